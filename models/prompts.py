@@ -1,0 +1,188 @@
+"""Equation (1): the only place that knows how a query, an item and a posting to summarize are worded.
+
+A ranker prompt is `prefix(query) + item + SUFFIX`; everything up to and including the query comes first
+and is the same for every item of a query, so an engine computes it once. The pieces are tokenized apart
+and their ids are joined: the ids of the prefix never depend on the item, nor the item's on the query
+(scoring the joined *text* gives other tokens at the seams, hence other scores).
+
+Import-light on purpose: the feature job hashes `summarizer_input` and `item_text` without a tokenizer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from schemas.errors import ConfigError
+
+PROMPT_VERSION = 1
+"""Part of every hash over a prompt: raise it with any change of wording here."""
+
+SYSTEM = "Does the posting match the search? Answer yes or no.\nSearch:"
+SUFFIX = "\nAnswer:"
+LABELS = (" yes", " no")
+
+SUMMARIZER_PROMPT = "Summarize the posting for search.\n"
+SUMMARIZER_SUFFIX = "\nSummary:"
+
+BUDGET_TOKENS = 2048
+PREFIX_TOKENS = 128
+"""At most this much of the budget (or a quarter of a small one) is the shared prefix."""
+SUMMARY_MAX_TOKENS = 128
+
+MAX_CHARS = 12_000
+MAX_QUERY_CHARS = 500
+MAX_FIELD_CHARS = 200
+BOUNDARY_CHARS = 64
+"""How far back a cut looks for a space; scripts without spaces are cut where the limit falls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """What the ranker reads of a posting; `text` is its summary, or the raw description."""
+
+    title: str
+    company: str | None
+    location: str | None
+    employment_type: str | None
+    remote: str | None
+    text: str
+
+
+def clean(text: str, limit_chars: int) -> str:
+    """Whitespace collapsed, unpaired surrogates replaced, cut to `limit_chars` at a word boundary."""
+    # Four times the limit leaves room for runs of white space and keeps a 1 MB text cheap.
+    words = " ".join(text[: 4 * limit_chars].split())
+    if len(words) > limit_chars:
+        space = words.rfind(" ", max(0, limit_chars - BOUNDARY_CHARS), limit_chars + 1)
+        words = words[: space if space > 0 else limit_chars]
+    return words.encode("utf-8", "replace").decode("utf-8")
+
+
+def query_text(query: str) -> str:
+    """The shared prefix: system text and query, the same for all items."""
+    return f"{SYSTEM}{_query_words(query)}\n"
+
+
+def item_text(item: Item) -> str:
+    """The item's part of the prompt without SUFFIX, before the cut to tokens; `prompt_hash` is over this."""
+    return "".join(_item_parts(item))
+
+
+def summarizer_input(title: str, description: str) -> str:
+    """What the summarizer reads of a posting, cut to MAX_CHARS; `summary_hash` is over this."""
+    return f"Title: {clean(title, MAX_FIELD_CHARS)}\nText: {clean(description, MAX_CHARS)}"
+
+
+def _query_words(query: str) -> str:
+    words = clean(query, MAX_QUERY_CHARS)
+    return f" {words}" if words else ""
+
+
+def _item_parts(item: Item) -> tuple[str, str]:
+    fields = (
+        ("Title", item.title),
+        ("Company", item.company),
+        ("Location", item.location),
+        ("Type", item.employment_type),
+        ("Remote", item.remote),
+    )
+    known = [(name, clean(value, MAX_FIELD_CHARS)) for name, value in fields if value]
+    metadata = "\n".join(f"{name}: {value}" for name, value in known if value)
+    text = clean(item.text, MAX_CHARS)
+    return metadata, f"\nText: {text}" if text else ""
+
+
+def load_tokenizer(checkpoint: Path) -> Tokenizer:
+    """The tokenizer of a Hugging Face checkpoint directory; markers such as `<|im_end|>` in a text stay text.
+
+    Raises ConfigError if the directory has no readable tokenizer.json.
+    """
+    path = checkpoint / "tokenizer.json"
+    if not path.is_file():
+        msg = f"no tokenizer.json in {checkpoint}: give a whole Hugging Face checkpoint directory"
+        raise ConfigError(msg)
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises bare Exception on any damaged file
+        msg = f"{path} is not a tokenizer: {error}"
+        raise ConfigError(msg) from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+class Prompter:
+    """Token ids of prompts that never exceed `budget` tokens, whatever the texts are."""
+
+    def __init__(self, tokenizer: Tokenizer, budget: int = BUDGET_TOKENS) -> None:
+        """Raise ValueError if the budget cannot hold the fixed words or a label is not one token."""
+        self._tokenizer = tokenizer
+        self.budget = budget
+        self.prefix_budget = min(PREFIX_TOKENS, budget // 4)
+        self.item_budget = budget - self.prefix_budget
+        self._system, self._newline, self._suffix = self._encode([SYSTEM, "\n", SUFFIX])
+        self._ask, self._reply = self._encode([SUMMARIZER_PROMPT, SUMMARIZER_SUFFIX])
+        self.summarizer_budget = budget - min(SUMMARY_MAX_TOKENS, budget // 4)
+        fixed = len(self._system) + len(self._newline)
+        if fixed >= self.prefix_budget or 2 * len(self._suffix) >= self.item_budget:
+            msg = f"a budget of {budget} tokens cannot hold the prompt's fixed words"
+            raise ValueError(msg)
+        self.label_ids = self._label_ids()
+
+    @classmethod
+    def from_dir(cls, checkpoint: Path, budget: int = BUDGET_TOKENS) -> Prompter:
+        """The prompter of a checkpoint directory, its budget cut to the model's own context length."""
+        path = checkpoint / "config.json"
+        try:
+            context = int(json.loads(path.read_text())["max_position_embeddings"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            msg = f"{path} does not say max_position_embeddings: give a whole checkpoint directory"
+            raise ConfigError(msg) from error
+        return cls(load_tokenizer(checkpoint), min(budget, context))
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids that the tokenizer can produce."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    def prefix_ids(self, query: str) -> list[int]:
+        """Ids of everything up to and including the query; at most `prefix_budget`."""
+        (words,) = self._encode([_query_words(query)])
+        room = self.prefix_budget - len(self._system) - len(self._newline)
+        return self._system + words[:room] + self._newline
+
+    def item_ids_many(self, items: Sequence[Item]) -> list[list[int]]:
+        """Ids of each item and the suffix, at most `item_budget` each; one tokenizer call for all."""
+        parts = self._encode([part for item in items for part in _item_parts(item)])
+        return [self._join(parts[i], parts[i + 1]) for i in range(0, len(parts), 2)]
+
+    def summarizer_ids_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of one generation prompt per `summarizer_input`, at most `summarizer_budget` each."""
+        room = self.summarizer_budget - len(self._ask) - len(self._reply)
+        return [self._ask + ids[:room] + self._reply for ids in self._encode(texts)]
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Length in tokens of each text."""
+        return [len(ids) for ids in self._encode(texts)]
+
+    def _join(self, metadata: list[int], text: list[int]) -> list[int]:
+        head = metadata[: self.item_budget // 2]
+        room = self.item_budget - len(head) - len(self._suffix)
+        return head + text[:room] + self._suffix
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+    def _label_ids(self) -> tuple[int, int]:
+        yes, no = self._encode(LABELS)
+        if len(yes) != 1 or len(no) != 1 or yes == no:
+            msg = f"the labels {LABELS} must be one token each, and two different ones: got {yes} and {no}"
+            raise ValueError(msg)
+        return yes[0], no[0]
