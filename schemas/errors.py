@@ -1,0 +1,72 @@
+"""The exception tree: what went wrong, and what the caller may do about it.
+
+    NearlineError
+    ├── SchemaError            a byte string or document that cannot become a record
+    │   ├── DecodeError        damaged bytes, unknown fingerprint or schema id
+    │   ├── IncompatibleSchema a changed contract that older readers or data cannot follow
+    │   └── EventError         a posting event that breaks the documented format
+    ├── StoreError             a store said no
+    │   ├── StoreUnavailable   an outage: retry later, nothing is lost
+    │   ├── StoreFull          the disk or the map is full: make room, then restart
+    │   └── ValueTooLarge      this key or value can never be stored as it is
+    ├── ModelError             a model server said no
+    │   ├── ModelUnavailable   an outage or a missed deadline: retry after `retry_after_s`
+    │   └── ModelRejected      this input fails while its neighbours succeed (poison)
+    └── ConfigError            a setting, named in the message, that cannot work
+"""
+
+
+class NearlineError(Exception):
+    """Root of every error that this project raises on purpose."""
+
+
+class SchemaError(NearlineError):
+    """Bytes or a document that cannot become a record."""
+
+
+class DecodeError(SchemaError):
+    """Damaged bytes, or a schema that this reader does not know."""
+
+
+class IncompatibleSchema(SchemaError):  # noqa: N818  (reads as what it is)
+    """A changed contract that older readers or stored data cannot follow."""
+
+
+class EventError(SchemaError):
+    """A posting event that breaks the documented format; the message names the field."""
+
+
+class StoreError(NearlineError):
+    """A store refused or failed."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818
+    """The store cannot be reached now; nothing was written that was not acknowledged."""
+
+
+class StoreFull(StoreError):  # noqa: N818
+    """No room left on the disk or in the map."""
+
+
+class ValueTooLarge(StoreError):  # noqa: N818
+    """A key or value over the back end's limit: it can never be stored as it is."""
+
+
+class ModelError(NearlineError):
+    """A model server refused or failed."""
+
+
+class ModelUnavailable(ModelError):  # noqa: N818
+    """The model server is down, overloaded or past the deadline; `retry_after_s` says when to come back."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ModelRejected(ModelError):  # noqa: N818
+    """This input is refused or fails repeatedly while others succeed: a dead letter, not an outage."""
+
+
+class ConfigError(NearlineError):
+    """A setting that cannot work; the message names it and says what to do."""

@@ -1,0 +1,161 @@
+"""The words of the system as frozen records; the `.avsc` files beside this module are their wire form.
+
+Times: `version` and every `*_us` field are UTC microseconds, `*_ms` fields are broker timestamps in milliseconds.
+A version of `NEVER` means that nothing has set the register yet.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+NEVER = -1
+
+
+class Op(StrEnum):
+    """What a posting update does."""
+
+    ADD = "add"
+    UPDATE = "update"
+    REPOST = "repost"
+    CLOSE = "close"
+    OPEN = "open"
+    REMOVE = "remove"
+
+
+class State(StrEnum):
+    """Lifecycle of a posting; at equal versions the later one in this order wins."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    REMOVED = "removed"
+
+
+class Outcome(StrEnum):
+    """What one update did to the store, one for each source offset (semantics page, 'Outcomes')."""
+
+    SUMMARIZED = "summarized"
+    METADATA_ONLY = "metadata_only"
+    UNCHANGED = "unchanged"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    REMOVED = "removed"
+    STALE = "stale"
+    DEAD_LETTERS = "dead_letters"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """The content of one job ad as its owner wrote it."""
+
+    title: str
+    company: str | None = None
+    location: str | None = None
+    employment_type: str | None = None
+    remote: str | None = None
+    salary: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingUpdate:
+    """One event on topic `postings.updates`; `posting` is absent on close, remove and most opens."""
+
+    posting_id: str
+    version: int
+    op: Op
+    posting: Posting | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRecord:
+    """What the store holds of one posting and what topic `postings.features` carries: registers, each a maximum over versions.
+
+    `version` is the highest version of any register. Raw text is not here: it lives under the posting's second key.
+    """
+
+    posting_id: str
+    version: int
+    # lifecycle, episode and removal registers
+    state: State = State.OPEN
+    lifecycle_version: int = NEVER
+    episode: int = NEVER
+    removed_version: int = NEVER
+    # content register (the raw text under the second key has the same version)
+    content_version: int = NEVER
+    content_hash: bytes = b""
+    title: str = ""
+    company: str | None = None
+    location: str | None = None
+    employment_type: str | None = None
+    remote: str | None = None
+    salary: str | None = None
+    input_hash: bytes = b""  # of what the summarizer reads; a summary is current when its summary_hash equals it
+    # summary register: ordered by (summary_version, generation)
+    summary_version: int = NEVER
+    summary_hash: bytes = b""
+    summary: str = ""
+    summary_tokens: int = 0
+    input_tokens: int = 0
+    model: str = ""
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedSearch:
+    """One saved search on topic `searches`; null filters pass everything, `top_k` 0 means no limit a day."""
+
+    search_id: str
+    query: str
+    location: str | None = None
+    remote: bool | None = None
+    employment_type: str | None = None
+    threshold: float = 0.5
+    top_k: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One posting within a score request: the version that the matcher saw and the update's broker timestamp."""
+
+    posting_id: str
+    version: int
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest:
+    """One search with many candidates on topic `score.requests` (key: search id)."""
+
+    search: SavedSearch
+    candidates: tuple[Candidate, ...]
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alert on topic `alerts`; `alert_id = hash(search_id, posting_id, episode)`."""
+
+    alert_id: str
+    search_id: str
+    posting_id: str
+    version: int
+    episode: int
+    query: str
+    title: str
+    company: str | None
+    p_yes: float
+    model: str
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """What `nearline dlq list` shows: the original bytes and where they came from (headers on the wire)."""
+
+    reason: str
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    length: int
+    sha256: str
