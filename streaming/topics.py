@@ -34,6 +34,8 @@ class Topic:
             "cleanup.policy": self.cleanup,
             "retention.ms": str(self.retention_ms),
             "max.message.bytes": str(self.max_bytes),
+            # latencies are differences of broker timestamps, whatever clock a producer has
+            "message.timestamp.type": "LogAppendTime",
         }
 
 

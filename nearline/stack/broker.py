@@ -1,0 +1,84 @@
+"""A single-node KRaft broker from Kafka's own jars."""
+
+import base64
+import subprocess
+import uuid
+from pathlib import Path
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from nearline.stack.component import Component
+from nearline.stack.jars import kafka_classpath
+from nearline.stack.settings import StackSettings
+from nearline.stack.tools import java_home
+from streaming.kafka_settings import KafkaSettings
+from streaming.topics import create_topics
+
+_SINGLE_NODE = (
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+    "transaction.state.log.min.isr",
+    "share.coordinator.state.topic.replication.factor",
+    "share.coordinator.state.topic.min.isr",
+)
+
+
+def broker(settings: StackSettings) -> Component:
+    """The broker, formatted on its first start; its topics exist once it is ready."""
+    config = _configure(settings)
+    return Component(
+        name="kafka",
+        command=(*_java(settings), "kafka.Kafka", str(config)),
+        ready=lambda: _serves(settings.bootstrap),
+        on_ready=lambda: create_topics(KafkaSettings(bootstrap=settings.bootstrap)),
+        stop_timeout_s=30.0,
+    )
+
+
+def _java(settings: StackSettings, heap: str = "512m") -> tuple[str, ...]:
+    log_level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+    java = str(java_home() / "bin" / "java")
+    return (java, f"-Xmx{heap}", "-XX:+UseG1GC", log_level, "-cp", kafka_classpath(settings.jars))
+
+
+def _configure(settings: StackSettings) -> Path:
+    home = settings.home.resolve() / "kafka"
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "server.properties"
+    config.write_text("\n".join(f"{key}={value}" for key, value in _properties(settings, home).items()))
+    if not (home / "data" / "meta.properties").exists():
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = (*_java(settings), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config))
+        subprocess.run(command, check=True, capture_output=True)
+    return config
+
+
+def _properties(settings: StackSettings, home: Path) -> dict[str, object]:
+    controller = f"127.0.0.1:{settings.port('controller')}"
+    return {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{controller}",
+        "listeners": f"PLAINTEXT://{settings.bootstrap},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{settings.bootstrap}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "group.initial.rebalance.delay.ms": 0,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.num.partitions": 4,
+        "auto.create.topics.enable": "false",
+        "log.dirs": home / "data",
+        **dict.fromkeys(_SINGLE_NODE, 1),
+    }
+
+
+def _serves(bootstrap: str) -> bool:
+    try:
+        admin = KafkaAdminClient(
+            bootstrap_servers=bootstrap, request_timeout_ms=3000, api_version_auto_timeout_ms=2000
+        )
+    except (KafkaError, OSError, ValueError):
+        return False
+    admin.close()
+    return True

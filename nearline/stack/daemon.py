@@ -1,0 +1,129 @@
+"""The supervisor as a process of its own: started detached by `nearline up`, ended by `nearline down`."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from prometheus_client import Gauge, start_http_server
+
+from nearline.stack import processes
+from nearline.stack.broker import broker
+from nearline.stack.component import Component, Submission
+from nearline.stack.flink import feature_job, jobmanager, taskmanager
+from nearline.stack.jars import ensure_jars
+from nearline.stack.services import consumer, matcher, model_server
+from nearline.stack.settings import StackSettings
+from nearline.stack.supervisor import ComponentFailed, Supervisor, read_state
+from nearline.stack.tools import check_ports, java_home
+from schemas.errors import ConfigError
+
+_ROUND_S, _HEALTH_ROUND_S = 0.1, 2.0
+
+
+def components(settings: StackSettings) -> list[Component | Submission]:
+    """Every part of the local stack in the order in which it starts."""
+    hosted = [] if settings.models.startswith("http") else [model_server(settings)]
+    cluster = [jobmanager(settings), taskmanager(settings), feature_job(settings)]
+    return [broker(settings), *hosted, *cluster, matcher(settings), consumer(settings)]
+
+
+def up(settings: StackSettings, timeout_s: float = 300.0) -> None:
+    """Start the stack detached and wait until every component is healthy.
+
+    Raises ConfigError (missing tool, port in use, already up) or ComponentFailed with the culprit's last lines.
+    """
+    if running(settings.home):
+        raise ConfigError(
+            f"a stack is already up in {settings.home}: see `nearline status`, end it with `nearline down`"
+        )
+    processes.reap(settings.home)
+    java_home()
+    check_ports(settings.ports)
+    ensure_jars(settings.jars)
+    settings.save()
+    for stale in ("state.json", "ready", "failed"):
+        (settings.home / stale).unlink(missing_ok=True)
+    _await(settings, _launch(settings), timeout_s)
+
+
+def down(home: Path, timeout_s: float = 90.0) -> int:
+    """Stop the stack in `home`; returns how many processes had to be killed because they did not go by themselves."""
+    supervisor = running(home)
+    if supervisor is not None:
+        supervisor.terminate()
+        psutil.wait_procs([supervisor], timeout=timeout_s)
+    return processes.reap(home)
+
+
+def running(home: Path) -> psutil.Process | None:
+    """The living supervisor of the stack in `home`."""
+    found = processes.marked(home, "supervisor")
+    return found[0] if found else None
+
+
+def _launch(settings: StackSettings) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "nearline.stack.daemon", str(settings.home.resolve())]
+    return processes.spawn(
+        command, home=settings.home, component="supervisor", log=settings.log("supervisor"), env={}
+    )
+
+
+def _await(settings: StackSettings, supervisor: subprocess.Popen[bytes], timeout_s: float) -> None:
+    ready, failed = settings.home / "ready", settings.home / "failed"
+    done = lambda: ready.exists() or supervisor.poll() is not None  # noqa: E731
+    if processes.wait_until(done, timeout_s) and ready.exists():
+        return
+    down(settings.home)
+    reason = failed.read_text() if failed.exists() else processes.tail(settings.log("supervisor"))
+    raise ComponentFailed(reason)
+
+
+def supervise(settings: StackSettings) -> None:
+    """Run until SIGTERM. A component that fails at the start ends everything; later ones are restarted."""
+    supervisor = Supervisor(settings, components(settings))
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: stopping.append(received))
+    try:
+        supervisor.start()
+        (settings.home / "ready").touch()
+        _watch(supervisor, settings, stopping)
+    except (ComponentFailed, ConfigError) as error:
+        (settings.home / "failed").write_text(str(error))
+        raise
+    finally:
+        supervisor.stop()
+
+
+def _watch(supervisor: Supervisor, settings: StackSettings, stopping: list[int]) -> None:
+    start_http_server(settings.port("supervisor_metrics"), addr="127.0.0.1")
+    healthy = Gauge("nearline_component_healthy", "1 when the component answers", ["component"])
+    restarts = Gauge("nearline_component_restarts", "Restarts since the stack came up", ["component"])
+    next_health = 0.0
+    while not stopping:
+        supervisor.step(time.monotonic())
+        if time.monotonic() >= next_health:
+            supervisor.check_health()
+            for state in read_state(settings.home):
+                healthy.labels(state["name"]).set(bool(state["healthy"]))
+                restarts.labels(state["name"]).set(int(str(state["restarts"])))
+            next_health = time.monotonic() + _HEALTH_ROUND_S
+        time.sleep(_ROUND_S)
+
+
+def main() -> None:
+    """Entry point of the detached process: `python -m nearline.stack.daemon HOME`."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("kafka").setLevel(logging.ERROR)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    os.umask(0o077)
+    supervise(StackSettings.load(Path(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

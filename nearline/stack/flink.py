@@ -1,0 +1,169 @@
+"""Flink's standalone cluster from the pip package, private to this stack, and the feature job on it."""
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+import httpx
+from streaming.feature_job import JOB_NAME
+from streaming.feature_job import build_zip as build_zip
+
+from nearline.stack.component import Component, Submission, answers
+from nearline.stack.jars import connector
+from nearline.stack.settings import StackSettings
+from nearline.stack.tools import java_home
+from schemas.errors import ConfigError
+
+_DONE = {"FINISHED", "FAILED", "CANCELED"}
+
+
+def flink_home() -> Path:
+    """Flink as pip installed it. ConfigError when the extra is missing."""
+    spec = importlib.util.find_spec("pyflink")
+    if spec is None or spec.origin is None:
+        raise ConfigError("apache-flink is not installed: pip install 'nearline-job-search[flink]'")
+    return Path(spec.origin).parent
+
+
+def jobmanager(settings: StackSettings) -> Component:
+    """The JobManager, ready when its REST interface answers."""
+    command = (str(flink_home() / "bin" / "jobmanager.sh"), "start-foreground")
+    overview = f"{settings.flink_url}/overview"
+    return Component(
+        name="jobmanager",
+        command=command,
+        env=_env(settings),
+        ready=lambda: answers(overview),
+        stop_timeout_s=10.0,
+    )
+
+
+def taskmanager(settings: StackSettings) -> Component:
+    """The TaskManager, ready when the JobManager counts its slots."""
+    command = (str(flink_home() / "bin" / "taskmanager.sh"), "start-foreground")
+    return Component(
+        name="taskmanager",
+        command=command,
+        env=_env(settings),
+        ready=lambda: _slots(settings) > 0,
+        stop_timeout_s=10.0,
+    )
+
+
+def feature_job(settings: StackSettings) -> Submission:
+    """The feature job: submitted whenever the JobManager knows no living one (a restarted JobManager knows none)."""
+    return Submission(
+        name="feature-job",
+        command=(*_flink_run(settings), *_job_arguments(settings)),
+        env=_env(settings),
+        present=lambda: _present(settings),
+        ready=lambda: any(job["state"] == "RUNNING" for job in jobs(settings) or []),
+        cancel=lambda: _cancel(settings),
+    )
+
+
+def jobs(settings: StackSettings) -> list[dict[str, str]] | None:
+    """The feature jobs that the JobManager knows; None while it does not answer."""
+    try:
+        answer = httpx.get(f"{settings.flink_url}/jobs/overview", timeout=5.0)
+        answer.raise_for_status()
+    except httpx.HTTPError:
+        return None
+    return [job for job in answer.json()["jobs"] if job["name"] == JOB_NAME]
+
+
+def _present(settings: StackSettings) -> bool | None:
+    known = jobs(settings)
+    return None if known is None else any(job["state"] not in _DONE for job in known)
+
+
+def _cancel(settings: StackSettings) -> None:
+    for job in jobs(settings) or []:
+        if job["state"] not in _DONE:
+            httpx.patch(f"{settings.flink_url}/jobs/{job['jid']}?mode=cancel", timeout=5.0)
+
+
+def _slots(settings: StackSettings) -> int:
+    try:
+        return int(httpx.get(f"{settings.flink_url}/overview", timeout=5.0).json()["slots-total"])
+    except (httpx.HTTPError, ValueError, KeyError):
+        return 0
+
+
+def _flink_run(settings: StackSettings) -> tuple[str, ...]:
+    home = settings.home.resolve()
+    zipped = build_zip(home / "pyfiles.zip")
+    flink, python = str(flink_home() / "bin" / "flink"), sys.executable
+    return (
+        *(flink, "run", "-d", "-m", f"127.0.0.1:{settings.port('flink')}"),
+        *("-pyexec", python, "-pyclientexec", python, "-pyfs", str(zipped)),
+        *("-j", str(connector(settings.jars)), "-pym", "streaming.feature_job"),
+    )
+
+
+def _job_arguments(settings: StackSettings) -> tuple[str, ...]:
+    summarizer = "instant:" if settings.models == "instant" else settings.models_url
+    tokenizer = (
+        () if settings.summarizer_dir is None else ("--tokenizer", str(settings.summarizer_dir.resolve()))
+    )
+    return (
+        *(
+            "--bootstrap",
+            settings.bootstrap,
+            "--store",
+            settings.store_url,
+            "--summarizer",
+            summarizer,
+            *tokenizer,
+        ),
+        *("--parallelism", str(settings.parallelism), "--batch-size", str(settings.batch_size)),
+        *("--checkpoint-s", str(settings.checkpoint_s)),
+    )
+
+
+def _env(settings: StackSettings) -> dict[str, str]:
+    """Variables that keep this cluster apart from any other: its own configuration, logs and plugins."""
+    home = settings.home.resolve() / "flink"
+    conf, logs = home / "conf", home / "log"
+    _configure(settings, conf)
+    logs.mkdir(parents=True, exist_ok=True)
+    return {
+        "JAVA_HOME": str(java_home()),
+        "FLINK_CONF_DIR": str(conf),
+        "FLINK_LOG_DIR": str(logs),
+        "FLINK_PID_DIR": str(home),
+        "FLINK_PLUGINS_DIR": str(settings.jars / "plugins"),
+    }
+
+
+def _configure(settings: StackSettings, conf: Path) -> None:
+    shutil.copytree(flink_home() / "conf", conf, dirs_exist_ok=True)
+    stock = (conf / "config.yaml").read_text()
+    java_options = next(line for line in stock.splitlines() if line.strip().startswith("all: --add"))
+    lines = [f"env.java.opts.all: {java_options.split(':', 1)[1].strip()}"]
+    lines += [f"{key}: {value}" for key, value in _cluster(settings).items()]
+    (conf / "config.yaml").write_text("\n".join(lines) + "\n")
+
+
+def _cluster(settings: StackSettings) -> dict[str, object]:
+    """Cluster settings; those of the job itself stand in `streaming.feature_job`."""
+    return {
+        "jobmanager.rpc.address": "127.0.0.1",
+        "jobmanager.rpc.port": settings.port("flink_rpc"),
+        "jobmanager.bind-host": "127.0.0.1",
+        "jobmanager.memory.process.size": "1024m",
+        "taskmanager.bind-host": "127.0.0.1",
+        "taskmanager.host": "127.0.0.1",
+        "taskmanager.memory.process.size": settings.taskmanager_memory,
+        "taskmanager.numberOfTaskSlots": settings.parallelism,
+        "rest.address": "127.0.0.1",
+        "rest.bind-address": "127.0.0.1",
+        "rest.port": settings.port("flink"),
+        "rest.bind-port": settings.port("flink"),
+        # a starved machine must not look like a dead one
+        "heartbeat.timeout": "180 s",
+        "io.tmp.dirs": settings.home.resolve() / "flink" / "tmp",
+        "metrics.reporter.prom.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
+        "metrics.reporter.prom.port": f"{settings.port('jobmanager_metrics')}-{settings.port('taskmanager_metrics')}",
+    }

@@ -1,0 +1,54 @@
+"""Our own processes in the stack: model server, matcher, alert consumer."""
+
+import sys
+
+from nearline.stack.component import Component, answers
+from nearline.stack.settings import StackSettings
+
+
+def model_server(settings: StackSettings) -> Component:
+    """Ranker and summarizer behind one port; `instant` answers without any model."""
+    checkpoints = (
+        ("--instant",)
+        if settings.models == "instant"
+        else ("--ranker", str(settings.ranker_dir), "--summarizer", str(settings.summarizer_dir))
+    )
+    port = str(settings.port("models"))
+    return Component(
+        name="models",
+        command=(sys.executable, "-m", "models.server", *checkpoints, "--port", port),
+        ready=lambda: answers(f"{settings.models_url}/health"),
+    )
+
+
+def matcher(settings: StackSettings) -> Component:
+    """New features meet saved searches."""
+    arguments = (
+        "--bootstrap",
+        settings.bootstrap,
+        "--store",
+        settings.store_url,
+        "--window-s",
+        str(settings.window_s),
+    )
+    return _service(settings, "matcher", "streaming.matcher", arguments)
+
+
+def consumer(settings: StackSettings) -> Component:
+    """Score requests become alerts."""
+    ranker = "instant:" if settings.models == "instant" else settings.models_url
+    tokenizer = () if settings.ranker_dir is None else ("--tokenizer", str(settings.ranker_dir.resolve()))
+    arguments = (
+        *("--bootstrap", settings.bootstrap, "--store", settings.store_url, "--cache", settings.cache_url),
+        *("--ranker", ranker, *tokenizer, "--instance-id", "local-1"),
+    )
+    return _service(settings, "consumer", "streaming.alert_consumer", arguments)
+
+
+def _service(settings: StackSettings, name: str, module: str, arguments: tuple[str, ...]) -> Component:
+    port = settings.port(f"{name}_metrics")
+    return Component(
+        name=name,
+        command=(sys.executable, "-m", module, *arguments, "--metrics-port", str(port)),
+        ready=lambda: answers(f"http://127.0.0.1:{port}/metrics"),
+    )

@@ -1,0 +1,94 @@
+"""What a local stack consists of: one frozen value, kept beside the stack's logs so that `status` and `down` find it."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Offsets from `port_base`; the defaults keep clear of a Kafka or Flink that already runs on this machine.
+_PORTS = {
+    "kafka": 92,
+    "controller": 93,
+    "flink": 81,
+    "flink_rpc": 82,
+    "models": 30,
+    "supervisor_metrics": 1,
+    "matcher_metrics": 2,
+    "consumer_metrics": 3,
+    "jobmanager_metrics": 4,
+    "taskmanager_metrics": 5,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSettings:
+    """Settings of the local stack. `models` is `tiny` (the shipped checkpoints), `instant` (no model at all) or a URL."""
+
+    home: Path = Path("build/stack")
+    port_base: int = 29000
+    parallelism: int = 2
+    batch_size: int = 200
+    models: str = "tiny"
+    ranker_dir: Path | None = None
+    summarizer_dir: Path | None = None
+    store: str | None = None
+    cache: str | None = None
+    window_s: float = 0.2
+    checkpoint_s: float = 5.0
+    taskmanager_memory: str = "1728m"
+
+    def port(self, role: str) -> int:
+        """The loopback port of one role."""
+        return self.port_base + _PORTS[role]
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Every port that the stack listens on."""
+        return {role: self.port(role) for role in _PORTS}
+
+    @property
+    def bootstrap(self) -> str:
+        """The broker's address."""
+        return f"127.0.0.1:{self.port('kafka')}"
+
+    @property
+    def flink_url(self) -> str:
+        """The JobManager's REST address."""
+        return f"http://127.0.0.1:{self.port('flink')}"
+
+    @property
+    def models_url(self) -> str:
+        """Where ranker and summarizer answer."""
+        return self.models if self.models.startswith("http") else f"http://127.0.0.1:{self.port('models')}"
+
+    @property
+    def store_url(self) -> str:
+        """The feature store and alert ledger."""
+        return self.store or f"lmdb://{self.home.resolve()}/store"
+
+    @property
+    def cache_url(self) -> str:
+        """The score cache: losing it costs time only, so it does not wait for the disk."""
+        return self.cache or f"lmdb://{self.home.resolve()}/cache?sync=os"
+
+    @property
+    def jars(self) -> Path:
+        """The JVM jars, shared by every stack beside this one."""
+        return self.home.resolve().parent / "jars"
+
+    def log(self, component: str) -> Path:
+        """The log file of one component."""
+        return self.home.resolve() / "logs" / f"{component}.log"
+
+    def save(self) -> None:
+        """Write the settings into the stack's home."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "settings.json").write_text(json.dumps(dataclasses.asdict(self), default=str, indent=1))
+
+    @classmethod
+    def load(cls, home: Path) -> "StackSettings":
+        """The settings of the stack in `home`; FileNotFoundError when none was ever started there."""
+        values = json.loads((home / "settings.json").read_text())
+        for name in ("home", "ranker_dir", "summarizer_dir"):
+            values[name] = Path(values[name]) if values[name] else None
+        return cls(**values)

@@ -1,0 +1,235 @@
+"""Starts, watches, restarts and stops the components of one stack, in order."""
+
+import contextlib
+import json
+import logging
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nearline.stack import processes
+from nearline.stack.component import Component, Submission
+from nearline.stack.settings import StackSettings
+from schemas.errors import NearlineError
+
+Clock = Callable[[], float]
+logger = logging.getLogger("nearline.stack")
+
+#: A component that dies within this time of its start waits longer before its next start.
+_STABLE_S = 30.0
+_FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.25, 10.0
+
+
+class ComponentFailed(NearlineError):  # noqa: N818
+    """A component did not become ready; the message holds the last lines of its log."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Watched:
+    component: Component
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    restarts: int = -1
+    backoff_s: float = _FIRST_BACKOFF_S
+    not_before: float = 0.0
+    announced: bool = False
+    healthy: bool = False
+    last_exit: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Submitted:
+    submission: Submission
+    submissions: int = 0
+    not_before: float = 0.0
+    healthy: bool = False
+    client: subprocess.Popen[bytes] | None = None
+    last_exit: str = ""
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Owns the processes of one stack. `step(now)` is one round: restart what died, submit what is missing."""
+
+    settings: StackSettings
+    components: Sequence[Component | Submission]
+    _watched: list[_Watched] = field(default_factory=list)
+    _submitted: list[_Submitted] = field(default_factory=list)
+
+    def start(self, clock: Clock = time.monotonic) -> None:
+        """Start everything in order, each after the one before is ready. ComponentFailed stops what was started."""
+        for component in self.components:
+            logger.info("starting %s", component.name)
+            if isinstance(component, Submission):
+                self._start_submission(component, clock)
+            else:
+                self._start_component(component, clock)
+            self.write_state()
+
+    def step(self, now: float) -> None:
+        """One round of watching."""
+        for watched in self._watched:
+            self._watch(watched, now)
+        for submitted in self._submitted:
+            self._resubmit(submitted, now)
+
+    def check_health(self) -> None:
+        """Ask every component whether it works, announce those that became ready, and write the state file."""
+        for watched in self._watched:
+            watched.healthy = _alive(watched) and watched.component.ready()
+            if watched.healthy and not watched.announced:
+                watched.component.on_ready()
+                watched.announced = True
+        for submitted in self._submitted:
+            submitted.healthy = submitted.submission.ready()
+        self.write_state()
+
+    def stop(self) -> None:
+        """Stop everything in reverse order; nothing marked as this stack's is left afterwards."""
+        for submitted in self._submitted:
+            submitted.submission.cancel()
+        for watched in reversed(self._watched):
+            if watched.process is not None and _alive(watched):
+                logger.info("stopping %s", watched.component.name)
+                processes.stop(watched.process, watched.component.stop_timeout_s)
+            watched.healthy = False
+        processes.reap(self.settings.home)
+        self.write_state()
+
+    def write_state(self) -> None:
+        """The state file that `nearline status` reads, replaced atomically."""
+        state = {
+            "components": [*map(_component_state, self._watched), *map(_submission_state, self._submitted)]
+        }
+        path = self.settings.home / "state.json"
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(state))
+        draft.replace(path)
+
+    def _start_component(self, component: Component, clock: Clock) -> None:
+        watched = _Watched(component=component)
+        self._watched.append(watched)
+        self._spawn(watched, clock())
+        deadline = clock() + component.ready_timeout_s
+        while not component.ready():
+            if not _alive(watched) or clock() > deadline:
+                raise ComponentFailed(self._epitaph(component.name, watched))
+            time.sleep(0.1)
+        component.on_ready()
+        watched.announced = watched.healthy = True
+
+    def _start_submission(self, submission: Submission, clock: Clock) -> None:
+        submitted = _Submitted(submission=submission)
+        self._submitted.append(submitted)
+        deadline = clock() + submission.ready_timeout_s
+        while not submission.ready():
+            self._resubmit(submitted, clock())
+            if clock() > deadline or submitted.submissions > 2:
+                raise ComponentFailed(self._epitaph(submission.name, None))
+            time.sleep(0.2)
+        submitted.healthy = True
+
+    def _spawn(self, watched: _Watched, now: float) -> None:
+        component = watched.component
+        watched.process = processes.spawn(
+            component.command,
+            home=self.settings.home,
+            component=component.name,
+            log=self.settings.log(component.name),
+            env=component.env,
+        )
+        watched.started, watched.announced = now, False
+        watched.restarts += 1
+
+    def _watch(self, watched: _Watched, now: float) -> None:
+        if _alive(watched) or now < watched.not_before:
+            return
+        if watched.process is not None:
+            self._bury(watched, now)
+        if now >= watched.not_before:
+            self._spawn(watched, now)
+
+    def _bury(self, watched: _Watched, now: float) -> None:
+        """A component died: say so with its last words, reap its orphans, choose when it starts again."""
+        logger.warning("%s", self._epitaph(watched.component.name, watched))
+        processes.reap(self.settings.home, watched.component.name)
+        stable = now - watched.started > _STABLE_S
+        watched.backoff_s = _FIRST_BACKOFF_S if stable else min(_LAST_BACKOFF_S, 2 * watched.backoff_s)
+        watched.not_before = now + watched.backoff_s
+        watched.process, watched.healthy = None, False
+
+    def _resubmit(self, submitted: _Submitted, now: float) -> None:
+        """Submit when the host says that nothing is there and no submission is under way."""
+        client = submitted.client
+        if client is not None:
+            if client.poll() is None:
+                return
+            submitted.client, submitted.not_before = None, now + 1.0
+            submitted.last_exit = f"exit {client.returncode}"
+            if client.returncode:
+                logger.warning("%s", self._epitaph(submitted.submission.name, None))
+        if now < submitted.not_before:
+            return
+        submitted.not_before = now + 0.5
+        if submitted.submission.present() is False:
+            self._submit(submitted)
+
+    def _submit(self, submitted: _Submitted) -> None:
+        submission = submitted.submission
+        logger.info("submitting %s", submission.name)
+        submitted.submissions += 1
+        submitted.client = processes.spawn(
+            submission.command,
+            home=self.settings.home,
+            component=submission.name,
+            log=self.settings.log(submission.name),
+            env=submission.env,
+        )
+
+    def _epitaph(self, name: str, watched: _Watched | None) -> str:
+        process = watched.process if watched else None
+        status = "did not become ready" if process is None or process.poll() is None else _exit(process)
+        if watched is not None:
+            watched.last_exit = status
+        last = processes.tail(self.settings.log(name))
+        return f"{name} {status}; last lines of {self.settings.log(name)}:\n{last}"
+
+
+def _alive(watched: _Watched) -> bool:
+    return watched.process is not None and watched.process.poll() is None
+
+
+def _exit(process: subprocess.Popen[bytes]) -> str:
+    code = process.returncode
+    return (
+        f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit status {code}"
+    )
+
+
+def _component_state(watched: _Watched) -> dict[str, object]:
+    return {
+        "name": watched.component.name,
+        "pid": watched.process.pid if watched.process else None,
+        "healthy": watched.healthy,
+        "restarts": max(0, watched.restarts),
+        "last_exit": watched.last_exit,
+    }
+
+
+def _submission_state(submitted: _Submitted) -> dict[str, object]:
+    return {
+        "name": submitted.submission.name,
+        "pid": None,
+        "healthy": submitted.healthy,
+        "restarts": max(0, submitted.submissions - 1),
+        "last_exit": submitted.last_exit,
+    }
+
+
+def read_state(home: Path) -> list[dict[str, object]]:
+    """The components as the supervisor last wrote them; empty when there is no stack."""
+    with contextlib.suppress(FileNotFoundError):
+        return list(json.loads((home / "state.json").read_text())["components"])
+    return []
