@@ -48,3 +48,28 @@ def write_tokenizer(path: Path, tokenizer: Tokenizer, context: int = 2048) -> Pa
     config = {"max_position_embeddings": context, "vocab_size": tokenizer.get_vocab_size()}
     (path / "config.json").write_text(json.dumps(config))
     return path
+
+
+def write_checkpoint(path: Path, tokenizer: Tokenizer, *, name: str = "tiny@1", **changes: object) -> Path:
+    """A random Qwen3 checkpoint as transformers itself saves it."""
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    shape: dict[str, object] = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "intermediate_size": 48,
+        "max_position_embeddings": 512,
+        "eos_token_id": 1,
+        "initializer_range": 0.3,
+    }
+    torch.manual_seed(0)
+    model = Qwen3ForCausalLM(Qwen3Config(**shape | changes))
+    model.save_pretrained(path)
+    tokenizer.save(str(path / "tokenizer.json"))
+    (path / "nearline.json").write_text(json.dumps({"name": name}))
+    return path

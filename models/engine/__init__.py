@@ -1,0 +1,1 @@
+"""Prefill-only scoring and plain generation of Qwen3-architecture checkpoints."""

@@ -1,0 +1,128 @@
+"""Batched decoding with a key-value cache: greedy at temperature 0, sampled above."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from models.engine.base import GenerateJob
+from models.engine.qwen3 import Qwen3, attention
+
+Stopped = Callable[[int, list[int]], bool]
+"""(row, tokens so far) -> has a stop string appeared."""
+
+
+@torch.inference_mode()
+def generate_many(
+    model: Qwen3, jobs: Sequence[GenerateJob], eos_ids: frozenset[int], stopped: Stopped
+) -> list[tuple[list[int], str]]:
+    """Tokens of each continuation without its end marker, and why it ended (`stop` or `length`)."""
+    cache = _Cache(model, jobs)
+    rows = [_Row(index, job, eos_ids, stopped) for index, job in enumerate(jobs)]
+    penalties = _Penalties(model, jobs)
+    logits_BV = model.logits(cache.prefill())  # noqa: N806
+    while True:
+        tokens_B = _pick(penalties.apply(logits_BV), jobs)  # noqa: N806
+        for row, token in zip(rows, tokens_B.tolist(), strict=True):
+            row.take(token)
+        if all(row.reason for row in rows):
+            return [(row.tokens, row.reason) for row in rows]
+        penalties.count(tokens_B)
+        logits_BV = model.logits(cache.step(tokens_B))  # noqa: N806
+
+
+def _pick(logits_BV: Tensor, jobs: Sequence[GenerateJob]) -> Tensor:  # noqa: N803
+    tokens_B = logits_BV.argmax(dim=-1)  # noqa: N806
+    sampled = [index for index, job in enumerate(jobs) if job.temperature > 0]
+    if sampled:
+        temperatures = torch.tensor([jobs[i].temperature for i in sampled], device=logits_BV.device)
+        probabilities = torch.softmax(logits_BV[sampled] / temperatures[:, None], dim=-1)
+        tokens_B[sampled] = torch.multinomial(probabilities, 1).squeeze(1)
+    return tokens_B
+
+
+class _Row:
+    """One continuation as it grows; what is decoded after its end is thrown away."""
+
+    def __init__(self, index: int, job: GenerateJob, eos_ids: frozenset[int], stopped: Stopped) -> None:
+        self._index, self._job, self._eos_ids, self._stopped = index, job, eos_ids, stopped
+        self.tokens: list[int] = []
+        self.reason = ""
+
+    def take(self, token: int) -> None:
+        if self.reason:
+            return
+        if token in self._eos_ids:
+            self.reason = "stop"
+            return
+        self.tokens.append(token)
+        if self._job.stop and self._stopped(self._index, self.tokens):
+            self.reason = "stop"
+        elif len(self.tokens) == self._job.max_tokens:
+            self.reason = "length"
+
+
+class _Penalties:
+    """OpenAI's frequency penalty: each earlier use of a token in the answer lowers its logit."""
+
+    def __init__(self, model: Qwen3, jobs: Sequence[GenerateJob]) -> None:
+        self._weights_B1 = torch.tensor([[job.frequency_penalty] for job in jobs], device=model.device)
+        self._active = bool(self._weights_B1.any())
+        width = model.shape.vocab if self._active else 0
+        self._counts_BV = torch.zeros(len(jobs), width, device=model.device)
+
+    def apply(self, logits_BV: Tensor) -> Tensor:  # noqa: N803
+        return logits_BV - self._weights_B1 * self._counts_BV if self._active else logits_BV
+
+    def count(self, tokens_B: Tensor) -> None:  # noqa: N803
+        if self._active:
+            self._counts_BV.scatter_add_(1, tokens_B[:, None], torch.ones_like(self._weights_B1))
+
+
+class _Cache:
+    """Keys and values [B, K, S, E] of each layer; row b is filled up to its own `lengths[b]`."""
+
+    def __init__(self, model: Qwen3, jobs: Sequence[GenerateJob]) -> None:
+        shape = model.shape
+        self._model = model
+        self._prompts = [job.prompt for job in jobs]
+        self._lengths_B = torch.tensor([len(prompt) for prompt in self._prompts], device=model.device)
+        self._rows = torch.arange(len(jobs), device=model.device)
+        self._longest = max(map(len, self._prompts))
+        room = min(shape.context, self._longest + max(job.max_tokens for job in jobs))
+        size = (shape.layers, 2, len(jobs), shape.kv_heads, room, shape.head_dim)
+        self._kv = torch.zeros(size, dtype=model.dtype, device=model.device)
+
+    def prefill(self) -> Tensor:
+        """Hidden state [B, D] of each prompt's last token."""
+        ids_BT = torch.zeros(len(self._prompts), self._longest, dtype=torch.long)  # noqa: N806
+        for row_T, prompt in zip(ids_BT, self._prompts, strict=True):  # noqa: N806
+            row_T[: len(prompt)] = torch.tensor(prompt, dtype=torch.long)
+        ids_BT = ids_BT.to(self._model.device)  # noqa: N806
+        positions = torch.arange(self._longest, device=ids_BT.device).expand_as(ids_BT)
+        hidden_BTD = self._model.forward(ids_BT, positions, self._attend_prompt)  # noqa: N806
+        return hidden_BTD[self._rows, self._lengths_B - 1]
+
+    def step(self, tokens_B: Tensor) -> Tensor:  # noqa: N803
+        """Hidden state [B, D] after one more token in each row."""
+        last = self._kv.shape[4] - 1
+        positions_B1 = self._lengths_B.clamp(max=last)[:, None]  # noqa: N806
+        hidden_B1D = self._model.forward(tokens_B[:, None], positions_B1, self._attend_step)  # noqa: N806
+        self._lengths_B = self._lengths_B + 1
+        self._longest = min(self._longest + 1, last)
+        return hidden_B1D[:, 0]
+
+    def _attend_prompt(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        self._kv[layer, 0, :, :, : self._longest] = k
+        self._kv[layer, 1, :, :, : self._longest] = v
+        return attention(q, k, v, None)
+
+    def _attend_step(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        at = self._lengths_B.clamp(max=self._kv.shape[4] - 1)
+        keys, values = self._kv[layer]
+        keys[self._rows, :, at], values[self._rows, :, at] = k[:, :, 0], v[:, :, 0]
+        width = self._longest + 1
+        mask = torch.arange(width, device=at.device)[None] <= at[:, None]
+        return attention(q, keys[:, :, :width], values[:, :, :width], mask[:, None, None])

@@ -1,0 +1,88 @@
+"""The forward pass of Qwen3 (grouped-query attention, per-head norms, rotary positions, SwiGLU).
+
+Dimensions in names: B rows, T tokens, D hidden, H query heads, K key-value heads, E head size, V vocabulary.
+How a token attends is handed in, so that prefill, a shared prefix and decoding are one forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from models.engine.checkpoint import Checkpoint
+
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""(layer, q_BHTE, k_BKTE, v_BKTE) -> out_BHTE."""
+
+
+def attention(q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Tensor | None) -> Tensor:  # noqa: N803
+    """Attention with shared key-value heads; without a mask each token sees itself and those before it."""
+    groups = q_BHTE.shape[1] // k_BKSE.shape[1]
+    if groups > 1:
+        k_BKSE, v_BKSE = (x.repeat_interleave(groups, dim=1) for x in (k_BKSE, v_BKSE))  # noqa: N806
+    return F.scaled_dot_product_attention(q_BHTE, k_BKSE, v_BKSE, attn_mask=mask, is_causal=mask is None)
+
+
+class Qwen3:
+    """Weights on one device in one dtype, and the pass from token ids to hidden states."""
+
+    def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype, device: torch.device) -> None:
+        shape = self.shape = checkpoint.shape
+        self.device, self.dtype = device, dtype
+        weights = {name: w.to(device=device, dtype=dtype) for name, w in checkpoint.weights.items()}
+        self.embedding_VD = weights["model.embed_tokens.weight"]
+        self.head_VD = self.embedding_VD if shape.tied else weights["lm_head.weight"]
+        self._norm = weights["model.norm.weight"]
+        self._layers = [_layer_weights(weights, i) for i in range(shape.layers)]
+        half = torch.arange(0, shape.head_dim, 2, dtype=torch.float32, device=device) / shape.head_dim
+        angles = torch.arange(shape.context, device=device).float()[:, None] * shape.rope_theta**-half
+        self._cos, self._sin = angles.cos().to(dtype), angles.sin().to(dtype)
+
+    def forward(self, ids_BT: Tensor, positions_BT: Tensor, attend: Attend) -> Tensor:  # noqa: N803
+        """Hidden states [B, T, D] before the final norm."""
+        x = F.embedding(ids_BT, self.embedding_VD)
+        cos, sin = self._cos[positions_BT].unsqueeze(1), self._sin[positions_BT].unsqueeze(1)
+        for index, layer in enumerate(self._layers):
+            x = x + self._attend(index, layer, x, cos, sin, attend)
+            y = self._rms(x, layer["post_attention_layernorm"])
+            gated = F.silu(F.linear(y, layer["mlp.gate_proj"])) * F.linear(y, layer["mlp.up_proj"])
+            x = x + F.linear(gated, layer["mlp.down_proj"])
+        return x
+
+    def logits(self, hidden_BD: Tensor, rows: Tensor | None = None) -> Tensor:  # noqa: N803
+        """Next-token logits in fp32 [B, V], or of the vocabulary's `rows` only."""
+        head = self.head_VD if rows is None else self.head_VD[rows]
+        return F.linear(self._rms(hidden_BD, self._norm), head).float()
+
+    def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.rms_norm(x, (x.shape[-1],), weight, self.shape.norm_eps)
+
+    def _attend(
+        self, index: int, layer: dict[str, Tensor], x: Tensor, cos: Tensor, sin: Tensor, attend: Attend
+    ) -> Tensor:
+        y = self._rms(x, layer["input_layernorm"])
+        q, k, v = (self._heads(F.linear(y, layer[f"self_attn.{name}_proj"])) for name in "qkv")
+        q = _rotate(self._rms(q, layer["self_attn.q_norm"]), cos, sin)
+        k = _rotate(self._rms(k, layer["self_attn.k_norm"]), cos, sin)
+        out = attend(index, q, k, v).transpose(1, 2).flatten(2)
+        return F.linear(out, layer["self_attn.o_proj"])
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:-1], -1, self.shape.head_dim).transpose(1, 2)
+
+
+def _layer_weights(weights: dict[str, Tensor], index: int) -> dict[str, Tensor]:
+    start = f"model.layers.{index}."
+    return {
+        name.removeprefix(start).removesuffix(".weight"): w
+        for name, w in weights.items()
+        if name.startswith(start)
+    }
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
