@@ -1,12 +1,23 @@
 """The `KeyValue` seam: bytes at rest behind five methods, and the URL that opens a back end."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
-from schemas.errors import StoreError
+from schemas.errors import ConfigError, StoreError, ValueTooLarge
 
 #: Reads the stored value (None when missing or expired), returns the value to store (None: leave as it is).
+#: A StoreError raised inside fails its key alone; any other exception ends the batch with nothing written.
 Merge = Callable[[bytes, bytes | None], bytes | None]
+
+#: UTC seconds since the epoch; expiry is judged by it alone.
+Clock = Callable[[], float]
+
+#: LMDB's 511 less the eight bytes that its expiry index puts before a key; the same for every back end.
+MAX_KEY_BYTES = 503
+#: Couchbase's limit of a document; the same for every back end, so that stores can be copied into each other.
+MAX_VALUE_BYTES = 20 * 1024 * 1024
 
 
 class KeyValue(Protocol):
@@ -22,7 +33,10 @@ class KeyValue(Protocol):
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
-        """Write blindly, in order (a later duplicate wins); a None value deletes. One result an item: None is done."""
+        """Write blindly, in order (a later duplicate wins); a None value deletes. One result an item: None is done.
+
+        Raises StoreFull and StoreUnavailable; then none of the batch is acknowledged.
+        """
         ...
 
     def merge_many(
@@ -30,7 +44,8 @@ class KeyValue(Protocol):
     ) -> list[bytes | None | StoreError]:
         """Atomic read-modify-write of each key (a transaction or CAS); `merge` may run more than once.
 
-        Returns what is stored afterwards under each key. A failed key carries its StoreError, the others are written.
+        Returns what is stored under each key after its turn; a duplicate meets what its predecessor left. A failed
+        key carries its StoreError, the others are written. Raises as `put_many` does.
         """
         ...
 
@@ -39,5 +54,33 @@ class KeyValue(Protocol):
         ...
 
     def close(self) -> None:
-        """Release files and connections; closing twice is fine."""
+        """Release files and connections; closing twice is fine, using a closed store is a ValueError."""
         ...
+
+
+def refusal(key: bytes, value: bytes | None = None) -> ValueTooLarge | None:
+    """Why this pair can never be stored, or None."""
+    if not 0 < len(key) <= MAX_KEY_BYTES:
+        return ValueTooLarge(f"a key has 1 to {MAX_KEY_BYTES} bytes, this one {len(key)}: {key[:40]!r}")
+    if value is not None and len(value) > MAX_VALUE_BYTES:
+        return ValueTooLarge(
+            f"{key[:80]!r}: a value has at most {MAX_VALUE_BYTES} bytes, this one {len(value)}"
+        )
+    return None
+
+
+def open_store(url: str, clock: Clock = time.time) -> KeyValue:
+    """The back end that `url` names: `memory:` (new and empty), `lmdb:///directory?sync=commit|os&map_size=64G`.
+
+    Raises ConfigError for a URL that cannot work, StoreUnavailable for a store that cannot be opened now.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme == "memory":
+        from storage.memory import MemoryStore  # noqa: PLC0415  (each back end loads what it alone needs)
+
+        return MemoryStore(clock)
+    if scheme == "lmdb":
+        from storage.lmdb import LmdbSettings, LmdbStore  # noqa: PLC0415
+
+        return LmdbStore(LmdbSettings.from_url(url), clock)
+    raise ConfigError(f"store URL {url!r}: known are memory: and lmdb:///directory")
