@@ -1,0 +1,83 @@
+"""An engine without a model: answers at once, from the ids alone, for tests and benchmarks around it.
+
+Scores are the share of the prefix's distinct ids that the item has. A continuation repeats the first words of
+the prompt's text part. Without a tokenizer directory the vocabulary is the 256 bytes of UTF-8.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from models.engine.base import Generated, GenerateJob, ModelInfo, ScoreJob
+from models.prompts import BUDGET_TOKENS, load_tokenizer
+from models.ranker import overlap
+from models.summarizer import first_words
+
+_MARKED = re.compile(r".*?\btext ?: (.*?)(?:summary ?:)?", re.IGNORECASE | re.DOTALL)
+
+
+class _Codec(Protocol):
+    vocab_size: int
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, ids: list[int]) -> str: ...
+
+
+class _Bytes:
+    vocab_size = 256
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode("utf-8", "replace"))
+
+    def decode(self, ids: list[int]) -> str:
+        return bytes(ids).decode("utf-8", "replace")
+
+
+class _Tokens:
+    def __init__(self, path: Path) -> None:
+        self._tokenizer = load_tokenizer(path)
+        self.vocab_size = self._tokenizer.get_vocab_size(with_added_tokens=True)
+
+    def encode(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text).ids)
+
+    def decode(self, ids: list[int]) -> str:
+        return str(self._tokenizer.decode(ids))
+
+
+class InstantEngine:
+    """See `Engine`."""
+
+    def __init__(self, name: str, tokenizer: Path | None = None) -> None:
+        """Raise ConfigError if the directory holds no tokenizer."""
+        self._codec: _Codec = _Tokens(tokenizer) if tokenizer else _Bytes()
+        self.info = ModelInfo(name=name, vocab_size=self._codec.vocab_size, context_tokens=16 * BUDGET_TOKENS)
+
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """See `Engine`."""
+        return [self._codec.encode(text) for text in texts]
+
+    def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
+        """See `Engine`; the first label gets the overlap, the others share the rest."""
+        return [self._score(job) for job in jobs]
+
+    def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
+        """See `Engine`; temperature, penalty and stop strings change nothing."""
+        return [self._generate(job) for job in jobs]
+
+    def _score(self, job: ScoreJob) -> list[list[float]]:
+        wanted, others = set(job.prefix), max(1, len(job.label_ids) - 1)
+        scores = [overlap(wanted, set(item)) for item in job.items]
+        return [[p, *[(1 - p) / others] * (len(job.label_ids) - 1)] for p in scores]
+
+    def _generate(self, job: GenerateJob) -> Generated:
+        text = self._codec.decode(job.prompt)
+        marked = _MARKED.fullmatch(text)
+        ids = self._codec.encode(first_words(marked.group(1) if marked else text))
+        cut = ids[: job.max_tokens]
+        reason = "stop" if len(cut) == len(ids) else "length"
+        return Generated(text=self._codec.decode(cut), tokens=len(cut), finish_reason=reason)

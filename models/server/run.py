@@ -1,0 +1,82 @@
+"""A server's life: load, warm up, listen, drain on SIGTERM."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from models.engine.instant import InstantEngine
+from models.server.app import Ranker, Summarizer, create_app
+from models.server.config import ServeConfig
+from models.server.service import host_ranker, host_summarizer
+from schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from models.engine.base import Engine
+
+
+def serve(config: ServeConfig) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in hand; raises ConfigError before it listens."""
+    ranker, summarizer = load(config)
+    settings = uvicorn.Config(
+        create_app(ranker, summarizer, config.limits),
+        host=config.host,
+        port=config.port,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=config.drain_s,
+        timeout_keep_alive=75,
+        lifespan="off",
+    )
+    # What is loaded stays: outside the collector's generations it cannot lengthen a collection's pause.
+    gc.collect()
+    gc.freeze()
+    with _ending_quietly():
+        uvicorn.Server(settings).run()
+    for hosted in (ranker, summarizer):
+        if hosted:
+            hosted.batcher.close()
+
+
+def load(config: ServeConfig) -> tuple[Ranker | None, Summarizer | None]:
+    """The hosted models; raises ConfigError for a directory that cannot be served, or for none at all."""
+    ranker = _engine(config.ranker, "ranker", config)
+    summarizer = _engine(config.summarizer, "summarizer", config)
+    if not ranker and not summarizer:
+        raise ConfigError("nothing to serve: give a ranker or a summarizer directory, or ask for instant")
+    return (
+        host_ranker(ranker, config.batching) if ranker else None,
+        host_summarizer(summarizer, config.batching) if summarizer else None,
+    )
+
+
+def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
+    if path is None:
+        return InstantEngine(f"{role}@0", config.tokenizer) if config.instant else None
+    try:
+        from models.engine.qwen3_engine import EngineConfig, Qwen3Engine  # noqa: PLC0415  (torch)
+    except ImportError as error:
+        msg = "serving a checkpoint needs torch: pip install 'nearline-job-search[models]'"
+        raise ConfigError(msg) from error
+    return Qwen3Engine(path, EngineConfig(dtype=config.dtype, device=config.device, threads=config.threads))
+
+
+@contextlib.contextmanager
+def _ending_quietly() -> Iterator[None]:
+    """After its graceful shutdown uvicorn raises the signal again: an asked-for end is exit status 0."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {name: signal.signal(name, lambda *_: None) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
