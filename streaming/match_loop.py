@@ -1,0 +1,266 @@
+"""The matcher's loop: saved searches and features in, score requests out, effects before offsets."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from pipeline.match import Matcher
+from pipeline.windows import Windows
+from schemas.codec import decode, encode
+from schemas.errors import DecodeError
+from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
+from streaming import topics
+from streaming.meeting import Meeting
+from streaming.messages import Message, Outgoing, dead_letter, size_bytes
+from streaming.metrics import MatcherMetrics
+from streaming.search_table import Bad, Dropped, Held, Offsets, SearchFeed, SearchTable, is_since
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far one partition of `postings.features` is done.
+
+    `offset` is its next message; its stored postings have met every search before the offsets `met`. Both are
+    committed together, so they move together when the partition goes to another instance.
+    """
+
+    offset: int
+    met: Offsets = field(default_factory=dict)
+
+
+class FeatureLog(Protocol):
+    """The matcher's group on `postings.features`, and the way out."""
+
+    def poll(self, timeout_s: float) -> list[Message]:
+        """The next features, each partition in offset order."""
+        ...
+
+    def assignment(self) -> Mapping[int, Progress] | None:
+        """The committed progress of every partition held, once after each rebalance; else None."""
+        ...
+
+    def partition_of(self, posting_id: str) -> int:
+        """The partition on which the posting's features arrive."""
+        ...
+
+    def send(self, message: Outgoing) -> None:
+        """Write soon; `commit` waits for it."""
+        ...
+
+    def commit(self, progress: Mapping[int, Progress]) -> bool:
+        """Wait until all that was sent is acknowledged, then commit. False: the group moved on, nothing is lost."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSettings:
+    """`commit_s` bounds how much is read again after a crash; `max_met` postings of the store are met a turn."""
+
+    poll_s: float = 0.1
+    commit_s: float = 1.0
+    max_met: int = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class MatchLoop:
+    """Turns features into score requests until stopped; safe to kill at any moment.
+
+    A request may be produced twice (the alert ledger keeps a pair from alerting twice); none is ever lost, because
+    offsets are committed only after every window that holds their candidates is out and acknowledged.
+    """
+
+    feed: SearchFeed
+    features: FeatureLog
+    matcher: Matcher
+    windows: Windows
+    stored: Callable[[], Iterator[FeatureRecord]]
+    metrics: MatcherMetrics
+    settings: LoopSettings = field(default_factory=LoopSettings)
+    clock: Callable[[], float] = time.time
+    table: SearchTable = field(default_factory=SearchTable)
+    progress: dict[int, Progress] = field(default_factory=dict)
+    _meeting: Meeting | None = None
+    _dirty: bool = False
+    _next_commit_s: float = 0.0
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Read all searches, then turn until `stopped()`; leave nothing waiting."""
+        # 1. every search there is, before the first feature
+        self._take_searches(self.feed.read_to_end(stopped))
+        log.info("holding %d saved searches", len(self.table.held))
+        while not stopped():
+            self.turn()
+        self._commit(self.clock())
+
+    def turn(self) -> None:
+        """One round of the loop."""
+        # 2. what users changed
+        self._take_searches(self.feed.poll())
+        # 3. what postings became
+        messages = self.features.poll(self._patience_s())
+        now_s = self.clock()
+        self._take_over(self.features.assignment(), now_s)
+        for message in messages:
+            self._take_feature(message, now_s)
+        # 4. new searches meet the postings already stored
+        self._meet(now_s)
+        # 5. windows that ended leave as score requests
+        self._produce(self.windows.due(now_s))
+        # 6. offsets, once everything they stand for is out
+        if self._dirty and now_s >= self._next_commit_s:
+            self._commit(now_s)
+
+    def _patience_s(self) -> float:
+        if self._meeting is not None:
+            return 0.0
+        due_s = self.windows.next_due_s()
+        wait_s = self.settings.poll_s if due_s is None else due_s - self.clock()
+        return min(self.settings.poll_s, max(0.0, wait_s))
+
+    def _take_searches(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            change = self.table.apply(message)
+            self.metrics.search_changes.labels(_name(change)).inc()
+            if isinstance(change, Held):
+                # what waits was matched by the old wording; the new one meets these postings in the store
+                self.metrics.cancelled.inc(self.windows.cancel(change.search.search_id))
+                self.matcher.put_search(change.search)
+            elif isinstance(change, Dropped):
+                self.matcher.drop_search(change.search_id)
+                self.metrics.cancelled.inc(self.windows.cancel(change.search_id))
+        self.metrics.searches.set(len(self.table.held))
+
+    def _take_over(self, assignment: Mapping[int, Progress] | None, now_s: float) -> None:
+        """After a rebalance: what waits goes out (it may be another's now, twice is harmless), the rest starts at the commits."""
+        if assignment is None:
+            return
+        log.info("assigned features partitions %s", sorted(assignment))
+        self._produce(self.windows.flush(now_s))
+        self.progress = dict(assignment)
+        self._meeting = None
+
+    def _take_feature(self, message: Message, now_s: float) -> None:
+        try:
+            feature = _feature(message)
+        except DecodeError as error:
+            self.features.send(dead_letter(message, str(error)))
+            self.metrics.features.labels("dead_letters").inc()
+        else:
+            candidate = Candidate(
+                posting_id=feature.posting_id, version=feature.version, updated_ms=_updated_ms(message)
+            )
+            searches = self.matcher.match(feature)
+            self.metrics.features.labels("matched" if searches else "unmatched").inc()
+            for search in searches:
+                self._collect(search, candidate, now_s)
+        self.progress[message.partition] = replace(
+            self.progress[message.partition], offset=message.offset + 1
+        )
+        self._dirty = True
+
+    def _collect(self, search: SavedSearch, candidate: Candidate, now_s: float) -> None:
+        full = self.windows.add(search, candidate, now_s)
+        if full is not None:
+            self._produce([full])
+
+    def _meet(self, now_s: float) -> None:
+        if self._meeting is None:
+            self._report_bad()
+            self._start_meeting()
+        if self._meeting is None:
+            return
+        seen = self._meeting.seen
+        for held, posting in self._meeting.advance(self.settings.max_met):
+            if self._is_due(held, posting):
+                candidate = Candidate(
+                    posting_id=posting.posting_id, version=posting.version, updated_ms=held.timestamp_ms
+                )
+                self._collect(held.search, candidate, now_s)
+        self.metrics.met.inc(self._meeting.seen - seen)
+        if self._meeting.finished:
+            self._advance_met(self._meeting.until)
+            self._meeting = None
+
+    def _start_meeting(self) -> None:
+        behind = [p for p in self.progress.values() if dict(p.met) != self.table.positions]
+        if not behind:
+            return
+        searches = {held.search.search_id: held for p in behind for held in self.table.since(p.met)}
+        if searches:
+            log.info("%d searches meet the postings in the store", len(searches))
+            self._meeting = Meeting(list(searches.values()), self.stored(), until=self.table.positions)
+        else:
+            self._advance_met(self.table.positions)
+
+    def _is_due(self, held: Held, posting: FeatureRecord) -> bool:
+        """Ours to meet, not met yet, and the search still stands as it was."""
+        progress = self.progress.get(self.features.partition_of(posting.posting_id))
+        return (
+            progress is not None
+            and is_since(held, progress.met)
+            and self.table.held.get(held.search.search_id) is held
+        )
+
+    def _advance_met(self, until: Offsets) -> None:
+        self.progress = {p: replace(progress, met=dict(until)) for p, progress in self.progress.items()}
+        self._dirty = True
+
+    def _report_bad(self) -> None:
+        """Unreadable searches are dead letters once: the instance with partition 0 sends those since its last commit."""
+        if 0 not in self.progress:
+            return
+        for bad in self.table.bad:
+            if bad.message.offset >= self.progress[0].met.get(bad.message.partition, 0):
+                self.features.send(dead_letter(bad.message, bad.reason))
+        self.table.bad.clear()
+
+    def _produce(self, requests: Iterable[ScoreRequest]) -> None:
+        for request in requests:
+            for message in request_messages(request):
+                self.features.send(message)
+            self.metrics.requests.inc()
+            self.metrics.candidates.inc(len(request.candidates))
+            for candidate in request.candidates:
+                self.metrics.latency_s.observe(max(0, request.created_ms - candidate.updated_ms) / 1000)
+
+    def _commit(self, now_s: float) -> None:
+        self._produce(self.windows.flush(now_s))
+        if self.features.commit(self.progress):
+            self._dirty = False
+        self._next_commit_s = now_s + self.settings.commit_s
+
+
+def request_messages(request: ScoreRequest) -> Iterator[Outgoing]:
+    """The request as messages that the topic accepts: halved while too large; one candidate too large is a dead letter."""
+    search_id = request.search.search_id.encode()
+    message = Outgoing(topics.SCORE_REQUESTS.name, search_id, encode(request))
+    half = len(request.candidates) // 2
+    if size_bytes(message) <= topics.SCORE_REQUESTS.max_bytes:
+        yield message
+    elif half:
+        yield from request_messages(replace(request, candidates=request.candidates[:half]))
+        yield from request_messages(replace(request, candidates=request.candidates[half:]))
+    else:
+        unsent = Message(message.topic, -1, -1, request.created_ms, search_id, message.value)
+        yield dead_letter(unsent, "a score request of one candidate is larger than the topic allows")
+
+
+def _feature(message: Message) -> FeatureRecord:
+    if message.value is None:
+        raise DecodeError("a feature message without a value")
+    return decode(FeatureRecord, message.value)
+
+
+def _updated_ms(message: Message) -> int:
+    """The update's broker timestamp, which the feature job hands on; else the feature's own."""
+    stamp = message.headers.get("source_ts", b"")
+    return int(stamp) if stamp.isdigit() else message.timestamp_ms
+
+
+def _name(change: Held | Dropped | Bad | None) -> str:
+    names = {Held: "put", Dropped: "dropped", Bad: "dead_letters"}
+    return names.get(type(change), "unchanged")

@@ -1,0 +1,119 @@
+"""The matcher process: new features × saved searches → score requests (semantics page, 'Matching')."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from pipeline.match import LexicalMatcher
+from pipeline.windows import Windows, WindowSettings
+from schemas.errors import NearlineError
+from storage.features import FeatureStore
+from storage.base import open_store
+from streaming import clients, process, topics
+from streaming.kafka_settings import KafkaSettings
+from streaming.match_loop import LoopSettings, MatchLoop
+from streaming.matcher_logs import FeatureGroup, SearchLog
+from streaming.metrics import MatcherMetrics, MetricsServer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatcherSettings:
+    """Everything that a matcher instance is told."""
+
+    kafka: KafkaSettings
+    store_url: str
+    group: str = "nearline-matcher"
+    instance_id: str = "1"
+    metrics_port: int = 0
+    max_poll_records: int = 500
+    windows: WindowSettings = field(default_factory=WindowSettings)
+    loop: LoopSettings = field(default_factory=LoopSettings)
+
+
+def run(settings: MatcherSettings, stopped: Callable[[], bool]) -> None:
+    """Match until `stopped()`; then windows are flushed and offsets committed. Raises what a restart may cure."""
+    topics.require_topics(
+        settings.kafka,
+        tuple(t.name for t in (topics.SEARCHES, topics.FEATURES, topics.SCORE_REQUESTS, topics.DLQ)),
+    )
+    registry = CollectorRegistry()
+    metrics = MatcherMetrics(registry)
+    with ExitStack() as stack:
+        stack.enter_context(MetricsServer(registry, settings.metrics_port))
+        store = stack.enter_context(closing(open_store(settings.store_url)))
+        searches = stack.enter_context(clients.reader(settings.kafka))
+        features = stack.enter_context(closing(_group(settings, metrics)))
+        loop = MatchLoop(
+            feed=SearchLog(searches),
+            features=features,
+            matcher=LexicalMatcher(),
+            windows=Windows(settings.windows),
+            stored=FeatureStore(store).scan,
+            metrics=metrics,
+            settings=settings.loop,
+        )
+        loop.run(stopped)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one instance until SIGTERM or SIGINT; 2 for a setting that cannot work."""
+    arguments = _parser().parse_args(argv)
+    process.start_logging()
+    stop = process.stop_on_signals()
+    try:
+        settings = MatcherSettings(
+            kafka=KafkaSettings.from_env(os.environ, bootstrap=arguments.bootstrap),
+            store_url=arguments.store,
+            group=arguments.group,
+            instance_id=arguments.instance_id,
+            metrics_port=arguments.metrics_port,
+            windows=WindowSettings(window_s=arguments.window_s, max_items=arguments.max_items),
+        )
+        run(settings, stop.is_set)
+    except NearlineError as error:
+        log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400  (the message says what to do)
+        return 2
+    return 0
+
+
+def _group(settings: MatcherSettings, metrics: MatcherMetrics) -> FeatureGroup:
+    consumer = clients.group_consumer(
+        settings.kafka,
+        topics.FEATURES.name,
+        group=settings.group,
+        instance_id=settings.instance_id,
+        max_poll_records=settings.max_poll_records,
+    )
+    return FeatureGroup(consumer, clients.producer(settings.kafka), metrics)
+
+
+def _parser() -> argparse.ArgumentParser:
+    window = WindowSettings()
+    made = process.parser(
+        "streaming.matcher",
+        "Reads all saved searches, then turns features into score requests. Run as many instances as the features "
+        "topic has partitions at most; each holds every search and its share of the postings.",
+    )
+    made.add_argument("--group", default="nearline-matcher", help="consumer group on postings.features")
+    made.add_argument(
+        "--window-s",
+        type=float,
+        default=window.window_s,
+        help="how long one search's candidates are collected",
+    )
+    made.add_argument(
+        "--max-items", type=int, default=window.max_items, help="candidates of one score request at most"
+    )
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

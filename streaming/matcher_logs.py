@@ -1,0 +1,121 @@
+"""The matcher's two ends on Kafka: the searches topic from its beginning, and its group on the features topic."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import CommitFailedError, KafkaTimeoutError
+from kafka.partitioner.default import murmur2
+from kafka.structs import MemberState, OffsetAndMetadata
+
+from streaming import clients, topics
+from streaming.match_loop import Progress
+from streaming.messages import Message, Outgoing
+from streaming.metrics import MatcherMetrics
+from streaming.search_table import Offsets
+
+COMMIT_TIMEOUT_MS = 30_000
+
+
+class SearchLog:
+    """`SearchFeed` over a consumer of every partition, outside any group."""
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+        name = topics.SEARCHES.name
+        self._partitions = [TopicPartition(name, p) for p in sorted(consumer.partitions_for_topic(name))]
+        consumer.assign(self._partitions)
+        consumer.seek_to_beginning(*self._partitions)
+
+    def read_to_end(self, stopped: Callable[[], bool]) -> Iterator[Message]:
+        """See SearchFeed. Control records of transactions have offsets too: the position says when the end is reached."""
+        ends = self._consumer.end_offsets(self._partitions)
+        while not stopped() and any(self._consumer.position(p) < ends[p] for p in self._partitions):
+            yield from clients.messages(self._consumer.poll(timeout_ms=200))
+
+    def poll(self) -> list[Message]:
+        """See SearchFeed."""
+        return clients.messages(self._consumer.poll(timeout_ms=0))
+
+
+class FeatureGroup:
+    """`FeatureLog` over a consumer group; what the stored postings have met travels as the commit's metadata."""
+
+    def __init__(self, consumer: KafkaConsumer, producer: KafkaProducer, metrics: MatcherMetrics) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._metrics = metrics
+        self._membership: tuple[int, str] | None = None
+        self._sent: list[Any] = []
+        self._count = len(consumer.partitions_for_topic(topics.FEATURES.name))
+
+    def poll(self, timeout_s: float) -> list[Message]:
+        """See FeatureLog."""
+        return clients.messages(self._consumer.poll(timeout_ms=int(timeout_s * 1000)))
+
+    def assignment(self) -> Mapping[int, Progress] | None:
+        """See FeatureLog. A rebalance ends within `poll`, so its new generation is seen before its first message."""
+        member = self._consumer.group_metadata()
+        membership = (member.generation_id, member.member_id)
+        if member.state != MemberState.STABLE or membership == self._membership:
+            return None
+        self._membership = membership
+        return {p.partition: self._committed(p) for p in self._consumer.assignment()}
+
+    def partition_of(self, posting_id: str) -> int:
+        """See FeatureLog: as every Kafka producer's default partitioner chooses it for this key."""
+        return int((murmur2(posting_id.encode()) & 0x7FFFFFFF) % self._count)
+
+    def send(self, message: Outgoing) -> None:
+        """See FeatureLog."""
+        self._sent.append(clients.send(self._producer, message))
+
+    def commit(self, progress: Mapping[int, Progress]) -> bool:
+        """See FeatureLog. Raises KafkaError when a message could not be written."""
+        self._producer.flush()
+        for future in self._sent:
+            future.get(timeout=0)
+        self._sent.clear()
+        try:
+            self._consumer.commit(_offsets(progress), timeout_ms=COMMIT_TIMEOUT_MS)
+        except (CommitFailedError, KafkaTimeoutError):
+            return False
+        self._observe_lag(progress)
+        return True
+
+    def close(self) -> None:
+        """Leave the brokers; a static member keeps its partitions until its session ends or it comes back."""
+        self._consumer.close()
+        self._producer.close(timeout=10)
+
+    def _committed(self, partition: Any) -> Progress:
+        committed = self._consumer.committed(partition, metadata=True, timeout_ms=COMMIT_TIMEOUT_MS)
+        if committed is None:
+            return Progress(offset=0)
+        return Progress(offset=committed.offset, met=parse_met(committed.metadata))
+
+    def _observe_lag(self, progress: Mapping[int, Progress]) -> None:
+        for number, done in progress.items():
+            end = self._consumer.highwater(TopicPartition(topics.FEATURES.name, number))
+            self._metrics.lag.labels(str(number)).set(max(0, (end or 0) - done.offset))
+
+
+def parse_met(metadata: str) -> Offsets:
+    """What `format_met` wrote; nothing met when someone else wrote there (a reset by Kafka's own tools leaves it empty)."""
+    try:
+        return {int(partition): int(offset) for partition, offset in json.loads(metadata)["searches"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def format_met(met: Offsets) -> str:
+    """Next offsets of the searches topic as a commit's metadata (at most 4,096 bytes: some 200 partitions)."""
+    return json.dumps({"searches": met}, separators=(",", ":"))
+
+
+def _offsets(progress: Mapping[int, Progress]) -> dict[Any, Any]:
+    return {
+        TopicPartition(topics.FEATURES.name, number): OffsetAndMetadata(done.offset, format_met(done.met), -1)
+        for number, done in progress.items()
+    }

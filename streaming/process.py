@@ -1,0 +1,48 @@
+"""What our Kafka processes share at their start: the command line's common part, logs, and a clean stop."""
+
+import argparse
+import logging
+import signal
+import threading
+from types import FrameType
+
+GROUP_PREFIX = "nearline"
+
+
+def parser(module: str, description: str) -> argparse.ArgumentParser:
+    """A command line with the options that every Kafka process has."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    made.add_argument("--bootstrap", default="127.0.0.1:9092", help="Kafka brokers, host:port,host:port")
+    made.add_argument(
+        "--store", required=True, help="feature store, as lmdb:///absolute/path or couchbase://host/bucket"
+    )
+    made.add_argument(
+        "--instance-id",
+        default="1",
+        help="this instance's stable name within its group (static membership: a restart under the same name takes "
+        "its partitions back at once; two processes must never share one)",
+    )
+    made.add_argument("--metrics-port", type=int, default=0, help="Prometheus on 127.0.0.1; 0 is off")
+    return made
+
+
+def start_logging() -> None:
+    """Our own lines at INFO, the Kafka client's warnings."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("kafka").setLevel(logging.WARNING)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set; loops look at it between their turns."""
+    stop = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    return stop

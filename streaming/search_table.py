@@ -1,0 +1,94 @@
+"""The saved searches as the compacted topic `searches` tells them: what is held, since which offset, and what was unreadable."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+from schemas.codec import decode
+from schemas.errors import DecodeError
+from schemas.records import SavedSearch
+from streaming.messages import Message
+
+#: Next offset by partition of the topic `searches`.
+Offsets = Mapping[int, int]
+
+
+class Held(NamedTuple):
+    """One saved search and the message that brought it."""
+
+    search: SavedSearch
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+
+class Bad(NamedTuple):
+    """A message that is no saved search."""
+
+    message: Message
+    reason: str
+
+
+class Dropped(NamedTuple):
+    """An unsubscribe."""
+
+    search_id: str
+
+
+class SearchFeed(Protocol):
+    """The topic `searches` from its beginning, outside any consumer group."""
+
+    def read_to_end(self, stopped: Callable[[], bool]) -> Iterator[Message]:
+        """All messages up to the end that the topic had at the call; gives up early once `stopped()`."""
+        ...
+
+    def poll(self) -> list[Message]:
+        """What came since, without waiting."""
+        ...
+
+
+class SearchTable:
+    """All saved searches, by id."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Held] = {}
+        self.positions: dict[int, int] = {}
+        self.bad: list[Bad] = []
+
+    def apply(self, message: Message) -> Held | Dropped | Bad | None:
+        """Take in one message; None when it repeats what is held."""
+        self.positions[message.partition] = message.offset + 1
+        try:
+            change = _read(message)
+        except (DecodeError, UnicodeDecodeError) as error:
+            self.bad.append(Bad(message, str(error)))
+            return self.bad[-1]
+        if isinstance(change, Dropped):
+            self.held.pop(change.search_id, None)
+            return change
+        before = self.held.get(change.search.search_id)
+        if before is not None and before.search == change.search:
+            return None
+        self.held[change.search.search_id] = change
+        return change
+
+    def since(self, met: Offsets) -> list[Held]:
+        """The searches that came at or after these offsets."""
+        return [held for held in self.held.values() if is_since(held, met)]
+
+
+def is_since(held: Held, met: Offsets) -> bool:
+    """Whether this search came at or after these offsets."""
+    return held.offset >= met.get(held.partition, 0)
+
+
+def _read(message: Message) -> Held | Dropped:
+    if message.key is None:
+        raise DecodeError("a saved search needs its id as the message's key")
+    search_id = message.key.decode()
+    if message.value is None:
+        return Dropped(search_id)
+    search = decode(SavedSearch, message.value)
+    if search.search_id != search_id:
+        # an unsubscribe goes by key: under another key it would never reach this search
+        raise DecodeError(f"the key {search_id!r} is not the search's id {search.search_id!r}")
+    return Held(search, message.partition, message.offset, message.timestamp_ms)
