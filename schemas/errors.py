@@ -1,18 +1,18 @@
 """The exception tree: what went wrong, and what the caller may do about it.
 
-    NearlineError
-    ├── SchemaError            a byte string or document that cannot become a record
-    │   ├── DecodeError        damaged bytes, unknown fingerprint or schema id
-    │   ├── IncompatibleSchema a changed contract that older readers or data cannot follow
-    │   └── EventError         a posting event that breaks the documented format
-    ├── StoreError             a store said no
-    │   ├── StoreUnavailable   an outage: retry later, nothing is lost
-    │   ├── StoreFull          the disk or the map is full: make room, then restart
-    │   └── ValueTooLarge      this key or value can never be stored as it is
-    ├── ModelError             a model server said no
-    │   ├── ModelUnavailable   an outage or a missed deadline: retry after `retry_after_s`
-    │   └── ModelRejected      this input fails while its neighbours succeed (poison)
-    └── ConfigError            a setting, named in the message, that cannot work
+NearlineError
+├── SchemaError            a byte string or document that cannot become a record
+│   ├── DecodeError        damaged bytes, unknown fingerprint or schema id
+│   ├── IncompatibleSchema a changed contract that older readers or data cannot follow
+│   └── EventError         a posting event that breaks the documented format
+├── StoreError             a store said no
+│   ├── StoreUnavailable   an outage: retry later, nothing is lost
+│   ├── StoreFull          the disk or the map is full: make room, then restart
+│   └── ValueTooLarge      this key or value can never be stored as it is
+├── ModelError             a model server said no
+│   ├── ModelUnavailable   an outage or a missed deadline: retry after `retry_after_s`
+│   └── ModelRejected      this input fails while its neighbours succeed (poison)
+└── ConfigError            a setting, named in the message, that cannot work
 """
 
 

@@ -88,7 +88,9 @@ class FeatureRecord:
     employment_type: str | None = None
     remote: str | None = None
     salary: str | None = None
-    input_hash: bytes = b""  # of what the summarizer reads; a summary is current when its summary_hash equals it
+    input_hash: bytes = (
+        b""  # of what the summarizer reads; a summary is current when its summary_hash equals it
+    )
     # summary register: ordered by (summary_version, generation)
     summary_version: int = NEVER
     summary_hash: bytes = b""

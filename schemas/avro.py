@@ -1,0 +1,62 @@
+"""The Avro schemas beside this module: the current ones, every older version in `history/`, and their fingerprints."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from fastavro import parse_schema
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+NAMES = ("posting_update", "feature_record", "saved_search", "score_request", "alert", "dead_letter")
+"""The contracts, by the stem of their `.avsc` files."""
+
+MARKER = b"\xc3\x01"
+"""First two bytes of Avro's single-object encoding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """One version of one contract: its text, what fastavro makes of it and its CRC-64-AVRO fingerprint (8 bytes, little-endian)."""
+
+    name: str
+    text: str
+    parsed: Any
+    fingerprint: bytes
+
+    @property
+    def header(self) -> bytes:
+        """The ten bytes before a body in single-object encoding."""
+        return MARKER + self.fingerprint
+
+
+def load(name: str, text: str) -> Schema:
+    """Parse one schema text; raises ValueError (JSON) or fastavro's SchemaParseException."""
+    parsed = parse_schema(json.loads(text))
+    # The hexadecimal digest is already in the byte order that goes on the wire.
+    digest = fingerprint(to_parsing_canonical_form(parsed), "CRC-64-AVRO")
+    return Schema(name=name, text=text, parsed=parsed, fingerprint=bytes.fromhex(digest))
+
+
+def package_files() -> Traversable:
+    """The folder of the schemas, also when the package is inside a zip shipped to workers."""
+    return resources.files(__package__)
+
+
+@cache
+def current(name: str) -> Schema:
+    """The schema that this code writes."""
+    return load(name, (package_files() / f"{name}.avsc").read_text("utf-8"))
+
+
+@cache
+def history(name: str) -> tuple[tuple[int, Schema], ...]:
+    """Every version that was ever written, as (number, schema), oldest first."""
+    found = []
+    for path in (package_files() / "history").iterdir():
+        stem, _, number = path.name.removesuffix(".avsc").rpartition(".")
+        if path.name.endswith(".avsc") and stem == name and number.isdigit():
+            found.append((int(number), load(name, path.read_text("utf-8"))))
+    return tuple(sorted(found, key=lambda pair: pair[0]))

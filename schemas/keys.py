@@ -1,0 +1,91 @@
+"""Hashes, identities and store keys; the version of a key's format is inside the key.
+
+| key | holds |
+|---|---|
+| `f/1/<posting id>` | the feature record |
+| `t/1/<posting id>` | the raw text |
+| `s/1/<model>/<query hash><prompt hash>` | a score |
+| `a/1/<alert id>` | a ledger entry |
+| `q/1/<day>/<search id>` | the alerts of one search and event-time day |
+
+An id that would make a key longer than LMDB takes is replaced by `FF` and its hash; no UTF-8 text starts with `FF`.
+"""
+
+from hashlib import blake2b
+
+from schemas.records import Posting
+
+HASH_BYTES = 16
+MAX_ID_BYTES = 390
+"""Keys stay under 400 bytes; LMDB's limit is 511."""
+US_PER_DAY = 86_400_000_000
+
+
+def text_hash(text: str) -> bytes:
+    """16 bytes over a text: a query, a prompt or the summarizer's input."""
+    return blake2b(text.encode(), digest_size=HASH_BYTES).digest()
+
+
+def parts_hash(*parts: str | None) -> bytes:
+    """16 bytes over several texts; no two different lists share an encoding, and None differs from ''."""
+    framed = blake2b(digest_size=HASH_BYTES)
+    for part in parts:
+        data = b"" if part is None else part.encode()
+        framed.update((-1 if part is None else len(data)).to_bytes(8, "big", signed=True))
+        framed.update(data)
+    return framed.digest()
+
+
+def content_hash(posting: Posting) -> bytes:
+    """16 bytes over everything that the owner wrote; breaks ties between contents of equal versions."""
+    return parts_hash(
+        posting.title,
+        posting.company,
+        posting.location,
+        posting.employment_type,
+        posting.remote,
+        posting.salary,
+        posting.description,
+    )
+
+
+def alert_id(search_id: str, posting_id: str, episode: int) -> str:
+    """32 hexadecimal digits: a search and a posting meet once an opening."""
+    return parts_hash(search_id, posting_id, str(episode)).hex()
+
+
+def feature_key(posting_id: str) -> bytes:
+    """Where a posting's feature record is."""
+    return b"f/1/" + _id_bytes(posting_id)
+
+
+def text_key(posting_id: str) -> bytes:
+    """Where a posting's raw text is."""
+    return b"t/1/" + _id_bytes(posting_id)
+
+
+def score_key(model: str, query_hash: bytes, prompt_hash: bytes) -> bytes:
+    """Where the score of one item for one query by one model is."""
+    return b"s/1/" + _id_bytes(model) + b"/" + query_hash + prompt_hash
+
+
+def ledger_key(alert_id: str) -> bytes:
+    """Where the ledger entry of an alert is."""
+    return b"a/1/" + _id_bytes(alert_id)
+
+
+def quota_key(search_id: str, day: int) -> bytes:
+    """Where the alerts of a search on one day (see `day_of`) are."""
+    return b"q/1/%d/" % day + _id_bytes(search_id)
+
+
+def day_of(version: int) -> int:
+    """The event-time day, counted from 1970, of a time in UTC microseconds."""
+    return version // US_PER_DAY
+
+
+def _id_bytes(text: str) -> bytes:
+    data = text.encode()
+    if len(data) <= MAX_ID_BYTES:
+        return data
+    return b"\xff" + blake2b(data, digest_size=HASH_BYTES).digest()
