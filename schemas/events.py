@@ -49,18 +49,18 @@ class BrokenLine:
 class Versioner:
     """Turns times into versions: an exact tie within a posting is raised to the posting's next free microsecond.
 
-    An event older than one already seen keeps its older version: out of order is the merge's business.
+    An event older than one already seen keeps its older version: out of order is the merge's business. A line that
+    came before, byte for byte, is the same event again and keeps its version: a duplicate must not begin an episode.
     """
 
     def __init__(self) -> None:
-        self._used: dict[str, set[int]] = {}
+        self._used: dict[str, dict[int, int]] = {}
 
-    def version(self, posting_id: str, instant_us: int) -> int:
+    def version(self, posting_id: str, instant_us: int, line: bytes) -> int:
         """The version of the next event of a posting, in the order of the file."""
-        used = self._used.setdefault(posting_id, set())
-        while instant_us in used:
+        used, seen = self._used.setdefault(posting_id, {}), hash(line)
+        while used.setdefault(instant_us, seen) != seen:
             instant_us += 1
-        used.add(instant_us)
         return instant_us
 
 
@@ -100,7 +100,7 @@ def read_events(source: Path | str | BinaryIO) -> Iterator[PostingUpdate | Broke
             continue
         yield PostingUpdate(
             posting_id=event.posting_id,
-            version=versioner.version(event.posting_id, event.instant_us),
+            version=versioner.version(event.posting_id, event.instant_us, line),
             op=event.op,
             posting=event.posting,
         )
