@@ -1,0 +1,172 @@
+"""`FeatureStore`: a posting's record and its raw text under two keys; the merge of registers decides what is newest."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from schemas.codec import Codec
+from schemas.errors import DecodeError, StoreError
+from schemas.keys import feature_key, text_key
+from schemas.merge import merge
+from schemas.records import FeatureRecord
+from storage.base import KeyValue, refusal
+
+FEATURES = feature_key("")
+_TEXT = struct.Struct(">q?B")  # content version, removed, length of the content hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawText:
+    """The text that the owner wrote; `removed` is the tombstone that erases what is not newer than `content_version`."""
+
+    content_version: int
+    content_hash: bytes = b""
+    description: str = ""
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureWrite:
+    """One posting's part of a bulk write.
+
+    `seen`: the bytes that `FeatureStore.read_raw` gave; `record`: what they merge to with the batch's events;
+    `text`: where the batch brought content or a removal.
+    """
+
+    posting_id: str
+    seen: bytes | None
+    record: FeatureRecord
+    text: RawText | None = None
+
+
+class FeatureStore:
+    """Feature records and raw texts over any `KeyValue`; every write is a merge, so no order can undo a newer one."""
+
+    def __init__(self, kv: KeyValue, codec: Codec | None = None) -> None:
+        self._kv = kv
+        self._codec = codec or Codec()
+
+    def read_raw(self, posting_ids: Sequence[str]) -> list[bytes | None]:
+        """The encoded records as they are stored and sent. Raises StoreUnavailable."""
+        return self._kv.get_many([feature_key(posting_id) for posting_id in posting_ids])
+
+    def get_many(self, posting_ids: Sequence[str]) -> list[FeatureRecord | None]:
+        """The records; raises StoreUnavailable, and StoreError for one that no schema here can read."""
+        stored = self.read_raw(posting_ids)
+        return [
+            None if data is None else self._record(feature_key(posting_id), data)
+            for posting_id, data in zip(posting_ids, stored, strict=True)
+        ]
+
+    def texts(self, posting_ids: Sequence[str]) -> list[RawText | None]:
+        """The raw texts, None where there is none or it was removed. Raises as `get_many` does."""
+        keys = [text_key(posting_id) for posting_id in posting_ids]
+        stored = zip(keys, self._kv.get_many(keys), strict=True)
+        texts = [None if data is None else _text(key, data) for key, data in stored]
+        return [None if text is None or text.removed else text for text in texts]
+
+    def merge_many(self, writes: Sequence[FeatureWrite]) -> list[bytes | StoreError]:
+        """One bulk write: the encoded record that the store now holds of each posting, or why it was not written.
+
+        Where the store still holds `seen`, `record` is written as it is; else it is merged with what came between.
+        Raises StoreFull and StoreUnavailable, then nothing is acknowledged.
+        """
+        plan = _Plan(self._codec)
+        for write in writes:
+            plan.add(write)
+        done = dict(zip(plan.keys, self._kv.merge_many(plan.keys, plan.merge), strict=True))
+        return [plan.result(write.posting_id, done) for write in writes]
+
+    def scan(self) -> Iterator[FeatureRecord]:
+        """Every record, tombstones included, in the order of the ids' bytes."""
+        for key, data in self._kv.scan(FEATURES):
+            yield self._record(key, data)
+
+    def _record(self, key: bytes, data: bytes) -> FeatureRecord:
+        return _decoded(self._codec, key, data)
+
+
+class _Plan:
+    """What a bulk write does under each key, free of side effects because a back end may run it again."""
+
+    def __init__(self, codec: Codec) -> None:
+        self.keys: list[bytes] = []
+        self._codec = codec
+        self._features: dict[bytes, tuple[bytes | None, FeatureRecord, bytes]] = {}
+        self._texts: dict[bytes, RawText] = {}
+        self._refused: dict[str, StoreError] = {}
+
+    def add(self, write: FeatureWrite) -> None:
+        """Take a write in, merged with an earlier one of the same posting; refuse it whole if a part is too large."""
+        key, record, text = feature_key(write.posting_id), write.record, write.text
+        data = self._codec.encode(record)
+        if (error := refusal(key, data) or _text_refusal(write)) is not None:
+            self._refused[write.posting_id] = error
+            return
+        if key in self._features:
+            record = merge(self._features[key][1], record)
+            data = self._codec.encode(record)
+        else:
+            self.keys.append(key)
+        self._features[key] = (write.seen, record, data)
+        if text is not None:
+            self._add_text(text_key(write.posting_id), text)
+
+    def _add_text(self, key: bytes, text: RawText) -> None:
+        if key not in self._texts:
+            self.keys.append(key)
+        self._texts[key] = max(text, self._texts.get(key, text), key=_order)
+
+    def merge(self, key: bytes, stored: bytes | None) -> bytes | None:
+        """The store's merge function over both kinds of key."""
+        if key in self._texts:
+            text = self._texts[key]
+            return _text_bytes(text) if stored is None or _order(text) > _order(_text(key, stored)) else None
+        seen, record, data = self._features[key]
+        if stored is not None and stored != seen:
+            data = self._codec.encode(merge(_decoded(self._codec, key, stored), record))
+        return None if data == stored else data
+
+    def result(self, posting_id: str, done: dict[bytes, bytes | None | StoreError]) -> bytes | StoreError:
+        """What became of one posting: its stored bytes, or the first thing that failed."""
+        if posting_id in self._refused:
+            return self._refused[posting_id]
+        text = done.get(text_key(posting_id))
+        if isinstance(text, StoreError):
+            return text
+        return cast(
+            "bytes | StoreError", done[feature_key(posting_id)]
+        )  # a record was there or has been written
+
+
+def _decoded(codec: Codec, key: bytes, data: bytes) -> FeatureRecord:
+    try:
+        return codec.decode(FeatureRecord, data)
+    except DecodeError as error:
+        raise StoreError(f"{key!r} holds no readable feature record: {error}") from error
+
+
+def _order(text: RawText) -> tuple[int, bool, bytes, str]:
+    return text.content_version, text.removed, text.content_hash, text.description
+
+
+def _text_refusal(write: FeatureWrite) -> StoreError | None:
+    return None if write.text is None else refusal(text_key(write.posting_id), _text_bytes(write.text))
+
+
+def _text_bytes(text: RawText) -> bytes:
+    head = _TEXT.pack(text.content_version, text.removed, len(text.content_hash))
+    return head + text.content_hash + text.description.encode()
+
+
+def _text(key: bytes, data: bytes) -> RawText:
+    try:
+        version, removed, hash_bytes = _TEXT.unpack_from(data)
+        description = data[_TEXT.size + hash_bytes :].decode()
+    except (struct.error, UnicodeDecodeError) as error:
+        raise StoreError(f"{key!r} holds no readable text: {error}") from error
+    content_hash = data[_TEXT.size : _TEXT.size + hash_bytes]
+    return RawText(
+        content_version=version, content_hash=content_hash, description=description, removed=removed
+    )
