@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from nearline.stack.component import Component
 from nearline.stack.jars import kafka_classpath
@@ -75,10 +75,8 @@ def _properties(settings: StackSettings, home: Path) -> dict[str, object]:
 
 def _serves(bootstrap: str) -> bool:
     try:
-        admin = KafkaAdminClient(
-            bootstrap_servers=bootstrap, request_timeout_ms=3000, api_version_auto_timeout_ms=2000
-        )
-    except (KafkaError, OSError, ValueError):
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
+    except (KafkaConnectionError, KafkaTimeoutError, OSError):
         return False
     admin.close()
     return True

@@ -15,7 +15,7 @@ class Component:
     ready: Callable[[], bool]
     env: Mapping[str, str] = field(default_factory=dict)
     #: runs once each time the component has become ready (create topics, say)
-    on_ready: Callable[[], None] = lambda: None
+    on_ready: Callable[[], object] = lambda: None
     ready_timeout_s: float = 90.0
     stop_timeout_s: float = 20.0
 

@@ -27,9 +27,11 @@ _ROUND_S, _HEALTH_ROUND_S = 0.1, 2.0
 
 def components(settings: StackSettings) -> list[Component | Submission]:
     """Every part of the local stack in the order in which it starts."""
-    hosted = [] if settings.models.startswith("http") else [model_server(settings)]
-    cluster = [jobmanager(settings), taskmanager(settings), feature_job(settings)]
-    return [broker(settings), *hosted, *cluster, matcher(settings), consumer(settings)]
+    parts: list[Component | Submission] = [broker(settings)]
+    if not settings.models.startswith("http"):
+        parts.append(model_server(settings))
+    parts += [jobmanager(settings), taskmanager(settings), feature_job(settings)]
+    return [*parts, matcher(settings), consumer(settings)]
 
 
 def up(settings: StackSettings, timeout_s: float = 300.0) -> None:

@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 
 import httpx
-from streaming.feature_job import JOB_NAME
-from streaming.feature_job import build_zip as build_zip
 
 from nearline.stack.component import Component, Submission, answers
 from nearline.stack.jars import connector
 from nearline.stack.settings import StackSettings
 from nearline.stack.tools import java_home
 from schemas.errors import ConfigError
+from streaming.feature_job import JOB_NAME, build_zip
 
 _DONE = {"FINISHED", "FAILED", "CANCELED"}
 

@@ -81,9 +81,10 @@ class StackSettings:
         return self.home.resolve() / "logs" / f"{component}.log"
 
     def save(self) -> None:
-        """Write the settings into the stack's home."""
+        """Write the settings into the stack's home and note beside it that this is the stack last started."""
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "settings.json").write_text(json.dumps(dataclasses.asdict(self), default=str, indent=1))
+        (self.home.parent / "current").write_text(str(self.home.resolve()))
 
     @classmethod
     def load(cls, home: Path) -> "StackSettings":
@@ -92,3 +93,9 @@ class StackSettings:
         for name in ("home", "ranker_dir", "summarizer_dir"):
             values[name] = Path(values[name]) if values[name] else None
         return cls(**values)
+
+
+def current_home(default: Path) -> Path:
+    """The home of the stack last started beside `default`, else `default` itself."""
+    pointer = default.parent / "current"
+    return Path(pointer.read_text()) if pointer.exists() else default

@@ -1,0 +1,73 @@
+# Everything sets itself up: `make demo` runs the system, `make test` proves it.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STREAM ?= nearline/sample/stream.jsonl
+SEARCHES ?= nearline/sample/searches.jsonl
+RATE ?= 25
+STARTED := $(shell date +%s)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint unit integration faults soak bench up down status constraints train clean
+
+help:  ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: .venv/.stamp  ## the Python environment, from committed constraints
+
+.venv/.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "Python 3.11 is needed (found $(PYTHON)): install python3.11 and python3.11-venv, or set PYTHON=..."; exit 1; }
+	@command -v java >/dev/null || { echo "a JDK 17 is needed: apt-get install openjdk-17-jdk-headless"; exit 1; }
+	@command -v mvn >/dev/null || { echo "Maven is needed: apt-get install maven"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q 'uv>=0.9'
+	JAVA_HOME=$${JAVA_HOME:-$$(dirname $$(dirname $$(readlink -f $$(command -v java))))} \
+	  $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,models,dev]'
+	@touch $@
+
+demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHES=file.jsonl RATE=updates/s
+	$(BIN)/nearline demo --stream $(STREAM) --searches $(SEARCHES) --rate $(RATE) --setup-started $(STARTED) $(DEMO_ARGS)
+
+test: lint unit integration  ## everything CI runs
+
+lint: setup  ## style, types, import direction, contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/nearline schemas check
+
+unit: setup  ## tests without brokers or clusters
+	$(BIN)/pytest -q -n 2 -m 'not integration and not faults'
+
+integration: setup  ## tests on a real broker, a real Flink cluster, real processes
+	$(BIN)/pytest -q -m 'integration and not faults'
+
+faults: setup  ## kill -9 every component at seeded moments in the middle of replays (about an hour)
+	$(BIN)/pytest -q -m faults --timeout=7200
+
+bench: setup  ## measure, side by side with peers; tables and plots into docs/benchmarks
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,models,dev,bench]'
+	$(BIN)/python -m benchmarks
+
+up: setup  ## start the local stack and leave it running
+	$(BIN)/nearline up
+
+down: setup  ## stop it
+	$(BIN)/nearline down
+
+status: setup  ## show it
+	$(BIN)/nearline status
+
+train: setup  ## train the two tiny checkpoints again
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,models,dev,train]'
+	$(BIN)/python -m training.tiny ranker --out models/checkpoints/ranker-tiny
+	$(BIN)/python -m training.tiny summarizer --out models/checkpoints/summarizer-tiny
+
+constraints: setup  ## compile constraints.txt anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --all-extras --no-header --no-annotate --no-emit-index-url \
+	  --no-emit-find-links -q -o constraints.txt
+
+clean:  ## remove what was built (not the environment)
+	rm -rf build dist

@@ -1,0 +1,33 @@
+"""The command line: `nearline --help`. Composition only; every command calls a function of the roots."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from nearline.cli import deadletters, explain, schemas, serve, stack, store, stream
+from schemas.errors import NearlineError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Nearline semantic job search: posting updates in, features and alerts out. Start with `nearline demo`.",
+)
+for module in (stack, stream, serve, explain):
+    module.register(app)
+app.add_typer(store.app, name="store")
+app.add_typer(deadletters.app, name="dlq")
+app.add_typer(schemas.app, name="schemas")
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one message and exit status 1, never a traceback."""
+    try:
+        app()
+    except (NearlineError, FileNotFoundError) as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Options that several commands share, with the defaults of the settings classes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nearline.stack.settings import StackSettings, current_home
+from schemas.errors import ConfigError
+
+_DEFAULTS = StackSettings()
+
+Home = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the local stack: logs, topics, store; default: the one last started here."),
+]
+PortBase = Annotated[int, typer.Option(help="First port; the broker takes +92, Flink +81, the models +30.")]
+Models = Annotated[
+    str,
+    typer.Option(
+        help="`tiny` (shipped checkpoints), `instant` (no model), or the URL of a model server or SGLang."
+    ),
+]
+StoreUrl = Annotated[
+    str | None, typer.Option("--store", help="Store URL; default: an LMDB inside the stack's home.")
+]
+Parallelism = Annotated[int, typer.Option(help="Parallel feature subtasks, one Python worker each.")]
+
+PORT_BASE, MODELS, PARALLELISM = _DEFAULTS.port_base, _DEFAULTS.models, _DEFAULTS.parallelism
+
+CHECKPOINTS = Path(__file__).parents[2] / "models" / "checkpoints"
+
+
+def stack_settings(
+    home: Path | None, port_base: int, models: str, store: str | None, parallelism: int = PARALLELISM
+) -> StackSettings:
+    """Settings of a stack from the command line, the shipped checkpoints filled in."""
+    if models not in {"tiny", "instant"} and not models.startswith("http"):
+        raise ConfigError(f"--models {models!r}: give `tiny`, `instant` or a URL")
+    shipped = models != "instant"
+    return StackSettings(
+        home=home or _DEFAULTS.home,
+        port_base=port_base,
+        models=models,
+        store=store,
+        parallelism=parallelism,
+        ranker_dir=CHECKPOINTS / "ranker-tiny" if shipped else None,
+        summarizer_dir=CHECKPOINTS / "summarizer-tiny" if shipped else None,
+    )
+
+
+def last_home(home: Path | None) -> Path:
+    """The folder named, else that of the stack last started."""
+    return home or current_home(_DEFAULTS.home)
+
+
+def running_stack(home: Path | None) -> StackSettings:
+    """The settings of the stack in `home`. ConfigError when there was never one."""
+    try:
+        return StackSettings.load(last_home(home))
+    except FileNotFoundError:
+        raise ConfigError(
+            "no stack was started here: `nearline up` starts one (or name its --home)"
+        ) from None

@@ -1,0 +1,26 @@
+"""`nearline serve`: the model server."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.server import ServeConfig
+from models.server import serve as run_server
+from nearline.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(serve)
+
+
+def serve(
+    ranker: Annotated[Path | None, typer.Option(help="Checkpoint directory of the ranker.")] = None,
+    summarizer: Annotated[Path | None, typer.Option(help="Checkpoint directory of the summarizer.")] = None,
+    port: Annotated[int, typer.Option(help="Port on loopback.")] = ServeConfig().port,
+) -> None:
+    """Host a ranker and a summarizer from Hugging Face checkpoint directories behind SGLang's routes (default: the shipped ones)."""
+    if ranker is None and summarizer is None:
+        ranker, summarizer = options.CHECKPOINTS / "ranker-tiny", options.CHECKPOINTS / "summarizer-tiny"
+    run_server(ServeConfig(ranker=ranker, summarizer=summarizer, port=port))

@@ -1,0 +1,65 @@
+"""`nearline up | status | down`."""
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nearline.cli import options
+from nearline.stack import daemon
+from nearline.stack.supervisor import read_state
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command()(up)
+    app.command()(status)
+    app.command()(down)
+
+
+def up(
+    home: options.Home = None,
+    port_base: options.PortBase = options.PORT_BASE,
+    models: options.Models = options.MODELS,
+    store: options.StoreUrl = None,
+    parallelism: options.Parallelism = options.PARALLELISM,
+) -> None:
+    """Start Kafka, Flink with the feature job, the model server, matcher and alert consumer, and keep them running."""
+    settings = options.stack_settings(home, port_base, models, store, parallelism)
+    console = Console()
+    with console.status(
+        "starting the stack (about half a minute; the first time Maven fetches Kafka's and Flink's jars)"
+    ):
+        daemon.up(settings)
+    status(settings.home)
+    console.print(f"logs in {settings.home}/logs; stop with `nearline down`")
+
+
+def status(home: options.Home = None) -> None:
+    """Show every component: healthy or not, process, restarts. Exit status 1 when anything is not healthy."""
+    settings = options.running_stack(home)
+    states = read_state(settings.home) if daemon.running(settings.home) else []
+    table = Table("component", "state", "pid", "restarts", "last exit")
+    for state in states:
+        health = "[green]healthy[/]" if state["healthy"] else "[red]down[/]"
+        table.add_row(
+            str(state["name"]),
+            health,
+            str(state["pid"] or ""),
+            str(state["restarts"]),
+            str(state["last_exit"]),
+        )
+    console = Console()
+    console.print(table if states else f"no stack is running in {settings.home}")
+    if states:
+        console.print(
+            f"kafka {settings.bootstrap}   flink {settings.flink_url}   models {settings.models_url}"
+        )
+        console.print(f"store {settings.store_url}", soft_wrap=True)
+    if not states or not all(state["healthy"] for state in states):
+        raise typer.Exit(1)
+
+
+def down(home: options.Home = None) -> None:
+    """Stop everything that `up` started; nothing is left running. Topics and store stay in the home folder."""
+    killed = daemon.down(options.last_home(home))
+    Console().print("stopped" + (f"; {killed} processes had to be killed" if killed else ""))

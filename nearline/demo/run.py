@@ -1,0 +1,139 @@
+"""A whole run on the real parts: stack up, searches and updates in, features and alerts out, figures, stack down."""
+
+import shutil
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from nearline.demo import view
+from nearline.demo.report import Report
+from nearline.stack import daemon
+from nearline.stack.settings import StackSettings
+from nearline.stack.supervisor import read_state
+from schemas.errors import NearlineError
+from schemas.events import BrokenLine, read_events, read_searches
+from schemas.records import PostingUpdate
+from storage.base import open_store
+from storage.features import FeatureStore
+from streaming.alert_consumer import ConsumerSettings
+from streaming.kafka_settings import KafkaSettings
+from streaming.lag import lag
+from streaming.matcher import MatcherSettings
+from streaming.observer import Observer, Seen
+from streaming.replayer import Replayed, replay_updates, send_searches
+from streaming.topics import FEATURES, SCORE_REQUESTS
+
+
+class Stalled(NearlineError):  # noqa: N818
+    """Nothing moved for too long; the message names what is unhealthy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """What to replay and how fast."""
+
+    stream: Path
+    searches: Path
+    rate_per_s: float = 25.0
+    report: Path = Path("build/demo/report.json")
+    keep: bool = False
+    stall_s: float = 180.0
+
+
+def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_started: float) -> Report:
+    """Run the demo on a fresh stack; raises Stalled when nothing moves for `stall_s`."""
+    events = list(read_events(settings.stream))
+    _fresh(stack)
+    with console.status("starting Kafka, Flink, the model server, matcher and alert consumer …"):
+        daemon.up(stack)
+    try:
+        report = _replay(settings, stack, console, events, time.time() - setup_started)
+        report.write(settings.report)
+        return report
+    finally:
+        if not settings.keep:
+            daemon.down(stack.home)
+
+
+def _fresh(stack: StackSettings) -> None:
+    if daemon.running(stack.home) is None:
+        shutil.rmtree(stack.home, ignore_errors=True)
+
+
+def _replay(
+    settings: DemoSettings,
+    stack: StackSettings,
+    console: Console,
+    events: list[PostingUpdate | BrokenLine],
+    setup_s: float,
+) -> Report:
+    kafka = KafkaSettings(bootstrap=stack.bootstrap)
+    started = time.monotonic()
+    send_searches(kafka, read_searches(settings.searches))
+    progress = Replayed()
+    sender = threading.Thread(target=_send, args=(kafka, events, settings.rate_per_s, progress), daemon=True)
+    observer = Observer(kafka)
+    sender.start()
+    try:
+        _watch(observer, progress, len(events), settings, stack, console)
+    finally:
+        observer.close()
+    return Report(
+        updates_in=len(events),
+        seen=observer.seen,
+        features=sum(1 for _ in FeatureStore(open_store(stack.store_url)).scan()),
+        setup_s=setup_s,
+        replay_s=time.monotonic() - started,
+    )
+
+
+def _send(
+    kafka: KafkaSettings, events: list[PostingUpdate | BrokenLine], rate_per_s: float, progress: Replayed
+) -> None:
+    def note(sent: Replayed) -> None:
+        progress.sent = sent.sent
+
+    replay_updates(kafka, events, rate_per_s=rate_per_s, on_progress=note)
+
+
+def _watch(
+    observer: Observer,
+    progress: Replayed,
+    total: int,
+    settings: DemoSettings,
+    stack: StackSettings,
+    console: Console,
+) -> None:
+    """Show progress until every update has its outcome and nothing waits between the components."""
+    started = moved = time.monotonic()
+    with Live(console=console, refresh_per_second=4) as screen:
+        while not _finished(observer, total, stack):
+            if observer.poll():
+                moved = time.monotonic()
+            screen.update(view.live(observer.seen, progress.sent, total, time.monotonic() - started))
+            if time.monotonic() - moved > settings.stall_s and progress.sent >= total:
+                raise Stalled(_stalled(observer.seen, total, stack))
+
+
+def _finished(observer: Observer, total: int, stack: StackSettings) -> bool:
+    if len(observer.seen.outcomes) < total:
+        return False
+    kafka = KafkaSettings(bootstrap=stack.bootstrap)
+    waits = [
+        lag(kafka, MatcherSettings().group, FEATURES.name),
+        lag(kafka, ConsumerSettings().group, SCORE_REQUESTS.name),
+    ]
+    # what was committed last may still be on its way to the observer
+    return not any(waits) and observer.poll(1.0) == 0
+
+
+def _stalled(seen: Seen, total: int, stack: StackSettings) -> str:
+    unhealthy = [str(state["name"]) for state in read_state(stack.home) if not state["healthy"]]
+    return (
+        f"nothing moved: {len(seen.outcomes)} of {total} updates have an outcome; "
+        f"unhealthy: {', '.join(unhealthy) or 'nothing'}; logs in {stack.home}/logs"
+    )

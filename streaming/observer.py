@@ -1,0 +1,91 @@
+"""Watches what leaves the system: one outcome for each source offset, alerts, and how long each took by the broker's clock."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from kafka import ConsumerRecord, KafkaConsumer, TopicPartition
+
+from schemas.codec import decode
+from schemas.records import Alert, Outcome
+from streaming import topics
+from streaming.kafka_settings import KafkaSettings
+
+_WATCHED = (topics.FEATURES.name, topics.DLQ.name, topics.ALERTS.name)
+
+
+@dataclass(slots=True)
+class Seen:
+    """Everything observed so far. The first outcome of a source offset counts; a redelivery adds nothing."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    summarizer_calls: int = 0
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    duplicate_alert_ids: int = 0
+    feature_ms: list[int] = field(default_factory=list)
+    alert_ms: list[int] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """Updates by outcome, every name of the semantics page present; they add up to the updates observed."""
+        counted = Counter(self.outcomes.values())
+        return {outcome.value: counted[outcome] for outcome in Outcome}
+
+
+class Observer:
+    """Reads features, dead letters and alerts from the offsets at which it was opened (`read_committed`)."""
+
+    def __init__(self, kafka: KafkaSettings, *, from_beginning: bool = True) -> None:
+        self.seen = Seen()
+        self._consumer = KafkaConsumer(
+            **kafka.python(),
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            fetch_max_wait_ms=100,
+        )
+        partitions = [
+            TopicPartition(t, p) for t in _WATCHED for p in self._consumer.partitions_for_topic(t) or ()
+        ]
+        self._consumer.assign(partitions)
+        (self._consumer.seek_to_beginning if from_beginning else self._consumer.seek_to_end)(*partitions)
+
+    def poll(self, timeout_s: float = 0.2) -> int:
+        """Take in what has arrived; returns the number of messages."""
+        polled = self._consumer.poll(timeout_ms=int(1000 * timeout_s), max_records=2000)
+        messages = [message for batch in polled.values() for message in batch]
+        for message in messages:
+            observe(self.seen, message)
+        return len(messages)
+
+    def close(self) -> None:
+        """Leave the brokers."""
+        self._consumer.close()
+
+
+def observe(seen: Seen, message: ConsumerRecord) -> None:
+    """Add one message of any watched topic."""
+    if message.topic == topics.ALERTS.name:
+        _observe_alert(seen, message)
+    else:
+        _observe_outcome(seen, message)
+
+
+def _observe_alert(seen: Seen, message: ConsumerRecord) -> None:
+    alert = decode(Alert, message.value)
+    if alert.alert_id in seen.alerts:
+        seen.duplicate_alert_ids += 1
+        return
+    seen.alerts[alert.alert_id] = alert
+    seen.alert_ms.append(message.timestamp - alert.updated_ms)
+
+
+def _observe_outcome(seen: Seen, message: ConsumerRecord) -> None:
+    headers = {name: value.decode() for name, value in message.headers}
+    source = headers.get("source") or f"{headers['topic']}/{headers['partition']}/{headers['offset']}"
+    if not source.startswith(topics.UPDATES.name) or source in seen.outcomes:
+        return
+    seen.outcomes[source] = Outcome(headers["outcome"])
+    seen.summarizer_calls += int(headers.get("summarizer_calls", "0"))
+    if message.topic == topics.DLQ.name:
+        seen.reasons[headers["reason"]] += 1
+    else:
+        seen.feature_ms.append(message.timestamp - int(headers["source_ts"]))
