@@ -1,0 +1,69 @@
+"""Content terms of a text in any script: what the lexical matcher compares."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+# Vowel signs and accents are no \w in Python, so a Hindi or Hebrew word would fall to pieces without them.
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
+    "\u0900-\u0963\u0970-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u0f71-\u0f84\u102b-\u103e\u17b4-\u17d3\u200d"
+)
+_WORD = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}])*[+#]*")
+# Scripts written without spaces: a run of them is compared by its overlapping pairs of characters.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]+"
+)
+
+_STOP_TEXT = """
+a an and any are as at be by for from i in is it job jobs looking me my near of on or position positions posting
+postings role roles that the this to vacancies vacancy want wanted we with within work you your
+"""
+STOP_WORDS = frozenset(_STOP_TEXT.split())
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """A light English stem: plurals, -ing and -ed, a last e; other words stay as they are."""
+    if len(word) <= 3 or not word.isascii():
+        return word
+    if word.endswith("ies"):
+        word = word[:-3] + "y"
+    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    for suffix in ("ing", "ed"):
+        if word.endswith(suffix) and len(word) - len(suffix) >= 4:
+            word = word[: -len(suffix)]
+            break
+    return word[:-1] if word.endswith("e") and len(word) > 4 else word
+
+
+@lru_cache(maxsize=4_096)
+def terms(text: str) -> frozenset[str]:
+    """Stemmed terms of `text`, stop words left out; pairs of characters where a script has no spaces."""
+    found: set[str] = set()
+    for word in _WORD.findall(_folded(text)):
+        if word in STOP_WORDS:
+            continue
+        if not word.isascii() and _UNSPACED.search(word):
+            found.update(_pairs(word))
+        else:
+            found.add(stem(word))
+    return frozenset(found)
+
+
+def words(text: str) -> str:
+    """The words of `text` case-folded, with one space before and after each: substrings are whole words."""
+    return f" {' '.join(_WORD.findall(_folded(text)))} "
+
+
+def _folded(text: str) -> str:
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+
+
+def _pairs(word: str) -> list[str]:
+    """Overlapping pairs of an unspaced run, and the stems of what stands between such runs."""
+    found = [stem(part) for part in _UNSPACED.split(word) if part]
+    for run in _UNSPACED.findall(word):
+        found.extend(run[i : i + 2] for i in range(max(1, len(run) - 1)))
+    return found

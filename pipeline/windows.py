@@ -1,0 +1,71 @@
+"""Candidates of one search, collected for a short while into one score request of many items."""
+
+from dataclasses import dataclass
+
+from schemas.records import Candidate, SavedSearch, ScoreRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSettings:
+    """A request leaves after `window_s` from its first candidate, or at once with `max_items`."""
+
+    window_s: float = 0.1
+    max_items: int = 100
+
+
+class _Window:
+    __slots__ = ("candidates", "due_s", "search")
+
+    def __init__(self, search: SavedSearch, due_s: float) -> None:
+        self.search = search
+        self.due_s = due_s
+        self.candidates: dict[str, Candidate] = {}
+
+
+class Windows:
+    """One open window a search. Times `now_s` are UTC seconds, given by the caller."""
+
+    def __init__(self, settings: WindowSettings) -> None:
+        self._settings = settings
+        # in order of opening, which is the order of falling due
+        self._open: dict[str, _Window] = {}
+
+    def add(self, search: SavedSearch, candidate: Candidate, now_s: float) -> ScoreRequest | None:
+        """Collect one candidate, newest version a posting; the request if that filled the window.
+
+        The window takes the newest wording of its search.
+        """
+        window = self._open.get(search.search_id)
+        if window is None:
+            window = self._open[search.search_id] = _Window(search, now_s + self._settings.window_s)
+        window.search = search
+        waiting = window.candidates.get(candidate.posting_id)
+        if waiting is None or waiting.version <= candidate.version:
+            window.candidates[candidate.posting_id] = candidate
+        if len(window.candidates) < self._settings.max_items:
+            return None
+        return self._close(search.search_id, now_s)
+
+    def due(self, now_s: float) -> list[ScoreRequest]:
+        """Requests whose windows have ended by `now_s`."""
+        ended = [search_id for search_id, window in self._open.items() if window.due_s <= now_s]
+        return [self._close(search_id, now_s) for search_id in ended]
+
+    def flush(self, now_s: float) -> list[ScoreRequest]:
+        """All that waits, ended or not: before a commit or a stop."""
+        return [self._close(search_id, now_s) for search_id in list(self._open)]
+
+    def cancel(self, search_id: str) -> int:
+        """Drop what waits for an unsubscribed search; how many candidates that were."""
+        window = self._open.pop(search_id, None)
+        return len(window.candidates) if window else 0
+
+    def next_due_s(self) -> float | None:
+        """When the next window ends; None while none is open."""
+        return min((window.due_s for window in self._open.values()), default=None)
+
+    def _close(self, search_id: str, now_s: float) -> ScoreRequest:
+        window = self._open.pop(search_id)
+        return ScoreRequest(
+            search=window.search, candidates=tuple(window.candidates.values()), created_ms=int(now_s * 1000)
+        )

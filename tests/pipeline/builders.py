@@ -1,0 +1,85 @@
+"""Records, rows, stores and a summarizer with failures to order, for these tests."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from models.summarizer import ModelFailure, Rejected, Summary, Unavailable
+from pipeline.featurize import SourceRow
+from schemas.codec import encode
+from schemas.records import FeatureRecord, Op, Posting, PostingUpdate, SavedSearch
+from storage.base import KeyValue
+from storage.features import FeatureStore
+from storage.memory import MemoryStore
+
+
+def search(query: str, **fields: Any) -> SavedSearch:
+    return replace(SavedSearch(search_id="s1", query=query), **fields)
+
+
+def feature(**fields: Any) -> FeatureRecord:
+    """An open posting with a current summary."""
+    record = FeatureRecord(
+        posting_id="p1",
+        version=1,
+        lifecycle_version=1,
+        episode=1,
+        content_version=1,
+        content_hash=b"c" * 16,
+        input_hash=b"i" * 16,
+        summary_version=1,
+        summary_hash=b"i" * 16,
+        model="instant@1",
+        generation=1,
+    )
+    return replace(record, **fields)
+
+
+def content(title: str, description: str, **fields: str) -> Posting:
+    return Posting(title=title, description=description, **fields)
+
+
+def update(posting_id: str, version: int, op: Op, posting: Posting | None = None) -> PostingUpdate:
+    return PostingUpdate(posting_id=posting_id, version=version, op=op, posting=posting)
+
+
+def rows(events: Sequence[PostingUpdate | bytes]) -> list[SourceRow]:
+    """The events as messages of one partition; bytes go as they are."""
+    return [
+        SourceRow(event if isinstance(event, bytes) else encode(event), "postings.updates", 0, n, n)
+        for n, event in enumerate(events)
+    ]
+
+
+def memory_kv() -> tuple[KeyValue, FeatureStore]:
+    kv = MemoryStore(time.time)
+    return kv, FeatureStore(kv)
+
+
+def memory() -> FeatureStore:
+    return memory_kv()[1]
+
+
+class FlakySummarizer:
+    """Repeats the description; descriptions in `down` meet an outage, those in `poison` are refused."""
+
+    def __init__(
+        self, *, down: set[str] | None = None, poison: set[str] | None = None, model: str = "echo@1"
+    ) -> None:
+        self.down = down if down is not None else set()
+        self.poison = poison if poison is not None else set()
+        self.model = model
+        self.asked: list[str] = []
+
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+        assert deadline_s > 0
+        return [self._answer(text.partition("\nText: ")[2]) for text in texts]
+
+    def _answer(self, text: str) -> Summary | ModelFailure:
+        self.asked.append(text)
+        if text in self.down:
+            return Unavailable(reason="the server is down", retry_after_s=7.0)
+        if text in self.poison:
+            return Rejected(reason="poison")
+        return Summary(text=text, tokens=1, input_tokens=2, model=self.model)

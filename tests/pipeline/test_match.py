@@ -1,0 +1,168 @@
+"""The lexical matcher: hard filters, terms of any script, the index against the plain definition."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.match import LexicalMatcher, filter_checks, meet, passes, query_terms
+from pipeline.terms import stem, terms
+from schemas.records import FeatureRecord, SavedSearch, State
+from tests.pipeline.builders import feature, search
+
+
+def test_a_null_on_the_posting_side_passes_every_hard_filter() -> None:
+    wanting = search("nurse", location="Leeds", remote=True, employment_type="full-time")
+    assert passes(wanting, feature(title="Nurse", location=None, remote=None, employment_type=None))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "expected"),
+    [
+        ("london", "London, GB", True),
+        ("San Fran", "San Francisco, CA", True),
+        ("York", "New York", True),
+        ("Leeds", "London", False),
+        ("land", "Portland", False),
+        ("東京", "東京都港区", True),
+        ("大阪", "東京都港区", False),
+        ("Zürich", "zürich", True),
+    ],
+)
+def test_a_location_passes_by_its_words(wanted: str, found: str, expected: bool) -> None:
+    assert passes(search("", location=wanted), feature(location=found)) is expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "expected"),
+    [
+        (True, "remote", True),
+        (True, "hybrid", False),
+        (True, "onsite", False),
+        (False, "remote", False),
+        (False, "hybrid", True),
+        (False, "onsite", True),
+    ],
+)
+def test_remote_is_remote_alone_and_not_remote_is_the_rest(wanted: bool, found: str, expected: bool) -> None:
+    assert passes(search("", remote=wanted), feature(remote=found)) is expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "expected"),
+    [("full-time", "full-time", True), ("full-time", "part-time", False), ("Full Time", "full-time", True)],
+)
+def test_the_employment_type_is_compared_by_its_words(wanted: str, found: str, expected: bool) -> None:
+    assert passes(search("", employment_type=wanted), feature(employment_type=found)) is expected
+
+
+def test_half_of_the_content_terms_rounded_up_must_stand_in_the_posting() -> None:
+    posting = feature(title="Night nurse", summary="wards in a children's hospital")
+    assert passes(search("night nurse pediatrics Arabic"), posting)
+    assert not passes(search("night porter pediatrics"), posting)
+
+
+def test_terms_are_found_in_the_summary_and_in_inflected_forms() -> None:
+    posting = feature(title="Engineer", summary="You build databases and maintain C++ libraries")
+    for query in ("engineering", "database", "building", "C++", "libraries", "library"):
+        assert passes(search(query), posting), query
+    assert not passes(search("C#"), posting)
+
+
+def test_a_query_without_content_terms_matches_whatever_passes_the_filters() -> None:
+    for query in ("", "the job for me", "!!! ???", "🙂"):
+        assert passes(search(query), feature(title="Welder"))
+        assert not passes(search(query, location="Oslo"), feature(title="Welder", location="Paris"))
+
+
+@pytest.mark.parametrize(
+    ("query", "title", "other"),
+    [
+        ("软件工程师", "高级软件工程师（北京）", "护士"),
+        ("नर्स अस्पताल", "वरिष्ठ नर्स", "वेल्डर"),
+        ("инженер", "Инженер-программист", "Медсестра"),
+        ("مهندس", "مهندس برمجيات", "ممرضة"),
+        ("พยาบาล", "รับสมัครพยาบาล", "วิศวกร"),
+        ("ソフトウェア", "ソフトウェア開発者", "看護師"),
+    ],
+)
+def test_a_query_in_any_script_finds_its_posting_and_not_another(query: str, title: str, other: str) -> None:
+    assert passes(search(query), feature(title=title))
+    assert not passes(search(query), feature(title=other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("nurses", "nurse"), ("nursing", "nurse"), ("agencies", "agency"), ("driving", "drive")],
+)
+def test_forms_of_a_word_share_a_stem(one: str, other: str) -> None:
+    assert stem(one) == stem(other)
+
+
+def test_different_words_keep_different_stems() -> None:
+    assert (
+        len({stem(word) for word in ("chef", "cashier", "class", "bus", "analysis", "bed", "red", "king")})
+        == 8
+    )
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=200)
+def test_any_text_has_terms_that_a_posting_of_the_same_text_holds(text: str) -> None:
+    assert terms(text) <= terms(f"{text}\nmore words")
+    assert passes(search(text), feature(title=text))
+
+
+WORDS = ["nurse", "ward", "night", "driver", "truck", "python", "the", "remote", "Paris"]
+_texts = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.none() | _texts), max_size=30), st.lists(_texts, min_size=1))
+@settings(max_examples=200)
+def test_the_index_finds_what_the_plain_definition_finds(
+    edits: list[tuple[int, str | None]], titles: list[str]
+) -> None:
+    matcher, held = LexicalMatcher(), dict[str, SavedSearch]()
+    for number, query in edits:
+        name = f"s{number}"
+        if query is None:
+            matcher.drop_search(name)
+            held.pop(name, None)
+        else:
+            held[name] = search(query, search_id=name, remote=True if number % 3 == 0 else None)
+            matcher.put_search(held[name])
+    assert len(matcher) == len(held)
+    for title in titles:
+        posting = feature(title=title, remote="onsite")
+        assert matcher.match(posting) == [held[i] for i in sorted(held) if passes(held[i], posting)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"state": State.CLOSED}, {"state": State.REMOVED}, {"input_hash": b"other"}, {"content_version": -1}],
+)
+def test_only_open_postings_with_a_current_summary_match(changes: dict[str, object]) -> None:
+    matcher = LexicalMatcher()
+    matcher.put_search(search(""))
+    ready: FeatureRecord = feature(title="Nurse")
+    assert matcher.match(ready)
+    assert not matcher.match(feature(**changes))
+    assert list(meet(search(""), [ready, feature(**changes)])) == [ready]
+
+
+def test_a_replaced_search_matches_by_its_new_words_alone() -> None:
+    matcher = LexicalMatcher()
+    matcher.put_search(search("nurse"))
+    matcher.put_search(search("welder"))
+    assert len(matcher) == 1
+    assert not matcher.match(feature(title="Nurse"))
+    assert [found.query for found in matcher.match(feature(title="Welder"))] == ["welder"]
+
+
+def test_explain_sees_each_filter_that_decided() -> None:
+    checks = filter_checks(search("", location="Oslo", remote=True), feature(location="Paris", remote=None))
+    assert [(check.name, check.passed) for check in checks] == [
+        ("location", False),
+        ("remote", True),
+        ("employment_type", True),
+    ]
+    assert query_terms("night nurse wanted in a ward")[1] == 2
