@@ -1,0 +1,54 @@
+"""What one Python worker of the feature job holds: a store, a summarizer and the featurizer over both. No Flink here."""
+
+from dataclasses import dataclass
+
+from models.summarizer import InstantSummarizer, Summarizer
+from pipeline.featurize import Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
+from schemas.errors import ConfigError
+from storage.base import open_store
+from storage.features import FeatureStore
+from streaming.outcome_rows import Row, row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """Where store and summarizer are, the topics' names, and how long all model calls of one batch may take."""
+
+    store_url: str
+    summarizer_url: str
+    tokenizer_dir: str
+    source_topic: str
+    features_topic: str
+    dlq_topic: str
+    deadline_s: float
+
+
+class FeatureWorker:
+    """Opened in the process that uses it: neither an LMDB environment nor a connection survives a pickle or a fork."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._kv = open_store(settings.store_url)
+        summarizer = open_summarizer(settings.summarizer_url)
+        limits = FeaturizeSettings(deadline_s=settings.deadline_s)
+        self._featurizer = Featurizer(FeatureStore(self._kv), summarizer, limits)
+
+    def featurize(
+        self, keys: list[bytes | None], rows: list[SourceRow]
+    ) -> tuple[list[OutcomeRow], list[Row]]:
+        """The outcomes of a batch and the messages that tell of them; raises what `Featurizer.featurize` raises."""
+        outcomes = self._featurizer.featurize(rows)
+        names = {"features": self._settings.features_topic, "dlq": self._settings.dlq_topic}
+        triples = zip(rows, keys, outcomes, strict=True)
+        return outcomes, [row(source, key, outcome, **names) for source, key, outcome in triples]
+
+    def close(self) -> None:
+        """Release the store."""
+        self._kv.close()
+
+
+def open_summarizer(url: str) -> Summarizer:
+    """The summarizer that `url` names. ConfigError for one that means nothing."""
+    if url == "instant:":
+        return InstantSummarizer()
+    raise ConfigError(f"summarizer {url!r}: known are http://host:port and instant:")
