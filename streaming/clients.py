@@ -16,7 +16,13 @@ MAX_REQUEST_BYTES = topics.DLQ.max_bytes
 
 
 def group_consumer(
-    kafka: KafkaSettings, topic: str, *, group: str, instance_id: str, max_poll_records: int, **more: Any
+    kafka: KafkaSettings,
+    topic: str,
+    *,
+    group: str,
+    instance_id: str,
+    session_timeout_s: float,
+    max_poll_records: int,
 ) -> KafkaConsumer:
     """A member of `group` on `topic`; with an `instance_id` a static one, which a restart does not rebalance."""
     consumer = reader(
@@ -25,7 +31,8 @@ def group_consumer(
         group_instance_id=instance_id or None,
         auto_offset_reset="earliest",
         max_poll_records=max_poll_records,
-        **more,
+        session_timeout_ms=int(session_timeout_s * 1000),
+        heartbeat_interval_ms=min(3000, int(session_timeout_s * 1000 / 3)),
     )
     consumer.subscribe([topic])
     return consumer

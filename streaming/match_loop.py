@@ -92,6 +92,7 @@ class MatchLoop:
         # 1. every search there is, before the first feature
         self._take_searches(self.feed.read_to_end(stopped))
         log.info("holding %d saved searches", len(self.table.held))
+        self._next_commit_s = self.clock() + self.settings.commit_s
         while not stopped():
             self.turn()
         self._commit(self.clock())

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from pipeline.match import LexicalMatcher
 from pipeline.windows import Windows, WindowSettings
 from schemas.errors import NearlineError
-from storage.features import FeatureStore
 from storage.base import open_store
+from storage.features import FeatureStore
 from streaming import clients, process, topics
 from streaming.kafka_settings import KafkaSettings
 from streaming.match_loop import LoopSettings, MatchLoop
@@ -33,6 +33,7 @@ class MatcherSettings:
     group: str = "nearline-matcher"
     instance_id: str = "1"
     metrics_port: int = 0
+    session_timeout_s: float = 45.0
     max_poll_records: int = 500
     windows: WindowSettings = field(default_factory=WindowSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
@@ -76,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             instance_id=arguments.instance_id,
             metrics_port=arguments.metrics_port,
             windows=WindowSettings(window_s=arguments.window_s, max_items=arguments.max_items),
+            loop=LoopSettings(commit_s=arguments.commit_s),
+            session_timeout_s=arguments.session_timeout_s,
         )
         run(settings, stop.is_set)
     except NearlineError as error:
@@ -90,6 +93,7 @@ def _group(settings: MatcherSettings, metrics: MatcherMetrics) -> FeatureGroup:
         topics.FEATURES.name,
         group=settings.group,
         instance_id=settings.instance_id,
+        session_timeout_s=settings.session_timeout_s,
         max_poll_records=settings.max_poll_records,
     )
     return FeatureGroup(consumer, clients.producer(settings.kafka), metrics)
@@ -111,6 +115,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--max-items", type=int, default=window.max_items, help="candidates of one score request at most"
+    )
+    made.add_argument(
+        "--commit-s",
+        type=float,
+        default=LoopSettings().commit_s,
+        help="offsets are committed, and windows flushed for it, this often; a crash reads that much again",
     )
     return made
 

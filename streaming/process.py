@@ -26,6 +26,12 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
         help="this instance's stable name within its group (static membership: a restart under the same name takes "
         "its partitions back at once; two processes must never share one)",
     )
+    made.add_argument(
+        "--session-timeout-s",
+        type=float,
+        default=45.0,
+        help="after so long without a sign of life the group gives this instance's partitions away",
+    )
     made.add_argument("--metrics-port", type=int, default=0, help="Prometheus on 127.0.0.1; 0 is off")
     return made
 

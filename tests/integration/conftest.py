@@ -1,0 +1,88 @@
+"""A real broker a test session (one a worker under xdist), with empty topics for every test that asks for `kafka`."""
+
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient
+
+from nearline.stack.broker import broker
+from nearline.stack.jars import ensure_jars
+from nearline.stack.processes import reap, spawn, stop, wait_until
+from nearline.stack.settings import StackSettings
+from streaming.kafka_settings import KafkaSettings
+from streaming.topics import TABLE, create_topics
+from tests.integration.kafka_stage import Stage
+
+BUILD = Path(__file__).parents[2] / "build"
+
+
+@pytest.fixture(scope="session")
+def stack_settings() -> Iterator[StackSettings]:
+    """A home of its own under `build/`, beside the shared jars, and ports that nothing listens on."""
+    home = BUILD / f"test-{os.getpid()}"
+    home.mkdir(parents=True)
+    settings = StackSettings(home=home, port_base=_free_port_base())
+    with (BUILD / "jars.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ensure_jars(settings.jars)
+    yield settings
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def broker_address(stack_settings: StackSettings) -> Iterator[KafkaSettings]:
+    """A running broker."""
+    component = broker(stack_settings)
+    process = spawn(
+        component.command,
+        home=stack_settings.home,
+        component="kafka",
+        log=stack_settings.log("kafka"),
+        env=component.env,
+    )
+    try:
+        # kafka-python leaks the socket of an attempt that no one answers
+        assert wait_until(lambda: not _free(stack_settings.port("kafka")), 60)
+        assert wait_until(component.ready, 60), stack_settings.log("kafka").read_text()[-2000:]
+        yield KafkaSettings(bootstrap=stack_settings.bootstrap)
+    finally:
+        stop(process, 5)
+        reap(stack_settings.home)
+
+
+@pytest.fixture
+def kafka(broker_address: KafkaSettings) -> KafkaSettings:
+    """The broker with every topic of the table, new and empty."""
+    admin = KafkaAdminClient(**broker_address.python())
+    names = {topic.name for topic in TABLE}
+    try:
+        if old := names & set(admin.list_topics()):
+            admin.delete_topics(list(old))
+            assert wait_until(lambda: not names & set(admin.list_topics()), 20, 0.05)
+    finally:
+        admin.close()
+    assert wait_until(lambda: len(create_topics(broker_address)) == len(names), 20)
+    return broker_address
+
+
+@pytest.fixture
+def stage(kafka: KafkaSettings, tmp_path: Path) -> Iterator[Stage]:
+    """Empty topics, an empty store and a group of its own."""
+    made = Stage(kafka, tmp_path)
+    yield made
+    made.close()
+
+
+def _free_port_base() -> int:
+    spread = range(31000 + 40 * (os.getpid() % 200), 60000, 200)
+    return next(base for base in spread if all(map(_free, StackSettings(port_base=base).ports.values())))
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
