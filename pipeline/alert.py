@@ -1,0 +1,229 @@
+"""Score requests → alerts, each pair once an opening (semantics page, 'Alerts')."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from models.ranker import Ranker
+from pipeline.match import passes
+from pipeline.score import item_of
+from schemas.errors import ModelRejected, ModelUnavailable
+from schemas.keys import alert_id, day_of
+from schemas.merge import is_current
+from schemas.records import NEVER, Alert, Candidate, FeatureRecord, SavedSearch, ScoreRequest, State
+from storage.features import FeatureStore
+from storage.ledger import AlertLedger, Claim, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """`deadline_s` bounds the model calls of one step together; it stays well under the consumer's poll interval."""
+
+    deadline_s: float = 50.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """A score request and the message that carried it."""
+
+    request: ScoreRequest
+    partition: int
+    offset: int
+
+
+class Fate(StrEnum):
+    """What became of a candidate; the fates of a step add up to its candidates."""
+
+    ALERTED = "alerted"
+    SUPPRESSED = "suppressed"  # the pair has alerted in this opening
+    OVER_QUOTA = "over_quota"
+    BELOW_THRESHOLD = "below_threshold"
+    FILTERED = "filtered"  # the posting as it is now no longer matches
+    NOT_OPEN = "not_open"
+    DEFERRED = "deferred"  # no feature yet, an older one, or one without its summary
+    REJECTED = "rejected"  # the model refuses this very item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertBatch:
+    """What one step has to send. `deferred` holds requests narrowed to the candidates to try again."""
+
+    alerts: list[Alert]
+    deferred: list[Located]
+    rejected: list[tuple[Located, str]]
+    fates: Counter[Fate]
+
+
+#: Stands in for a posting that the store has not got; never leaves a step.
+_MISSING = FeatureRecord(posting_id="", version=NEVER)
+
+
+class _Pair:
+    """One candidate on its way through a step."""
+
+    __slots__ = ("candidate", "fate", "model", "p_yes", "reason", "record", "source")
+
+    def __init__(self, source: Located, candidate: Candidate, record: FeatureRecord | None) -> None:
+        self.source = source
+        self.candidate = candidate
+        self.record = record or _MISSING
+        self.p_yes = 0.0
+        self.model = ""
+        self.reason = ""
+        self.fate = fate_of(source.request.search, candidate.version, record)
+
+
+class AlertStep:
+    """Requests in, alerts out. Every call may be cut off anywhere and repeated with the same requests."""
+
+    def __init__(
+        self,
+        features: FeatureStore,
+        ranker: Ranker,
+        ledger: AlertLedger,
+        settings: AlertSettings | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._features = features
+        self._ranker = ranker
+        self._ledger = ledger
+        self._settings = settings or AlertSettings()
+        self._monotonic = monotonic
+
+    def run(self, requests: Sequence[Located]) -> AlertBatch:
+        """Alerts to send in one transaction with the requests' offsets; claims are in the ledger when it returns.
+
+        Raises ModelUnavailable and StoreError: nothing is lost, call again with the same requests.
+        """
+        # 1. one bulk read; what is open, current and still matching goes on
+        pairs = self._pairs(requests)
+        # 2. one call a query
+        self._score([pair for pair in pairs if pair.fate is Fate.ALERTED])
+        # 3. the ledger: claims for what passes, releases for what no longer does
+        self._settle([pair for pair in pairs if pair.fate not in (Fate.DEFERRED, Fate.REJECTED)])
+        # 4. what to send, what to try again, what is poison
+        return AlertBatch(
+            alerts=[_alert(pair) for pair in pairs if pair.fate is Fate.ALERTED],
+            deferred=_narrowed(pair for pair in pairs if pair.fate is Fate.DEFERRED),
+            rejected=_poison(pair for pair in pairs if pair.fate is Fate.REJECTED),
+            fates=Counter(pair.fate for pair in pairs),
+        )
+
+    def _pairs(self, requests: Sequence[Located]) -> list[_Pair]:
+        ids = list({candidate.posting_id for source in requests for candidate in source.request.candidates})
+        held = dict(zip(ids, self._features.get_many(ids), strict=True))
+        return [
+            _Pair(source, candidate, held[candidate.posting_id])
+            for source in requests
+            for candidate in source.request.candidates
+        ]
+
+    def _score(self, pairs: Iterable[_Pair]) -> None:
+        """Give each pair its `p_yes`, best first within a request, and its fate by the threshold."""
+        deadline = self._monotonic() + self._settings.deadline_s
+        queries: dict[str, list[_Pair]] = {}
+        for pair in pairs:
+            queries.setdefault(pair.source.request.search.query, []).append(pair)
+        for query, asked in queries.items():
+            self._ask(query, asked, deadline)
+        for pair in pairs:
+            if pair.fate is Fate.ALERTED and pair.p_yes < pair.source.request.search.threshold:
+                pair.fate = Fate.BELOW_THRESHOLD
+
+    def _ask(self, query: str, pairs: list[_Pair], deadline: float) -> None:
+        """Score the postings of one query; a refused call is halved until the poisonous item stands alone."""
+        left_s = deadline - self._monotonic()
+        if left_s <= 0:
+            raise ModelUnavailable("no time is left for this step's model calls")
+        items = {pair.candidate.posting_id: item_of(pair.record) for pair in pairs}
+        try:
+            scores = self._ranker.score_many(query, list(items.values()), left_s)
+        except ModelRejected as refusal:
+            if len(items) == 1:
+                for pair in pairs:
+                    pair.fate, pair.reason = Fate.REJECTED, str(refusal)
+                return
+            half = set(list(items)[: len(items) // 2])
+            self._ask(query, [pair for pair in pairs if pair.candidate.posting_id in half], deadline)
+            self._ask(query, [pair for pair in pairs if pair.candidate.posting_id not in half], deadline)
+            return
+        found, model = dict(zip(items, scores, strict=True)), self._ranker.model
+        for pair in pairs:
+            pair.p_yes, pair.model = found[pair.candidate.posting_id], model
+
+    def _settle(self, pairs: list[_Pair]) -> None:
+        # quotas are given in the order of the claims: best first within a request
+        pairs = sorted(pairs, key=lambda pair: -pair.p_yes)  # stable
+        claims = [_claim(pair) for pair in pairs]
+        for pair, verdict in zip(pairs, self._ledger.settle_many(claims), strict=True):
+            if verdict is Verdict.SUPPRESSED:
+                pair.fate = Fate.SUPPRESSED
+            elif verdict is Verdict.OVER_QUOTA:
+                pair.fate = Fate.OVER_QUOTA
+
+
+def fate_of(search: SavedSearch, version: int, record: FeatureRecord | None) -> Fate:
+    """What is known of a candidate before it is scored; ALERTED if nothing speaks against it."""
+    if record is None or record.version < version:
+        return Fate.DEFERRED
+    if record.state is not State.OPEN:
+        return Fate.NOT_OPEN
+    if record.content_version < 0 or not is_current(record):
+        return Fate.DEFERRED
+    return Fate.ALERTED if passes(search, record) else Fate.FILTERED
+
+
+def _claim(pair: _Pair) -> Claim:
+    record, search = pair.record, pair.source.request.search
+    return Claim(
+        alert_id=alert_id(search.search_id, record.posting_id, record.episode),
+        search_id=search.search_id,
+        partition=pair.source.partition,
+        offset=pair.source.offset,
+        passes=pair.fate is Fate.ALERTED,
+        day=day_of(record.version),
+        top_k=search.top_k,
+    )
+
+
+def _alert(pair: _Pair) -> Alert:
+    record, search = pair.record, pair.source.request.search
+    return Alert(
+        alert_id=alert_id(search.search_id, record.posting_id, record.episode),
+        search_id=search.search_id,
+        posting_id=record.posting_id,
+        version=record.version,
+        episode=record.episode,
+        query=search.query,
+        title=record.title,
+        company=record.company,
+        p_yes=pair.p_yes,
+        model=pair.model,
+        updated_ms=pair.candidate.updated_ms,
+    )
+
+
+def _narrowed(pairs: Iterable[_Pair]) -> list[Located]:
+    """The requests of these pairs, with no other candidates."""
+    found: dict[int, tuple[Located, list[Candidate]]] = {}
+    for pair in pairs:
+        found.setdefault(id(pair.source), (pair.source, []))[1].append(pair.candidate)
+    return [
+        Located(
+            request=ScoreRequest(
+                search=source.request.search,
+                candidates=tuple(candidates),
+                created_ms=source.request.created_ms,
+            ),
+            partition=source.partition,
+            offset=source.offset,
+        )
+        for source, candidates in found.values()
+    ]
+
+
+def _poison(pairs: Iterable[_Pair]) -> list[tuple[Located, str]]:
+    return [(_narrowed([pair])[0], pair.reason) for pair in pairs]

@@ -1,0 +1,140 @@
+"""Why a pair of a saved search and a posting did or did not alert, step by step as the alert consumer sees it."""
+
+from dataclasses import dataclass
+
+from models.prompts import SUFFIX, Prompter, item_text, query_text
+from pipeline.alert import Fate, fate_of
+from pipeline.match import FilterCheck, feature_terms, filter_checks, query_terms
+from pipeline.score import CachedScorer, item_of
+from schemas.keys import alert_id
+from schemas.records import FeatureRecord, SavedSearch
+from storage.features import FeatureStore
+from storage.ledger import AlertLedger, LedgerEntry
+
+_WHY = {
+    Fate.ALERTED: "it passes, and no alert of this opening is in the ledger: the next score request alerts",
+    Fate.SUPPRESSED: "it alerted: the ledger holds this opening's alert",
+    Fate.BELOW_THRESHOLD: "the ranker's p_yes is below the search's threshold",
+    Fate.FILTERED: "a hard filter or the lexical match fails",
+    Fate.NOT_OPEN: "the posting is not open",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermCheck:
+    """The lexical match: `needed` of the query's terms must stand in the posting."""
+
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    needed: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether enough were found."""
+        return len(self.found) >= self.needed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreCheck:
+    """The ranker's answer: the whole prompt, its tokens (None without a tokenizer), and whether the cache had it."""
+
+    prompt: str
+    tokens: int | None
+    p_yes: float
+    threshold: float
+    cached: bool
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Everything that decides about one pair; parts that were not reached are None or empty.
+
+    `fate` is what the alert consumer would do with the pair now, `why` says it in a sentence.
+    """
+
+    search: SavedSearch
+    posting_id: str
+    record: FeatureRecord | None
+    description: str | None
+    filters: tuple[FilterCheck, ...]
+    terms: TermCheck | None
+    score: ScoreCheck | None
+    alert_id: str | None
+    ledger: LedgerEntry | None
+    fate: Fate
+    why: str
+
+
+class Explainer:
+    """Asks the store, the ranker and the ledger about pairs, and changes none of them but the score cache."""
+
+    def __init__(
+        self,
+        features: FeatureStore,
+        scorer: CachedScorer,
+        ledger: AlertLedger,
+        *,
+        prompter: Prompter | None = None,
+        deadline_s: float = 30.0,
+    ) -> None:
+        self._features = features
+        self._scorer = scorer
+        self._ledger = ledger
+        self._prompter = prompter
+        self._deadline_s = deadline_s
+
+    def explain(self, search: SavedSearch, posting_id: str) -> Explanation:
+        """The pair as it stands now; raises StoreError and ModelError."""
+        (record,) = self._features.get_many([posting_id])
+        (text,) = self._features.texts([posting_id])
+        fate = fate_of(search, 0, record)
+        score = self._score(search, record) if record is not None and fate is Fate.ALERTED else None
+        name = None if record is None else alert_id(search.search_id, posting_id, record.episode)
+        entry = None if name is None else self._ledger.entries([name])[0]
+        if score is not None and score.p_yes < score.threshold:
+            fate = Fate.BELOW_THRESHOLD
+        elif score is not None and entry is not None:
+            fate = Fate.SUPPRESSED
+        return Explanation(
+            search=search,
+            posting_id=posting_id,
+            record=record,
+            description=text.description if text is not None else None,
+            filters=() if record is None else tuple(filter_checks(search, record)),
+            terms=None if record is None else _terms(search, record),
+            score=score,
+            alert_id=name,
+            ledger=entry,
+            fate=fate,
+            why=_WHY.get(fate) or _waiting(record),
+        )
+
+    def _score(self, search: SavedSearch, record: FeatureRecord) -> ScoreCheck:
+        item = item_of(record)
+        (cached,) = self._scorer.peek_many(search.query, [item])
+        (p_yes,) = self._scorer.score_many(search.query, [item], self._deadline_s)
+        tokens = None
+        if self._prompter is not None:
+            (item_ids,) = self._prompter.item_ids_many([item])
+            tokens = len(self._prompter.prefix_ids(search.query)) + len(item_ids)
+        return ScoreCheck(
+            prompt=query_text(search.query) + item_text(item) + SUFFIX,
+            tokens=tokens,
+            p_yes=p_yes,
+            threshold=search.threshold,
+            cached=cached is not None,
+            model=self._scorer.model,
+        )
+
+
+def _terms(search: SavedSearch, record: FeatureRecord) -> TermCheck:
+    wanted, needed = query_terms(search.query)
+    found = wanted & feature_terms(record)
+    return TermCheck(found=tuple(sorted(found)), missing=tuple(sorted(wanted - found)), needed=needed)
+
+
+def _waiting(record: FeatureRecord | None) -> str:
+    if record is None:
+        return "the store has no such posting: its update has not been processed, or the id is wrong"
+    return "the posting's present text has no summary yet: it waits for the summarizer"

@@ -1,0 +1,148 @@
+"""The whole path in one process: events → features → candidates → alerts, without Kafka or Flink.
+
+The very functions that the cluster runs, for a debugger, a notebook and the tests (`nearline replay --in-process`).
+"""
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from models.ranker import Ranker
+from models.summarizer import Summarizer
+from pipeline.alert import AlertStep, Fate, Located
+from pipeline.featurize import Featurizer, OutcomeRow, SourceRow
+from pipeline.match import LexicalMatcher, meet
+from pipeline.score import CachedScorer
+from pipeline.windows import Windows, WindowSettings
+from schemas.codec import decode, encode
+from schemas.events import BrokenLine
+from schemas.records import Alert, Candidate, FeatureRecord, Outcome, PostingUpdate, SavedSearch, ScoreRequest
+from storage.base import Clock, KeyValue
+from storage.features import FeatureStore
+from storage.ledger import AlertLedger
+from storage.scores import ScoreCache
+
+#: No partition of Kafka's: what a replay claims in the ledger never looks like a request of the cluster's.
+LOCAL_PARTITION = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalSettings:
+    """`batch_size` events go through at once; the end state is the same for every size."""
+
+    batch_size: int = 256
+    windows: WindowSettings = field(default_factory=WindowSettings)
+
+
+@dataclass(slots=True, kw_only=True)
+class LocalReport:
+    """What a replay did so far; the outcomes add up to `updates_in`, the fates to the candidates."""
+
+    updates_in: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    summarizer_calls: int = 0
+    score_requests: int = 0
+    fates: Counter[Fate] = field(default_factory=Counter)
+    alerts: list[Alert] = field(default_factory=list)
+
+
+class LocalPath:
+    """The path over one store; `report` grows with every batch."""
+
+    def __init__(
+        self,
+        kv: KeyValue,
+        summarizer: Summarizer,
+        ranker: Ranker,
+        settings: LocalSettings | None = None,
+        *,
+        clock: Clock = time.time,
+    ) -> None:
+        self._settings = settings or LocalSettings()
+        self._clock = clock
+        self.features = FeatureStore(kv)
+        self.report = LocalReport()
+        self._featurizer = Featurizer(self.features, summarizer)
+        self._matcher = LexicalMatcher()
+        self._windows = Windows(self._settings.windows)
+        scorer = CachedScorer(ranker, ScoreCache(kv, clock=clock))
+        self._alerts = AlertStep(self.features, scorer, AlertLedger(kv))
+        # later than any earlier replay's on the same store, so that the ledger tells them apart
+        self._offsets = itertools.count(int(clock() * 1_000_000))
+
+    def subscribe(self, searches: Iterable[SavedSearch]) -> list[Alert]:
+        """Hold these searches; they meet the open postings that the store already has."""
+        wanted, requests = list(searches), list[ScoreRequest]()
+        for search in wanted:
+            self._matcher.put_search(search)
+        for feature in self.features.scan():
+            met = [search for search in wanted if any(meet(search, (feature,)))]
+            requests += self._collect(met, feature, self._now_ms())
+        return self._settle(requests)
+
+    def push(self, events: Sequence[PostingUpdate | BrokenLine]) -> list[OutcomeRow]:
+        """One batch through the whole path; alerts go to the report. Raises as featurize and the alert step do."""
+        now_ms = self._now_ms()
+        sources = [
+            SourceRow(_bytes(event), "local", 0, self.report.updates_in + n, now_ms)
+            for n, event in enumerate(events)
+        ]
+        rows = self._featurizer.featurize(sources)
+        self._count(rows)
+        current = {row.posting_id: row.value for row in rows if row.outcome is not Outcome.DEAD_LETTERS}
+        requests = list[ScoreRequest]()
+        for value in current.values():
+            feature = decode(FeatureRecord, value)
+            requests += self._collect(self._matcher.match(feature), feature, now_ms)
+        self._settle(requests)
+        return rows
+
+    def replay(self, events: Iterable[PostingUpdate | BrokenLine]) -> LocalReport:
+        """All events in batches of the set size."""
+        for batch in _batches(events, self._settings.batch_size):
+            self.push(batch)
+        return self.report
+
+    def _collect(
+        self, searches: Iterable[SavedSearch], feature: FeatureRecord, updated_ms: int
+    ) -> Iterator[ScoreRequest]:
+        candidate = Candidate(posting_id=feature.posting_id, version=feature.version, updated_ms=updated_ms)
+        for search in searches:
+            full = self._windows.add(search, candidate, self._clock())
+            if full is not None:
+                yield full
+
+    def _settle(self, requests: Iterable[ScoreRequest]) -> list[Alert]:
+        """Score what was collected; a batch ends every window."""
+        located = [
+            Located(request=request, partition=LOCAL_PARTITION, offset=next(self._offsets))
+            for request in (*requests, *self._windows.flush(self._clock()))
+        ]
+        batch = self._alerts.run(located)
+        self.report.score_requests += len(located)
+        self.report.fates += batch.fates
+        self.report.alerts += batch.alerts
+        return batch.alerts
+
+    def _count(self, rows: Sequence[OutcomeRow]) -> None:
+        self.report.updates_in += len(rows)
+        self.report.outcomes.update(row.outcome for row in rows)
+        self.report.summarizer_calls += sum(row.summarizer_called for row in rows)
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def _bytes(event: PostingUpdate | BrokenLine) -> bytes:
+    """A broken line travels as it is, and the featurizer makes a dead letter of it."""
+    return event.data if isinstance(event, BrokenLine) else encode(event)
+
+
+def _batches(
+    events: Iterable[PostingUpdate | BrokenLine], size: int
+) -> Iterator[list[PostingUpdate | BrokenLine]]:
+    remaining = iter(events)
+    while batch := list(itertools.islice(remaining, size)):
+        yield batch
