@@ -128,7 +128,8 @@ class Prompter:
         self.item_budget = budget - self.prefix_budget
         self._system, self._newline, self._suffix = self._encode([SYSTEM, "\n", SUFFIX])
         self._ask, self._reply = self._encode([SUMMARIZER_PROMPT, SUMMARIZER_SUFFIX])
-        self.summarizer_budget = budget - min(SUMMARY_MAX_TOKENS, budget // 4)
+        self.summary_tokens = min(SUMMARY_MAX_TOKENS, budget // 4)
+        self.summarizer_budget = budget - self.summary_tokens
         fixed = len(self._system) + len(self._newline)
         if fixed >= self.prefix_budget or 2 * len(self._suffix) >= self.item_budget:
             msg = f"a budget of {budget} tokens cannot hold the prompt's fixed words"
@@ -139,17 +140,28 @@ class Prompter:
     def from_dir(cls, checkpoint: Path, budget: int = BUDGET_TOKENS) -> Prompter:
         """The prompter of a checkpoint directory, its budget cut to the model's own context length."""
         path = checkpoint / "config.json"
+        tokenizer = load_tokenizer(checkpoint)
         try:
-            context = int(json.loads(path.read_text())["max_position_embeddings"])
+            config = json.loads(path.read_text())
+            context, vocab_size = int(config["max_position_embeddings"]), int(config["vocab_size"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            msg = f"{path} does not say max_position_embeddings: give a whole checkpoint directory"
+            msg = f"{path} does not say max_position_embeddings and vocab_size: give a whole checkpoint"
             raise ConfigError(msg) from error
-        return cls(load_tokenizer(checkpoint), min(budget, context))
+        size = tokenizer.get_vocab_size(with_added_tokens=True)
+        if size > vocab_size:
+            msg = f"{checkpoint}: the tokenizer has {size} ids, the model only {vocab_size}"
+            raise ConfigError(msg)
+        return cls(tokenizer, min(budget, context))
 
     @property
     def vocab_size(self) -> int:
         """Number of ids that the tokenizer can produce."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @property
+    def summarizer_fixed_tokens(self) -> int:
+        """Tokens of a generation prompt that are not the posting's."""
+        return len(self._ask) + len(self._reply)
 
     def prefix_ids(self, query: str) -> list[int]:
         """Ids of everything up to and including the query; at most `prefix_budget`."""
@@ -164,7 +176,7 @@ class Prompter:
 
     def summarizer_ids_many(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of one generation prompt per `summarizer_input`, at most `summarizer_budget` each."""
-        room = self.summarizer_budget - len(self._ask) - len(self._reply)
+        room = self.summarizer_budget - self.summarizer_fixed_tokens
         return [self._ask + ids[:room] + self._reply for ids in self._encode(texts)]
 
     def count_many(self, texts: Sequence[str]) -> list[int]:

@@ -1,0 +1,130 @@
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from models.engine.batcher import BatchConfig, Batcher
+from schemas.errors import ModelUnavailable
+
+
+@dataclass(frozen=True)
+class Number:
+    value: int
+    tokens: int = 10
+
+
+@dataclass
+class Gate:
+    """Doubles numbers once it is open; fails on negative ones."""
+
+    opened: threading.Event = field(default_factory=threading.Event)
+    entered: threading.Event = field(default_factory=threading.Event)
+    batches: list[list[int]] = field(default_factory=list)
+
+    def run(self, jobs: Sequence[Number]) -> list[int]:
+        self.entered.set()
+        self.opened.wait()
+        self.batches.append([job.value for job in jobs])
+        if any(job.value < 0 for job in jobs):
+            raise ArithmeticError("negative")
+        return [2 * job.value for job in jobs]
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.opened.set()
+
+
+def soon() -> float:
+    return time.monotonic() + 5
+
+
+def start(gate: Gate, config: BatchConfig | None = None) -> Batcher[Number, int]:
+    """A batcher whose thread is held inside its first job."""
+    batcher: Batcher[Number, int] = Batcher(gate.run, config or BatchConfig())
+    batcher.submit(Number(0), soon())
+    assert gate.entered.wait(5)
+    return batcher
+
+
+def test_jobs_that_wait_are_run_together_up_to_the_token_budget_in_their_order(gate: Gate) -> None:
+    batcher = start(gate, BatchConfig(batch_tokens=25))
+    futures = [batcher.submit(Number(i), soon()) for i in range(1, 6)]
+    gate.opened.set()
+    assert [future.result(5) for future in futures] == [2, 4, 6, 8, 10]
+    assert gate.batches == [[0], [1, 2], [3, 4], [5]]
+
+
+def test_a_job_over_the_budget_is_run_alone(gate: Gate) -> None:
+    batcher = start(gate, BatchConfig(batch_tokens=25))
+    futures = [batcher.submit(Number(i, tokens), soon()) for i, tokens in enumerate([10, 99, 10], 1)]
+    gate.opened.set()
+    assert [future.result(5) for future in futures] == [2, 4, 6]
+    assert gate.batches == [[0], [1], [2], [3]]
+
+
+def test_only_the_job_that_cannot_be_computed_fails(gate: Gate) -> None:
+    batcher = start(gate)
+    futures = [batcher.submit(Number(i), soon()) for i in (1, -1, 2)]
+    gate.opened.set()
+    assert futures[0].result(5) == 2
+    assert futures[2].result(5) == 4
+    with pytest.raises(ArithmeticError):
+        futures[1].result(5)
+    assert batcher.alive
+    assert batcher.submit(Number(7), soon()).result(5) == 14
+
+
+def test_a_full_queue_refuses_with_a_time_to_come_back(gate: Gate) -> None:
+    batcher = start(gate, BatchConfig(queue_jobs=2))
+    for i in (1, 2):
+        batcher.submit(Number(i), soon())
+    with pytest.raises(ModelUnavailable, match="queue is full") as refused:
+        batcher.submit(Number(3), soon())
+    assert refused.value.retry_after_s >= 1
+
+
+def test_a_deadline_that_cannot_be_met_at_the_pace_seen_is_refused_at_once(gate: Gate) -> None:
+    batcher = start(gate)
+    batcher.tokens_per_s = 100.0
+    batcher.submit(Number(1, tokens=290), soon())
+    with pytest.raises(ModelUnavailable, match=r"3\.0 s of work are waiting") as refused:
+        batcher.submit(Number(2), time.monotonic() + 2)
+    assert refused.value.retry_after_s == pytest.approx(3.0)
+    assert not batcher.submit(Number(2), time.monotonic() + 4).done()
+
+
+def test_a_job_whose_deadline_passed_in_the_queue_is_not_run(gate: Gate) -> None:
+    batcher = start(gate)
+    late, good = batcher.submit(Number(1), time.monotonic() + 0.01), batcher.submit(Number(2), soon())
+    time.sleep(0.02)
+    gate.opened.set()
+    assert good.result(5) == 4
+    with pytest.raises(ModelUnavailable, match="deadline passed"):
+        late.result(5)
+    assert gate.batches == [[0], [2]]
+
+
+def test_a_cancelled_job_is_not_run_and_leaves_nothing_pending(gate: Gate) -> None:
+    batcher = start(gate)
+    gone = batcher.submit(Number(1), soon())
+    assert gone.cancel()
+    gate.opened.set()
+    assert batcher.submit(Number(2), soon()).result(5) == 4
+    batcher.close()
+    assert gate.batches == [[0], [2]]
+    assert batcher.pending_tokens == 0
+
+
+def test_closing_finishes_what_is_queued_and_refuses_what_comes_later(gate: Gate) -> None:
+    batcher = start(gate)
+    future = batcher.submit(Number(4), soon())
+    gate.opened.set()
+    batcher.close()
+    assert future.result(0) == 8
+    with pytest.raises(ModelUnavailable, match="is stopping"):
+        batcher.submit(Number(5), soon())
