@@ -112,6 +112,16 @@ class AlertStep:
             fates=Counter(pair.fate for pair in pairs),
         )
 
+    def release(self, requests: Sequence[Located]) -> None:
+        """Give these candidates up: what they claimed for a transaction that never committed is free for later requests.
+
+        Raises StoreError; call again then.
+        """
+        pairs = self._pairs(requests)
+        for pair in pairs:
+            pair.fate = Fate.DEFERRED
+        self._ledger.settle_many([_claim(pair) for pair in pairs if pair.record is not _MISSING])
+
     def _pairs(self, requests: Sequence[Located]) -> list[_Pair]:
         ids = list({candidate.posting_id for source in requests for candidate in source.request.candidates})
         held = dict(zip(ids, self._features.get_many(ids), strict=True))

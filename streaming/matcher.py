@@ -1,7 +1,6 @@
 """The matcher process: new features × saved searches → score requests (semantics page, 'Matching')."""
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,16 +11,14 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.match import LexicalMatcher
 from pipeline.windows import Windows, WindowSettings
-from schemas.errors import NearlineError
 from storage.base import open_store
 from storage.features import FeatureStore
 from streaming import clients, process, topics
 from streaming.kafka_settings import KafkaSettings
 from streaming.match_loop import LoopSettings, MatchLoop
-from streaming.matcher_logs import FeatureGroup, SearchLog
+from streaming.matcher_logs import FeatureGroup
 from streaming.metrics import MatcherMetrics, MetricsServer
-
-log = logging.getLogger(__name__)
+from streaming.search_log import SearchLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +27,7 @@ class MatcherSettings:
 
     kafka: KafkaSettings
     store_url: str
-    group: str = "nearline-matcher"
+    group: str = topics.MATCHER_GROUP
     instance_id: str = "1"
     metrics_port: int = 0
     session_timeout_s: float = 45.0
@@ -39,7 +36,9 @@ class MatcherSettings:
     loop: LoopSettings = field(default_factory=LoopSettings)
 
 
-def run(settings: MatcherSettings, stopped: Callable[[], bool]) -> None:
+def run(
+    settings: MatcherSettings, stopped: Callable[[], bool], probe: Callable[[str], None] = lambda _: None
+) -> None:
     """Match until `stopped()`; then windows are flushed and offsets committed. Raises what a restart may cure."""
     topics.require_topics(
         settings.kafka,
@@ -50,8 +49,8 @@ def run(settings: MatcherSettings, stopped: Callable[[], bool]) -> None:
     with ExitStack() as stack:
         stack.enter_context(MetricsServer(registry, settings.metrics_port))
         store = stack.enter_context(closing(open_store(settings.store_url)))
-        searches = stack.enter_context(clients.reader(settings.kafka))
-        features = stack.enter_context(closing(_group(settings, metrics)))
+        searches = stack.enter_context(closing(clients.reader(settings.kafka)))
+        features = stack.enter_context(closing(_group(settings, metrics, probe)))
         loop = MatchLoop(
             feed=SearchLog(searches),
             features=features,
@@ -65,29 +64,26 @@ def run(settings: MatcherSettings, stopped: Callable[[], bool]) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one instance until SIGTERM or SIGINT; 2 for a setting that cannot work."""
+    """Run one instance until SIGTERM or SIGINT; 2 for a setting that cannot work, 1 for what a restart may cure."""
     arguments = _parser().parse_args(argv)
-    process.start_logging()
-    stop = process.stop_on_signals()
-    try:
+
+    def work(stopped: Callable[[], bool]) -> None:
         settings = MatcherSettings(
             kafka=KafkaSettings.from_env(os.environ, bootstrap=arguments.bootstrap),
             store_url=arguments.store,
             group=arguments.group,
             instance_id=arguments.instance_id,
+            session_timeout_s=arguments.session_timeout_s,
             metrics_port=arguments.metrics_port,
             windows=WindowSettings(window_s=arguments.window_s, max_items=arguments.max_items),
             loop=LoopSettings(commit_s=arguments.commit_s),
-            session_timeout_s=arguments.session_timeout_s,
         )
-        run(settings, stop.is_set)
-    except NearlineError as error:
-        log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400  (the message says what to do)
-        return 2
-    return 0
+        run(settings, stopped, process.crash_at(arguments.crash_at))
+
+    return process.work_until_stopped(work)
 
 
-def _group(settings: MatcherSettings, metrics: MatcherMetrics) -> FeatureGroup:
+def _group(settings: MatcherSettings, metrics: MatcherMetrics, probe: Callable[[str], None]) -> FeatureGroup:
     consumer = clients.group_consumer(
         settings.kafka,
         topics.FEATURES.name,
@@ -96,7 +92,7 @@ def _group(settings: MatcherSettings, metrics: MatcherMetrics) -> FeatureGroup:
         session_timeout_s=settings.session_timeout_s,
         max_poll_records=settings.max_poll_records,
     )
-    return FeatureGroup(consumer, clients.producer(settings.kafka), metrics)
+    return FeatureGroup(consumer, clients.producer(settings.kafka), metrics, probe)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "Reads all saved searches, then turns features into score requests. Run as many instances as the features "
         "topic has partitions at most; each holds every search and its share of the postings.",
     )
-    made.add_argument("--group", default="nearline-matcher", help="consumer group on postings.features")
+    made.add_argument("--group", default=topics.MATCHER_GROUP, help="consumer group on postings.features")
     made.add_argument(
         "--window-s",
         type=float,

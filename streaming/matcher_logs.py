@@ -1,7 +1,7 @@
-"""The matcher's two ends on Kafka: the searches topic from its beginning, and its group on the features topic."""
+"""The matcher's group on the features topic, with its way out."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -18,34 +18,20 @@ from streaming.search_table import Offsets
 COMMIT_TIMEOUT_MS = 30_000
 
 
-class SearchLog:
-    """`SearchFeed` over a consumer of every partition, outside any group."""
-
-    def __init__(self, consumer: KafkaConsumer) -> None:
-        self._consumer = consumer
-        name = topics.SEARCHES.name
-        self._partitions = [TopicPartition(name, p) for p in sorted(consumer.partitions_for_topic(name))]
-        consumer.assign(self._partitions)
-        consumer.seek_to_beginning(*self._partitions)
-
-    def read_to_end(self, stopped: Callable[[], bool]) -> Iterator[Message]:
-        """See SearchFeed. Control records of transactions have offsets too: the position says when the end is reached."""
-        ends = self._consumer.end_offsets(self._partitions)
-        while not stopped() and any(self._consumer.position(p) < ends[p] for p in self._partitions):
-            yield from clients.messages(self._consumer.poll(timeout_ms=200))
-
-    def poll(self) -> list[Message]:
-        """See SearchFeed."""
-        return clients.messages(self._consumer.poll(timeout_ms=0))
-
-
 class FeatureGroup:
     """`FeatureLog` over a consumer group; what the stored postings have met travels as the commit's metadata."""
 
-    def __init__(self, consumer: KafkaConsumer, producer: KafkaProducer, metrics: MatcherMetrics) -> None:
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        producer: KafkaProducer,
+        metrics: MatcherMetrics,
+        probe: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._consumer = consumer
         self._producer = producer
         self._metrics = metrics
+        self._probe = probe
         self._membership: tuple[int, str] | None = None
         self._sent: list[Any] = []
         self._count = len(consumer.partitions_for_topic(topics.FEATURES.name))
@@ -77,6 +63,7 @@ class FeatureGroup:
         for future in self._sent:
             future.get(timeout=0)
         self._sent.clear()
+        self._probe("before-commit")
         try:
             self._consumer.commit(_offsets(progress), timeout_ms=COMMIT_TIMEOUT_MS)
         except (CommitFailedError, KafkaTimeoutError):

@@ -52,12 +52,18 @@ class ConsumerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
             "nearline_alerts_requests",
-            "Score requests settled by outcome: scored, given_up (features missing too long), cancelled, dead_letters.",
+            "Score requests settled by outcome: scored, split (too long), cancelled (unsubscribed), dead_letters.",
             ["outcome"],
             registry=registry,
         )
         self.candidates = Counter(
-            "nearline_alerts_candidates", "Candidates of settled requests.", registry=registry
+            "nearline_alerts_candidates",
+            "Candidates of scored requests by fate (pipeline.alert.Fate); deferred: given up, its features never came.",
+            ["fate"],
+            registry=registry,
+        )
+        self.cache = Gauge(
+            "nearline_alerts_cache", "Score cache: hits, misses, failures.", ["result"], registry=registry
         )
         self.alerts = Counter("nearline_alerts_sent", "Alerts committed.", registry=registry)
         self.deferrals = Counter(

@@ -2,11 +2,18 @@
 
 import argparse
 import logging
+import os
 import signal
 import threading
+from collections import Counter
+from collections.abc import Callable
 from types import FrameType
 
-GROUP_PREFIX = "nearline"
+from kafka.errors import KafkaError
+
+from schemas.errors import ConfigError, NearlineError
+
+log = logging.getLogger(__name__)
 
 
 def parser(module: str, description: str) -> argparse.ArgumentParser:
@@ -32,6 +39,8 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
         default=45.0,
         help="after so long without a sign of life the group gives this instance's partitions away",
     )
+    # kills the process at a named step, for the fault tests: after-ledger@3 is the third time that this step is reached
+    made.add_argument("--crash-at", default="", help=argparse.SUPPRESS)
     made.add_argument("--metrics-port", type=int, default=0, help="Prometheus on 127.0.0.1; 0 is off")
     return made
 
@@ -40,6 +49,31 @@ def start_logging() -> None:
     """Our own lines at INFO, the Kafka client's warnings."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
+
+
+def work_until_stopped(work: Callable[[Callable[[], bool]], None]) -> int:
+    """Run `work` until SIGTERM or SIGINT; the process's exit status: 2 for a setting, 1 for what a restart may cure."""
+    start_logging()
+    stop = stop_on_signals()
+    try:
+        work(stop.is_set)
+    except (NearlineError, KafkaError) as error:
+        log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400  (the message says what to do)
+        return 2 if isinstance(error, ConfigError) else 1
+    return 0
+
+
+def crash_at(step: str) -> Callable[[str], None]:
+    """A probe that kills this process, as `kill -9` does, when it comes to `step` (`name@n`: the n-th time)."""
+    name, _, nth = step.partition("@")
+    times: Counter[str] = Counter()
+
+    def probe(reached: str) -> None:
+        times[reached] += 1
+        if reached == name and times[reached] == int(nth or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return probe
 
 
 def stop_on_signals() -> threading.Event:

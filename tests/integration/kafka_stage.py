@@ -1,15 +1,17 @@
 """What the tests of our Kafka processes stand on: a store, a group of their own, processes, and everything that came out."""
 
+import contextlib
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kafka import KafkaAdminClient, TopicPartition
 
 from schemas.codec import decode, encode
+from schemas.errors import DecodeError
 from schemas.records import Alert, FeatureRecord, SavedSearch, ScoreRequest
 from storage.base import open_store
 from storage.features import FeatureStore, FeatureWrite
@@ -108,10 +110,8 @@ class Stage:
         return {(r.search.search_id, c.posting_id) for r in self.requests() for c in r.candidates}
 
     def requests(self) -> list[ScoreRequest]:
-        """Every score request produced."""
-        return [
-            decode(ScoreRequest, m.value or b"") for m in self.seen if m.topic == topics.SCORE_REQUESTS.name
-        ]
+        """Every readable score request produced."""
+        return list(_readable(m for m in self.seen if m.topic == topics.SCORE_REQUESTS.name))
 
     def alerts(self) -> list[Alert]:
         """Every alert committed."""
@@ -146,3 +146,9 @@ class Stage:
         self._producer.close()
         self._reader.close()
         self._kv.close()
+
+
+def _readable(messages: Iterable[Message]) -> Iterator[ScoreRequest]:
+    for message in messages:
+        with contextlib.suppress(DecodeError):
+            yield decode(ScoreRequest, message.value or b"")

@@ -1,0 +1,156 @@
+"""The alert consumer process: score requests → alerts, each pair once an opening (semantics page, 'Alerts')."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from kafka import KafkaProducer
+from prometheus_client import CollectorRegistry
+
+from models.remote import open_ranker
+from pipeline.alert import AlertSettings, AlertStep
+from pipeline.score import CachedScorer
+from storage.base import open_store
+from storage.features import FeatureStore
+from storage.ledger import AlertLedger
+from storage.scores import ScoreCache
+from streaming import clients, process, topics
+from streaming.alert_logs import RequestGroup, Unsubscribed
+from streaming.kafka_settings import KafkaSettings
+from streaming.metrics import ConsumerMetrics, MetricsServer
+from streaming.request_loop import LoopSettings, RequestLoop
+from streaming.search_log import SearchLog
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumerSettings:
+    """Everything that a consumer instance is told."""
+
+    kafka: KafkaSettings
+    store_url: str
+    ranker_url: str
+    tokenizer: Path | None = None
+    cache_url: str = "memory:"
+    group: str = topics.ALERT_GROUP
+    instance_id: str = "1"
+    session_timeout_s: float = 45.0
+    metrics_port: int = 0
+    max_poll_records: int = 500
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    loop: LoopSettings = field(default_factory=LoopSettings)
+
+
+def run(
+    settings: ConsumerSettings, stopped: Callable[[], bool], probe: Callable[[str], None] = lambda _: None
+) -> None:
+    """Consume until `stopped()`; every turn ends in a commit, so there is nothing to flush. Raises what a restart may cure."""
+    needed = (topics.SCORE_REQUESTS, topics.ALERTS, topics.SEARCHES, topics.DLQ)
+    topics.require_topics(settings.kafka, tuple(topic.name for topic in needed))
+    registry = CollectorRegistry()
+    metrics = ConsumerMetrics(registry)
+    with ExitStack() as stack:
+        stack.enter_context(MetricsServer(registry, settings.metrics_port))
+        searches = stack.enter_context(closing(clients.reader(settings.kafka)))
+        requests = stack.enter_context(closing(_group(settings, metrics, probe)))
+        loop = RequestLoop(
+            requests=requests,
+            step=_step(settings, metrics, stack),
+            metrics=metrics,
+            unsubscribed=Unsubscribed(SearchLog(searches), stopped),
+            settings=settings.loop,
+            probe=probe,
+        )
+        log.info("consuming %s as %s", topics.SCORE_REQUESTS.name, settings.instance_id)
+        loop.run(stopped)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one instance until SIGTERM or SIGINT; 2 for a setting that cannot work, 1 for what a restart may cure."""
+    arguments = _parser().parse_args(argv)
+    loop = LoopSettings(defer_s=arguments.defer_s)
+
+    def work(stopped: Callable[[], bool]) -> None:
+        settings = ConsumerSettings(
+            kafka=KafkaSettings.from_env(os.environ, bootstrap=arguments.bootstrap),
+            store_url=arguments.store,
+            ranker_url=arguments.ranker,
+            tokenizer=arguments.tokenizer,
+            cache_url=arguments.cache,
+            group=arguments.group,
+            instance_id=arguments.instance_id,
+            session_timeout_s=arguments.session_timeout_s,
+            metrics_port=arguments.metrics_port,
+            loop=loop,
+        )
+        run(settings, stopped, process.crash_at(arguments.crash_at))
+
+    return process.work_until_stopped(work)
+
+
+def _group(
+    settings: ConsumerSettings, metrics: ConsumerMetrics, probe: Callable[[str], None]
+) -> RequestGroup:
+    # first the producer: it ends what a killed predecessor left open, which would hide committed offsets
+    producer = _transactional(settings)
+    consumer = clients.group_consumer(
+        settings.kafka,
+        topics.SCORE_REQUESTS.name,
+        group=settings.group,
+        instance_id=settings.instance_id,
+        session_timeout_s=settings.session_timeout_s,
+        max_poll_records=settings.max_poll_records,
+    )
+    return RequestGroup(consumer, producer, metrics, probe)
+
+
+def _transactional(settings: ConsumerSettings) -> KafkaProducer:
+    name = f"{settings.group}-{settings.instance_id}"
+    producer = clients.producer(settings.kafka, transactional_id=name)
+    producer.init_transactions()
+    return producer
+
+
+def _step(settings: ConsumerSettings, metrics: ConsumerMetrics, stack: ExitStack) -> AlertStep:
+    store = stack.enter_context(closing(open_store(settings.store_url)))
+    cache = ScoreCache(stack.enter_context(closing(open_store(settings.cache_url))))
+    for result in ("hits", "misses", "failures"):
+        metrics.cache.labels(result).set_function(partial(getattr, cache.stats, result))
+    scorer = CachedScorer(open_ranker(settings.ranker_url, settings.tokenizer), cache)
+    return AlertStep(FeatureStore(store), scorer, AlertLedger(store), settings.alerts)
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = process.parser(
+        "streaming.alert_consumer",
+        "Scores requests through the cache and sends each passing pair's alert once an opening, in one Kafka transaction "
+        "with the requests' offsets. Run as many instances as score.requests has partitions at most.",
+    )
+    made.add_argument(
+        "--ranker",
+        required=True,
+        help="model server, http://host:port; instant: scores by shared words, without a model",
+    )
+    made.add_argument(
+        "--tokenizer", type=Path, help="tokenizer directory of the checkpoint served there; needed for http"
+    )
+    made.add_argument("--cache", default="memory:", help="score cache, as lmdb:///path?sync=os")
+    made.add_argument("--group", default=topics.ALERT_GROUP, help="consumer group on score.requests")
+    made.add_argument(
+        "--defer-s",
+        type=float,
+        default=LoopSettings().defer_s,
+        help="how long a request waits for features that are not in the store yet",
+    )
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The alert consumer's ends on Kafka: its group and transactions on score requests, and who has unsubscribed."""
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from streaming import clients, topics
+from streaming.messages import Message, Outgoing
+from streaming.metrics import ConsumerMetrics
+from streaming.search_table import SearchFeed
+
+log = logging.getLogger(__name__)
+
+
+class RequestGroup:
+    """`RequestLog` over a consumer group and a transactional producer.
+
+    The consumer's group metadata goes into each transaction, so a member that was thrown out cannot commit; a second
+    process under the same transactional id fences the first.
+    """
+
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        producer: KafkaProducer,
+        metrics: ConsumerMetrics,
+        probe: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._metrics = metrics
+        self._probe = probe
+
+    def poll(self, timeout_s: float) -> list[Message]:
+        """See RequestLog."""
+        return clients.messages(self._consumer.poll(timeout_ms=int(timeout_s * 1000)))
+
+    def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
+        """See RequestLog. Raises KafkaError when fenced: another process has this instance's name now."""
+        self._producer.begin_transaction()
+        try:
+            for message in messages:
+                clients.send(self._producer, message)
+            self._probe("after-produce")
+            committed = {_partition(p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
+            self._producer.send_offsets_to_transaction(committed, self._consumer.group_metadata())
+            self._probe("before-commit")
+            self._producer.commit_transaction()
+        except KafkaError as error:
+            log.warning("%s: %s", type(error).__name__, error)
+            self._producer.abort_transaction()
+            return False
+        self._observe_lag(offsets)
+        return True
+
+    def rewind(self, offsets: Mapping[int, int]) -> None:
+        """See RequestLog."""
+        assigned = self._consumer.assignment()
+        for number, offset in offsets.items():
+            if _partition(number) in assigned:
+                self._consumer.seek(_partition(number), offset)
+
+    def pause(self, partitions: Collection[int] | None) -> None:
+        """See RequestLog."""
+        assigned = self._consumer.assignment()
+        self._consumer.pause(*(p for p in assigned if partitions is None or p.partition in partitions))
+
+    def resume(self) -> None:
+        """See RequestLog."""
+        self._consumer.resume(*self._consumer.paused())
+
+    def close(self) -> None:
+        """Leave the brokers; a static member keeps its partitions until its session ends or it comes back."""
+        self._consumer.close()
+        self._producer.close(timeout=10)
+
+    def _observe_lag(self, offsets: Mapping[int, int]) -> None:
+        for number, offset in offsets.items():
+            if _partition(number) in self._consumer.assignment():
+                end = self._consumer.highwater(_partition(number)) or 0
+                self._metrics.lag.labels(str(number)).set(max(0, end - offset))
+
+
+class Unsubscribed:
+    """The ids of searches whose newest message is a tombstone: requests that were on their way are dropped."""
+
+    def __init__(self, feed: SearchFeed, stopped: Callable[[], bool]) -> None:
+        self._feed = feed
+        self._ids: set[str] = set()
+        for message in feed.read_to_end(stopped):
+            self._apply(message)
+
+    def __call__(self) -> Collection[str]:
+        """Those there are by now."""
+        for message in self._feed.poll():
+            self._apply(message)
+        return self._ids
+
+    def _apply(self, message: Message) -> None:
+        search_id = (message.key or b"").decode(errors="replace")
+        if message.value is None:
+            self._ids.add(search_id)
+        else:
+            self._ids.discard(search_id)
+
+
+def _partition(number: int) -> Any:
+    return TopicPartition(topics.SCORE_REQUESTS.name, number)

@@ -1,0 +1,305 @@
+"""The alert consumer's loop: score requests in; alerts and the requests' offsets out in one transaction."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from pipeline.alert import AlertBatch, Located
+from schemas.codec import decode, encode
+from schemas.errors import DecodeError, ModelUnavailable, StoreError
+from schemas.records import Alert, ScoreRequest
+from streaming import topics
+from streaming.messages import Message, Outgoing, dead_letter, size_bytes
+from streaming.metrics import ConsumerMetrics
+
+log = logging.getLogger(__name__)
+
+#: What the loop waits out, however long it lasts; nothing becomes a dead letter by it.
+OUTAGES = (ModelUnavailable, StoreError)
+
+
+class RequestLog(Protocol):
+    """The consumer's group on `score.requests` and its transactions. Partitions that have gone to others are ignored."""
+
+    def poll(self, timeout_s: float) -> list[Message]:
+        """The next requests, each partition in offset order."""
+        ...
+
+    def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
+        """Write the messages and commit the next offsets, all or nothing. False: aborted, read it all again."""
+        ...
+
+    def rewind(self, offsets: Mapping[int, int]) -> None:
+        """Read these partitions again from these offsets."""
+        ...
+
+    def pause(self, partitions: Collection[int] | None) -> None:
+        """Poll without fetching from these (None: all that are assigned)."""
+        ...
+
+    def resume(self) -> None:
+        """Fetch from all again."""
+        ...
+
+
+class Step(Protocol):
+    """`pipeline.alert.AlertStep`."""
+
+    def run(self, requests: Sequence[Located]) -> AlertBatch:
+        """Alerts to send; may be repeated with the same requests. Raises OUTAGES."""
+        ...
+
+    def release(self, requests: Sequence[Located]) -> None:
+        """Forget what these candidates claimed: nothing of theirs will be sent. Raises OUTAGES."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSettings:
+    """Times in seconds. One step's model calls have their own deadline (`AlertSettings.deadline_s`).
+
+    `defer_s`: how long a request waits for features that are missing, older than the matcher's or without a summary.
+    `budget_s`: after so long a turn commits what is done, far below Kafka's max.poll.interval of 300 s.
+    `max_candidates`: a longer request goes back to its topic in parts.
+    """
+
+    poll_s: float = 0.2
+    defer_s: float = 5.0
+    retry_s: float = 0.25
+    budget_s: float = 20.0
+    max_backoff_s: float = 10.0
+    max_candidates: int = 500
+    max_slice: int = 256
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one turn settles: messages and next offsets for the transaction, and where each partition is read again."""
+
+    out: list[Outgoing] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    offsets: dict[int, int] = field(default_factory=dict)
+    unsettled: dict[int, int] = field(default_factory=dict)
+
+    def leave(self, messages: Sequence[Message]) -> None:
+        """Not settled now; nor is anything behind them on their partitions."""
+        for message in messages:
+            first = self.unsettled.get(message.partition, message.offset)
+            self.unsettled[message.partition] = min(first, message.offset)
+
+    def open(self, messages: Sequence[Message]) -> list[Message]:
+        """Those with nothing unsettled before them."""
+        return [m for m in messages if m.offset < self.unsettled.get(m.partition, m.offset + 1)]
+
+    def settle(self, messages: Sequence[Message]) -> None:
+        """Done: their offsets go into the transaction."""
+        for message in messages:
+            self.offsets[message.partition] = message.offset + 1
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestLoop:
+    """Safe to kill at any moment: the ledger is written before the transaction, and knows the request's offset again."""
+
+    requests: RequestLog
+    step: Step
+    metrics: ConsumerMetrics
+    unsubscribed: Callable[[], Collection[str]] = frozenset
+    settings: LoopSettings = field(default_factory=LoopSettings)
+    clock: Callable[[], float] = time.monotonic
+    utc_s: Callable[[], float] = time.time
+    probe: Callable[[str], None] = lambda _: None
+    _slice: int = 8
+    _failures: int = 0
+    _wait_until: float = 0.0
+    _held: dict[int, float] = field(default_factory=dict)
+    _deferred_since: dict[tuple[int, int], float] = field(default_factory=dict)
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Turn until `stopped()`; nothing is left half done between turns."""
+        while not stopped():
+            self.turn(stopped)
+
+    def turn(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """One round of the loop."""
+        # 1. while an outage lasts: go on polling, for the group's sake, but take nothing
+        if self.clock() < self._wait_until:
+            self.requests.pause(None)
+            self._read_again(self.requests.poll(self.settings.poll_s))
+            return
+        # 2. what is due to be read, deferred requests among it
+        self._resume()
+        messages = self.requests.poll(self.settings.poll_s)
+        # 3. decode, read features, score, settle with the ledger: slice by slice
+        turn = self._settle(messages, stopped)
+        # 4. alerts, dead letters and offsets in one transaction
+        self.probe("after-ledger")
+        if turn.offsets:
+            self._transact(turn, messages)
+        # 5. what is not settled is read again
+        self.requests.rewind(turn.unsettled)
+
+    def _resume(self) -> None:
+        now = self.clock()
+        self._held = {partition: until for partition, until in self._held.items() if until > now}
+        self.requests.resume()
+        if self._held:
+            self.requests.pause(self._held.keys())
+
+    def _read_again(self, messages: Sequence[Message]) -> None:
+        turn = Turn()
+        turn.leave(messages)
+        self.requests.rewind(turn.unsettled)
+
+    def _settle(self, messages: Sequence[Message], stopped: Callable[[], bool]) -> Turn:
+        turn, began, rest = Turn(), self.clock(), list(messages)
+        while rest and self.clock() - began < self.settings.budget_s and not stopped():
+            taken, rest = turn.open(rest[: self._slice]), rest[self._slice :]
+            slice_began = self.clock()
+            try:
+                self._take(taken, turn)
+            except OUTAGES as error:
+                turn.leave(taken)
+                self._wait_out(error)
+                break
+            self._pace(self.clock() - slice_began)
+        turn.leave(rest)
+        return turn
+
+    def _take(self, messages: Sequence[Message], turn: Turn) -> None:
+        """Settle a slice, or leave from where a partition must wait. Raises OUTAGES, then `turn` is as before."""
+        gone = self.unsubscribed()
+        entries = [self._entry(message, gone) for message in messages]
+        while True:
+            asked = [e.located for e in entries if e.located is not None]
+            done = self.step.run(asked)
+            waiting = [e for e in entries if e.located is not None and self._waits(e.message, done)]
+            if not waiting:
+                break
+            # a request goes as a whole, and in its partition's order: alerts without their offset would be sent twice
+            self._hold(waiting)
+            turn.leave([entry.message for entry in waiting])
+            entries = [e for e in entries if e.message in turn.open([e.message])]
+        rejected = [located for located, _ in done.rejected]
+        cancelled = [e.cancelled for e in entries if e.cancelled is not None]
+        if given_up := [*done.deferred, *rejected, *cancelled]:
+            self.step.release(given_up)
+        turn.out += [message for entry in entries for message in entry.out]
+        turn.out += [_rejection(located, reason) for located, reason in done.rejected]
+        turn.alerts += done.alerts
+        turn.settle([entry.message for entry in entries])
+        self._count(entries, done)
+
+    def _entry(self, message: Message, gone: Collection[str]) -> "_Entry":
+        try:
+            request = _request(message)
+        except DecodeError as error:
+            return _Entry(message, "dead_letters", out=[dead_letter(message, str(error))])
+        located = Located(request=request, partition=message.partition, offset=message.offset)
+        if request.search.search_id in gone:
+            return _Entry(message, "cancelled", cancelled=located)
+        if len(request.candidates) > self.settings.max_candidates:
+            return _Entry(message, "split", out=_parts(request, self.settings.max_candidates))
+        return _Entry(message, "scored", located=located)
+
+    def _waits(self, message: Message, done: AlertBatch) -> bool:
+        """Whether some of its features are not there yet and its time is not up."""
+        place = (message.partition, message.offset)
+        if not any((d.partition, d.offset) == place for d in done.deferred):
+            return False
+        since = self._deferred_since.setdefault(place, self.clock())
+        return self.clock() - since < self.settings.defer_s
+
+    def _hold(self, waiting: Sequence["_Entry"]) -> None:
+        for entry in waiting:
+            self._held[entry.message.partition] = self.clock() + self.settings.retry_s
+        self.metrics.deferrals.inc(len(waiting))
+
+    def _pace(self, took_s: float) -> None:
+        """Large slices while scores come from the cache, small ones while each request takes the model's time."""
+        self._failures = 0
+        self.metrics.paused.set(0)
+        if took_s < 0.5:
+            self._slice = min(self.settings.max_slice, self._slice * 2)
+        elif took_s > 5.0:
+            self._slice = max(1, self._slice // 4)
+
+    def _wait_out(self, error: Exception) -> None:
+        self._slice = 1
+        self._failures += 1
+        backoff_s = min(self.settings.max_backoff_s, 0.25 * 2 ** min(self._failures, 10))
+        if isinstance(error, ModelUnavailable):
+            backoff_s = max(backoff_s, min(error.retry_after_s, self.settings.max_backoff_s))
+        wait_s = backoff_s * random.uniform(0.5, 1.0)
+        log.warning("waiting %.1f s: %s: %s", wait_s, type(error).__name__, error)
+        self.metrics.outages.labels(type(error).__name__).inc()
+        self.metrics.paused.set(1)
+        self._wait_until = self.clock() + wait_s
+
+    def _transact(self, turn: Turn, messages: Sequence[Message]) -> None:
+        began = self.clock()
+        out = [*turn.out, *(_alert_message(alert) for alert in turn.alerts)]
+        if not self.requests.transact(out, turn.offsets):
+            log.warning("transaction aborted; reading %d requests again", len(messages))
+            self.metrics.aborts.inc()
+            turn.leave(messages)
+            return
+        self.metrics.commit_s.observe(self.clock() - began)
+        self.metrics.alerts.inc(len(turn.alerts))
+        now_ms = self.utc_s() * 1000
+        for alert in turn.alerts:
+            self.metrics.latency_s.observe(max(0.0, now_ms - alert.updated_ms) / 1000)
+        self._deferred_since = {
+            place: since
+            for place, since in self._deferred_since.items()
+            if place[1] >= turn.offsets.get(place[0], 0)
+        }
+
+    def _count(self, entries: Sequence["_Entry"], done: AlertBatch) -> None:
+        for entry in entries:
+            self.metrics.requests.labels(entry.outcome).inc()
+        for fate, count in done.fates.items():
+            self.metrics.candidates.labels(fate.value).inc(count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One request and what is to be done with it."""
+
+    message: Message
+    outcome: str
+    located: Located | None = None
+    cancelled: Located | None = None
+    out: Sequence[Outgoing] = ()
+
+
+def _request(message: Message) -> ScoreRequest:
+    if message.value is None:
+        raise DecodeError("a score request without a value")
+    return decode(ScoreRequest, message.value)
+
+
+def _parts(request: ScoreRequest, size: int) -> list[Outgoing]:
+    candidates = request.candidates
+    parts = [replace(request, candidates=candidates[i : i + size]) for i in range(0, len(candidates), size)]
+    key = request.search.search_id.encode()
+    return [Outgoing(topics.SCORE_REQUESTS.name, key, encode(part)) for part in parts]
+
+
+def _rejection(located: Located, reason: str) -> Outgoing:
+    """The request, narrowed to the item that the model refuses."""
+    request = located.request
+    key = request.search.search_id.encode()
+    place = (topics.SCORE_REQUESTS.name, located.partition, located.offset, request.created_ms)
+    return dead_letter(Message(*place, key, encode(request)), reason)
+
+
+def _alert_message(alert: Alert) -> Outgoing:
+    message = Outgoing(topics.ALERTS.name, alert.alert_id.encode(), encode(alert))
+    if size_bytes(message) <= topics.ALERTS.max_bytes:
+        return message
+    unsent = Message(message.topic, -1, -1, alert.updated_ms, message.key, message.value)
+    return dead_letter(unsent, "the alert is larger than its topic allows")

@@ -1,0 +1,29 @@
+"""The topic `searches` on Kafka, read from its beginning."""
+
+from collections.abc import Callable, Iterator
+
+from kafka import KafkaConsumer, TopicPartition
+
+from streaming import clients, topics
+from streaming.messages import Message
+
+
+class SearchLog:
+    """`SearchFeed` over a consumer of every partition, outside any group."""
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+        name = topics.SEARCHES.name
+        self._partitions = [TopicPartition(name, p) for p in sorted(consumer.partitions_for_topic(name))]
+        consumer.assign(self._partitions)
+        consumer.seek_to_beginning(*self._partitions)
+
+    def read_to_end(self, stopped: Callable[[], bool]) -> Iterator[Message]:
+        """See SearchFeed. Control records of transactions have offsets too: the position says when the end is reached."""
+        ends = self._consumer.end_offsets(self._partitions)
+        while not stopped() and any(self._consumer.position(p) < ends[p] for p in self._partitions):
+            yield from clients.messages(self._consumer.poll(timeout_ms=200))
+
+    def poll(self) -> list[Message]:
+        """See SearchFeed."""
+        return clients.messages(self._consumer.poll(timeout_ms=0))
