@@ -3,12 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from kafka import ConsumerRecord, KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from schemas.codec import decode
 from schemas.records import Alert, Outcome
-from streaming import topics
+from streaming import clients, topics
 from streaming.kafka_settings import KafkaSettings
+from streaming.messages import Message
 
 _WATCHED = (topics.FEATURES.name, topics.DLQ.name, topics.ALERTS.name)
 
@@ -36,12 +37,7 @@ class Observer:
 
     def __init__(self, kafka: KafkaSettings, *, from_beginning: bool = True) -> None:
         self.seen = Seen()
-        self._consumer = KafkaConsumer(
-            **kafka.python(),
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            fetch_max_wait_ms=100,
-        )
+        self._consumer = clients.reader(kafka)
         partitions = [
             TopicPartition(t, p) for t in _WATCHED for p in self._consumer.partitions_for_topic(t) or ()
         ]
@@ -50,18 +46,17 @@ class Observer:
 
     def poll(self, timeout_s: float = 0.2) -> int:
         """Take in what has arrived; returns the number of messages."""
-        polled = self._consumer.poll(timeout_ms=int(1000 * timeout_s), max_records=2000)
-        messages = [message for batch in polled.values() for message in batch]
-        for message in messages:
+        arrived = clients.messages(self._consumer.poll(timeout_ms=int(1000 * timeout_s), max_records=2000))
+        for message in arrived:
             observe(self.seen, message)
-        return len(messages)
+        return len(arrived)
 
     def close(self) -> None:
         """Leave the brokers."""
         self._consumer.close()
 
 
-def observe(seen: Seen, message: ConsumerRecord) -> None:
+def observe(seen: Seen, message: Message) -> None:
     """Add one message of any watched topic."""
     if message.topic == topics.ALERTS.name:
         _observe_alert(seen, message)
@@ -69,17 +64,17 @@ def observe(seen: Seen, message: ConsumerRecord) -> None:
         _observe_outcome(seen, message)
 
 
-def _observe_alert(seen: Seen, message: ConsumerRecord) -> None:
-    alert = decode(Alert, message.value)
+def _observe_alert(seen: Seen, message: Message) -> None:
+    alert = decode(Alert, message.value or b"")
     if alert.alert_id in seen.alerts:
         seen.duplicate_alert_ids += 1
         return
     seen.alerts[alert.alert_id] = alert
-    seen.alert_ms.append(message.timestamp - alert.updated_ms)
+    seen.alert_ms.append(message.timestamp_ms - alert.updated_ms)
 
 
-def _observe_outcome(seen: Seen, message: ConsumerRecord) -> None:
-    headers = {name: value.decode() for name, value in message.headers}
+def _observe_outcome(seen: Seen, message: Message) -> None:
+    headers = {name: value.decode(errors="replace") for name, value in message.headers.items()}
     source = headers.get("source") or f"{headers['topic']}/{headers['partition']}/{headers['offset']}"
     if not source.startswith(topics.UPDATES.name) or source in seen.outcomes:
         return
@@ -88,4 +83,4 @@ def _observe_outcome(seen: Seen, message: ConsumerRecord) -> None:
     if message.topic == topics.DLQ.name:
         seen.reasons[headers["reason"]] += 1
     else:
-        seen.feature_ms.append(message.timestamp - int(headers["source_ts"]))
+        seen.feature_ms.append(message.timestamp_ms - int(headers["source_ts"]))

@@ -4,13 +4,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from kafka import KafkaProducer
-
 from schemas.codec import encode
 from schemas.events import BrokenLine
 from schemas.records import PostingUpdate, SavedSearch
-from streaming import topics
+from streaming import clients, topics
 from streaming.kafka_settings import KafkaSettings
+from streaming.messages import Outgoing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,12 +34,11 @@ def replay_updates(
     A line that is no event goes as the bytes it is: the feature job is the one that judges input.
     """
     progress = Replayed(started_s=clock())
-    producer = _producer(kafka)
+    producer = clients.producer(kafka)
     try:
         for event in events:
             _keep_rate(progress, rate_per_s, clock)
-            key, value = _message(event)
-            producer.send(topics.UPDATES.name, key=key, value=value)
+            clients.send(producer, _message(event))
             progress.sent += 1
             progress.broken += isinstance(event, BrokenLine)
             on_progress(progress)
@@ -52,30 +50,23 @@ def replay_updates(
 
 def send_searches(kafka: KafkaSettings, searches: Iterable[SavedSearch]) -> int:
     """Subscribe every search (key: search id); returns how many."""
-    producer = _producer(kafka)
+    producer = clients.producer(kafka)
     try:
-        sent = [
-            producer.send(topics.SEARCHES.name, key=search.search_id.encode(), value=encode(search))
-            for search in searches
-        ]
+        sent = [clients.send(producer, _subscription(search)) for search in searches]
         producer.flush()
         return sum(1 for future in sent if future.get(30) is not None)
     finally:
         producer.close()
 
 
-def _producer(kafka: KafkaSettings) -> KafkaProducer:
-    return KafkaProducer(
-        **kafka.python(),
-        acks="all",
-        linger_ms=5,
-        max_request_size=topics.UPDATES.max_bytes,
-        compression_type=None,
-    )
+def _subscription(search: SavedSearch) -> Outgoing:
+    return Outgoing(topics.SEARCHES.name, search.search_id.encode(), encode(search))
 
 
-def _message(event: PostingUpdate | BrokenLine) -> tuple[bytes | None, bytes]:
-    return (None, event.data) if isinstance(event, BrokenLine) else (event.posting_id.encode(), encode(event))
+def _message(event: PostingUpdate | BrokenLine) -> Outgoing:
+    if isinstance(event, BrokenLine):
+        return Outgoing(topics.UPDATES.name, None, event.data)
+    return Outgoing(topics.UPDATES.name, event.posting_id.encode(), encode(event))
 
 
 def _keep_rate(progress: Replayed, rate_per_s: float, clock: Callable[[], float]) -> None:

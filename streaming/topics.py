@@ -73,6 +73,9 @@ ALERTS = Topic(
     name="alerts", key="alert id", partitions=4, cleanup="delete", retention_ms=7 * DAY_MS, max_bytes=MIB
 )
 
+#: Consumer groups of our own processes.
+FEATURE_GROUP, MATCHER_GROUP, ALERT_GROUP = "feature-job", "nearline-matcher", "nearline-alerts"
+
 TABLE = (UPDATES, FEATURES, DLQ, SEARCHES, SCORE_REQUESTS, ALERTS)
 
 

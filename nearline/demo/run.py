@@ -19,13 +19,11 @@ from schemas.events import BrokenLine, read_events, read_searches
 from schemas.records import PostingUpdate
 from storage.base import open_store
 from storage.features import FeatureStore
-from streaming.alert_consumer import ConsumerSettings
 from streaming.kafka_settings import KafkaSettings
 from streaming.lag import lag
-from streaming.matcher import MatcherSettings
 from streaming.observer import Observer, Seen
 from streaming.replayer import Replayed, replay_updates, send_searches
-from streaming.topics import FEATURES, SCORE_REQUESTS
+from streaming.topics import ALERT_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
 
 
 class Stalled(NearlineError):  # noqa: N818
@@ -124,8 +122,8 @@ def _finished(observer: Observer, total: int, stack: StackSettings) -> bool:
         return False
     kafka = KafkaSettings(bootstrap=stack.bootstrap)
     waits = [
-        lag(kafka, MatcherSettings().group, FEATURES.name),
-        lag(kafka, ConsumerSettings().group, SCORE_REQUESTS.name),
+        lag(kafka, MATCHER_GROUP, FEATURES.name),
+        lag(kafka, ALERT_GROUP, SCORE_REQUESTS.name),
     ]
     # what was committed last may still be on its way to the observer
     return not any(waits) and observer.poll(1.0) == 0

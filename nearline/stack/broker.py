@@ -11,7 +11,7 @@ from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 from nearline.stack.component import Component
 from nearline.stack.jars import kafka_classpath
 from nearline.stack.settings import StackSettings
-from nearline.stack.tools import java_home
+from nearline.stack.tools import java_home, listening
 from streaming.kafka_settings import KafkaSettings
 from streaming.topics import create_topics
 
@@ -30,7 +30,7 @@ def broker(settings: StackSettings) -> Component:
     return Component(
         name="kafka",
         command=(*_java(settings), "kafka.Kafka", str(config)),
-        ready=lambda: _serves(settings.bootstrap),
+        ready=lambda: _serves(settings),
         on_ready=lambda: create_topics(KafkaSettings(bootstrap=settings.bootstrap)),
         stop_timeout_s=30.0,
     )
@@ -73,9 +73,12 @@ def _properties(settings: StackSettings, home: Path) -> dict[str, object]:
     }
 
 
-def _serves(bootstrap: str) -> bool:
+def _serves(settings: StackSettings) -> bool:
+    """Whether the broker answers a request; the port is tried first, since a client waits long for a closed one."""
+    if not listening(settings.port("kafka")):
+        return False
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
+        admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap, request_timeout_ms=3000)
     except (KafkaConnectionError, KafkaTimeoutError, OSError):
         return False
     admin.close()

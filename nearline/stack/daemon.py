@@ -25,13 +25,13 @@ from schemas.errors import ConfigError
 _ROUND_S, _HEALTH_ROUND_S = 0.1, 2.0
 
 
-def components(settings: StackSettings) -> list[Component | Submission]:
-    """Every part of the local stack in the order in which it starts."""
-    parts: list[Component | Submission] = [broker(settings)]
-    if not settings.models.startswith("http"):
-        parts.append(model_server(settings))
-    parts += [jobmanager(settings), taskmanager(settings), feature_job(settings)]
-    return [*parts, matcher(settings), consumer(settings)]
+def waves(settings: StackSettings) -> list[list[Component | Submission]]:
+    """Every part of the local stack; a wave needs the one before it."""
+    hosted = [] if settings.models.startswith("http") else [model_server(settings)]
+    return [
+        [broker(settings), jobmanager(settings), taskmanager(settings), *hosted],
+        [feature_job(settings), matcher(settings), consumer(settings)],
+    ]
 
 
 def up(settings: StackSettings, timeout_s: float = 300.0) -> None:
@@ -87,7 +87,7 @@ def _await(settings: StackSettings, supervisor: subprocess.Popen[bytes], timeout
 
 def supervise(settings: StackSettings) -> None:
     """Run until SIGTERM. A component that fails at the start ends everything; later ones are restarted."""
-    supervisor = Supervisor(settings, components(settings))
+    supervisor = Supervisor(settings, waves(settings))
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopping.append(received))

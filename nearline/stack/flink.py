@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -57,12 +58,12 @@ def feature_job(settings: StackSettings) -> Submission:
         command=(*_flink_run(settings), *_job_arguments(settings)),
         env=_env(settings),
         present=lambda: _present(settings),
-        ready=lambda: any(job["state"] == "RUNNING" for job in jobs(settings) or []),
+        ready=lambda: any(map(_working, jobs(settings) or [])),
         cancel=lambda: _cancel(settings),
     )
 
 
-def jobs(settings: StackSettings) -> list[dict[str, str]] | None:
+def jobs(settings: StackSettings) -> list[dict[str, Any]] | None:
     """The feature jobs that the JobManager knows; None while it does not answer."""
     try:
         answer = httpx.get(f"{settings.flink_url}/jobs/overview", timeout=5.0)
@@ -70,6 +71,11 @@ def jobs(settings: StackSettings) -> list[dict[str, str]] | None:
     except httpx.HTTPError:
         return None
     return [job for job in answer.json()["jobs"] if job["name"] == JOB_NAME]
+
+
+def _working(job: dict[str, Any]) -> bool:
+    """A job is RUNNING as soon as it is scheduled; its Python workers are up when every task runs."""
+    return job["state"] == "RUNNING" and job["tasks"]["running"] == job["tasks"]["total"] > 0
 
 
 def _present(settings: StackSettings) -> bool | None:

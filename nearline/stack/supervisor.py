@@ -1,4 +1,4 @@
-"""Starts, watches, restarts and stops the components of one stack, in order."""
+"""Starts, watches, restarts and stops the components of one stack."""
 
 import contextlib
 import json
@@ -54,19 +54,18 @@ class Supervisor:
     """Owns the processes of one stack. `step(now)` is one round: restart what died, submit what is missing."""
 
     settings: StackSettings
-    components: Sequence[Component | Submission]
+    waves: Sequence[Sequence[Component | Submission]]
     _watched: list[_Watched] = field(default_factory=list)
     _submitted: list[_Submitted] = field(default_factory=list)
 
     def start(self, clock: Clock = time.monotonic) -> None:
-        """Start everything in order, each after the one before is ready. ComponentFailed stops what was started."""
-        for component in self.components:
-            logger.info("starting %s", component.name)
-            if isinstance(component, Submission):
-                self._start_submission(component, clock)
-            else:
-                self._start_component(component, clock)
-            self.write_state()
+        """Start wave after wave, the parts of one wave together. ComponentFailed when one does not become ready."""
+        for wave in self.waves:
+            logger.info("starting %s", ", ".join(part.name for part in wave))
+            started = [self._begin(part, clock()) for part in wave]
+            for part in started:
+                self._await(part, clock)
+                self.write_state()
 
     def step(self, now: float) -> None:
         """One round of watching."""
@@ -108,10 +107,24 @@ class Supervisor:
         draft.write_text(json.dumps(state))
         draft.replace(path)
 
-    def _start_component(self, component: Component, clock: Clock) -> None:
-        watched = _Watched(component=component)
+    def _begin(self, part: Component | Submission, now: float) -> _Watched | _Submitted:
+        if isinstance(part, Submission):
+            submitted = _Submitted(submission=part)
+            self._submitted.append(submitted)
+            return submitted
+        watched = _Watched(component=part)
         self._watched.append(watched)
-        self._spawn(watched, clock())
+        self._spawn(watched, now)
+        return watched
+
+    def _await(self, part: _Watched | _Submitted, clock: Clock) -> None:
+        if isinstance(part, _Submitted):
+            self._await_submission(part, clock)
+        else:
+            self._await_component(part, clock)
+
+    def _await_component(self, watched: _Watched, clock: Clock) -> None:
+        component = watched.component
         deadline = clock() + component.ready_timeout_s
         while not component.ready():
             if not _alive(watched) or clock() > deadline:
@@ -120,9 +133,8 @@ class Supervisor:
         component.on_ready()
         watched.announced = watched.healthy = True
 
-    def _start_submission(self, submission: Submission, clock: Clock) -> None:
-        submitted = _Submitted(submission=submission)
-        self._submitted.append(submitted)
+    def _await_submission(self, submitted: _Submitted, clock: Clock) -> None:
+        submission = submitted.submission
         deadline = clock() + submission.ready_timeout_s
         while not submission.ready():
             self._resubmit(submitted, clock())

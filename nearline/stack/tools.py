@@ -40,7 +40,7 @@ def maven() -> str:
 
 def taken_ports(ports: Mapping[str, int]) -> dict[str, int]:
     """Those of `ports` (role to number) that something on this machine already listens on."""
-    return {role: port for role, port in ports.items() if _listening(port)}
+    return {role: port for role, port in ports.items() if listening(port)}
 
 
 def check_ports(ports: Mapping[str, int]) -> None:
@@ -51,7 +51,8 @@ def check_ports(ports: Mapping[str, int]) -> None:
         raise ConfigError(f"ports in use: {listed}; stop what listens there or choose another --port-base")
 
 
-def _listening(port: int) -> bool:
+def listening(port: int) -> bool:
+    """Whether something accepts connections on a loopback port."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0

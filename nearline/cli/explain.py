@@ -1,0 +1,114 @@
+"""`nearline explain SEARCH POSTING`: why a pair did or did not alert."""
+
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from models.prompts import Prompter
+from models.remote import open_ranker
+from nearline.cli import options
+from nearline.stack.settings import StackSettings
+from pipeline.explain import Explainer, Explanation, ScoreCheck
+from pipeline.score import CachedScorer
+from schemas.records import FeatureRecord
+from storage.base import open_store
+from storage.features import FeatureStore
+from storage.ledger import AlertLedger
+from storage.scores import ScoreCache
+from streaming.kafka_settings import KafkaSettings
+from streaming.searches import current_search
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(explain)
+
+
+def explain(
+    search: Annotated[str, typer.Argument(help="The saved search's id.")],
+    posting: Annotated[str, typer.Argument(help="The posting's id.")],
+    home: options.Home = None,
+) -> None:
+    """Show why a saved search and a posting did or did not alert: filters, prompt, p_yes, cache, versions, ledger."""
+    stack = options.running_stack(home)
+    wanted = current_search(KafkaSettings(bootstrap=stack.bootstrap), search)
+    with closing(open_store(stack.store_url)) as store, closing(open_store(stack.cache_url)) as cache:
+        made = _explainer(stack, FeatureStore(store), AlertLedger(store), ScoreCache(cache)).explain(
+            wanted, posting
+        )
+    _print(made, Console())
+
+
+def _explainer(
+    stack: StackSettings, features: FeatureStore, ledger: AlertLedger, cache: ScoreCache
+) -> Explainer:
+    url = "instant:" if stack.models == "instant" else stack.models_url
+    prompter = None if stack.ranker_dir is None else Prompter.from_dir(stack.ranker_dir)
+    return Explainer(
+        features, CachedScorer(open_ranker(url, stack.ranker_dir), cache), ledger, prompter=prompter
+    )
+
+
+def _print(made: Explanation, console: Console) -> None:
+    search = made.search
+    console.print(f"[bold]{escape(made.why)}[/]  ({made.fate})")
+    console.print(
+        f"search   {escape(search.query)!r}  threshold {search.threshold}  top_k {search.top_k or 'no limit'}",
+        highlight=False,
+    )
+    _print_record(made.record, console)
+    for check in made.filters:
+        console.print(
+            f"{_mark(check.passed)} {check.name}: wanted {check.wanted}, has {check.found}", highlight=False
+        )
+    if made.terms is not None:
+        found, missing = ", ".join(made.terms.found) or "–", ", ".join(made.terms.missing) or "–"
+        console.print(
+            f"{_mark(made.terms.passed)} words: {made.terms.needed} needed; found {found}; missing {missing}"
+        )
+    if made.score is not None:
+        _print_score(made.score, console)
+    held = (
+        "nothing"
+        if made.ledger is None
+        else f"sent for score.requests/{made.ledger.partition}/{made.ledger.offset}"
+    )
+    console.print(f"ledger   {made.alert_id}: {held}", highlight=False)
+
+
+def _print_record(record: FeatureRecord | None, console: Console) -> None:
+    if record is None:
+        return
+    console.print(
+        f"posting  {escape(record.title)}, {escape(record.company or '–')}  ({record.state})", highlight=False
+    )
+    console.print(
+        f"versions record {_time(record.version)}  content {_time(record.content_version)}  opened {_time(record.episode)}"
+        f"  summary by {record.model or 'nothing yet'}",
+        highlight=False,
+    )
+
+
+def _print_score(score: ScoreCheck, console: Console) -> None:
+    source = "the cache" if score.cached else score.model
+    passed = score.p_yes >= score.threshold
+    console.print(
+        f"{_mark(passed)} p_yes {score.p_yes:.4f} against {score.threshold} (from {source})", highlight=False
+    )
+    console.print(f"prompt, {score.tokens or '?'} tokens:\n{escape(score.prompt)}", highlight=False)
+
+
+def _mark(passed: bool) -> str:
+    return "[green]✓[/]" if passed else "[red]✗[/]"
+
+
+def _time(version_us: int) -> str:
+    return (
+        "never"
+        if version_us < 0
+        else datetime.fromtimestamp(version_us / 1e6, UTC).isoformat(timespec="seconds")
+    )

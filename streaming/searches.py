@@ -1,0 +1,25 @@
+"""The saved searches as they stand now, read once from the topic."""
+
+from schemas.errors import ConfigError
+from schemas.records import SavedSearch
+from streaming import clients
+from streaming.kafka_settings import KafkaSettings
+from streaming.search_log import SearchLog
+from streaming.search_table import SearchTable
+
+
+def current_searches(kafka: KafkaSettings) -> dict[str, SavedSearch]:
+    """Every search that is subscribed, by id."""
+    table = SearchTable()
+    with clients.reader(kafka) as consumer:
+        for message in SearchLog(consumer).read_to_end(lambda: False):
+            table.apply(message)
+    return {search_id: held.search for search_id, held in table.held.items()}
+
+
+def current_search(kafka: KafkaSettings, search_id: str) -> SavedSearch:
+    """One search. ConfigError when nobody is subscribed under this id."""
+    held = current_searches(kafka)
+    if search_id not in held:
+        raise ConfigError(f"no saved search {search_id!r} among the {len(held)} on topic searches")
+    return held[search_id]
