@@ -1,0 +1,71 @@
+"""The docs and the code name the same commands, topics and files."""
+
+import re
+from pathlib import Path
+
+import typer.main
+
+from nearline.__main__ import app
+from schemas.records import Outcome
+from streaming.topics import DAY_MS, FOREVER_MS, KIB, TABLE, Topic
+
+ROOT = Path(__file__).parents[2]
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
+COMMANDS = (ROOT / "docs/commands.md").read_text()
+
+
+def _commands() -> set[str]:
+    group = typer.main.get_command(app)
+    found = set()
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {child}" for child in inner} if inner else {name}
+    return found
+
+
+def _row(topic: Topic) -> str:
+    days = topic.retention_ms // DAY_MS
+    kept = "for ever" if topic.retention_ms == FOREVER_MS else f"{days} day" + "s" * (days > 1)
+    return f"| `{topic.name}` | {topic.key} | {topic.partitions} | {topic.cleanup} | {kept} | {topic.max_bytes // KIB} KiB |"
+
+
+def test_the_command_page_names_every_command_and_no_other() -> None:
+    named = re.findall(
+        r"^\| `nearline ([a-z]+(?: (?:list|show|replay|dump|get|stats|check|freeze))?)", COMMANDS, re.M
+    )
+    assert set(named) == _commands()
+
+
+def test_the_architecture_page_shows_the_table_of_topics_as_the_code_has_it() -> None:
+    assert [line for line in ARCHITECTURE.splitlines() if re.match(r"\| `[a-z.]+` \|", line)] == [
+        _row(t) for t in TABLE
+    ]
+
+
+def test_the_architecture_page_names_every_outcome() -> None:
+    assert all(f"`{outcome}`" in ARCHITECTURE for outcome in Outcome)
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
+    named = {
+        (page, name)
+        for page in pages
+        for name in re.findall(
+            r"`((?:schemas|storage|models|pipeline|streaming|nearline|training|tests)/[\w./]*)`",
+            page.read_text(),
+        )
+    }
+    assert named
+    assert [f"{page.name}: {name}" for page, name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")]
+    broken = [
+        f"{page.name} → {link}"
+        for page in pages
+        for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert broken == []
