@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import lmdb
 
 from schemas.errors import ConfigError, StoreError, StoreFull, StoreUnavailable
+from storage.gate import Gate
 
 T = TypeVar("T")
 #: A transaction, and the two tables of an environment: values by key, and keys by expiry.
@@ -57,7 +58,7 @@ class SharedEnvironment:
         """Run `work` in a read transaction. Raises StoreUnavailable."""
         self._ready()
         while True:
-            with self._translating(), self._reading():
+            with self._translating(), self._gate.reading():
                 try:
                     with self._env.begin(buffers=True) as txn:
                         return work(txn, self._tables)
@@ -95,26 +96,8 @@ class SharedEnvironment:
 
     def close(self) -> None:
         """Close the environment when no transaction of this process is left."""
-        with self._writing, self._alone():
+        with self._writing, self._gate.alone():
             self._drop()
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        with self._gate:
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._gate:
-                self._readers -= 1
-                self._gate.notify_all()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """No reader of this process inside: needed to remap, to close and to fork."""
-        with self._gate:
-            self._gate.wait_for(lambda: self._readers == 0)
-            yield
 
     def open(self) -> None:
         """Open the files if this process has not yet, and free what killed readers hold. Raises StoreUnavailable."""
@@ -170,7 +153,7 @@ class SharedEnvironment:
 
     def _resize(self, map_size: int) -> None:
         """0 adopts what another process has set."""
-        with self._alone():
+        with self._gate.alone():
             self._env.set_mapsize(map_size)
 
     @contextmanager
@@ -196,18 +179,16 @@ class SharedEnvironment:
 
     def _new_locks(self) -> None:
         self._writing = threading.Lock()
-        self._gate = threading.Condition()
-        self._readers = 0
+        self._gate = Gate()
 
     def before_fork(self) -> None:
         """Let no transaction be under way in any thread while the process forks."""
         self._writing.acquire()
-        self._gate.acquire()
-        self._gate.wait_for(lambda: self._readers == 0)
+        self._gate.shut()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
-        self._gate.release()
+        self._gate.open()
         self._writing.release()
 
     def after_fork_in_child(self) -> None:

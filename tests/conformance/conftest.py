@@ -1,6 +1,7 @@
 """Every back end that the suite runs over, opened by URL with a clock that the test moves."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,10 +22,9 @@ class ManualClock:
 
 @dataclass(slots=True)
 class Backend:
-    """One back end under test: `open()` gives another handle on the same data where `shared` says that one exists."""
+    """One back end under test and the handles that a test has opened."""
 
     url: str
-    shared: bool
     clock: ManualClock = field(default_factory=ManualClock)
     opened: list[KeyValue] = field(default_factory=list)
 
@@ -33,20 +33,30 @@ class Backend:
         self.opened.append(store)
         return store
 
+    def close(self) -> None:
+        for store in self.opened:
+            store.close()
 
-BACKENDS: dict[str, Callable[[Path], Backend]] = {
-    "memory": lambda _: Backend("memory:", shared=False),
-    "lmdb-commit": lambda path: Backend(f"lmdb://{path}/store?sync=commit", shared=True),
-    "lmdb-os": lambda path: Backend(f"lmdb://{path}/store?sync=os", shared=True),
+
+ONE_HANDLE: dict[str, Callable[[Path], Backend]] = {"memory": lambda _: Backend("memory:")}
+SHARED: dict[str, Callable[[Path], Backend]] = {
+    "lmdb-commit": lambda path: Backend(f"lmdb://{path}/store?sync=commit"),
+    "lmdb-os": lambda path: Backend(f"lmdb://{path}/store?sync=os"),
 }
+BACKENDS = ONE_HANDLE | SHARED
 
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    made = BACKENDS[request.param](tmp_path)
-    yield made
-    for store in made.opened:
-        store.close()
+    with closing(BACKENDS[request.param](tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture(params=SHARED)
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """Only the back ends whose data other handles and processes see."""
+    with closing(SHARED[request.param](tmp_path)) as made:
+        yield made
 
 
 @pytest.fixture
@@ -57,10 +67,3 @@ def store(backend: Backend) -> KeyValue:
 @pytest.fixture
 def clock(backend: Backend) -> ManualClock:
     return backend.clock
-
-
-@pytest.fixture
-def shared(backend: Backend) -> Backend:
-    if not backend.shared:
-        pytest.skip("this back end lives in one handle of one process")
-    return backend
