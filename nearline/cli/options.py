@@ -35,8 +35,8 @@ def stack_settings(
     home: Path | None, port_base: int, models: str, store: str | None, parallelism: int = PARALLELISM
 ) -> StackSettings:
     """Settings of a stack from the command line, the shipped checkpoints filled in."""
-    if models not in {"tiny", "instant"} and not models.startswith("http"):
-        raise ConfigError(f"--models {models!r}: give `tiny`, `instant` or a URL")
+    if models not in {"tiny", "instant", "instant-server"} and not models.startswith("http"):
+        raise ConfigError(f"--models {models!r}: give `tiny`, `instant`, `instant-server` or a URL")
     shipped = models != "instant"
     return StackSettings(
         home=home or _DEFAULTS.home,

@@ -27,7 +27,7 @@ _ROUND_S, _HEALTH_ROUND_S = 0.1, 2.0
 
 def waves(settings: StackSettings) -> list[list[Component | Submission]]:
     """Every part of the local stack; a wave needs the one before it."""
-    hosted = [] if settings.models.startswith("http") else [model_server(settings)]
+    hosted = [model_server(settings)] if settings.hosts_models else []
     return [
         [broker(settings), jobmanager(settings), taskmanager(settings), *hosted],
         [feature_job(settings), matcher(settings), consumer(settings)],

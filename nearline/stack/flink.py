@@ -75,7 +75,8 @@ def jobs(settings: StackSettings) -> list[dict[str, Any]] | None:
 
 def _working(job: dict[str, Any]) -> bool:
     """A job is RUNNING as soon as it is scheduled; its Python workers are up when every task runs."""
-    return job["state"] == "RUNNING" and job["tasks"]["running"] == job["tasks"]["total"] > 0
+    tasks: dict[str, int] = job["tasks"]
+    return job["state"] == "RUNNING" and 0 < tasks["running"] == tasks["total"]
 
 
 def _present(settings: StackSettings) -> bool | None:

@@ -7,11 +7,11 @@ from nearline.stack.settings import StackSettings
 
 
 def model_server(settings: StackSettings) -> Component:
-    """Ranker and summarizer behind one port; `instant` answers without any model."""
+    """Ranker and summarizer behind one port, or their stand-ins."""
+    ranker, summarizer = str(settings.ranker_dir), str(settings.summarizer_dir)
+    instant = settings.models == "instant-server"
     checkpoints = (
-        ("--instant",)
-        if settings.models == "instant"
-        else ("--ranker", str(settings.ranker_dir), "--summarizer", str(settings.summarizer_dir))
+        ("--instant", "--tokenizer", ranker) if instant else ("--ranker", ranker, "--summarizer", summarizer)
     )
     port = str(settings.port("models"))
     return Component(
@@ -36,11 +36,10 @@ def matcher(settings: StackSettings) -> Component:
 
 def consumer(settings: StackSettings) -> Component:
     """Score requests become alerts."""
-    ranker = "instant:" if settings.models == "instant" else settings.models_url
     tokenizer = () if settings.ranker_dir is None else ("--tokenizer", str(settings.ranker_dir.resolve()))
     arguments = (
         *("--bootstrap", settings.bootstrap, "--store", settings.store_url, "--cache", settings.cache_url),
-        *("--ranker", ranker, *tokenizer, "--instance-id", "local-1"),
+        *("--ranker", settings.models_client_url, *tokenizer, "--instance-id", "local-1"),
     )
     return _service(settings, "consumer", "streaming.alert_consumer", arguments)
 

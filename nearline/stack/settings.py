@@ -22,7 +22,11 @@ _PORTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSettings:
-    """Settings of the local stack. `models` is `tiny` (the shipped checkpoints), `instant` (no model at all) or a URL."""
+    """Settings of the local stack.
+
+    `models` is `tiny` (the shipped checkpoints behind the model server), `instant-server` (stand-ins behind the same
+    server), `instant` (stand-ins inside job and consumer, no server) or the URL of a server.
+    """
 
     home: Path = Path("build/stack")
     port_base: int = 29000
@@ -60,6 +64,16 @@ class StackSettings:
     def models_url(self) -> str:
         """Where ranker and summarizer answer."""
         return self.models if self.models.startswith("http") else f"http://127.0.0.1:{self.port('models')}"
+
+    @property
+    def models_client_url(self) -> str:
+        """What job and consumer are told."""
+        return "instant:" if self.models == "instant" else self.models_url
+
+    @property
+    def hosts_models(self) -> bool:
+        """Whether this stack starts the model server."""
+        return self.models in {"tiny", "instant-server"}
 
     @property
     def store_url(self) -> str:

@@ -1,0 +1,109 @@
+"""Whatever is killed in the middle of a replay, the store and the alerts end as if nothing had been.
+
+`make faults` runs this; KILLS sets the number of kills of each component, SEED their moments.
+"""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from models.remote import open_ranker, open_summarizer
+from nearline.cli.options import CHECKPOINTS
+from nearline.stack import daemon
+from nearline.stack.settings import StackSettings
+from pipeline.local import LocalPath
+from schemas.records import FeatureRecord
+from storage.base import open_store
+from storage.dump import record_dict
+from storage.features import FeatureStore
+from storage.memory import MemoryStore
+from streaming.kafka_settings import KafkaSettings
+from streaming.observer import Seen
+from tests.faults import verify, world
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
+
+KILLS = int(os.environ.get("KILLS", "20"))
+SEED = int(os.environ.get("SEED", "1"))
+TOKENIZER = CHECKPOINTS / "ranker-tiny"
+
+
+@pytest.fixture
+def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[StackSettings]:
+    settings = StackSettings(
+        home=tmp_path / "stack",
+        port_base=37000,
+        models="instant-server",
+        ranker_dir=TOKENIZER,
+        summarizer_dir=TOKENIZER,
+        checkpoint_s=2.0,
+    )
+    daemon.up(settings, timeout_s=600)
+    try:
+        yield settings
+    finally:
+        assert daemon.down(settings.home) == 0, f"{request.node.name} left processes behind"
+
+
+@pytest.mark.parametrize(
+    "component", ["taskmanager", "jobmanager", "matcher", "consumer", "models", "kafka", "python worker"]
+)
+def test_killing_it_again_and_again_changes_neither_store_nor_alerts(
+    stack: StackSettings, component: str
+) -> None:
+    load = world.begin(stack, SEED, rate_per_s=30.0)
+    _kill_repeatedly(stack, component)
+    _check(stack, load)
+
+
+def test_a_model_server_that_stalls_for_eleven_minutes_costs_time_only(stack: StackSettings) -> None:
+    load = world.begin(stack, SEED, rate_per_s=2.0)
+    time.sleep(20)
+    world.freeze(stack, "models", 11 * 60.0)
+    lost = [
+        state
+        for state in world.read_state(stack.home)
+        if state["name"] == "taskmanager" and state["restarts"]
+    ]
+    assert lost == [], "the TaskManager was lost during the stall"
+    observer = _check(stack, load)
+    assert set(observer.seen.reasons) <= {"not an event"}
+
+
+def _kill_repeatedly(stack: StackSettings, component: str) -> None:
+    rng = random.Random(SEED)
+    for _ in range(KILLS):
+        time.sleep(rng.uniform(0.2, 4.0))
+        struck = time.time()
+        if component == "python worker":
+            world.kill_python_worker(stack, rng)
+        else:
+            world.kill(stack, component)
+        time.sleep(1.0)
+        world.await_health(stack, struck + 1.0)
+
+
+def _check(stack: StackSettings, load: world.Load) -> Seen:
+    sent = load.stop()
+    observer = world.await_end(stack, len(sent))
+    summarizer = open_summarizer(stack.models_url, TOKENIZER)
+    ranker = open_ranker(stack.models_url, TOKENIZER)
+    undisturbed = LocalPath(MemoryStore(time.time), summarizer, ranker)
+    undisturbed.replay(sent)
+    with closing(open_store(stack.store_url)) as store:
+        final = {record.posting_id: record for record in FeatureStore(store).scan()}
+    assert _plain(final) == _plain({record.posting_id: record for record in undisturbed.features.scan()})
+    evidence = verify.gather(KafkaSettings(bootstrap=stack.bootstrap))
+    assert verify.broken_promises(evidence, final, world.sample_searches(), ranker) == []
+    assert evidence.alerts, "a run without alerts shows nothing"
+    observer.close()
+    return observer.seen
+
+
+def _plain(records: dict[str, FeatureRecord]) -> dict[str, dict[str, object]]:
+    return {posting_id: record_dict(record) for posting_id, record in records.items()}

@@ -1,0 +1,143 @@
+"""A stack under load: sends rounds of the sample stream until told to stop, kills components, waits for the end."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+
+from nearline.stack import processes
+from nearline.stack.settings import StackSettings
+from nearline.stack.supervisor import read_state
+from schemas.events import BrokenLine, read_events, read_searches
+from schemas.records import PostingUpdate, SavedSearch
+from streaming.kafka_settings import KafkaSettings
+from streaming.lag import lag
+from streaming.observer import Observer
+from streaming.replayer import replay_updates, send_searches
+from streaming.topics import ALERT_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
+
+SAMPLE = Path(__file__).parents[2] / "nearline" / "sample"
+Event = PostingUpdate | BrokenLine
+
+
+def sample_searches() -> list[SavedSearch]:
+    """The sample's searches without a daily limit, as equality runs need them."""
+    return [replace(search, top_k=0) for search in read_searches(SAMPLE / "searches.jsonl")]
+
+
+def rounds(seed: int) -> Iterator[Event]:
+    """The sample's events again and again, each round with postings of its own, shuffled, a tenth of them twice."""
+    rng = random.Random(seed)
+    events = list(read_events(SAMPLE / "stream.jsonl"))
+    number = 0
+    while True:
+        number += 1
+        batch = [_renamed(event, number) for event in events]
+        batch += rng.sample(batch, len(batch) // 10)
+        rng.shuffle(batch)
+        yield from batch
+
+
+def _renamed(event: Event, number: int) -> Event:
+    return (
+        event if isinstance(event, BrokenLine) else replace(event, posting_id=f"{event.posting_id}~{number}")
+    )
+
+
+@dataclass(slots=True)
+class Load:
+    """Sends events in the background until `stop`; remembers what it sent."""
+
+    kafka: KafkaSettings
+    seed: int
+    rate_per_s: float
+    sent: list[Event] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> list[Event]:
+        """Stop after the present event; returns all that were acknowledged."""
+        self._stopping.set()
+        assert self._thread is not None
+        self._thread.join(120)
+        assert not self._thread.is_alive()
+        return self.sent
+
+    def _send(self) -> None:
+        replay_updates(self.kafka, self._until_stopped(), rate_per_s=self.rate_per_s)
+
+    def _until_stopped(self) -> Iterator[Event]:
+        for event in rounds(self.seed):
+            if self._stopping.is_set():
+                return
+            self.sent.append(event)
+            yield event
+
+
+def begin(stack: StackSettings, seed: int, rate_per_s: float) -> Load:
+    """Subscribe the searches and start the load."""
+    kafka = KafkaSettings(bootstrap=stack.bootstrap)
+    send_searches(kafka, sample_searches())
+    load = Load(kafka, seed, rate_per_s)
+    load.start()
+    return load
+
+
+def kill(stack: StackSettings, component: str) -> None:
+    """`kill -9` of the component's own process; its children are left to whoever has to reap them."""
+    pids = {state["name"]: state["pid"] for state in read_state(stack.home)}
+    pid = pids[component]
+    if isinstance(pid, int) and psutil.pid_exists(pid):
+        psutil.Process(pid).kill()
+
+
+def kill_python_worker(stack: StackSettings, rng: random.Random) -> None:
+    """`kill -9` of one Python worker of the feature job."""
+    workers = [p for p in processes.marked(stack.home, "taskmanager") if "beam_boot" in " ".join(p.cmdline())]
+    if workers:
+        rng.choice(workers).kill()
+
+
+def freeze(stack: StackSettings, component: str, seconds: float) -> None:
+    """Stop the component's process for a while, as a machine that swaps or a GPU that hangs would."""
+    pid = next(state["pid"] for state in read_state(stack.home) if state["name"] == component)
+    assert isinstance(pid, int)
+    process = psutil.Process(pid)
+    process.suspend()
+    time.sleep(seconds)
+    process.resume()
+
+
+def await_health(stack: StackSettings, since: float, timeout_s: float = 300.0) -> None:
+    """Until the supervisor, asked after `since`, calls everything healthy."""
+
+    def healthy() -> bool:
+        fresh = (stack.home / "state.json").stat().st_mtime > since
+        return fresh and all(state["healthy"] for state in read_state(stack.home))
+
+    assert processes.wait_until(healthy, timeout_s, 0.5), read_state(stack.home)
+
+
+def await_end(stack: StackSettings, events: int, timeout_s: float = 900.0) -> Observer:
+    """Until every event has an outcome and nothing waits between the components."""
+    kafka = KafkaSettings(bootstrap=stack.bootstrap)
+    observer = Observer(kafka)
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        arrived = observer.poll(0.5)
+        if arrived or len(observer.seen.outcomes) < events:
+            continue
+        if not lag(kafka, MATCHER_GROUP, FEATURES.name) and not lag(kafka, ALERT_GROUP, SCORE_REQUESTS.name):
+            return observer
+    raise AssertionError(
+        f"{len(observer.seen.outcomes)} of {events} updates have an outcome after {timeout_s} s"
+    )
