@@ -29,6 +29,9 @@ from streaming.search_log import SearchLog
 
 log = logging.getLogger(__name__)
 
+#: A transaction takes milliseconds; one that a killed instance left open hides later alerts for at most this long.
+TRANSACTION_TIMEOUT_MS = 20_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerSettings:
@@ -113,7 +116,9 @@ def _group(
 
 def _transactional(settings: ConsumerSettings) -> KafkaProducer:
     name = f"{settings.group}-{settings.instance_id}"
-    producer = clients.producer(settings.kafka, transactional_id=name)
+    producer = clients.producer(
+        settings.kafka, transactional_id=name, transaction_timeout_ms=TRANSACTION_TIMEOUT_MS
+    )
     producer.init_transactions()
     return producer
 

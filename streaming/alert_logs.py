@@ -1,6 +1,7 @@
 """The alert consumer's ends on Kafka: its group and transactions on score requests, and who has unsubscribed."""
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -32,12 +33,14 @@ class RequestGroup:
     ) -> None:
         self._consumer = consumer
         self._producer = producer
-        self._metrics = metrics
+        self._lag = clients.LagMeter(consumer, metrics.lag)
         self._probe = probe
 
     def poll(self, timeout_s: float) -> list[Message]:
         """See RequestLog."""
-        return clients.messages(self._consumer.poll(timeout_ms=int(timeout_s * 1000)))
+        polled = clients.messages(self._consumer.poll(timeout_ms=int(timeout_s * 1000)))
+        self._lag.observe(time.monotonic())
+        return polled
 
     def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
         """See RequestLog. Raises KafkaError when fenced: another process has this instance's name now."""
@@ -54,7 +57,6 @@ class RequestGroup:
             log.warning("%s: %s", type(error).__name__, error)
             self._producer.abort_transaction()
             return False
-        self._observe_lag(offsets)
         return True
 
     def rewind(self, offsets: Mapping[int, int]) -> None:
@@ -77,12 +79,6 @@ class RequestGroup:
         """Leave the brokers; a static member keeps its partitions until its session ends or it comes back."""
         self._consumer.close()
         self._producer.close(timeout=10)
-
-    def _observe_lag(self, offsets: Mapping[int, int]) -> None:
-        for number, offset in offsets.items():
-            if _partition(number) in self._consumer.assignment():
-                end = self._consumer.highwater(_partition(number)) or 0
-                self._metrics.lag.labels(str(number)).set(max(0, end - offset))
 
 
 class Unsubscribed:

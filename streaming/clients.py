@@ -3,9 +3,12 @@
 None of them creates topics: a misspelt topic must be an error, not a new topic.
 """
 
+import contextlib
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
+from prometheus_client import Gauge
 
 from streaming import topics
 from streaming.kafka_settings import KafkaSettings
@@ -13,6 +16,8 @@ from streaming.messages import Message, Outgoing
 
 #: The largest message that any of our clients writes is a dead letter.
 MAX_REQUEST_BYTES = topics.DLQ.max_bytes
+#: A broker that is down must not hold a loop up for its gauge.
+LAG_TIMEOUT_MS = 1_000
 
 
 def group_consumer(
@@ -61,6 +66,28 @@ def producer(kafka: KafkaSettings, **more: Any) -> KafkaProducer:
         allow_auto_create_topics=False,
         **more,
     )
+
+
+class LagMeter:
+    """How many messages a consumer has before it, by partition, asked of the broker every few seconds, paused or not."""
+
+    def __init__(self, consumer: KafkaConsumer, gauge: Gauge, *, interval_s: float = 5.0) -> None:
+        self._consumer = consumer
+        self._gauge = gauge
+        self._interval_s = interval_s
+        self._next_s = 0.0
+
+    def observe(self, now_s: float) -> None:
+        """Update the gauge when it is time; a broker that does not answer leaves it as it is."""
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + self._interval_s
+        assigned = list(self._consumer.assignment())
+        with contextlib.suppress(KafkaError):
+            ends = self._consumer.end_offsets(assigned, timeout_ms=LAG_TIMEOUT_MS) if assigned else {}
+            for partition, end in ends.items():
+                position = self._consumer.position(partition, timeout_ms=LAG_TIMEOUT_MS) or 0
+                self._gauge.labels(str(partition.partition)).set(max(0, end - position))
 
 
 def send(client: KafkaProducer, message: Outgoing) -> Any:

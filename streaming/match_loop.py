@@ -9,7 +9,7 @@ from typing import Protocol
 from pipeline.match import Matcher
 from pipeline.windows import Windows
 from schemas.codec import decode, encode
-from schemas.errors import DecodeError
+from schemas.errors import DecodeError, StoreError
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
 from streaming import topics
 from streaming.meeting import Meeting
@@ -58,10 +58,14 @@ class FeatureLog(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
-    """`commit_s` bounds how much is read again after a crash; `max_met` postings of the store are met a turn."""
+    """`commit_s` bounds how much is read again after a crash; `max_met` postings of the store are met a turn.
+
+    `retry_s`: a store that cannot be read delays new searches' first meeting, not the matching of what arrives.
+    """
 
     poll_s: float = 0.1
     commit_s: float = 1.0
+    retry_s: float = 5.0
     max_met: int = 500
 
 
@@ -86,6 +90,7 @@ class MatchLoop:
     _meeting: Meeting | None = None
     _dirty: bool = False
     _next_commit_s: float = 0.0
+    _next_meeting_s: float = 0.0
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Read all searches, then turn until `stopped()`; leave nothing waiting."""
@@ -169,13 +174,19 @@ class MatchLoop:
             self._produce([full])
 
     def _meet(self, now_s: float) -> None:
-        if self._meeting is None:
+        if self._meeting is None and now_s >= self._next_meeting_s:
             self._report_bad()
             self._start_meeting()
         if self._meeting is None:
             return
         seen = self._meeting.seen
-        for held, posting in self._meeting.advance(self.settings.max_met):
+        try:
+            met = self._meeting.advance(self.settings.max_met)
+        except StoreError as error:
+            log.warning("the store cannot be read, trying again in %.0f s: %s", self.settings.retry_s, error)
+            self._meeting, self._next_meeting_s = None, now_s + self.settings.retry_s
+            return
+        for held, posting in met:
             if self._is_due(held, posting):
                 candidate = Candidate(
                     posting_id=posting.posting_id, version=posting.version, updated_ms=held.timestamp_ms

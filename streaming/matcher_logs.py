@@ -1,6 +1,7 @@
 """The matcher's group on the features topic, with its way out."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +31,7 @@ class FeatureGroup:
     ) -> None:
         self._consumer = consumer
         self._producer = producer
-        self._metrics = metrics
+        self._lag = clients.LagMeter(consumer, metrics.lag)
         self._probe = probe
         self._membership: tuple[int, str] | None = None
         self._sent: list[Any] = []
@@ -38,7 +39,9 @@ class FeatureGroup:
 
     def poll(self, timeout_s: float) -> list[Message]:
         """See FeatureLog."""
-        return clients.messages(self._consumer.poll(timeout_ms=int(timeout_s * 1000)))
+        polled = clients.messages(self._consumer.poll(timeout_ms=int(timeout_s * 1000)))
+        self._lag.observe(time.monotonic())
+        return polled
 
     def assignment(self) -> Mapping[int, Progress] | None:
         """See FeatureLog. A rebalance ends within `poll`, so its new generation is seen before its first message."""
@@ -68,7 +71,6 @@ class FeatureGroup:
             self._consumer.commit(_offsets(progress), timeout_ms=COMMIT_TIMEOUT_MS)
         except (CommitFailedError, KafkaTimeoutError):
             return False
-        self._observe_lag(progress)
         return True
 
     def close(self) -> None:
@@ -81,11 +83,6 @@ class FeatureGroup:
         if committed is None:
             return Progress(offset=0)
         return Progress(offset=committed.offset, met=parse_met(committed.metadata))
-
-    def _observe_lag(self, progress: Mapping[int, Progress]) -> None:
-        for number, done in progress.items():
-            end = self._consumer.highwater(TopicPartition(topics.FEATURES.name, number))
-            self._metrics.lag.labels(str(number)).set(max(0, (end or 0) - done.offset))
 
 
 def parse_met(metadata: str) -> Offsets:
