@@ -60,7 +60,7 @@ def clean(text: str, limit_chars: int) -> str:
     if len(words) > limit_chars:
         space = words.rfind(" ", max(0, limit_chars - BOUNDARY_CHARS), limit_chars + 1)
         words = words[: space if space > 0 else limit_chars]
-    return words.encode("utf-8", "replace").decode("utf-8")
+    return words if words.isascii() else words.encode("utf-8", "replace").decode("utf-8")
 
 
 def query_text(query: str) -> str:

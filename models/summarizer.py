@@ -49,7 +49,7 @@ INSTANT_WORDS = 24
 def first_words(text: str, words: int = INSTANT_WORDS) -> str:
     """The first words of a `summarizer_input`'s text part, or of its title where there is none."""
     title, _, body = text.partition("\nText: ")
-    return " ".join((body or title).split()[:words])
+    return " ".join((body or title).split(None, words)[:words])
 
 
 class InstantSummarizer:
@@ -64,6 +64,7 @@ class InstantSummarizer:
 
     def _summary(self, text: str) -> Summary:
         words = first_words(text)
+        # the input's white space is collapsed: it has one separator between any two words
         return Summary(
-            text=words, tokens=len(words.split()), input_tokens=len(text.split()), model=self.model
+            text=words, tokens=words.count(" ") + 1, input_tokens=text.count(" ") + 2, model=self.model
         )

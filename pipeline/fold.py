@@ -1,6 +1,7 @@
 """The fold of one batch of updates over what the store holds: outcomes, and what is left to summarize and write."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from models.prompts import summarizer_input
 from models.summarizer import Rejected, Summary
@@ -112,10 +113,26 @@ def read_update(codec: Codec, value: bytes) -> PostingUpdate | str:
 
 
 def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
-    """The record with a summary of its present text; generation from the model's name in the answer."""
-    made = FeatureRecord(
+    """What `merge` makes of a record that waits for a summary and that summary, in one step because every text takes it.
+
+    The generation is read from the model's name in the answer.
+    """
+    return FeatureRecord(
         posting_id=record.posting_id,
-        version=record.content_version,
+        version=record.version,
+        state=record.state,
+        lifecycle_version=record.lifecycle_version,
+        episode=record.episode,
+        removed_version=record.removed_version,
+        content_version=record.content_version,
+        content_hash=record.content_hash,
+        title=record.title,
+        company=record.company,
+        location=record.location,
+        employment_type=record.employment_type,
+        remote=record.remote,
+        salary=record.salary,
+        input_hash=record.input_hash,
         summary_version=record.content_version,
         summary_hash=record.input_hash,
         summary=summary.text,
@@ -124,9 +141,9 @@ def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
         model=summary.model,
         generation=generation_of(summary.model),
     )
-    return merge(record, made)
 
 
+@lru_cache(maxsize=64)
 def generation_of(model: str) -> int:
     """`summarizer@7` is generation 7; a name without a number is generation 0."""
     number = model.rpartition("@")[2]

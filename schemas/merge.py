@@ -13,10 +13,12 @@ Everything that changes a record goes through `merge`, so order, duplication and
 
 from dataclasses import replace
 
+from schemas.compiled import constructor
 from schemas.keys import content_hash
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, State
 
 _RANK = {State.OPEN: 0, State.CLOSED: 1, State.REMOVED: 2}
+_record = constructor(FeatureRecord)
 _EPISODES = (Op.ADD, Op.OPEN)
 _REOPENING = (Op.OPEN, Op.REPOST)
 #: The outcome when the content stayed and another register advanced; an update has no other.
@@ -48,7 +50,7 @@ def delta(update: PostingUpdate, input_hash: bytes) -> FeatureRecord:
     episode = version if op in _EPISODES else NEVER
     removed = version if op is Op.REMOVE else NEVER
     if posting is None or op is Op.CLOSE or op is Op.REMOVE:
-        return FeatureRecord(
+        return _record(
             posting_id=update.posting_id,
             version=version,
             state=state,
@@ -57,7 +59,7 @@ def delta(update: PostingUpdate, input_hash: bytes) -> FeatureRecord:
             removed_version=removed,
         )
     needs_none = not posting.description.strip()
-    return FeatureRecord(
+    return _record(
         posting_id=update.posting_id,
         version=version,
         state=state,
@@ -91,7 +93,7 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
     episode = max(a.episode, b.episode)
     content = a if _content(a) >= _content(b) else b
     if content.content_version <= removed:
-        return FeatureRecord(
+        return _record(
             posting_id=a.posting_id,
             version=max(life.lifecycle_version, episode, removed),
             state=life.state,
@@ -106,7 +108,7 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
         summary, summary_version = _blank(a.posting_id), NEVER
     elif summary.summary_hash == text_hash and summary_version < content_version:
         summary_version = content_version  # the same text again: its summary comes along
-    return FeatureRecord(
+    return _record(
         posting_id=a.posting_id,
         version=max(life.lifecycle_version, episode, removed, content_version),
         state=life.state,

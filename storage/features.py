@@ -94,15 +94,18 @@ class _Plan:
         self.keys: list[bytes] = []
         self._codec = codec
         self._features: dict[bytes, tuple[bytes | None, FeatureRecord, bytes]] = {}
-        self._texts: dict[bytes, RawText] = {}
+        self._texts: dict[bytes, tuple[RawText, bytes]] = {}
+        self._places: dict[str, tuple[bytes, bytes]] = {}
         self._refused: dict[str, StoreError] = {}
 
     def add(self, write: FeatureWrite) -> None:
         """Take a write in, merged with an earlier one of the same posting; refuse it whole if a part is too large."""
-        key, record, text = feature_key(write.posting_id), write.record, write.text
+        posting_id, record, text = write.posting_id, write.record, write.text
+        key, place = self._places[posting_id] = (feature_key(posting_id), text_key(posting_id))
         data = self._codec.encode(record)
-        if (error := refusal(key, data) or _text_refusal(write)) is not None:
-            self._refused[write.posting_id] = error
+        text_data = b"" if text is None else _text_bytes(text)
+        if (error := refusal(key, data) or refusal(place, text_data)) is not None:
+            self._refused[posting_id] = error
             return
         if key in self._features:
             record = merge(self._features[key][1], record)
@@ -111,19 +114,22 @@ class _Plan:
             self.keys.append(key)
         self._features[key] = (write.seen, record, data)
         if text is not None:
-            self._add_text(text_key(write.posting_id), text)
+            self._add_text(place, text, text_data)
 
-    def _add_text(self, key: bytes, text: RawText) -> None:
-        if key not in self._texts:
+    def _add_text(self, key: bytes, text: RawText, data: bytes) -> None:
+        earlier = self._texts.get(key)
+        if earlier is None:
             self.keys.append(key)
-        self._texts[key] = max(text, self._texts.get(key, text), key=_order)
+        if earlier is None or _order(text) > _order(earlier[0]):
+            self._texts[key] = (text, data)
 
     def merge(self, key: bytes, stored: bytes | None) -> bytes | None:
         """The store's merge function over both kinds of key."""
-        if key in self._texts:
-            text = self._texts[key]
-            return _text_bytes(text) if stored is None or _order(text) > _order(_text(key, stored)) else None
-        seen, record, data = self._features[key]
+        found = self._features.get(key)
+        if found is None:
+            text, data = self._texts[key]
+            return data if stored is None or _order(text) > _order(_text(key, stored)) else None
+        seen, record, data = found
         if stored is not None and stored != seen:
             data = self._codec.encode(merge(_decoded(self._codec, key, stored), record))
         return None if data == stored else data
@@ -132,12 +138,12 @@ class _Plan:
         """What became of one posting: its stored bytes, or the first thing that failed."""
         if posting_id in self._refused:
             return self._refused[posting_id]
-        text = done.get(text_key(posting_id))
+        key, place = self._places[posting_id]
+        text = done.get(place)
         if isinstance(text, StoreError):
             return text
-        return cast(
-            "bytes | StoreError", done[feature_key(posting_id)]
-        )  # a record was there or has been written
+        # what was written is never None
+        return cast("bytes | StoreError", done[key])
 
 
 def _decoded(codec: Codec, key: bytes, data: bytes) -> FeatureRecord:
@@ -149,10 +155,6 @@ def _decoded(codec: Codec, key: bytes, data: bytes) -> FeatureRecord:
 
 def _order(text: RawText) -> tuple[int, bool, bytes, str]:
     return text.content_version, text.removed, text.content_hash, text.description
-
-
-def _text_refusal(write: FeatureWrite) -> StoreError | None:
-    return None if write.text is None else refusal(text_key(write.posting_id), _text_bytes(write.text))
 
 
 def _text_bytes(text: RawText) -> bytes:

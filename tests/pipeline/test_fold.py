@@ -1,0 +1,49 @@
+"""What a batch folds and what a summary makes of a record."""
+
+import pytest
+
+from models.summarizer import Summary
+from pipeline.fold import generation_of, with_summary
+from schemas.merge import is_current, merge
+from schemas.records import FeatureRecord
+from tests.pipeline.builders import feature
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        feature(
+            summary_version=-1,
+            summary_hash=b"",
+            model="",
+            generation=0,
+            content_version=9,
+            lifecycle_version=12,
+            version=12,
+        ),
+        feature(input_hash=b"new", content_version=4, version=4, summary="old words", title="Nurse"),
+    ],
+)
+def test_a_summary_arrives_as_the_merge_would_have_it(waiting: FeatureRecord) -> None:
+    summary = Summary(text="words", tokens=3, input_tokens=9, model="summarizer@4")
+    made = FeatureRecord(
+        posting_id=waiting.posting_id,
+        version=waiting.content_version,
+        summary_version=waiting.content_version,
+        summary_hash=waiting.input_hash,
+        summary="words",
+        summary_tokens=3,
+        input_tokens=9,
+        model="summarizer@4",
+        generation=4,
+    )
+    assert with_summary(waiting, summary) == merge(waiting, made)
+    assert is_current(with_summary(waiting, summary))
+
+
+@pytest.mark.parametrize(
+    ("model", "generation"),
+    [("summarizer@7", 7), ("qwen3", 0), ("a@b", 0), ("x@2@12", 12), ("m@²", 0), ("", 0)],
+)
+def test_the_generation_stands_behind_the_last_at_sign(model: str, generation: int) -> None:
+    assert generation_of(model) == generation
