@@ -13,18 +13,26 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 NAMES = ("posting_update", "feature_record", "saved_search", "score_request", "alert", "dead_letter")
 """The contracts, by the stem of their `.avsc` files."""
 
+CRC_FIELD = "crc"
+"""Last field of every contract since version 2."""
+
 MARKER = b"\xc3\x01"
 """First two bytes of Avro's single-object encoding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """One version of one contract: its text, what fastavro makes of it and its CRC-64-AVRO fingerprint (8 bytes, little-endian)."""
+    """One version of one contract: its text, what fastavro makes of it and its fingerprint.
+
+    The fingerprint is CRC-64-AVRO of the parsing canonical form, 8 bytes, little-endian. `has_crc`: the last field is
+    the checksum of the bytes before it.
+    """
 
     name: str
     text: str
     parsed: Any
     fingerprint: bytes
+    has_crc: bool
 
     @property
     def header(self) -> bytes:
@@ -37,7 +45,16 @@ def load(name: str, text: str) -> Schema:
     parsed = parse_schema(json.loads(text))
     # The hexadecimal digest is already in the byte order that goes on the wire.
     digest = fingerprint(to_parsing_canonical_form(parsed), "CRC-64-AVRO")
-    return Schema(name=name, text=text, parsed=parsed, fingerprint=bytes.fromhex(digest))
+    fields = parsed.get("fields") if isinstance(parsed, dict) else None
+    if not fields:
+        raise ValueError(f"the schema of {name} is no record")
+    return Schema(
+        name=name,
+        text=text,
+        parsed=parsed,
+        fingerprint=bytes.fromhex(digest),
+        has_crc=fields[-1]["name"] == CRC_FIELD,
+    )
 
 
 def package_files() -> Traversable:
