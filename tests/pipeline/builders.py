@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from models.prompts import Item
 from models.summarizer import ModelFailure, Rejected, Summary, Unavailable
 from pipeline.featurize import SourceRow
 from schemas.codec import encode
+from schemas.errors import ModelRejected
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate, SavedSearch
 from storage.base import KeyValue
 from storage.features import FeatureStore
@@ -83,3 +85,23 @@ class FlakySummarizer:
         if text in self.poison:
             return Rejected(reason="poison")
         return Summary(text=text, tokens=1, input_tokens=2, model=self.model)
+
+
+class TableRanker:
+    """Scores by posting title from a table that a test may change; refuses titles in `poison`, counts its calls."""
+
+    def __init__(self, scores: dict[str, float] | None = None, *, model: str = "table@1") -> None:
+        self.scores = scores or {}
+        self.poison: set[str] = set()
+        self.model = model
+        self.renamed: str | None = None
+        self.calls: list[tuple[str, list[str]]] = []
+
+    def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
+        assert deadline_s > 0
+        titles = [item.title for item in items]
+        self.calls.append((query, titles))
+        self.model = self.renamed or self.model
+        if self.poison & set(titles):
+            raise ModelRejected("a poisonous item")
+        return [self.scores.get(title, 0.9) for title in titles]

@@ -1,0 +1,110 @@
+"""`explain` says for each pair which step decided, and shows what that step saw."""
+
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from models.prompts import Prompter
+from models.summarizer import InstantSummarizer
+from pipeline.alert import AlertStep, Fate, Located
+from pipeline.explain import Explainer, Explanation
+from pipeline.featurize import Featurizer
+from pipeline.score import CachedScorer
+from schemas.records import Candidate, Op, SavedSearch, ScoreRequest
+from storage.ledger import AlertLedger, LedgerEntry
+from storage.scores import ScoreCache
+from tests.pipeline.builders import TableRanker, content, memory_kv, rows, search, update
+
+
+class World:
+    def __init__(self) -> None:
+        kv, self.features = memory_kv()
+        self.ranker = TableRanker({"Welder": 0.2})
+        self.scorer = CachedScorer(self.ranker, ScoreCache(kv))
+        self.ledger = AlertLedger(kv)
+        events = [
+            update("nurse", 1, Op.ADD, content("Nurse", "nights on a ward", location="Oslo")),
+            update("welder", 1, Op.ADD, content("Welder", "nights in a yard")),
+            update("gone", 1, Op.ADD, content("Nurse", "gone")),
+            update("gone", 2, Op.CLOSE),
+        ]
+        Featurizer(self.features, InstantSummarizer()).featurize(rows(events))
+
+    def explain(self, wanted: SavedSearch, posting_id: str, prompter: Prompter | None = None) -> Explanation:
+        made = Explainer(self.features, self.scorer, self.ledger, prompter=prompter)
+        return made.explain(wanted, posting_id)
+
+
+def test_a_pair_that_would_alert_shows_prompt_score_and_an_empty_ledger() -> None:
+    world = World()
+    seen = world.explain(search("night nurse"), "nurse")
+    assert seen.fate is Fate.ALERTED
+    assert seen.score is not None
+    assert (seen.score.p_yes, seen.score.cached, seen.score.model, seen.score.tokens) == (
+        0.9,
+        False,
+        "table@1",
+        None,
+    )
+    assert "night nurse" in seen.score.prompt
+    assert "Oslo" in seen.score.prompt
+    assert (seen.ledger, seen.description) == (None, "nights on a ward")
+    assert world.explain(search("night nurse"), "nurse").score != seen.score, "the second time it is cached"
+
+
+def test_explaining_does_not_change_what_will_alert() -> None:
+    world = World()
+    world.explain(search("nurse"), "nurse")
+    request = ScoreRequest(
+        search=search("nurse"),
+        candidates=(Candidate(posting_id="nurse", version=1, updated_ms=0),),
+        created_ms=0,
+    )
+    step = AlertStep(world.features, world.scorer, world.ledger)
+    (alert,) = step.run([Located(request=request, partition=2, offset=8)]).alerts
+    seen = world.explain(search("nurse"), "nurse")
+    assert (seen.fate, seen.alert_id) == (Fate.SUPPRESSED, alert.alert_id)
+    assert seen.ledger == LedgerEntry(partition=2, offset=8)
+    assert seen.score is not None
+    assert seen.score.cached
+
+
+def test_a_failed_filter_is_named_and_the_others_pass() -> None:
+    seen = World().explain(search("nurse", location="Paris", remote=True), "nurse")
+    assert (seen.fate, seen.score) == (Fate.FILTERED, None)
+    assert [check.name for check in seen.filters if not check.passed] == ["location"]
+    assert seen.terms is not None
+    assert seen.terms.passed
+
+
+def test_missing_terms_are_listed() -> None:
+    seen = World().explain(search("night surgeon theatre"), "nurse")
+    assert seen.terms is not None
+    assert (seen.fate, seen.terms.found, seen.terms.needed) == (Fate.FILTERED, ("night",), 2)
+    assert set(seen.terms.missing) == {"surgeon", "theatr"}
+
+
+def test_a_low_score_stands_beside_its_threshold() -> None:
+    seen = World().explain(search("welder"), "welder")
+    assert seen.score is not None
+    assert (seen.fate, seen.score.p_yes, seen.score.threshold) == (Fate.BELOW_THRESHOLD, 0.2, 0.5)
+
+
+def test_closed_and_unknown_postings_say_so_without_asking_the_ranker() -> None:
+    world = World()
+    assert world.explain(search("nurse"), "gone").fate is Fate.NOT_OPEN
+    unknown = world.explain(search("nurse"), "never seen")
+    assert (unknown.fate, unknown.record, unknown.terms) == (Fate.DEFERRED, None, None)
+    assert "no such posting" in unknown.why
+    assert world.ranker.calls == []
+
+
+def test_with_a_tokenizer_the_prompt_is_counted_as_the_engine_would() -> None:
+    words = {word: n for n, word in enumerate(["[UNK]", "yes", "no", "nurse"])}
+    tokenizer = Tokenizer(WordLevel(dict(words), "[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    prompter = Prompter(tokenizer)
+    seen = World().explain(search("nurse"), "nurse", prompter)
+    assert seen.score is not None
+    (tokens,) = prompter.count_many([seen.score.prompt])
+    assert seen.score.tokens == tokens > 10
