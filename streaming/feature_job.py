@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from schemas.errors import ConfigError
-from streaming.feature_worker import WorkerSettings
+from schemas.errors import ConfigError, NearlineError
+from streaming.feature_worker import FeatureWorker, WorkerSettings
 from streaming.kafka_settings import FLINK_PACKAGE, KafkaSettings
 from streaming.pyfiles import build_zip
 from streaming.topics import DLQ, FEATURES, UPDATES, require_topics
@@ -28,13 +28,15 @@ if (
 __all__ = ["JOB_NAME", "FeatureJobSettings", "build_zip", "main", "submit"]
 
 JOB_NAME = "nearline-features"
+MAX_DEADLINE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureJobSettings:
-    """Settings of the feature job; `batch_size` B bounds one call of `featurize`, one bundle and one Arrow batch.
+    """Settings of the feature job; ConfigError names one that cannot work.
 
-    With c concurrent summarizer calls of at most d seconds, choose ceil(B / c) * d <= 60 s.
+    `batch_size` bounds one call of `featurize`, one bundle and one Arrow batch; all model calls of one batch together
+    end after `deadline_s`, so a checkpoint's barrier and a cancellation (Flink kills after 180 s) wait no longer.
     """
 
     kafka: KafkaSettings
@@ -50,6 +52,15 @@ class FeatureJobSettings:
     bundle_ms: int = 50
     deadline_s: float = 45.0
     checkpoint_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("parallelism", "batch_size", "bundle_ms", "checkpoint_s"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
+        if not 0 < self.deadline_s <= MAX_DEADLINE_S:
+            raise ConfigError(
+                f"deadline_s must be above 0 and at most {MAX_DEADLINE_S:g}, not {self.deadline_s}"
+            )
 
     def flink(self) -> dict[str, str]:
         """The job's Flink options."""
@@ -73,6 +84,10 @@ class FeatureJobSettings:
             # timestamps cross into pandas as UTC: a local zone has ambiguous hours
             "table.local-time-zone": "UTC",
         }
+
+    def worker(self) -> WorkerSettings:
+        """The part of the settings that travels to the Python workers."""
+        return WorkerSettings(**{f.name: getattr(self, f.name) for f in fields(WorkerSettings)})
 
     def source(self) -> dict[str, str]:
         """Options of the source table: resume where the group stands, from the very beginning when it is new."""
@@ -112,7 +127,8 @@ def _properties(kafka: KafkaSettings) -> dict[str, str]:
 def submit(settings: FeatureJobSettings) -> None:
     """Build the job in the environment that `flink run` prepared, and submit it.
 
-    Raises ConfigError when a topic is missing or the store cannot be shared by the cluster's machines.
+    Raises ConfigError when a topic is missing, the store cannot be shared by the cluster's machines, or a URL is
+    wrong; StoreUnavailable when the store cannot be opened now.
     """
     from pyflink.table import EnvironmentSettings, TableEnvironment  # noqa: PLC0415
 
@@ -124,6 +140,9 @@ def submit(settings: FeatureJobSettings) -> None:
     )
     for name, value in settings.flink().items():
         config.set(name, value)
+    FeatureWorker(
+        settings.worker()
+    ).close()  # what cannot be opened fails here, not in every restart of the job
     _connect(tables, settings)
     tables.execute_sql(INSERT)
 
@@ -141,8 +160,7 @@ def _connect(tables: "TableEnvironment", settings: FeatureJobSettings) -> None:
 
     from streaming.feature_function import FeaturizeFunction  # noqa: PLC0415
 
-    worker = WorkerSettings(**{f.name: getattr(settings, f.name) for f in fields(WorkerSettings)})
-    function = udf(FeaturizeFunction(worker), result_type=MESSAGE, func_type="pandas")
+    function = udf(FeaturizeFunction(settings.worker()), result_type=MESSAGE, func_type="pandas")
     tables.create_temporary_function("featurize", function)
     tables.create_temporary_table("updates", _updates(settings))
     tables.create_temporary_table("messages", _messages(settings))
@@ -265,7 +283,7 @@ def main() -> None:
     """Read argv and the environment and submit; a bad setting is one clear line."""
     try:
         submit(parse(sys.argv[1:], os.environ))
-    except ConfigError as error:
+    except NearlineError as error:
         sys.exit(f"feature job: {error}")
 
 

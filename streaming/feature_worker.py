@@ -1,10 +1,10 @@
 """What one Python worker of the feature job holds: a store, a summarizer and the featurizer over both. No Flink here."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from models.summarizer import InstantSummarizer, Summarizer
+from models.remote import open_summarizer
 from pipeline.featurize import Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
-from schemas.errors import ConfigError
 from storage.base import open_store
 from storage.features import FeatureStore
 from streaming.outcome_rows import Row, row
@@ -28,8 +28,9 @@ class FeatureWorker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
+        tokenizer = Path(settings.tokenizer_dir) if settings.tokenizer_dir else None
+        summarizer = open_summarizer(settings.summarizer_url, tokenizer)
         self._kv = open_store(settings.store_url)
-        summarizer = open_summarizer(settings.summarizer_url)
         limits = FeaturizeSettings(deadline_s=settings.deadline_s)
         self._featurizer = Featurizer(FeatureStore(self._kv), summarizer, limits)
 
@@ -45,10 +46,3 @@ class FeatureWorker:
     def close(self) -> None:
         """Release the store."""
         self._kv.close()
-
-
-def open_summarizer(url: str) -> Summarizer:
-    """The summarizer that `url` names. ConfigError for one that means nothing."""
-    if url == "instant:":
-        return InstantSummarizer()
-    raise ConfigError(f"summarizer {url!r}: known are http://host:port and instant:")

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.errors import ConfigError
 from streaming.feature_job import FeatureJobSettings, check_store, parse
-from streaming.feature_worker import open_summarizer
+from streaming.feature_worker import FeatureWorker
 from streaming.kafka_settings import KafkaSettings
 from streaming.pyfiles import ROOTS, build_zip
 from streaming.topics import DLQ
@@ -56,6 +56,14 @@ def test_the_command_line_defaults_are_the_settings_defaults() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--deadline-s", "61"), ("--batch-size", "0"), ("--parallelism", "-1")]
+)
+def test_a_setting_that_cannot_work_is_named(option: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=option[2:].replace("-", "_")):
+        parse([*ARGS, option, value], {})
+
+
 @pytest.mark.parametrize(("target", "address"), [("remote", "10.0.0.7"), ("kubernetes-session", "localhost")])
 def test_a_store_of_one_machine_is_refused_for_a_cluster_of_many(target: str, address: str) -> None:
     with pytest.raises(ConfigError, match="lmdb:///s lives on one machine"):
@@ -71,9 +79,12 @@ def test_a_shared_store_suits_any_cluster() -> None:
     check_store("couchbase://c", "remote", "10.0.0.7")
 
 
-def test_an_unknown_summarizer_is_named() -> None:
-    with pytest.raises(ConfigError, match="ftp://x"):
-        open_summarizer("ftp://x")
+@pytest.mark.parametrize("url", ["ftp://x", "http://127.0.0.1:1"])
+def test_a_summarizer_that_cannot_work_is_named_before_anything_is_opened(url: str, tmp_path: Path) -> None:
+    settings = parse(["--bootstrap", "k:1", "--store", f"lmdb://{tmp_path}/s", "--summarizer", url], {})
+    with pytest.raises(ConfigError, match=url):
+        FeatureWorker(settings.worker())
+    assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.timeout(60)
