@@ -7,144 +7,17 @@ Flink holds no state but Kafka's offsets: the store decides what is newest, and 
 checkpoints that follow the write (semantics page, 'When things are down').
 """
 
-import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
-from schemas.errors import ConfigError, NearlineError
-from streaming.feature_worker import FeatureWorker, WorkerSettings
-from streaming.kafka_settings import FLINK_PACKAGE, KafkaSettings
-from streaming.pyfiles import build_zip
-from streaming.topics import DLQ, FEATURES, UPDATES, require_topics
+from pyflink.table import EnvironmentSettings, Schema, TableDescriptor, TableEnvironment
+from pyflink.table.udf import udf
 
-if (
-    TYPE_CHECKING
-):  # Flink is loaded where a job is built: the command line imports this module for its settings
-    from pyflink.table import Schema, TableDescriptor, TableEnvironment
-
-__all__ = ["JOB_NAME", "FeatureJobSettings", "build_zip", "main", "submit"]
-
-JOB_NAME = "nearline-features"
-MAX_DEADLINE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureJobSettings:
-    """Settings of the feature job; ConfigError names one that cannot work.
-
-    `batch_size` bounds one call of `featurize`, one bundle and one Arrow batch; all model calls of one batch together
-    end after `deadline_s`, so a checkpoint's barrier and a cancellation (Flink kills after 180 s) wait no longer.
-    """
-
-    kafka: KafkaSettings
-    store_url: str
-    summarizer_url: str
-    tokenizer_dir: str = ""
-    group: str = "feature-job"
-    source_topic: str = UPDATES.name
-    features_topic: str = FEATURES.name
-    dlq_topic: str = DLQ.name
-    parallelism: int = 1
-    batch_size: int = 1000
-    bundle_ms: int = 50
-    deadline_s: float = 45.0
-    checkpoint_s: float = 10.0
-
-    def __post_init__(self) -> None:
-        for name in ("parallelism", "batch_size", "bundle_ms", "checkpoint_s"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
-        if not 0 < self.deadline_s <= MAX_DEADLINE_S:
-            raise ConfigError(
-                f"deadline_s must be above 0 and at most {MAX_DEADLINE_S:g}, not {self.deadline_s}"
-            )
-
-    def flink(self) -> dict[str, str]:
-        """The job's Flink options."""
-        return {
-            "pipeline.name": JOB_NAME,
-            "parallelism.default": str(self.parallelism),
-            # one bundle is one Arrow batch is one call: a barrier waits for at most one of them
-            "python.fn-execution.bundle.size": str(self.batch_size),
-            "python.fn-execution.arrow.batch.size": str(self.batch_size),
-            "python.fn-execution.bundle.time": str(self.bundle_ms),
-            "execution.checkpointing.interval": f"{round(self.checkpoint_s * 1000)} ms",
-            "execution.checkpointing.timeout": "10 min",
-            # the default 0 restarts the same bundle for ever when the model server stalls
-            "execution.checkpointing.tolerable-failed-checkpoints": "10",
-            "execution.checkpointing.min-pause": f"{min(5000, round(self.checkpoint_s * 1000))} ms",
-            "restart-strategy.type": "exponential-delay",
-            "restart-strategy.exponential-delay.initial-backoff": "1 s",
-            "restart-strategy.exponential-delay.max-backoff": "60 s",
-            # longer than a failing round lasts (a batch's deadline and a full backoff), or the backoff never grows
-            "restart-strategy.exponential-delay.reset-backoff-threshold": "10 min",
-            # timestamps cross into pandas as UTC: a local zone has ambiguous hours
-            "table.local-time-zone": "UTC",
-        }
-
-    def worker(self) -> WorkerSettings:
-        """The part of the settings that travels to the Python workers."""
-        return WorkerSettings(**{f.name: getattr(self, f.name) for f in fields(WorkerSettings)})
-
-    def source(self) -> dict[str, str]:
-        """Options of the source table: resume where the group stands, from the very beginning when it is new."""
-        return {
-            "topic": self.source_topic,
-            "scan.startup.mode": "group-offsets",
-            "properties.group.id": self.group,
-            "properties.auto.offset.reset": "earliest",
-            "key.format": "raw",
-            "key.fields": "k",
-            "value.format": "raw",
-            "value.fields-include": "EXCEPT_KEY",
-            **_properties(self.kafka),
-        }
-
-    def sink(self) -> dict[str, str]:
-        """Options of the sink table, which writes each row to the topic that the row names."""
-        return {
-            "topic": f"{self.features_topic};{self.dlq_topic}",
-            "sink.delivery-guarantee": "at-least-once",
-            "key.format": "raw",
-            "key.fields": "k",
-            "value.format": "raw",
-            "value.fields-include": "EXCEPT_KEY",
-            "properties.acks": "all",
-            "properties.max.request.size": str(DLQ.max_bytes),
-            "properties.linger.ms": "5",
-            "properties.batch.size": str(128 * 1024),
-            **_properties(self.kafka),
-        }
-
-
-def _properties(kafka: KafkaSettings) -> dict[str, str]:
-    return {f"properties.{name}": value for name, value in kafka.java(package=FLINK_PACKAGE).items()}
-
-
-def submit(settings: FeatureJobSettings) -> None:
-    """Build the job in the environment that `flink run` prepared, and submit it.
-
-    Raises ConfigError when a topic is missing, the store cannot be shared by the cluster's machines, or a URL is
-    wrong; StoreUnavailable when the store cannot be opened now.
-    """
-    from pyflink.table import EnvironmentSettings, TableEnvironment  # noqa: PLC0415
-
-    require_topics(settings.kafka, (settings.source_topic, settings.features_topic, settings.dlq_topic))
-    tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-    config = tables.get_config()
-    check_store(
-        settings.store_url, config.get("execution.target", "local"), config.get("rest.address", "localhost")
-    )
-    for name, value in settings.flink().items():
-        config.set(name, value)
-    FeatureWorker(
-        settings.worker()
-    ).close()  # what cannot be opened fails here, not in every restart of the job
-    _connect(tables, settings)
-    tables.execute_sql(INSERT)
+from schemas.errors import NearlineError
+from streaming.feature_function import FeaturizeFunction
+from streaming.feature_settings import FeatureJobSettings, check_store, parse
+from streaming.feature_worker import FeatureWorker
+from streaming.topics import require_topics
 
 
 INSERT = """
@@ -154,21 +27,35 @@ INSERT = """
 MESSAGE = "ROW<topic STRING, k BYTES, v BYTES, headers MAP<STRING, BYTES>>"
 
 
-def _connect(tables: "TableEnvironment", settings: FeatureJobSettings) -> None:
+def submit(settings: FeatureJobSettings) -> None:
+    """Build the job in the environment that `flink run` prepared, and submit it.
+
+    Raises ConfigError when a topic is missing, the store cannot be shared by the cluster's machines, or a URL is
+    wrong; StoreUnavailable when the store cannot be opened now.
+    """
+    require_topics(settings.kafka, (settings.source_topic, settings.features_topic, settings.dlq_topic))
+    tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    config = tables.get_config()
+    check_store(
+        settings.store_url, config.get("execution.target", "local"), config.get("rest.address", "localhost")
+    )
+    for name, value in settings.flink().items():
+        config.set(name, value)
+    # what no worker could open fails here, once, and not in every restart of the job
+    FeatureWorker(settings.worker()).close()
+    _connect(tables, settings)
+    tables.execute_sql(INSERT)
+
+
+def _connect(tables: TableEnvironment, settings: FeatureJobSettings) -> None:
     """Name the function and the two tables that `INSERT` speaks of."""
-    from pyflink.table.udf import udf  # noqa: PLC0415
-
-    from streaming.feature_function import FeaturizeFunction  # noqa: PLC0415
-
     function = udf(FeaturizeFunction(settings.worker()), result_type=MESSAGE, func_type="pandas")
     tables.create_temporary_function("featurize", function)
     tables.create_temporary_table("updates", _updates(settings))
     tables.create_temporary_table("messages", _messages(settings))
 
 
-def _updates(settings: FeatureJobSettings) -> "TableDescriptor":
-    from pyflink.table import Schema  # noqa: PLC0415
-
+def _updates(settings: FeatureJobSettings) -> TableDescriptor:
     schema = Schema.new_builder().column("k", "BYTES").column("v", "BYTES")
     schema.column_by_metadata("partition", "INT", is_virtual=True)
     schema.column_by_metadata("offset", "BIGINT", is_virtual=True)
@@ -176,113 +63,24 @@ def _updates(settings: FeatureJobSettings) -> "TableDescriptor":
     return _table(schema.build(), settings.source())
 
 
-def _messages(settings: FeatureJobSettings) -> "TableDescriptor":
-    from pyflink.table import Schema  # noqa: PLC0415
-
+def _messages(settings: FeatureJobSettings) -> TableDescriptor:
     schema = Schema.new_builder().column_by_metadata("topic", "STRING")
     schema.column("k", "BYTES").column("v", "BYTES")
     schema.column_by_metadata("headers", "MAP<STRING, BYTES>")
     return _table(schema.build(), settings.sink())
 
 
-def _table(schema: "Schema", options: dict[str, str]) -> "TableDescriptor":
-    from pyflink.table import TableDescriptor  # noqa: PLC0415
-
+def _table(schema: Schema, options: dict[str, str]) -> TableDescriptor:
     table = TableDescriptor.for_connector("kafka").schema(schema)
     for name, value in options.items():
         table.option(name, value)
     return table.build()
 
 
-def check_store(store_url: str, target: str, address: str) -> None:
-    """ConfigError when the store lives on one machine and the Flink master `address` is another."""
-    loopback = address == "localhost" or address.startswith("127.") or address == "::1"
-    if store_url.startswith(("lmdb:", "memory:")) and not (target in ("local", "remote") and loopback):
-        raise ConfigError(
-            f"store {store_url} lives on one machine, but Flink's master is {target} at {address}: "
-            "give a store that every worker reaches, such as couchbase://"
-        )
-
-
-def parse(argv: Sequence[str], environ: Mapping[str, str]) -> FeatureJobSettings:
-    """The settings that the command line and NEARLINE_KAFKA_* ask for. ConfigError names a bad one."""
-    given = vars(_parser().parse_args(argv))
-    kafka = KafkaSettings.from_env(environ, bootstrap=given.pop("bootstrap"))
-    return FeatureJobSettings(kafka=kafka, **given)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="flink run ... -pym streaming.feature_job",
-        description=__doc__,
-        epilog="TLS and SASL: NEARLINE_KAFKA_SECURITY_PROTOCOL, _SASL_USERNAME, ... (streaming/kafka_settings.py).",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add, default = parser.add_argument, {f.name: f.default for f in fields(FeatureJobSettings)}
-    add("--bootstrap", required=True, metavar="HOST:PORT,...", help="Kafka's brokers")
-    add(
-        "--store",
-        required=True,
-        dest="store_url",
-        metavar="URL",
-        help="feature store: lmdb:///dir (one machine only)",
-    )
-    add(
-        "--summarizer",
-        required=True,
-        dest="summarizer_url",
-        metavar="URL",
-        help="http://host:port, or instant: (no model)",
-    )
-    add(
-        "--tokenizer",
-        default="",
-        dest="tokenizer_dir",
-        metavar="DIR",
-        help="the summarizer's checkpoint, to cut texts by its tokens",
-    )
-    add(
-        "--group",
-        default=default["group"],
-        help="consumer group whose offsets say where to go on (%(default)s)",
-    )
-    add(
-        "--parallelism",
-        type=int,
-        default=default["parallelism"],
-        help="subtasks, at most the partitions (%(default)s)",
-    )
-    add(
-        "--batch-size",
-        type=int,
-        default=default["batch_size"],
-        help="updates in one call of featurize (%(default)s)",
-    )
-    add(
-        "--bundle-ms",
-        type=int,
-        default=default["bundle_ms"],
-        help="longest wait for a batch to fill (%(default)s)",
-    )
-    add(
-        "--deadline-s",
-        type=float,
-        default=default["deadline_s"],
-        help="all model calls of one batch together (%(default)s)",
-    )
-    add(
-        "--checkpoint-s",
-        type=float,
-        default=default["checkpoint_s"],
-        help="time between commits of offsets (%(default)s)",
-    )
-    return parser
-
-
 def main() -> None:
     """Read argv and the environment and submit; a bad setting is one clear line."""
     try:
-        submit(parse(sys.argv[1:], os.environ))
+        submit(parse(sys.argv[1:], os.environ, description=__doc__))
     except NearlineError as error:
         sys.exit(f"feature job: {error}")
 

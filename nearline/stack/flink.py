@@ -13,7 +13,8 @@ from nearline.stack.jars import connector
 from nearline.stack.settings import StackSettings
 from nearline.stack.tools import java_home
 from schemas.errors import ConfigError
-from streaming.feature_job import JOB_NAME, build_zip
+from streaming.feature_settings import JOB_NAME
+from streaming.pyfiles import build_zip
 
 _DONE = {"FINISHED", "FAILED", "CANCELED"}
 
@@ -153,7 +154,7 @@ def _configure(settings: StackSettings, conf: Path) -> None:
 
 
 def _cluster(settings: StackSettings) -> dict[str, object]:
-    """Cluster settings; those of the job itself stand in `streaming.feature_job`."""
+    """Cluster settings; those of the job itself stand in `streaming.feature_settings`."""
     return {
         "jobmanager.rpc.address": "127.0.0.1",
         "jobmanager.rpc.port": settings.port("flink_rpc"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ConfigError
-from streaming.feature_job import FeatureJobSettings, check_store, parse
+from streaming.feature_settings import FeatureJobSettings, check_store, parse
 from streaming.feature_worker import FeatureWorker
 from streaming.kafka_settings import KafkaSettings
 from streaming.pyfiles import ROOTS, build_zip

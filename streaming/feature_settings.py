@@ -1,0 +1,191 @@
+"""Settings of the feature job: its command line, its Flink options, and those of its two Kafka tables."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+from schemas.errors import ConfigError
+from streaming.feature_worker import WorkerSettings
+from streaming.kafka_settings import FLINK_PACKAGE, KafkaSettings
+from streaming.topics import DLQ, FEATURES, UPDATES
+
+JOB_NAME = "nearline-features"
+MAX_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureJobSettings:
+    """Settings of the feature job; ConfigError names one that cannot work.
+
+    `batch_size` bounds one call of `featurize`, one bundle and one Arrow batch; all model calls of one batch together
+    end after `deadline_s`, so a checkpoint's barrier and a cancellation (Flink kills after 180 s) wait no longer.
+    """
+
+    kafka: KafkaSettings
+    store_url: str
+    summarizer_url: str
+    tokenizer_dir: str = ""
+    group: str = "feature-job"
+    source_topic: str = UPDATES.name
+    features_topic: str = FEATURES.name
+    dlq_topic: str = DLQ.name
+    parallelism: int = 1
+    batch_size: int = 1000
+    bundle_ms: int = 50
+    deadline_s: float = 45.0
+    checkpoint_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("parallelism", "batch_size", "bundle_ms", "checkpoint_s"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
+        if not 0 < self.deadline_s <= MAX_DEADLINE_S:
+            raise ConfigError(
+                f"deadline_s must be above 0 and at most {MAX_DEADLINE_S:g}, not {self.deadline_s}"
+            )
+
+    def flink(self) -> dict[str, str]:
+        """The job's Flink options."""
+        return {
+            "pipeline.name": JOB_NAME,
+            "parallelism.default": str(self.parallelism),
+            # one bundle is one Arrow batch is one call: a barrier waits for at most one of them
+            "python.fn-execution.bundle.size": str(self.batch_size),
+            "python.fn-execution.arrow.batch.size": str(self.batch_size),
+            "python.fn-execution.bundle.time": str(self.bundle_ms),
+            "execution.checkpointing.interval": f"{round(self.checkpoint_s * 1000)} ms",
+            "execution.checkpointing.timeout": "10 min",
+            # the default 0 restarts the same bundle for ever when the model server stalls
+            "execution.checkpointing.tolerable-failed-checkpoints": "10",
+            "execution.checkpointing.min-pause": f"{min(5000, round(self.checkpoint_s * 1000))} ms",
+            "restart-strategy.type": "exponential-delay",
+            "restart-strategy.exponential-delay.initial-backoff": "1 s",
+            "restart-strategy.exponential-delay.max-backoff": "60 s",
+            # longer than a failing round lasts (a batch's deadline and a full backoff), or the backoff never grows
+            "restart-strategy.exponential-delay.reset-backoff-threshold": "10 min",
+            # timestamps cross into pandas as UTC: a local zone has ambiguous hours
+            "table.local-time-zone": "UTC",
+        }
+
+    def worker(self) -> WorkerSettings:
+        """The part of the settings that travels to the Python workers."""
+        return WorkerSettings(**{f.name: getattr(self, f.name) for f in fields(WorkerSettings)})
+
+    def source(self) -> dict[str, str]:
+        """Options of the source table: resume where the group stands, from the very beginning when it is new."""
+        return {
+            "topic": self.source_topic,
+            "scan.startup.mode": "group-offsets",
+            "properties.group.id": self.group,
+            "properties.auto.offset.reset": "earliest",
+            "key.format": "raw",
+            "key.fields": "k",
+            "value.format": "raw",
+            "value.fields-include": "EXCEPT_KEY",
+            **_properties(self.kafka),
+        }
+
+    def sink(self) -> dict[str, str]:
+        """Options of the sink table, which writes each row to the topic that the row names."""
+        return {
+            "topic": f"{self.features_topic};{self.dlq_topic}",
+            "sink.delivery-guarantee": "at-least-once",
+            "key.format": "raw",
+            "key.fields": "k",
+            "value.format": "raw",
+            "value.fields-include": "EXCEPT_KEY",
+            "properties.acks": "all",
+            "properties.max.request.size": str(DLQ.max_bytes),
+            "properties.linger.ms": "5",
+            "properties.batch.size": str(128 * 1024),
+            **_properties(self.kafka),
+        }
+
+
+def _properties(kafka: KafkaSettings) -> dict[str, str]:
+    return {f"properties.{name}": value for name, value in kafka.java(package=FLINK_PACKAGE).items()}
+
+
+def parse(argv: Sequence[str], environ: Mapping[str, str], *, description: str = "") -> FeatureJobSettings:
+    """The settings that the command line and NEARLINE_KAFKA_* ask for. ConfigError names a bad one."""
+    given = vars(_parser(description).parse_args(argv))
+    kafka = KafkaSettings.from_env(environ, bootstrap=given.pop("bootstrap"))
+    return FeatureJobSettings(kafka=kafka, **given)
+
+
+def _parser(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="flink run ... -pym streaming.feature_job",
+        description=description,
+        epilog="TLS and SASL: NEARLINE_KAFKA_SECURITY_PROTOCOL, _SASL_USERNAME, ... (streaming/kafka_settings.py).",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add, default = parser.add_argument, {f.name: f.default for f in fields(FeatureJobSettings)}
+    add("--bootstrap", required=True, metavar="HOST:PORT,...", help="Kafka's brokers")
+    add(
+        "--store",
+        required=True,
+        dest="store_url",
+        metavar="URL",
+        help="feature store: lmdb:///dir (one machine only)",
+    )
+    add(
+        "--summarizer",
+        required=True,
+        dest="summarizer_url",
+        metavar="URL",
+        help="http://host:port, or instant: (no model)",
+    )
+    add(
+        "--tokenizer",
+        default="",
+        dest="tokenizer_dir",
+        metavar="DIR",
+        help="the summarizer's checkpoint, to cut texts by its tokens",
+    )
+    add(
+        "--group",
+        default=default["group"],
+        help="consumer group whose offsets say where to go on (%(default)s)",
+    )
+    add(
+        "--parallelism",
+        type=int,
+        default=default["parallelism"],
+        help="subtasks, at most the partitions (%(default)s)",
+    )
+    add(
+        "--batch-size",
+        type=int,
+        default=default["batch_size"],
+        help="updates in one call of featurize (%(default)s)",
+    )
+    add(
+        "--bundle-ms",
+        type=int,
+        default=default["bundle_ms"],
+        help="longest wait for a batch to fill (%(default)s)",
+    )
+    add(
+        "--deadline-s",
+        type=float,
+        default=default["deadline_s"],
+        help="all model calls of one batch together (%(default)s)",
+    )
+    add(
+        "--checkpoint-s",
+        type=float,
+        default=default["checkpoint_s"],
+        help="time between commits of offsets (%(default)s)",
+    )
+    return parser
+
+
+def check_store(store_url: str, target: str, address: str) -> None:
+    """ConfigError when the store lives on one machine and the Flink master `address` is another."""
+    loopback = address == "localhost" or address.startswith("127.") or address == "::1"
+    if store_url.startswith(("lmdb:", "memory:")) and not (target in ("local", "remote") and loopback):
+        raise ConfigError(
+            f"store {store_url} lives on one machine, but Flink's master is {target} at {address}: "
+            "give a store that every worker reaches, such as couchbase://"
+        )
