@@ -19,7 +19,6 @@ from streaming.feature_settings import FeatureJobSettings, check_store, parse
 from streaming.feature_worker import FeatureWorker
 from streaming.topics import require_topics
 
-
 INSERT = """
     INSERT INTO messages SELECT m.topic, m.k, m.v, m.headers
     FROM (SELECT featurize(k, v, `partition`, `offset`, `timestamp`) AS m FROM updates)
