@@ -57,23 +57,28 @@ def load(name: str, text: str) -> Schema:
     )
 
 
-def package_files() -> Traversable:
-    """The folder of the schemas, also when the package is inside a zip shipped to workers."""
-    return resources.files(__package__)
+def read_current(folder: Traversable, name: str) -> Schema:
+    """The schema that is written now; raises OSError or what `load` raises."""
+    return load(name, (folder / f"{name}.avsc").read_text("utf-8"))
+
+
+def read_history(folder: Traversable, name: str) -> list[tuple[int, Schema]]:
+    """Every version that was ever written, as (number, schema), oldest first; raises as `read_current` does."""
+    found = []
+    for path in (folder / "history").iterdir() if (folder / "history").is_dir() else []:
+        stem, _, number = path.name.removesuffix(".avsc").rpartition(".")
+        if path.name.endswith(".avsc") and stem == name and number.isdigit():
+            found.append((int(number), load(name, path.read_text("utf-8"))))
+    return sorted(found, key=lambda pair: pair[0])
 
 
 @cache
 def current(name: str) -> Schema:
-    """The schema that this code writes."""
-    return load(name, (package_files() / f"{name}.avsc").read_text("utf-8"))
+    """The schema that this code writes, also when the package is inside a zip shipped to workers."""
+    return read_current(resources.files(__package__), name)
 
 
 @cache
-def history(name: str) -> tuple[tuple[int, Schema], ...]:
-    """Every version that was ever written, as (number, schema), oldest first."""
-    found = []
-    for path in (package_files() / "history").iterdir():
-        stem, _, number = path.name.removesuffix(".avsc").rpartition(".")
-        if path.name.endswith(".avsc") and stem == name and number.isdigit():
-            found.append((int(number), load(name, path.read_text("utf-8"))))
-    return tuple(sorted(found, key=lambda pair: pair[0]))
+def history(name: str) -> list[tuple[int, Schema]]:
+    """The versions of one of our contracts, as `read_history` gives them."""
+    return read_history(resources.files(__package__), name)

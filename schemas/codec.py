@@ -6,8 +6,8 @@ Confluent: `00`, the schema's id in the registry (4 bytes, big-endian), the Avro
 The last field of every contract, `crc`, is the CRC-32 of all bytes before it, framing included. Avro alone cannot
 tell a changed letter inside a text from another text; with the checksum, bytes that decode are the bytes that were
 encoded: any flipped byte, any burst of up to 32 bits and any truncation is a DecodeError (an accident beyond that
-passes once in 2**32). Four zero bytes mean that a foreign writer gave none; such bytes, and those of versions from
-before the field, are only held to be the one canonical encoding of what they say, and rely on Kafka's own checksum.
+passes once in 2**32). The field's default means that a foreign writer gave none; such bytes, and those of versions
+from before the field, only have to be the one canonical encoding of what they say, and rely on Kafka's own checksum.
 
 A reader resolves every version kept in `history/`, and any compatible schema that the registry knows.
 """
@@ -43,7 +43,8 @@ HEADER_BYTES = 10
 CONFLUENT_MAGIC = b"\x00"
 CONFLUENT_BYTES = 5
 CRC_BYTES = 4
-NO_CRC = bytes(CRC_BYTES)
+NO_CRC = b"none"
+"""What a foreign writer leaves in the field: its default. Not zeros, which is what a torn write leaves behind."""
 
 #: What the readers and fastavro raise on bytes that are no encoding of the schema.
 DAMAGE = (
@@ -174,12 +175,16 @@ def _known(name: str) -> dict[bytes, avro.Schema]:
     return {schema.header: schema for schema in schemas}
 
 
-def _compiled(name: str) -> tuple[bytes, Encoder, Decoder]:
-    schema = avro.current(name)
-    return schema.header, *compile_codec(schema.parsed)
+class _Compiled(dict[type[Any], tuple[bytes, Encoder, Decoder]]):
+    """Header and code of each record's current schema, made on first use."""
+
+    def __missing__(self, cls: type[Any]) -> tuple[bytes, Encoder, Decoder]:
+        schema = avro.current(SCHEMA_NAMES[cls])
+        self[cls] = made = (schema.header, *compile_codec(schema.parsed))
+        return made
 
 
-_CURRENT = {cls: _compiled(name) for cls, name in SCHEMA_NAMES.items()}
+_CURRENT = _Compiled()
 _PLAIN = Codec()
 encode = _PLAIN.encode
 decode = _PLAIN.decode

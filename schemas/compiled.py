@@ -82,7 +82,10 @@ def read_long(data: bytes, pos: int) -> tuple[int, int]:
 
 
 def compile_codec(schema: dict[str, Any]) -> tuple[Encoder, Decoder]:
-    """The encoder and decoder of a record schema whose names are those of `schemas.records`."""
+    """The encoder and decoder of a record schema whose names are those of `schemas.records`.
+
+    Raises ValueError, AttributeError or NotImplementedError for a schema that those records do not fit.
+    """
     source = _Source()
     return source.encoder(schema), source.decoder(schema)
 
@@ -238,6 +241,9 @@ class _Source:
         lines += [f"{pad}{value} = tuple({built})"]
 
     def _read_record(self, cls: type[Any], parts: Any, value: str, lines: list[str], pad: str) -> None:
+        names = [part["name"] for part in _own(parts)]
+        if sorted(names) != sorted(cls.__dataclass_fields__):
+            raise ValueError(f"{cls.__name__} has other fields than its schema, which has {', '.join(names)}")
         lines.append(f"{pad}{value} = new({self.bind(cls.__name__, cls)})")
         for field in _own(parts):
             inner = self._read(field["type"], lines, pad)

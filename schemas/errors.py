@@ -36,6 +36,10 @@ class EventError(SchemaError):
     """A posting event that breaks the documented format; the message names the field."""
 
 
+class RegistryUnavailable(NearlineError):  # noqa: N818
+    """The schema registry cannot be reached now; the bytes that named it may well be fine."""
+
+
 class StoreError(NearlineError):
     """A store refused or failed."""
 
