@@ -1,0 +1,42 @@
+"""The demo's report adds up."""
+
+import json
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nearline.demo.report import Report, percentiles
+from schemas.records import Outcome
+from streaming.observer import Seen
+
+
+def report(seen: Seen, updates_in: int) -> Report:
+    return Report(updates_in=updates_in, seen=seen, features=1, setup_s=1.0, replay_s=2.0)
+
+
+def test_the_outcomes_in_the_file_add_up_to_the_updates(tmp_path: Path) -> None:
+    seen = Seen(outcomes={"a/0/1": Outcome.SUMMARIZED, "a/0/2": Outcome.CLOSED, "a/0/3": Outcome.CLOSED})
+    report(seen, 3).write(tmp_path / "deep" / "report.json")
+    figures = json.loads((tmp_path / "deep" / "report.json").read_text())
+    assert sum(figures[outcome] for outcome in Outcome) == figures["updates_in"] == 3
+    assert figures["closed"] == 2
+    assert figures["unexplained"] == 0
+
+
+def test_an_update_without_an_outcome_is_counted() -> None:
+    assert report(Seen(outcomes={"a/0/1": Outcome.STALE}), 3).unexplained == 2
+
+
+def test_percentiles_of_nothing_are_none() -> None:
+    assert percentiles([]) == {"p50": None, "p95": None}
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1))
+def test_percentiles_are_values_that_were_seen_in_order(values: list[int]) -> None:
+    found = percentiles(values)
+    p50, p95 = found["p50"], found["p95"]
+    assert p50 is not None
+    assert p95 is not None
+    assert p50 in values
+    assert p50 <= p95 <= max(values)
