@@ -77,19 +77,14 @@ class ModelClient:
         context_tokens: int,
         canary: Call[Any],
     ) -> None:
-        """`model` is the base of the name that must answer; ConfigError for a URL that is none."""
+        """`model` is the base of the name that must answer."""
         headers = {"Authorization": f"Bearer {config.bearer}"} if config.bearer else {}
-        try:
-            base = httpx.URL(url.rstrip("/"))
-        except httpx.InvalidURL as error:
-            msg = f"{url!r} is not a URL of a model server: {error}"
-            raise ConfigError(msg) from error
-        self._url, self._model, self._config = str(base), model, config
+        self._url, self._model, self._config = url.rstrip("/"), model, config
         self._vocab_size, self._context, self._canary_call = vocab_size, context_tokens, canary
         self._http = httpx.AsyncClient(
-            base_url=base,
+            base_url=self._url,
             headers=headers,
-            verify=_trust(config.ca_file),
+            verify=trust(config.ca_file),
             timeout=httpx.Timeout(None, connect=config.connect_s),
             limits=httpx.Limits(max_connections=2 * config.concurrency),
             trust_env=False,
@@ -225,7 +220,20 @@ async def _transport_errors() -> AsyncIterator[None]:
         raise Strike(msg) from error
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
+def check_url(url: str) -> None:
+    """Raise ConfigError for what is not the address of a model server."""
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        msg = f"{url!r} is not a URL of a model server: {error}"
+        raise ConfigError(msg) from error
+    if parts.scheme not in {"http", "https"} or not parts.host:
+        msg = f"{url!r} names no model server: give http://host:port, https://host:port or instant:"
+        raise ConfigError(msg)
+
+
+def trust(ca_file: Path | None) -> ssl.SSLContext | bool:
+    """What certificates are checked against; ConfigError for a file that holds none."""
     if ca_file is None:
         return True
     try:

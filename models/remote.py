@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from models.answers import read_completion, read_scores
-from models.client import Call, ClientConfig, ModelClient
+from models.client import Call, ClientConfig, ModelClient, check_url, trust
 from models.loop import BackgroundLoop
 from models.prompts import Item, Prompter, summarizer_input
 from models.ranker import LexicalRanker, Ranker
@@ -31,7 +31,7 @@ def open_ranker(url: str, tokenizer: Path | None = None, config: ClientConfig | 
     """The ranker at a URL; raises ConfigError for one that names none."""
     if url == "instant:":
         return LexicalRanker()
-    return HttpRanker(_http(url), _prompter(url, tokenizer), config or ClientConfig())
+    return HttpRanker(url, *_checked(url, tokenizer, config))
 
 
 def open_summarizer(
@@ -40,7 +40,7 @@ def open_summarizer(
     """The summarizer at a URL; raises ConfigError for one that names none."""
     if url == "instant:":
         return InstantSummarizer()
-    return HttpSummarizer(_http(url), _prompter(url, tokenizer), config or ClientConfig())
+    return HttpSummarizer(url, *_checked(url, tokenizer, config))
 
 
 class _Remote:
@@ -184,15 +184,12 @@ def _client(url: str, model: str, prompter: Prompter, config: ClientConfig, cana
     )
 
 
-def _http(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        msg = f"{url!r} names no model server: give http://host:port, https://host:port or instant:"
-        raise ConfigError(msg)
-    return url
-
-
-def _prompter(url: str, tokenizer: Path | None) -> Prompter:
+def _checked(url: str, tokenizer: Path | None, config: ClientConfig | None) -> tuple[Prompter, ClientConfig]:
+    """What a client needs, or ConfigError now and not at its first call."""
+    config = config or ClientConfig()
+    check_url(url)
+    trust(config.ca_file)
     if tokenizer is None:
         msg = f"{url} needs the tokenizer directory of the checkpoint that is served there"
         raise ConfigError(msg)
-    return Prompter.from_dir(tokenizer)
+    return Prompter.from_dir(tokenizer), config

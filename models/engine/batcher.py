@@ -40,7 +40,7 @@ class BatchConfig:
 
     batch_tokens: int = 32_768
     batch_jobs: int = 64
-    queue_jobs: int = 1_024
+    queue_jobs: int = 4_096
 
 
 @dataclass(slots=True)

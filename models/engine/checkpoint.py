@@ -44,11 +44,15 @@ class Checkpoint:
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a directory; ConfigError names the missing file, the foreign architecture or the bad tensor."""
-    config = _read_json(path / "config.json")
-    shape = _shape(path, config)
+    shape = read_shape(path)
     weights = _load_weights(path)
     _check_weights(path, shape, weights)
-    return Checkpoint(name=model_name(path), shape=shape, eos_ids=_eos_ids(path, config), weights=weights)
+    return Checkpoint(name=model_name(path), shape=shape, eos_ids=_eos_ids(path), weights=weights)
+
+
+def read_shape(path: Path) -> Shape:
+    """The shape that a directory's config.json tells; raises ConfigError."""
+    return _shape(path, _read_json(path / "config.json"))
 
 
 def model_name(path: Path) -> str:
@@ -139,11 +143,11 @@ def _check_architecture(path: Path, config: dict[str, Any]) -> None:
         raise ConfigError(msg)
 
 
-def _eos_ids(path: Path, config: dict[str, Any]) -> frozenset[int]:
-    generation = path / "generation_config.json"
-    source = _read_json(generation) if generation.is_file() else {}
-    eos = source.get("eos_token_id", config.get("eos_token_id"))
-    return frozenset(eos if isinstance(eos, list) else [] if eos is None else [int(eos)])
+def _eos_ids(path: Path) -> frozenset[int]:
+    files = [path / "generation_config.json", path / "config.json"]
+    said = [_read_json(file).get("eos_token_id") for file in files if file.is_file()]
+    eos: Any = next((value for value in said if value is not None), [])
+    return frozenset(eos if isinstance(eos, list) else [int(eos)])
 
 
 def _load_weights(path: Path) -> dict[str, Tensor]:

@@ -19,14 +19,22 @@ HEAD_ROWS = 64
 @torch.inference_mode()
 def score_many(model: Qwen3, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
     """Probabilities [job][item][label]; see `Engine.score_many`."""
-    jobs_rows = [_split(job) for job in jobs]
-    prefixes = _Prefixes(model, [prefix for prefix, _ in jobs_rows])
-    rows = [(index, item) for index, (_, items) in enumerate(jobs_rows) for item in items]
+    scores: list[list[list[float]]] = [[]] * len(jobs)
+    for group in _buckets([len(job.prefix) for job in jobs]):
+        for index, rows in zip(group, _score_group(model, [jobs[i] for i in group]), strict=True):
+            scores[index] = rows
+    return scores
+
+
+def _score_group(model: Qwen3, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
+    """Jobs whose prefixes are padded to one length."""
+    splits = [_split(job) for job in jobs]
+    prefixes = _Prefixes(model, [prefix for prefix, _ in splits])
+    rows = [(index, item) for index, (_, items) in enumerate(splits) for item in items]
     hidden_RD = torch.empty(len(rows), model.shape.hidden, dtype=model.dtype, device=model.device)  # noqa: N806
-    for bucket in _buckets([len(item) for _, item in rows]):
+    for bucket in _buckets([prefixes.width + len(item) for _, item in rows]):
         hidden_RD[bucket] = prefixes.last_hidden([rows[i] for i in bucket])
-    counts = [len(items) for _, items in jobs_rows]
-    parts = torch.split(hidden_RD, counts)
+    parts = torch.split(hidden_RD, [len(items) for _, items in splits])
     return [_label_probabilities(model, part, job) for part, job in zip(parts, jobs, strict=True)]
 
 
@@ -38,7 +46,7 @@ def _split(job: ScoreJob) -> tuple[list[int], list[list[int]]]:
 
 
 def _buckets(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Rows of like lengths together, so that little is padded."""
+    """Indices of like lengths together, so that little is padded and no batch outgrows the memory."""
     bucket: list[int] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
         if bucket and lengths[index] * (len(bucket) + 1) > BUCKET_TOKENS:
@@ -65,9 +73,9 @@ class _Prefixes:
         self._model = model
         self._kv: list[tuple[Tensor, Tensor]] = []
         ids_BT, self._lengths_B = _pad(model, prefixes)  # noqa: N806
-        self._width = ids_BT.shape[1]
-        if self._width:
-            positions = torch.arange(self._width, device=model.device).expand_as(ids_BT)
+        self.width = ids_BT.shape[1]
+        if self.width:
+            positions = torch.arange(self.width, device=model.device).expand_as(ids_BT)
             model.forward(ids_BT, positions, self._keep)
 
     def last_hidden(self, rows: Sequence[tuple[int, list[int]]]) -> Tensor:
@@ -77,14 +85,14 @@ class _Prefixes:
         which_B = torch.tensor([index for index, _ in rows], device=model.device)  # noqa: N806
         shared_B = self._lengths_B[which_B]  # noqa: N806
         tokens = torch.arange(ids_BT.shape[1], device=model.device)
-        seen = torch.arange(self._width, device=model.device)[None, None] < shared_B[:, None, None]
+        seen = torch.arange(self.width, device=model.device)[None, None] < shared_B[:, None, None]
         causal = tokens[None, :, None] >= tokens[None, None]
         mask = torch.cat(
             (seen.expand(-1, len(tokens), -1), causal.expand(len(rows), -1, -1)), dim=-1
         ).unsqueeze(1)
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            if not self._width:
+            if not self.width:
                 return attention(q, k, v, None)
             k_shared, v_shared = self._kv[layer]
             k = torch.cat((k_shared[which_B], k), dim=2)

@@ -1,6 +1,13 @@
 """A ranker and a summarizer behind the routes of SGLang: `serve(config)`, or `python -m models.server`."""
 
 from models.server.config import Limits, ServeConfig
-from models.server.run import serve
+
+
+def serve(config: ServeConfig) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in hand; raises ConfigError before it listens."""
+    from models.server.run import run  # noqa: PLC0415  (a command line that serves nothing stays quick)
+
+    run(config)
+
 
 __all__ = ["Limits", "ServeConfig", "serve"]

@@ -36,10 +36,10 @@ class ServerMetrics:
             registry=self.registry,
         )
         pending = Gauge(
-            "nearline_model_pending_tokens", "Tokens waiting or running", ["model"], registry=self.registry
+            "nearline_model_pending_tokens", "Tokens waiting or running", ["task"], registry=self.registry
         )
-        for model in hosted.values():
-            pending.labels(model.engine.info.name).set_function(model.pending_tokens)
+        for task, model in hosted.items():
+            pending.labels(task).set_function(model.pending_tokens)
 
     def observe(self, route: str, status: int, took_s: float) -> None:
         """Count one answer."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from models.engine.base import Engine
 
 
-def serve(config: ServeConfig) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in hand; raises ConfigError before it listens."""
+def run(config: ServeConfig) -> None:
+    """See `models.server.serve`."""
     ranker, summarizer = load(config)
     settings = uvicorn.Config(
         create_app(ranker, summarizer, config.limits),

@@ -67,6 +67,7 @@ async def finish(request: Request, futures: Sequence[Future[Result]], deadline: 
         gone.cancel()
         if not results.done():
             results.cancel()
+            results.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 async def _hang_up(request: Request) -> None:

@@ -1,136 +1,25 @@
 import asyncio
 import multiprocessing
-import socket
+import shutil
+import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 
 from models.client import Call, ClientConfig, ModelClient
 from models.engine.instant import InstantEngine
-from models.prompts import Item, Prompter
 from models.ranker import LexicalRanker
 from models.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
-from models.summarizer import InstantSummarizer, Rejected, Summary, Unavailable
+from models.summarizer import InstantSummarizer, Summary
 from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
-from tests.models.running import free_port, running, serving
-from tests.models.tiny import byte_level_tokenizer, word_piece_tokenizer, write_tokenizer
-
-PROMPTER = Prompter(byte_level_tokenizer())
-FAST = ClientConfig(backoff_s=0.01, backoff_max_s=0.05, attempt_s=2.0, name_ttl_s=60.0)
-POISON = "poison"
-
-Reply = Response | float | dict[str, Any]
-"""A response, a wait in seconds before the good answer, or changes to the good answer."""
-
-
-@dataclass
-class Scripted:
-    """A model server that gives the listed replies to a route first, then good ones, and keeps what it saw."""
-
-    replies: dict[str, list[Reply]] = field(default_factory=dict)
-    seen: list[tuple[str, Any, dict[str, str]]] = field(default_factory=list)
-    names: tuple[str, ...] = ("ranker@4", "summarizer@7")
-    hurt_by: Callable[[Any], Reply | None] = lambda _: None
-    max_model_len: int = 2048
-    healthy: bool = True
-    stall_s: tuple[float, float] = (0.0, 0.0)
-    running: int = 0
-    most_running: int = 0
-
-    def app(self) -> FastAPI:
-        app = FastAPI()
-        app.add_api_route("/{path:path}", self.answer, methods=["GET", "POST"])
-        return app
-
-    async def answer(self, request: Request) -> Response:
-        route = request.url.path
-        body = await request.json() if request.method == "POST" else None
-        self.seen.append((route, body, dict(request.headers)))
-        self.running += 1
-        self.most_running = max(self.most_running, self.running)
-        try:
-            now = time.monotonic()
-            if self.stall_s[0] < now < self.stall_s[1]:
-                await asyncio.sleep(self.stall_s[1] - now)
-            script = self.replies.get(route, [])
-            reply = script.pop(0) if script else (self.hurt_by(body) if body else None)
-            if isinstance(reply, Response):
-                return reply
-            if isinstance(reply, float):
-                await asyncio.sleep(reply)
-            good = self.good(route, body)
-            return good if not isinstance(reply, dict) else JSONResponse({**good_body(good), **reply})
-        finally:
-            self.running -= 1
-
-    def good(self, route: str, body: Any) -> Response:
-        if route == "/health":
-            return Response(status_code=200 if self.healthy else 503)
-        if route == "/v1/models":
-            cards = [{"id": name, "max_model_len": self.max_model_len} for name in self.names]
-            return JSONResponse({"data": cards})
-        if route == "/v1/score":
-            rows = [[0.25, 0.75] for _ in body["items"]]
-            return JSONResponse({"scores": rows, "model": body["model"]})
-        usage = {"completion_tokens": 3}
-        return JSONResponse(
-            {"choices": [{"text": " a short summary "}], "usage": usage, "model": body["model"]}
-        )
-
-    def count(self, route: str) -> int:
-        return sum(seen == route for seen, _, _ in self.seen)
-
-
-def good_body(response: Response) -> dict[str, Any]:
-    import json
-
-    return dict(json.loads(bytes(response.body)))
-
-
-def status(code: int, **headers: str) -> Response:
-    message = {"object": "error", "message": f"status {code}", "type": "x", "code": code}
-    return JSONResponse(message, code, {name.replace("_", "-"): value for name, value in headers.items()})
-
-
-def is_poison(body: Any) -> bool:
-    """Whether the prompt holds the word `poison`."""
-    ids = body.get("prompt") or [id_ for item in body["items"] for id_ in item]
-    return POISON in PROMPTER._tokenizer.decode(ids)
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[Scripted, str]]:
-    scripted = Scripted()
-    with running(scripted.app()) as url:
-        yield scripted, url
-
-
-@pytest.fixture
-def opened() -> Iterator[Callable[..., Any]]:
-    """Rankers and summarizers that are closed when the test ends."""
-    made: list[HttpRanker | HttpSummarizer] = []
-
-    def open_(kind: type[Any], url: str, config: ClientConfig = FAST) -> Any:
-        made.append(kind(url, PROMPTER, config))
-        return made[-1]
-
-    yield open_
-    for one in made:
-        one.close()
-
-
-def item(text: str) -> Item:
-    return Item(title=text, company=None, location=None, employment_type=None, remote=None, text="")
-
-
-def items(count: int) -> list[Item]:
-    return [item(f"posting {i}") for i in range(count)]
+from tests.models.running import (
+    running,
+    serving,
+)
+from tests.models.scripted import FAST, PROMPTER, Scripted, item, items
+from tests.models.tiny import word_piece_tokenizer, write_tokenizer
 
 
 def test_a_ranker_gives_the_yes_probability_of_each_item_and_learns_its_generation(
@@ -196,172 +85,6 @@ def test_no_more_calls_run_at_once_than_the_settings_say(server: tuple[Scripted,
     got = opened(HttpSummarizer, url, config).summarize_many([f"text {i}" for i in range(30)], 9.0)
     assert all(isinstance(summary, Summary) for summary in got)
     assert 2 <= scripted.most_running <= 3
-
-
-@pytest.mark.parametrize("code", [429, 502, 503, 504])
-def test_a_busy_server_is_asked_again(server: tuple[Scripted, str], opened: Any, code: int) -> None:
-    scripted, url = server
-    scripted.replies = {"/v1/score": [status(code), status(code)]}
-    assert opened(HttpRanker, url).score_many("nurse", items(1), 5.0) == [0.25]
-    assert scripted.count("/v1/score") == 3
-
-
-def test_retry_after_is_waited_for(server: tuple[Scripted, str], opened: Any) -> None:
-    scripted, url = server
-    scripted.replies = {"/v1/score": [status(503, retry_after="1")]}
-    begun = time.monotonic()
-    assert opened(HttpRanker, url).score_many("nurse", items(1), 5.0) == [0.25]
-    assert time.monotonic() - begun >= 1.0
-
-
-def test_a_retry_after_beyond_the_deadline_is_handed_to_the_caller_at_once(
-    server: tuple[Scripted, str], opened: Any
-) -> None:
-    scripted, url = server
-    scripted.replies = {"/v1/score": [status(503, retry_after="60")]}
-    begun = time.monotonic()
-    with pytest.raises(ModelUnavailable) as refused:
-        opened(HttpRanker, url).score_many("nurse", items(1), 5.0)
-    assert refused.value.retry_after_s == 60
-    assert time.monotonic() - begun < 2.5
-
-
-def test_retries_end(server: tuple[Scripted, str], opened: Any) -> None:
-    scripted, url = server
-    scripted.hurt_by = lambda _: status(503)
-    with pytest.raises(ModelUnavailable, match="answers 503: status 503"):
-        opened(HttpRanker, url).score_many("nurse", items(1), 9.0)
-    assert scripted.count("/v1/score") == FAST.attempts
-
-
-@pytest.mark.parametrize("code", [401, 403, 404, 405])
-def test_a_wrong_set_up_is_an_outage_that_is_not_retried(
-    server: tuple[Scripted, str], opened: Any, code: int
-) -> None:
-    scripted, url = server
-    scripted.hurt_by = lambda _: status(code)
-    got = opened(HttpSummarizer, url).summarize_many(["text"], 5.0)
-    assert isinstance(got[0], Unavailable)
-    assert f"answers {code}" in got[0].reason
-    assert scripted.count("/v1/completions") == 1
-
-
-def test_a_stalled_server_is_left_at_the_deadline_of_the_whole_batch(
-    server: tuple[Scripted, str], opened: Any
-) -> None:
-    scripted, url = server
-    scripted.hurt_by = lambda _: 30.0
-    begun = time.monotonic()
-    config = ClientConfig(concurrency=2, attempt_s=30.0)
-    got = opened(HttpSummarizer, url, config).summarize_many([f"text {i}" for i in range(9)], 0.6)
-    assert 0.5 < time.monotonic() - begun < 2.0
-    assert [type(outcome) for outcome in got] == [Unavailable] * 9
-
-
-def test_a_server_that_is_not_there_is_an_outage_and_comes_back_by_itself(opened: Any) -> None:
-    port = free_port()
-    summarizer = opened(HttpSummarizer, f"http://127.0.0.1:{port}")
-    (failure,) = summarizer.summarize_many(["text"], 5.0)
-    assert isinstance(failure, Unavailable)
-    assert failure.retry_after_s > 0
-    with running(Scripted().app(), port):
-        assert isinstance(summarizer.summarize_many(["text"], 5.0)[0], Summary)
-
-
-def test_a_server_that_never_speaks_is_left_at_the_deadline(opened: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
-        begun = time.monotonic()
-        with pytest.raises(ModelUnavailable):
-            opened(HttpRanker, url).score_many("nurse", items(2), 0.5)
-        assert time.monotonic() - begun < 2.0
-
-
-NONSENSE: dict[str, Reply] = {
-    "no JSON": Response(b"<html>", media_type="application/json"),
-    "no object": JSONResponse([1]),
-    "no scores": {"scores": None},
-    "wrong length": {"scores": [[0.5, 0.5]] * 2},
-    "one label": {"scores": [[0.5]]},
-    "NaN": Response(b'{"model":"ranker@4","scores":[[NaN,NaN]]}', media_type="application/json"),
-    "text": {"scores": [["0.5", "0.5"]]},
-    "over one": {"scores": [[1.5, -0.5]]},
-    "500": status(500),
-}
-
-
-@pytest.mark.parametrize("nonsense", NONSENSE)
-def test_nonsense_once_is_asked_again_and_never_taken_for_a_score(
-    server: tuple[Scripted, str], opened: Any, nonsense: str
-) -> None:
-    scripted, url = server
-    scripted.replies = {"/v1/score": [NONSENSE[nonsense]]}
-    assert opened(HttpRanker, url).score_many("nurse", items(1), 5.0) == [0.25]
-    assert scripted.count("/v1/score") == 3  # the nonsense, the canary that judges it, the answer
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"choices": []}, {"choices": [{"text": None}]}, {"usage": {}}, {"usage": {"completion_tokens": -1}}],
-)
-def test_a_completion_without_its_parts_is_asked_again(
-    server: tuple[Scripted, str], opened: Any, changes: dict[str, Any]
-) -> None:
-    scripted, url = server
-    scripted.replies = {"/v1/completions": [changes]}
-    assert isinstance(opened(HttpSummarizer, url).summarize_many(["text"], 5.0)[0], Summary)
-
-
-def test_nonsense_to_everybody_is_an_outage(server: tuple[Scripted, str], opened: Any) -> None:
-    scripted, url = server
-    scripted.hurt_by = lambda _: {"scores": [[float("1e9"), 0.0]], "choices": []}
-    with pytest.raises(ModelUnavailable, match="not this input alone"):
-        opened(HttpRanker, url).score_many("nurse", items(1), 9.0)
-    got = opened(HttpSummarizer, url).summarize_many(["one", "two"], 9.0)
-    assert [type(outcome) for outcome in got] == [Unavailable, Unavailable]
-
-
-@pytest.mark.parametrize("harm", [400, 413, 422, 500, "nonsense", "hang"])
-def test_an_input_that_fails_three_times_beside_good_neighbours_is_poison(
-    server: tuple[Scripted, str], opened: Any, harm: int | str
-) -> None:
-    scripted, url = server
-    replies: dict[int | str, Reply] = {"nonsense": {"choices": []}, "hang": 4.0}
-    reply = replies[harm] if isinstance(harm, str) else status(harm)
-    scripted.hurt_by = lambda body: reply if is_poison(body) else None
-    config = ClientConfig(backoff_s=0.01, backoff_max_s=0.05, attempt_s=0.3)
-    got = opened(HttpSummarizer, url, config).summarize_many(["fine", POISON, "good"], 8.0)
-    assert [type(outcome) for outcome in got] == [Summary, Rejected, Summary]
-    asked = [body for route, body, _ in scripted.seen if route == "/v1/completions" and is_poison(body)]
-    assert len(asked) == 3
-
-
-def test_poison_alone_in_its_batch_is_told_by_the_canary(server: tuple[Scripted, str], opened: Any) -> None:
-    scripted, url = server
-    scripted.hurt_by = lambda body: status(400) if is_poison(body) else None
-    with pytest.raises(ModelRejected, match="failed 3 times while its neighbours succeeded: 400: status 400"):
-        opened(HttpRanker, url).score_many("nurse", [item(POISON)], 5.0)
-
-
-def test_nothing_is_poison_while_health_is_bad(server: tuple[Scripted, str], opened: Any) -> None:
-    scripted, url = server
-    scripted.healthy = False
-    scripted.hurt_by = lambda body: status(500) if is_poison(body) else None
-    got = opened(HttpSummarizer, url).summarize_many(["fine", POISON], 5.0)
-    assert [type(outcome) for outcome in got] == [Summary, Unavailable]
-
-
-def test_a_stall_in_mid_batch_makes_nothing_poison(server: tuple[Scripted, str], opened: Any) -> None:
-    scripted, url = server
-    scripted.hurt_by = lambda _: 0.05
-    scripted.stall_s = (time.monotonic() + 0.3, time.monotonic() + 2.0)
-    config = ClientConfig(concurrency=4, backoff_s=0.01, backoff_max_s=0.05, attempt_s=0.3, connect_s=0.2)
-    got = opened(HttpSummarizer, url, config).summarize_many([f"text {i}" for i in range(40)], 5.0)
-    kinds = [type(outcome) for outcome in got]
-    assert len(kinds) == 40
-    assert kinds.count(Summary) >= 4
-    assert Rejected not in kinds
-    assert scripted.count("/health") > 0
 
 
 @pytest.mark.parametrize(
@@ -476,3 +199,24 @@ def test_a_url_chooses_the_implementation_and_a_wrong_one_says_what_to_give(tmp_
             open_ranker(wrong, tmp_path)
     with pytest.raises(ConfigError, match="needs the tokenizer directory"):
         open_summarizer("http://127.0.0.1:1")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_a_private_authority_is_trusted_when_it_is_given_and_only_then(tmp_path: Path, opened: Any) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=model"]
+    files = ["-keyout", str(key), "-out", str(certificate), "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*request, *files], check=True, capture_output=True)
+    with running(Scripted().app(), ssl_keyfile=str(key), ssl_certfile=str(certificate)) as url:
+        trusting = opened(HttpRanker, url, ClientConfig(ca_file=certificate))
+        assert trusting.score_many("nurse", items(1), 5.0) == [0.25]
+        trusting.close()
+        wary = opened(HttpRanker, url)
+        with pytest.raises(ModelUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
+            wary.score_many("nurse", items(1), 5.0)
+
+
+def test_certificate_authorities_that_cannot_be_read_are_refused_when_opened(tmp_path: Path) -> None:
+    path = write_tokenizer(tmp_path, word_piece_tokenizer())
+    with pytest.raises(ConfigError, match="cannot read the certificate authorities"):
+        open_ranker("https://127.0.0.1:1", path, ClientConfig(ca_file=tmp_path / "none.pem"))

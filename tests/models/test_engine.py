@@ -11,7 +11,7 @@ from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from schemas.errors import ConfigError
 from tests.models.tiny import byte_level_tokenizer, write_checkpoint
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 SHAPES: list[dict[str, object]] = [
     {},
@@ -81,6 +81,7 @@ JOBS = [
     score_job(9, [8, 8], seed=170, softmax_over_labels=False, label_ids=[1, 2, 9]),
     score_job(9, [8, 30], seed=210, temperature=2.5),
     score_job(3, [2 + i % 40 for i in range(300)], seed=1000),
+    score_job(480, [1 + i % 7 for i in range(60)], seed=2000),
 ]
 
 

@@ -145,8 +145,16 @@ def test_a_directory_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(ConfigError, match="is not a tokenizer"):
         load_tokenizer(tmp_path)
+
+
+def test_a_directory_whose_config_and_tokenizer_do_not_fit_is_refused(tmp_path: Path) -> None:
+    path = write_tokenizer(tmp_path, word_piece_tokenizer())
+    (path / "config.json").write_text('{"max_position_embeddings": 512, "vocab_size": 9}')
+    with pytest.raises(ConfigError, match="the model only 9"):
+        Prompter.from_dir(path)
+    (path / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match="max_position_embeddings"):
-        Prompter.from_dir(tmp_path)
+        Prompter.from_dir(path)
 
 
 def load(tokenizer: Tokenizer) -> Tokenizer:

@@ -51,11 +51,15 @@ def write_tokenizer(path: Path, tokenizer: Tokenizer, context: int = 2048) -> Pa
 
 
 def write_checkpoint(path: Path, tokenizer: Tokenizer, *, name: str = "tiny@1", **changes: object) -> Path:
-    """A random Qwen3 checkpoint as transformers itself saves it."""
+    """A random Qwen3 checkpoint as transformers would save it."""
     import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
+    from safetensors.torch import save_file
 
-    shape: dict[str, object] = {
+    from models.engine.checkpoint import expected_weights, read_shape
+
+    config: dict[str, object] = {
+        "model_type": "qwen3",
+        "architectures": ["Qwen3ForCausalLM"],
         "vocab_size": tokenizer.get_vocab_size(),
         "hidden_size": 32,
         "num_hidden_layers": 2,
@@ -64,12 +68,20 @@ def write_checkpoint(path: Path, tokenizer: Tokenizer, *, name: str = "tiny@1", 
         "head_dim": 16,
         "intermediate_size": 48,
         "max_position_embeddings": 512,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 10_000.0,
+        "tie_word_embeddings": False,
         "eos_token_id": 1,
-        "initializer_range": 0.3,
+        **changes,
     }
-    torch.manual_seed(0)
-    model = Qwen3ForCausalLM(Qwen3Config(**shape | changes))
-    model.save_pretrained(path)
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "config.json").write_text(json.dumps(config))
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        key: (0.3 if len(size) > 1 else 1.0) * torch.randn(size, generator=generator)
+        for key, size in expected_weights(read_shape(path)).items()
+    }
+    save_file(weights, path / "model.safetensors", metadata={"format": "pt"})
     tokenizer.save(str(path / "tokenizer.json"))
     (path / "nearline.json").write_text(json.dumps({"name": name}))
     return path
