@@ -6,6 +6,7 @@ from functools import lru_cache
 from models.prompts import summarizer_input
 from models.summarizer import Rejected, Summary
 from schemas.codec import Codec
+from schemas.compiled import constructor
 from schemas.errors import DecodeError
 from schemas.keys import text_hash
 from schemas.merge import delta, is_current, merge, outcome, promised
@@ -13,6 +14,9 @@ from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate
 from storage.features import FeatureStore, FeatureWrite, RawText
 
 _NEEDS_POSTING = frozenset((Op.ADD, Op.UPDATE, Op.REPOST))
+_record = constructor(FeatureRecord)
+_raw_text = constructor(RawText)
+_feature_write = constructor(FeatureWrite)
 _NO_CONTENT = frozenset((Op.CLOSE, Op.REMOVE))
 
 
@@ -51,7 +55,7 @@ class Work:
         """What there is to write; nothing where the record stays or the rows go apart."""
         if self.record is None or self.record == self.before or self.apart():
             return None
-        return FeatureWrite(posting_id=self.posting_id, seen=self.seen, record=self.record, text=self.text)
+        return _feature_write(posting_id=self.posting_id, seen=self.seen, record=self.record, text=self.text)
 
     def apart(self) -> bool:
         """Whether one of several rows spoils the others, so that each has to go by itself."""
@@ -117,7 +121,7 @@ def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
 
     The generation is read from the model's name in the answer.
     """
-    return FeatureRecord(
+    return _record(
         posting_id=record.posting_id,
         version=record.version,
         state=record.state,
@@ -174,7 +178,7 @@ def _step(work: Work, update: PostingUpdate, row: int) -> Outcome:
                 work.content_rows.clear()
             work.content_rows.append(row)
             work.input_text = text
-            work.text = RawText(
+            work.text = _raw_text(
                 content_version=version, content_hash=content_hash, description=posting.description
             )
     elif update.op is Op.REMOVE and after.content_version == NEVER:

@@ -145,7 +145,7 @@ def outcome(before: FeatureRecord | None, update: PostingUpdate, after: FeatureR
     A text that waits for its summary counts as summarized again; a fold over a batch that summarizes at its end
     passes `promised(before)`, so that outcomes do not depend on where batches are cut.
     """
-    old = before or _blank(update.posting_id)
+    old = before or _NOTHING
     pending = old.summary_hash != old.input_hash
     if _content(after) != _content(old) and update.op is not Op.REMOVE:
         if pending or after.input_hash != old.input_hash:
@@ -209,3 +209,7 @@ def _summary(record: FeatureRecord, text_hash: bytes) -> tuple[bool, int, int, b
 
 def _blank(posting_id: str) -> FeatureRecord:
     return FeatureRecord(posting_id=posting_id, version=NEVER)
+
+
+#: What a posting's first event finds; only its registers are compared.
+_NOTHING = _blank("")
