@@ -16,7 +16,7 @@ class Component:
     env: Mapping[str, str] = field(default_factory=dict)
     #: runs once each time the component has become ready (create topics, say)
     on_ready: Callable[[], object] = lambda: None
-    ready_timeout_s: float = 90.0
+    ready_timeout_s: float = 120.0
     stop_timeout_s: float = 20.0
 
 
@@ -31,7 +31,7 @@ class Submission:
     ready: Callable[[], bool]
     cancel: Callable[[], None]
     env: Mapping[str, str] = field(default_factory=dict)
-    ready_timeout_s: float = 120.0
+    ready_timeout_s: float = 300.0
 
 
 def answers(url: str, timeout_s: float = 2.0) -> bool:

@@ -34,7 +34,7 @@ def waves(settings: StackSettings) -> list[list[Component | Submission]]:
     ]
 
 
-def up(settings: StackSettings, timeout_s: float = 300.0) -> None:
+def up(settings: StackSettings, timeout_s: float = 600.0) -> None:
     """Start the stack detached and wait until every component is healthy.
 
     Raises ConfigError (missing tool, port in use, already up) or ComponentFailed with the culprit's last lines.

@@ -1,0 +1,114 @@
+"""The whole local stack: the sample goes in, features and alerts come out, parts die in between, nothing is left."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from models.remote import open_ranker, open_summarizer
+from nearline.stack import daemon, processes
+from nearline.stack.settings import StackSettings
+from nearline.stack.supervisor import read_state
+from pipeline.local import LocalPath
+from schemas.errors import ConfigError
+from schemas.events import BrokenLine, read_events
+from storage.base import open_store
+from storage.dump import record_dict
+from storage.features import FeatureStore
+from storage.memory import MemoryStore
+from streaming.kafka_settings import KafkaSettings
+from streaming.replayer import replay_updates, send_searches
+from tests.faults import verify, world
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def stack(stack_settings: StackSettings) -> Iterator[StackSettings]:
+    home = stack_settings.home.with_name(stack_settings.home.name + "-whole")
+    settings = StackSettings(
+        home=home, port_base=stack_settings.port_base + 100, models="instant", checkpoint_s=2.0
+    )
+    daemon.up(settings, timeout_s=300)
+    yield settings
+    left = daemon.down(home)
+    still = processes.marked(home)
+    assert (left, still) == (0, []), "down leaves nothing to kill and nothing running"
+
+
+def nearline(stack: StackSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nearline", *arguments, "--home", str(stack.home)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"}
+    )
+
+
+def test_a_replay_with_kills_in_its_middle_ends_as_the_same_functions_in_one_process(
+    stack: StackSettings,
+) -> None:
+    kafka = KafkaSettings(bootstrap=stack.bootstrap)
+    events = list(read_events(world.SAMPLE / "stream.jsonl"))
+    searches = world.sample_searches()
+    send_searches(kafka, searches)
+    replay_updates(kafka, events[: len(events) // 2], rate_per_s=60)
+    for component in ("consumer", "taskmanager", "matcher"):
+        world.kill(stack, component)
+    replay_updates(kafka, events[len(events) // 2 :], rate_per_s=60)
+    observer = world.await_end(stack, len(events), timeout_s=240)
+    observer.close()
+
+    assert observer.seen.counts()["dead_letters"] == sum(isinstance(event, BrokenLine) for event in events)
+    local = LocalPath(MemoryStore(time.time), open_summarizer("instant:"), open_ranker("instant:"))
+    local.subscribe(searches)
+    local.replay(events)
+    with closing(open_store(stack.store_url)) as store:
+        final = {record.posting_id: record for record in FeatureStore(store).scan()}
+    assert {k: record_dict(r) for k, r in final.items()} == {
+        r.posting_id: record_dict(r) for r in local.features.scan()
+    }
+    evidence = verify.gather(kafka)
+    assert verify.broken_promises(evidence, final, searches, open_ranker("instant:")) == []
+    assert len(evidence.alerts) > 10
+
+
+def test_status_shows_every_component_and_its_restarts(stack: StackSettings) -> None:
+    world.await_health(stack, time.time(), 120)
+    shown = nearline(stack, "status")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    names = ["kafka", "jobmanager", "taskmanager", "feature-job", "matcher", "consumer"]
+    assert all(name in shown.stdout for name in names)
+    assert {s["name"]: s["restarts"] for s in read_state(stack.home)}["taskmanager"] == 1
+
+
+def test_the_store_and_the_dead_letters_can_be_read_by_command(stack: StackSettings) -> None:
+    dumped = nearline(stack, "store", "dump")
+    assert dumped.returncode == 0, dumped.stderr
+    assert len(dumped.stdout.splitlines()) > 60
+    listed = nearline(stack, "dlq", "list")
+    assert "postings.updates/" in listed.stdout
+
+
+def test_explain_says_why_a_pair_alerted(stack: StackSettings) -> None:
+    alert = verify.gather(KafkaSettings(bootstrap=stack.bootstrap)).alerts[0]
+    shown = nearline(stack, "explain", alert.search_id, alert.posting_id)
+    assert shown.returncode == 0, shown.stderr
+    assert "p_yes" in shown.stdout or "not open" in shown.stdout
+
+
+def test_a_second_stack_in_the_same_home_is_refused(stack: StackSettings) -> None:
+    with pytest.raises(ConfigError, match="already up"):
+        daemon.up(stack)
+
+
+def test_a_stack_whose_ports_are_taken_is_refused_and_starts_nothing(
+    stack: StackSettings, tmp_path: Path
+) -> None:
+    other = StackSettings(home=tmp_path / "other", port_base=stack.port_base)
+    with pytest.raises(ConfigError, match=r"ports in use: .*\(kafka\)"):
+        daemon.up(other)
+    assert processes.marked(other.home) == []
