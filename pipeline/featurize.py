@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from models.summarizer import Summarizer, Unavailable
 from pipeline.fold import Fold
 from schemas.codec import Codec
-from schemas.errors import ModelUnavailable, StoreFull, StoreUnavailable
+from schemas.errors import ModelUnavailable
 from schemas.records import Outcome
 from storage.features import FeatureStore
 
@@ -103,15 +103,13 @@ class Featurizer:
         return outage
 
     def _write(self, fold: Fold) -> None:
-        """Write what changed; raises StoreFull or StoreUnavailable, also where a single key says so."""
+        """Write what changed; a record or text that no store takes is its row's failure."""
         writes = [write for work in fold.works.values() if (write := work.write()) is not None]
         results = self._store.merge_many(writes) if writes else []
         for write, result in zip(writes, results, strict=True):
             work = fold.works[write.posting_id]
             if isinstance(result, bytes):
                 work.stored = result
-            elif isinstance(result, StoreFull | StoreUnavailable):
-                raise result
             else:
                 work.failure = str(result)
 

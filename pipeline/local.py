@@ -13,7 +13,7 @@ from models.ranker import Ranker
 from models.summarizer import Summarizer
 from pipeline.alert import AlertStep, Fate, Located
 from pipeline.featurize import Featurizer, OutcomeRow, SourceRow
-from pipeline.match import LexicalMatcher, meet
+from pipeline.match import LexicalMatcher
 from pipeline.score import CachedScorer
 from pipeline.windows import Windows, WindowSettings
 from schemas.codec import decode, encode
@@ -74,12 +74,12 @@ class LocalPath:
 
     def subscribe(self, searches: Iterable[SavedSearch]) -> list[Alert]:
         """Hold these searches; they meet the open postings that the store already has."""
-        wanted, requests = list(searches), list[ScoreRequest]()
-        for search in wanted:
+        newcomers, requests = LexicalMatcher(), list[ScoreRequest]()
+        for search in searches:
             self._matcher.put_search(search)
+            newcomers.put_search(search)
         for feature in self.features.scan():
-            met = [search for search in wanted if any(meet(search, (feature,)))]
-            requests += self._collect(met, feature, self._now_ms())
+            requests += self._collect(newcomers.match(feature), feature, self._now_ms())
         return self._settle(requests)
 
     def push(self, events: Sequence[PostingUpdate | BrokenLine]) -> list[OutcomeRow]:

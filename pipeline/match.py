@@ -1,7 +1,7 @@
 """New features × saved searches: hard filters and a lexical match (semantics page, 'Matching')."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -145,11 +145,6 @@ class LexicalMatcher:
 
     def __contains__(self, search_id: str) -> bool:
         return search_id in self._searches
-
-
-def meet(search: SavedSearch, features: Iterable[FeatureRecord]) -> Iterator[FeatureRecord]:
-    """The postings in the store that a new or changed search is a candidate for."""
-    return (feature for feature in features if ready(feature) and passes(search, feature))
 
 
 @lru_cache(maxsize=65_536)

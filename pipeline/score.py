@@ -32,19 +32,22 @@ class CachedScorer:
         known = dict(zip(keys, self._cache.get_many(keys), strict=True))
         missing = {key: item for key, item in zip(keys, items, strict=True) if known[key] is None}
         if missing:
-            scores = self._ranker.score_many(query, list(missing.values()), deadline_s)
+            known.update(self._ask(query, missing, deadline_s))
             if self._ranker.model != model:
-                keep = self._keys(self._ranker.model, query, list(missing.values()))
-                self._cache.put_many(list(zip(keep, scores, strict=True)))
-                return self.score_many(query, items, deadline_s)
-            found = dict(zip(missing, scores, strict=True))
-            self._cache.put_many(list(found.items()))
-            known.update(found)
+                # what the cache gave is another model's: one more call, for everything
+                return self._ranker.score_many(query, items, deadline_s)
         return [score for key in keys if (score := known[key]) is not None]
 
     def peek_many(self, query: str, items: Sequence[Item]) -> list[float | None]:
         """What the cache holds under the ranker's present name, for explain."""
         return self._cache.get_many(self._keys(self._ranker.model, query, items))
+
+    def _ask(self, query: str, missing: dict[bytes, Item], deadline_s: float) -> dict[bytes, float]:
+        """Scores under the keys of `missing`; the cache gets them under the name that answered."""
+        items = list(missing.values())
+        scores = self._ranker.score_many(query, items, deadline_s)
+        self._cache.put_many(list(zip(self._keys(self._ranker.model, query, items), scores, strict=True)))
+        return dict(zip(missing, scores, strict=True))
 
     def _keys(self, model: str, query: str, items: Sequence[Item]) -> list[bytes]:
         asked = query_hash(query)

@@ -16,7 +16,7 @@ _UNSPACED = re.compile(
 )
 
 _STOP_TEXT = """
-a an and any are as at be by for from i in is it job jobs looking me my near of on or position positions posting
+a an and any are as at be by for from i in is job jobs looking me my near of on or position positions posting
 postings role roles that the this to vacancies vacancy want wanted we with within work you your
 """
 STOP_WORDS = frozenset(_STOP_TEXT.split())

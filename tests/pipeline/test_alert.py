@@ -1,11 +1,12 @@
 """The alert step: page 4's rules for thresholds, quotas, the ledger and postings that changed meanwhile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from models.prompts import Item
 from models.summarizer import InstantSummarizer
 from pipeline.alert import AlertSettings, AlertStep, Fate, Located
 from pipeline.featurize import Featurizer
@@ -277,3 +278,20 @@ def test_scores_of_two_models_never_mix_in_one_answer() -> None:
     world.ranker.scores = {"Nurse a": 0.91, "Nurse b": 0.92}
     alerts = step.run([request(1, "a", "b")]).alerts
     assert [(alert.p_yes, alert.model) for alert in alerts] == [(0.91, "table@2"), (0.92, "table@2")]
+
+
+def test_a_ranker_whose_name_changes_with_every_call_is_asked_twice_and_no_more() -> None:
+    world = World()
+    world.add("a")
+    names_ = iter(range(100))
+
+    class Rolling(TableRanker):
+        def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
+            self.renamed = f"table@{next(names_)}"
+            return super().score_many(query, items, deadline_s)
+
+    world.ranker = Rolling()
+    scorer, _ = cached(world)
+    step = AlertStep(world.features, scorer, AlertLedger(world.kv))
+    assert len(step.run([request(0, "a")]).alerts) == 1
+    assert len(world.ranker.calls) == 2

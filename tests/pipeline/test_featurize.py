@@ -1,14 +1,18 @@
 """`featurize`: outcomes add up, batches may be cut anywhere, failures cost only what they must."""
 
 from collections import Counter
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
 from schemas.codec import decode
-from schemas.errors import ModelUnavailable
+from schemas.errors import ModelUnavailable, StoreFull
 from schemas.records import FeatureRecord, Op, Outcome, State
+from storage.base import MAX_VALUE_BYTES, open_store
+from storage.features import FeatureStore
 from tests.pipeline.builders import FlakySummarizer, content, memory, memory_kv, rows, update
 
 
@@ -182,3 +186,34 @@ def test_raw_text_of_the_winning_content_is_kept_and_erased_with_its_posting() -
     featurizer.featurize(rows([update("p", 4, Op.REMOVE)]))
     featurizer.featurize(rows([update("p", 3, Op.UPDATE, content("A", "text 3"))]))
     assert store.texts(["p"]) == [None]
+
+
+def test_a_text_that_no_store_takes_is_a_dead_letter_and_costs_its_posting_nothing_else() -> None:
+    store = memory()
+    events = [
+        update("p", 1, Op.ADD, content("Nurse", "a ward")),
+        update("p", 2, Op.UPDATE, content("Nurse", "word " * (MAX_VALUE_BYTES // 5 + 1))),
+        update("p", 3, Op.CLOSE),
+        update("q", 1, Op.ADD, content("Chef", "a kitchen")),
+    ]
+    outcomes = Featurizer(store, InstantSummarizer()).featurize(rows(events))
+    assert [row.outcome for row in outcomes] == [
+        Outcome.SUMMARIZED,
+        Outcome.DEAD_LETTERS,
+        Outcome.CLOSED,
+        Outcome.SUMMARIZED,
+    ]
+    record, other = store.get_many(["p", "q"])
+    assert record is not None
+    assert other is not None
+    assert (record.state, record.content_version, record.summary) == (State.CLOSED, 1, "a ward")
+
+
+def test_a_full_store_is_an_outage_and_no_dead_letter(tmp_path: Path) -> None:
+    with closing(open_store(f"lmdb://{tmp_path}?sync=os&map_size=1M")) as kv:
+        featurizer = Featurizer(FeatureStore(kv), InstantSummarizer())
+        big = rows([update(f"p{n}", 1, Op.ADD, content("Nurse", "word " * 20_000)) for n in range(40)])
+        with pytest.raises(StoreFull):
+            featurizer.featurize(big)
+        small = rows([update("p", 1, Op.ADD, content("Nurse", "a ward"))])
+        assert featurizer.featurize(small)[0].outcome is Outcome.SUMMARIZED

@@ -1,5 +1,6 @@
 """The whole path in one process: any batch size, any order, one end state."""
 
+import itertools
 import random
 from collections import Counter
 from pathlib import Path
@@ -166,6 +167,17 @@ def test_a_new_search_meets_the_open_postings_that_the_store_already_has() -> No
     made.push([update("q", 1, Op.ADD, content("Nurse", "closed")), update("q", 2, Op.CLOSE)])
     assert [alert.posting_id for alert in made.subscribe([search("nurse")])] == ["p"]
     assert made.subscribe([search("nurse")]) == []
+
+
+def test_a_second_replay_into_the_same_store_alerts_no_pair_again() -> None:
+    kv, now = MemoryStore(lambda: 0.0), itertools.count(1_000)
+    events: list[Event] = [update("p", 1, Op.ADD, content("Nurse", "a ward"))]
+    alerts = []
+    for _ in range(2):
+        made = LocalPath(kv, InstantSummarizer(), LexicalRanker(), clock=lambda: float(next(now)))
+        made.subscribe([search("nurse")])
+        alerts += made.replay(events).alerts
+    assert len(alerts) == 1
 
 
 def test_a_search_that_matches_everything_alerts_for_every_open_posting() -> None:
