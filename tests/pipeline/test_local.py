@@ -113,6 +113,7 @@ def _updates(draw: st.DrawFn) -> PostingUpdate:
     return update(draw(st.sampled_from("ab")), draw(st.integers(0, 6)), op, posting)
 
 
+@pytest.mark.timeout(60)
 @given(st.lists(_updates(), max_size=25), st.integers(1, 8))
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_outcomes_and_store_do_not_depend_on_the_batch_size(events: list[PostingUpdate], size: int) -> None:
@@ -124,6 +125,7 @@ def test_outcomes_and_store_do_not_depend_on_the_batch_size(events: list[Posting
     assert one.report.updates_in == sum(one.report.outcomes.values()) == len(events)
 
 
+@pytest.mark.timeout(60)
 @given(st.lists(_updates(), max_size=20), st.randoms(use_true_random=False), st.integers(1, 8))
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_order_with_duplicates_and_replays_ends_in_one_state(

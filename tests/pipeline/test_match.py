@@ -105,8 +105,9 @@ def test_different_words_keep_different_stems() -> None:
     )
 
 
+@pytest.mark.timeout(60)
 @given(st.text(max_size=200))
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 def test_any_text_has_terms_that_a_posting_of_the_same_text_holds(text: str) -> None:
     assert terms(text) <= terms(f"{text}\nmore words")
     assert passes(search(text), feature(title=text))
@@ -116,8 +117,9 @@ WORDS = ["nurse", "ward", "night", "driver", "truck", "python", "the", "remote",
 _texts = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
 
 
+@pytest.mark.timeout(60)
 @given(st.lists(st.tuples(st.integers(0, 8), st.none() | _texts), max_size=30), st.lists(_texts, min_size=1))
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 def test_the_index_finds_what_the_plain_definition_finds(
     edits: list[tuple[int, str | None]], titles: list[str]
 ) -> None:
