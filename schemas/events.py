@@ -115,8 +115,8 @@ def parse_search(row: dict[str, Any]) -> SavedSearch:
         location=fields.label(row.get("location"), "location"),
         remote=None if remote is None else remote != "onsite",
         employment_type=fields.employment_type(row.get("employment_type"), "employment_type"),
-        threshold=_number(row, "threshold", _DEFAULTS.threshold, 1.0),
-        top_k=int(_number(row, "top_k", _DEFAULTS.top_k, 2**31 - 1)),
+        threshold=float(_number(row, "threshold", _DEFAULTS.threshold, 1, whole=False)),
+        top_k=int(_number(row, "top_k", _DEFAULTS.top_k, 2**31 - 1, whole=True)),
     )
 
 
@@ -197,12 +197,13 @@ def _identifier(value: Any, name: str) -> str:
     return identifier
 
 
-def _number(row: dict[str, Any], name: str, default: float, most: float) -> float:
+def _number(row: dict[str, Any], name: str, default: float, most: int, *, whole: bool) -> float:
     value = row.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise EventError(f"{name} must be a number from 0 to {most}, not {_short(value)}")
+    allowed = int if whole else int | float
+    if isinstance(value, bool) or not isinstance(value, allowed) or not 0 <= value <= most:
+        raise EventError(f"{name} must be a {'whole ' * whole}number from 0 to {most}, not {_short(value)}")
     return value
 
 

@@ -75,12 +75,11 @@ def salary(value: Any, name: str) -> str | None:
     fields = {key: part for key, raw in value.items() if (part := label(raw, f"{name}.{key}"))}
     if "text" in fields:
         return fields["text"]
-    low, high = fields.pop("min", None), fields.pop("max", None)
-    amount = " ".join(part for part in (_range(low, high), fields.pop("currency", None)) if part)
-    unit = fields.pop("unit", None)
-    if unit and amount:
-        amount = f"{amount} per {unit.lower()}"
-    return ", ".join(([amount] if amount else []) + [f"{key} {part}" for key, part in fields.items()]) or None
+    amount = _range(fields.pop("min", None), fields.pop("max", None))
+    currency, unit = fields.pop("currency", None), fields.pop("unit", None)
+    if amount:
+        amount += (f" {currency}" if currency else "") + (f" per {unit.lower()}" if unit else "")
+    return ", ".join([amount] * bool(amount) + [f"{key} {part}" for key, part in fields.items()]) or None
 
 
 def _range(low: str | None, high: str | None) -> str:

@@ -102,3 +102,68 @@ dead_letters = st.builds(
     sha256=text,
 )
 records = updates | features | searches | requests | alerts | dead_letters
+
+_POSTING = Posting(
+    title="Night nurse",
+    company="Northern Trust",
+    location=None,
+    employment_type="part-time",
+    remote="onsite",
+    salary="£28,000",
+    description="Three nights a week.\nTeam of eight. Schichtzulage: 25 %, später mehr.",
+)
+_SEARCH = SavedSearch(search_id="s-1", query="nurse nights", location="Leeds", remote=False, threshold=0.25)
+EXAMPLES: list[PostingUpdate | FeatureRecord | SavedSearch | ScoreRequest | Alert | DeadLetter] = [
+    PostingUpdate(posting_id="p-1", version=1432672807000000, op=Op.ADD, posting=_POSTING),
+    FeatureRecord(
+        posting_id="p-1",
+        version=1432672807000001,
+        state=State.CLOSED,
+        lifecycle_version=1432672807000001,
+        episode=1432672807000000,
+        content_version=1432672807000000,
+        content_hash=bytes(range(16)),
+        title="Night nurse",
+        company="Northern Trust",
+        input_hash=bytes(range(16, 32)),
+        summary_version=1432672807000000,
+        summary_hash=bytes(range(16, 32)),
+        summary="nurse, nights, team of eight",
+        summary_tokens=9,
+        input_tokens=300,
+        model="summarizer@7",
+        generation=7,
+    ),
+    _SEARCH,
+    ScoreRequest(
+        search=_SEARCH,
+        candidates=(
+            Candidate(posting_id="p-1", version=1432672807000001, updated_ms=1432672807123),
+            Candidate(posting_id="p-2", version=5, updated_ms=0),
+        ),
+        created_ms=1432672807999,
+    ),
+    Alert(
+        alert_id="0123456789abcdef0123456789abcdef",
+        search_id="s-1",
+        posting_id="p-1",
+        version=1432672807000001,
+        episode=1432672807000000,
+        query="nurse nights",
+        title="Night nurse",
+        company=None,
+        p_yes=0.8125,
+        model="ranker@1",
+        updated_ms=1432672807123,
+    ),
+    DeadLetter(
+        reason="damaged posting_update",
+        topic="postings.updates",
+        partition=2,
+        offset=41,
+        key=b"p-1",
+        value=b"\x00\xff",
+        length=2,
+        sha256="ab" * 32,
+    ),
+]

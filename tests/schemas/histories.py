@@ -1,0 +1,124 @@
+"""Histories of one posting, their fold with a summarizer, and the record that page 4's table says they end in."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from schemas.keys import content_hash, text_hash
+from schemas.merge import delta, is_current, merge, outcome, promised
+from schemas.records import NEVER, FeatureRecord, Op, Outcome, Posting, PostingUpdate, State
+
+ID = "p"
+CONTENT_OPS = (Op.ADD, Op.UPDATE, Op.REPOST, Op.OPEN)
+RANK = [State.OPEN, State.CLOSED, State.REMOVED]
+
+texts = st.sampled_from(["", "  ", "nights", "days", "nights and days"])
+postings = st.builds(
+    Posting,
+    title=st.sampled_from(["Nurse", "Cook"]),
+    salary=st.sampled_from([None, "10", "12"]),
+    description=texts,
+)
+
+
+def _event(version: int, op: Op, posting: Posting, bare: bool) -> PostingUpdate:
+    absent = op in {Op.CLOSE, Op.REMOVE} or (op is Op.OPEN and bare)
+    return PostingUpdate(posting_id=ID, version=version, op=op, posting=None if absent else posting)
+
+
+events = st.builds(_event, st.integers(0, 7), st.sampled_from(Op), postings, st.booleans())
+histories = st.lists(events, min_size=1, max_size=9)
+
+
+def input_hash(update: PostingUpdate) -> bytes:
+    """As the pipeline: over title and description, white space apart."""
+    posting = update.posting
+    return b"" if posting is None else text_hash(f"{posting.title}\n{posting.description.strip()}")
+
+
+def summarized(record: FeatureRecord, generation: int = 1) -> FeatureRecord:
+    """The record once a deterministic summarizer has read its text."""
+    if is_current(record):
+        return record
+    made = FeatureRecord(
+        posting_id=record.posting_id,
+        version=record.content_version,
+        summary_version=record.content_version,
+        summary_hash=record.input_hash,
+        summary=f"{record.input_hash.hex()} by {generation}",
+        summary_tokens=4,
+        input_tokens=9,
+        model=f"summarizer@{generation}",
+        generation=generation,
+    )
+    return merge(record, made)
+
+
+def step(before: FeatureRecord | None, update: PostingUpdate) -> FeatureRecord:
+    change = delta(update, input_hash(update))
+    return change if before is None else merge(before, change)
+
+
+def fold(history: Sequence[PostingUpdate]) -> tuple[FeatureRecord, list[Outcome]]:
+    """One by one, every text summarized as it comes."""
+    record: FeatureRecord | None = None
+    outcomes = []
+    for update in history:
+        after = step(record, update)
+        outcomes.append(outcome(record, update, after))
+        record = summarized(after)
+    assert record is not None
+    return record, outcomes
+
+
+def batch(
+    record: FeatureRecord | None, updates: Sequence[PostingUpdate]
+) -> tuple[FeatureRecord, list[Outcome]]:
+    """A batch without its summaries, as it stands when the model is down; outcomes as if it were up."""
+    counted, outcomes = record, []
+    for update in updates:
+        after = step(record, update)
+        outcomes.append(outcome(counted, update, after))
+        record, counted = after, promised(after)
+    assert record is not None
+    return record, outcomes
+
+
+def expected(history: Sequence[PostingUpdate]) -> FeatureRecord:
+    """The record by the registers' definition: maxima over the set of events, no fold."""
+    removed = max([u.version for u in history if u.op is Op.REMOVE], default=NEVER)
+    episode = max([u.version for u in history if u.op in {Op.ADD, Op.OPEN}], default=NEVER)
+    states = {Op.CLOSE: State.CLOSED, Op.REMOVE: State.REMOVED}
+    lives = [(u.version, RANK.index(states.get(u.op, State.OPEN))) for u in history if u.op is not Op.UPDATE]
+    lifecycle, rank = max(lives, default=(NEVER, 0))
+    record = FeatureRecord(
+        posting_id=ID,
+        version=max(u.version for u in history if u.op is not Op.UPDATE) if lives else NEVER,
+        state=RANK[rank],
+        lifecycle_version=lifecycle,
+        episode=episode,
+        removed_version=removed,
+    )
+    contents = [
+        (u.version, content_hash(u.posting), u)
+        for u in history
+        if u.posting is not None and u.op in CONTENT_OPS and u.version > removed
+    ]
+    if not contents:
+        return record
+    version, digest, update = max(contents, key=lambda each: each[:2])
+    posting = update.posting
+    assert posting is not None
+    with_content = replace(
+        record,
+        version=max(record.version, version),
+        content_version=version,
+        content_hash=digest,
+        title=posting.title,
+        salary=posting.salary,
+        input_hash=input_hash(update),
+    )
+    if posting.description.strip():
+        return summarized(with_content)
+    return replace(with_content, summary_version=version, summary_hash=with_content.input_hash)
