@@ -37,4 +37,6 @@ class ServeConfig:
     drain_s: int = 30
     """How long requests in hand may take after SIGTERM."""
     limits: Limits = field(default_factory=Limits)
-    batching: BatchConfig = field(default_factory=BatchConfig)
+    ranker_batching: BatchConfig = field(default_factory=lambda: BatchConfig(batch_tokens=8_192))
+    """Small batches: on a CPU larger ones are no faster, and every request waits for its whole batch."""
+    summarizer_batching: BatchConfig = field(default_factory=BatchConfig)

@@ -52,8 +52,8 @@ def load(config: ServeConfig) -> tuple[Ranker | None, Summarizer | None]:
     if not ranker and not summarizer:
         raise ConfigError("nothing to serve: give a ranker or a summarizer directory, or ask for instant")
     return (
-        host_ranker(ranker, config.batching) if ranker else None,
-        host_summarizer(summarizer, config.batching) if summarizer else None,
+        host_ranker(ranker, config.ranker_batching) if ranker else None,
+        host_summarizer(summarizer, config.summarizer_batching) if summarizer else None,
     )
 
 

@@ -93,7 +93,7 @@ class process:  # noqa: N801  (reads as what it starts)
 
     def __enter__(self) -> tuple[subprocess.Popen[bytes], str]:
         url = f"http://127.0.0.1:{self._port}"
-        eventually(lambda: reachable(url), wanted=True, within_s=40)
+        eventually(lambda: reachable(url), wanted=True, within_s=90)
         return self._process, url
 
     def __exit__(self, *_: object) -> None:

@@ -39,7 +39,7 @@ def test_a_retry_after_beyond_the_deadline_is_handed_to_the_caller_at_once(
     with pytest.raises(ModelUnavailable) as refused:
         opened(HttpRanker, url).score_many("nurse", items(1), 5.0)
     assert refused.value.retry_after_s == 60
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 5.0
 
 
 def test_retries_end(server: tuple[Scripted, str], opened: Any) -> None:
@@ -70,7 +70,7 @@ def test_a_stalled_server_is_left_at_the_deadline_of_the_whole_batch(
     begun = time.monotonic()
     config = ClientConfig(concurrency=2, attempt_s=30.0)
     got = opened(HttpSummarizer, url, config).summarize_many([f"text {i}" for i in range(9)], 0.6)
-    assert 0.5 < time.monotonic() - begun < 2.0
+    assert 0.5 < time.monotonic() - begun < 5.0
     assert [type(outcome) for outcome in got] == [Unavailable] * 9
 
 
@@ -90,7 +90,7 @@ def test_a_server_that_never_speaks_is_left_at_the_deadline(opened: Any) -> None
         begun = time.monotonic()
         with pytest.raises(ModelUnavailable):
             opened(HttpRanker, url).score_many("nurse", items(2), 0.5)
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 5.0
 
 
 NONSENSE: dict[str, Reply] = {
@@ -145,7 +145,7 @@ def test_an_input_that_fails_three_times_beside_good_neighbours_is_poison(
     replies: dict[int | str, Reply] = {"nonsense": {"choices": []}, "hang": 4.0}
     reply = replies[harm] if isinstance(harm, str) else status(harm)
     scripted.hurt_by = lambda body: reply if is_poison(body) else None
-    config = ClientConfig(backoff_s=0.01, backoff_max_s=0.05, attempt_s=0.3)
+    config = ClientConfig(backoff_s=0.01, backoff_max_s=0.05, attempt_s=0.8)
     got = opened(HttpSummarizer, url, config).summarize_many(["fine", POISON, "good"], 8.0)
     assert [type(outcome) for outcome in got] == [Summary, Rejected, Summary]
     asked = [body for route, body, _ in scripted.seen if route == "/v1/completions" and is_poison(body)]

@@ -109,7 +109,7 @@ def test_a_server_with_nothing_to_serve_says_what_to_give() -> None:
         serve(ServeConfig())
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_sigterm_lets_a_request_in_hand_finish_and_ends_with_status_zero() -> None:
     with process("--instant") as (server, url):
         body = json.dumps(COMPLETION).encode()
@@ -127,7 +127,7 @@ def test_sigterm_lets_a_request_in_hand_finish_and_ends_with_status_zero() -> No
         assert server.wait(20) == 0
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_a_checkpoint_is_served_by_the_command_and_a_wrong_one_is_refused(
     checkpoint: Path, tmp_path: Path
 ) -> None:
