@@ -95,6 +95,14 @@ def test_scores_of_requests_computed_together_equal_a_plain_forward_of_each_prom
         )
 
 
+def test_a_directory_that_transformers_saved_is_read_as_the_one_it_came_from(
+    engine: Qwen3Engine, reference: Any, checkpoint: Path, tmp_path: Path
+) -> None:
+    reference.save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_bytes((checkpoint / "tokenizer.json").read_bytes())
+    assert Qwen3Engine(tmp_path, CONFIG).score_many(JOBS[:2]) == engine.score_many(JOBS[:2])
+
+
 def test_a_request_scores_alike_alone_and_in_company(one: Path) -> None:
     engine = Qwen3Engine(one, CONFIG)
     together = engine.score_many(JOBS)
