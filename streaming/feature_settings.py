@@ -34,6 +34,7 @@ class FeatureJobSettings:
     bundle_ms: int = 50
     deadline_s: float = 45.0
     checkpoint_s: float = 10.0
+    max_backoff_s: float = 60.0
 
     def __post_init__(self) -> None:
         for name in ("parallelism", "batch_size", "bundle_ms", "checkpoint_s"):
@@ -60,7 +61,7 @@ class FeatureJobSettings:
             "execution.checkpointing.min-pause": f"{min(5000, round(self.checkpoint_s * 1000))} ms",
             "restart-strategy.type": "exponential-delay",
             "restart-strategy.exponential-delay.initial-backoff": "1 s",
-            "restart-strategy.exponential-delay.max-backoff": "60 s",
+            "restart-strategy.exponential-delay.max-backoff": f"{round(self.max_backoff_s * 1000)} ms",
             # longer than a failing round lasts (a batch's deadline and a full backoff), or the backoff never grows
             "restart-strategy.exponential-delay.reset-backoff-threshold": "10 min",
             # timestamps cross into pandas as UTC: a local zone has ambiguous hours
@@ -177,6 +178,12 @@ def _parser(description: str) -> argparse.ArgumentParser:
         type=float,
         default=default["checkpoint_s"],
         help="time between commits of offsets (%(default)s)",
+    )
+    add(
+        "--max-backoff-s",
+        type=float,
+        default=default["max_backoff_s"],
+        help="longest pause between restarts while an outage lasts (%(default)s)",
     )
     return parser
 

@@ -125,7 +125,7 @@ def _job_arguments(settings: StackSettings) -> tuple[str, ...]:
             *tokenizer,
         ),
         *("--parallelism", str(settings.parallelism), "--batch-size", str(settings.batch_size)),
-        *("--checkpoint-s", str(settings.checkpoint_s)),
+        *("--checkpoint-s", str(settings.checkpoint_s), "--max-backoff-s", str(settings.max_backoff_s)),
     )
 
 

@@ -39,6 +39,7 @@ class StackSettings:
     cache: str | None = None
     window_s: float = 0.2
     checkpoint_s: float = 5.0
+    max_backoff_s: float = 60.0
     taskmanager_memory: str = "1728m"
 
     def port(self, role: str) -> int:

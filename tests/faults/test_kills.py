@@ -44,6 +44,8 @@ def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[StackSetti
         ranker_dir=TOKENIZER,
         summarizer_dir=TOKENIZER,
         checkpoint_s=2.0,
+        # twenty kills in a row would otherwise wait a minute each
+        max_backoff_s=3.0,
     )
     daemon.up(settings, timeout_s=600)
     try:
