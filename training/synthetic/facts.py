@@ -1,0 +1,105 @@
+"""What is true of a posting, what a query asks for, and the grade (0-4) that follows from the two."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from training.synthetic.lexicon import Occupation
+
+SOFT_LABELS = (0.02, 0.12, 0.40, 0.72, 0.97)
+"""p*_yes of grades 0-4: a little inside (0, 1), so that no logit has to run away."""
+
+CONFLICTS = {
+    "nights": ("days",),
+    "weekends": ("days",),
+    "rotating": ("days",),
+    "evenings": ("days",),
+    "days": ("nights", "weekends", "rotating", "evenings"),
+    "remote": ("onsite", "hybrid"),
+    "onsite": ("remote", "hybrid"),
+    "hybrid": ("remote", "onsite"),
+    "full_time": ("part_time", "job_share", "term_time"),
+    "part_time": ("full_time",),
+    "permanent": ("fixed_term", "seasonal", "freelance", "bank", "internship"),
+    "fixed_term": ("permanent",),
+    "internship": ("permanent", "senior"),
+    "entry": ("senior",),
+    "senior": ("entry",),
+    "degree": ("no_degree",),
+    "no_degree": ("degree",),
+    "teamwork": ("alone",),
+    "alone": ("teamwork",),
+}
+"""Facets whose presence contradicts a facet that a query asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The truth behind a posting: facet keys and skill names that its text states or denies."""
+
+    occupation: Occupation
+    facets: tuple[str, ...]
+    denied: tuple[str, ...]
+    skills: tuple[str, ...]
+    town: str | None
+
+    def evidence(self) -> frozenset[str]:
+        """All statements, as the tags that pieces of text carry."""
+        return frozenset(
+            [f"facet:{key}" for key in self.facets]
+            + [f"deny:{key}" for key in self.denied]
+            + [f"skill:{name}" for name in self.skills]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A search: its words, and what it hides. `needs` are tags `facet:KEY` or `skill:NAME`."""
+
+    text: str
+    occupation: Occupation | None
+    needs: tuple[str, ...]
+    town: str | None
+
+
+def grade(query: Query, occupation: Occupation, town: str | None, evidence: Collection[str]) -> int:
+    """0-4 for a posting of this occupation and town whose text read so far states `evidence`.
+
+    4: same occupation and all needs; 3: half of them, or a related occupation with all; 2: same occupation
+    with less, or in another town; 1: a need contradicted, or a related occupation with little; else 0.
+    """
+    met = sum(need in evidence for need in query.needs)
+    share = met / len(query.needs) if query.needs else 1.0
+    if query.occupation is None:
+        return 4 if share == 1 else 2 if share >= 0.5 else 0
+    same = occupation.key == query.occupation.key
+    if not same and occupation.group != query.occupation.group:
+        return 0
+    if any(contradicted(need, evidence) for need in query.needs):
+        return 1 if same else 0
+    value = _grade_same(share) if same else _grade_related(share, bool(query.needs))
+    away = query.town is not None and town is not None and town != query.town
+    return min(value, 2 if same else 1) if away else value
+
+
+def contradicted(need: str, evidence: Collection[str]) -> bool:
+    """Whether the text denies a need, or states what cannot hold together with it."""
+    kind, _, key = need.partition(":")
+    if f"deny:{key}" in evidence:
+        return True
+    return (
+        kind == "facet"
+        and need not in evidence
+        and any(f"facet:{other}" in evidence for other in CONFLICTS.get(key, ()))
+    )
+
+
+def _grade_same(share: float) -> int:
+    return 4 if share == 1 else 3 if share >= 0.5 else 2
+
+
+def _grade_related(share: float, asked: bool) -> int:
+    if share == 1:
+        return 3 if asked else 2
+    return 2 if share >= 0.5 else 1
