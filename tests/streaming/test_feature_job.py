@@ -30,7 +30,7 @@ def test_an_outage_may_fail_checkpoints_and_restarts_for_ever_with_a_bounded_pau
     options = SETTINGS.flink()
     assert options["execution.checkpointing.tolerable-failed-checkpoints"] == "10"
     assert options["restart-strategy.type"] == "exponential-delay"
-    assert options["restart-strategy.exponential-delay.max-backoff"] == "60 s"
+    assert options["restart-strategy.exponential-delay.max-backoff"] == "60000 ms"
 
 
 def test_a_new_group_reads_from_the_beginning_and_an_old_one_from_its_offsets() -> None:
