@@ -16,6 +16,8 @@ from streaming.messages import Message, Outgoing
 
 #: The largest message that any of our clients writes is a dead letter.
 MAX_REQUEST_BYTES = topics.DLQ.max_bytes
+#: A broker that comes back is found again within this; the client's default of 30 s would be felt as latency.
+MAX_RECONNECT_BACKOFF_MS = 2_000
 #: A broker that is down must not hold a loop up for its gauge.
 LAG_TIMEOUT_MS = 1_000
 
@@ -51,6 +53,7 @@ def reader(kafka: KafkaSettings, **more: Any) -> KafkaConsumer:
         isolation_level="read_committed",
         allow_auto_create_topics=False,
         fetch_max_wait_ms=100,
+        reconnect_backoff_max_ms=MAX_RECONNECT_BACKOFF_MS,
         **more,
     )
 
@@ -63,6 +66,7 @@ def producer(kafka: KafkaSettings, **more: Any) -> KafkaProducer:
         linger_ms=5,
         batch_size=64 * 1024,
         max_request_size=MAX_REQUEST_BYTES,
+        reconnect_backoff_max_ms=MAX_RECONNECT_BACKOFF_MS,
         allow_auto_create_topics=False,
         **more,
     )
