@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 
 from schemas.errors import ConfigError
 from schemas.records import DeadLetter
 from streaming import clients
 from streaming.kafka_settings import KafkaSettings
 from streaming.messages import Message, Outgoing
+from streaming.scan import scan
 from streaming.topics import DLQ, require_topics
 
 #: One replay at a time: a second one fences the first at its next transaction.
@@ -47,7 +48,7 @@ class Replayed(NamedTuple):
 def letters(kafka: KafkaSettings, *, first: int = 0, last: int | None = None) -> Iterator[Stored]:
     """The dead letters at offsets first..last (to the end when None), oldest first within a partition."""
     done = _done(kafka)
-    for batch in _scan(kafka):
+    for batch in scan(kafka, DLQ.name):
         yield from (stored(m, done) for m in batch if _within(m, first, last))
 
 
@@ -66,7 +67,7 @@ def replay(kafka: KafkaSettings, *, first: int = 0, last: int | None = None) -> 
         producer.init_transactions()
         done = _done(kafka)
         total = Replayed(0, 0, 0)
-        for batch in _scan(kafka):
+        for batch in scan(kafka, DLQ.name):
             found = [stored(m, done) for m in batch if _within(m, first, last)]
             total = Replayed(*(a + b for a, b in zip(total, _send_back(kafka, producer, found), strict=True)))
         return total
@@ -135,28 +136,12 @@ def places(message: Message) -> set[Place]:
 
 
 def _done(kafka: KafkaSettings) -> set[Place]:
-    return {place for batch in _scan(kafka) for message in batch for place in places(message)}
+    return {place for batch in scan(kafka, DLQ.name) for message in batch for place in places(message)}
 
 
 def _within(message: Message, first: int, last: int | None) -> bool:
     inside = first <= message.offset and (last is None or message.offset <= last)
     return inside and MARKER not in message.headers
-
-
-def _scan(kafka: KafkaSettings) -> Iterator[list[Message]]:
-    """Everything in the dead-letter topic up to the end that it has now."""
-    require_topics(kafka, (DLQ.name,))
-    consumer = clients.reader(kafka, auto_offset_reset="earliest")
-    try:
-        partitions = [TopicPartition(DLQ.name, p) for p in sorted(consumer.partitions_for_topic(DLQ.name))]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
-        while any(consumer.position(p) < ends[p] for p in partitions):
-            polled = clients.messages(consumer.poll(timeout_ms=500))
-            yield [m for m in polled if m.offset < ends[TopicPartition(DLQ.name, m.partition)]]
-    finally:
-        consumer.close()
 
 
 def _text(headers: Mapping[str, bytes], name: str) -> str:

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka import KafkaAdminClient
 
 from nearline.stack.broker import broker
 from nearline.stack.jars import ensure_jars
 from nearline.stack.processes import reap, spawn, stop, wait_until
 from nearline.stack.settings import StackSettings
 from streaming.kafka_settings import KafkaSettings
-from streaming.topics import TABLE, create_topics
-from tests.integration.kafka_stage import Stage
+from tests.integration.kafka_stage import Stage, fresh_topics
 
 BUILD = Path(__file__).parents[2] / "build"
 
@@ -58,15 +56,7 @@ def broker_address(stack_settings: StackSettings) -> Iterator[KafkaSettings]:
 @pytest.fixture
 def kafka(broker_address: KafkaSettings) -> KafkaSettings:
     """The broker with every topic of the table, new and empty."""
-    admin = KafkaAdminClient(**broker_address.python())
-    names = {topic.name for topic in TABLE}
-    try:
-        if old := names & set(admin.list_topics()):
-            admin.delete_topics(list(old))
-            assert wait_until(lambda: not names & set(admin.list_topics()), 20, 0.05)
-    finally:
-        admin.close()
-    assert wait_until(lambda: len(create_topics(broker_address)) == len(names), 20)
+    fresh_topics(broker_address)
     return broker_address
 
 

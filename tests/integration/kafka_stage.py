@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kafka import KafkaAdminClient, TopicPartition
 
+from nearline.stack.processes import wait_until
 from schemas.codec import decode, encode
 from schemas.errors import DecodeError
 from schemas.records import Alert, FeatureRecord, SavedSearch, ScoreRequest
@@ -152,3 +153,16 @@ def _readable(messages: Iterable[Message]) -> Iterator[ScoreRequest]:
     for message in messages:
         with contextlib.suppress(DecodeError):
             yield decode(ScoreRequest, message.value or b"")
+
+
+def fresh_topics(kafka: KafkaSettings) -> None:
+    """Every topic of the table, new and empty."""
+    names = {topic.name for topic in topics.TABLE}
+    admin = KafkaAdminClient(**kafka.python())
+    try:
+        if old := names & set(admin.list_topics()):
+            admin.delete_topics(list(old))
+            assert wait_until(lambda: not names & set(admin.list_topics()), 20, 0.05)
+    finally:
+        admin.close()
+    assert wait_until(lambda: len(topics.create_topics(kafka)) == len(names), 20)

@@ -1,0 +1,26 @@
+"""A whole topic, read once from its beginning to the end that it has now."""
+
+from collections.abc import Iterator
+
+from kafka import TopicPartition
+
+from streaming import clients
+from streaming.kafka_settings import KafkaSettings
+from streaming.messages import Message
+from streaming.topics import require_topics
+
+
+def scan(kafka: KafkaSettings, topic: str) -> Iterator[list[Message]]:
+    """Committed messages in batches as they arrive, each partition in offset order. ConfigError without the topic."""
+    require_topics(kafka, (topic,))
+    consumer = clients.reader(kafka, auto_offset_reset="earliest")
+    try:
+        partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(p) < ends[p] for p in partitions):
+            polled = clients.messages(consumer.poll(timeout_ms=500))
+            yield [m for m in polled if m.offset < ends[TopicPartition(topic, m.partition)]]
+    finally:
+        consumer.close()

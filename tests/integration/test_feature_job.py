@@ -1,0 +1,124 @@
+"""The feature job on a real cluster: one outcome for each source offset, and the store as a sequential fold leaves it."""
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from models.summarizer import InstantSummarizer
+from nearline.stack.settings import StackSettings
+from pipeline.featurize import Featurizer, SourceRow
+from schemas.codec import decode
+from schemas.records import FeatureRecord, Outcome
+from storage.base import open_store
+from storage.features import FeatureStore
+from storage.memory import MemoryStore
+from streaming import dlq
+from streaming.kafka_settings import KafkaSettings
+from streaming.observer import Observer
+from streaming.scan import scan
+from streaming.topics import FEATURES
+from tests.integration.flink_stage import Cluster, Stream, cluster, running_job, send, troubled_stream
+from tests.integration.kafka_stage import fresh_topics
+
+# a cluster and two submissions take a minute on an idle machine, several on a starved one
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A troubled stream that went through the job, and all that came out."""
+
+    stream: Stream
+    outcomes: list[Outcome]
+    letters: list[dlq.Stored]
+    replays: list[dlq.Replayed]
+    sent: list[FeatureRecord]
+    stored: list[FeatureRecord]
+
+
+@pytest.fixture(scope="module")
+def flink(stack_settings: StackSettings) -> Iterator[Cluster]:
+    with cluster(stack_settings) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def run(flink: Cluster, broker_address: KafkaSettings, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    kafka, store = broker_address, tmp_path_factory.mktemp("run") / "store"
+    fresh_topics(kafka)
+    stream = troubled_stream(random.Random(7), postings=150, events=3000)
+    with running_job(flink.settings, store):
+        outcomes = observe(kafka, send(kafka, stream))
+        letters = list(dlq.letters(kafka))
+        sent = [decode(FeatureRecord, m.value or b"") for batch in scan(kafka, FEATURES.name) for m in batch]
+        replays = [dlq.replay(kafka, last=letters[-1].offset) for _ in range(2)]
+    return Run(
+        stream=stream, outcomes=outcomes, letters=letters, replays=replays, sent=sent, stored=stored(store)
+    )
+
+
+def test_every_update_has_the_outcome_that_a_sequential_fold_gives_it(run: Run) -> None:
+    assert run.outcomes == folded(run.stream)[0]
+
+
+def test_the_store_is_what_a_sequential_fold_leaves(run: Run) -> None:
+    assert run.stored == folded(run.stream)[1]
+
+
+def test_the_last_record_sent_of_each_posting_is_the_stores(run: Run) -> None:
+    assert {r.posting_id: r for r in run.sent} == {r.posting_id: r for r in run.stored}
+
+
+def test_poison_leaves_with_its_bytes_and_a_reason(run: Run) -> None:
+    pairs = zip(run.stream, run.outcomes, strict=True)
+    dead = sorted(value or b"" for (_, value), outcome in pairs if outcome is Outcome.DEAD_LETTERS)
+    assert sorted(found.letter.value for found in run.letters) == dead
+    assert all(found.letter.reason for found in run.letters)
+
+
+def test_a_replay_sends_each_dead_letter_back_once(run: Run) -> None:
+    assert run.replays == [dlq.Replayed(len(run.letters), 0, 0), dlq.Replayed(0, len(run.letters), 0)]
+
+
+def test_a_killed_taskmanager_loses_nothing(
+    flink: Cluster, broker_address: KafkaSettings, tmp_path: Path
+) -> None:
+    fresh_topics(broker_address)
+    stream = troubled_stream(random.Random(9), postings=200, events=4000)
+    with running_job(flink.settings, tmp_path / "store", "--checkpoint-s", "1", "--batch-size", "50"):
+        places = send(broker_address, stream[:2000])
+        flink.kill_taskmanager()
+        places += send(broker_address, stream[2000:])
+        observe(broker_address, places)
+    assert stored(tmp_path / "store") == folded(stream)[1]
+
+
+def folded(stream: Stream) -> tuple[list[Outcome], list[FeatureRecord]]:
+    """One by one, in one process: the outcomes and the records at the end."""
+    store = FeatureStore(MemoryStore(time.time))
+    featurizer = Featurizer(store, InstantSummarizer())
+    rows = [[SourceRow(value or b"", "t", 0, n, n)] for n, (_, value) in enumerate(stream)]
+    outcomes = [featurizer.featurize(row)[0].outcome for row in rows]
+    return outcomes, list(store.scan())
+
+
+def stored(path: Path) -> list[FeatureRecord]:
+    """Everything in the job's store."""
+    with closing(open_store(f"lmdb://{path}?map_size=64M")) as kv:
+        return list(FeatureStore(kv).scan())
+
+
+def observe(kafka: KafkaSettings, places: Sequence[str], timeout_s: float = 300.0) -> list[Outcome]:
+    """The first outcome of each source place, once all are there."""
+    with closing(Observer(kafka)) as observer:
+        deadline = time.monotonic() + timeout_s
+        while not observer.seen.outcomes.keys() >= set(places):
+            assert time.monotonic() < deadline, f"{len(observer.seen.outcomes)} outcomes of {len(places)}"
+            observer.poll()
+        assert observer.seen.outcomes.keys() == set(places)
+        return [observer.seen.outcomes[place] for place in places]
