@@ -107,7 +107,7 @@ class Codec:
             return CONFLUENT_BYTES, self._registered(name, int.from_bytes(data[1:CONFLUENT_BYTES], "big"))
         schema = _known(name).get(data[:HEADER_BYTES])
         if schema is None:
-            raise DecodeError(f"not a {name}: unknown header {data[:HEADER_BYTES].hex() or '(empty)'}")
+            raise DecodeError(f"not a {name}: no known framing, begins with {data[:HEADER_BYTES]!r}")
         return HEADER_BYTES, schema
 
     def _registered(self, name: str, schema_id: int) -> avro.Schema:

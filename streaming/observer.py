@@ -81,6 +81,6 @@ def _observe_outcome(seen: Seen, message: Message) -> None:
     seen.outcomes[source] = Outcome(headers["outcome"])
     seen.summarizer_calls += int(headers.get("summarizer_calls", "0"))
     if message.topic == topics.DLQ.name:
-        seen.reasons[headers["reason"]] += 1
+        seen.reasons[headers["reason"].split(", begins with")[0]] += 1
     else:
         seen.feature_ms.append(message.timestamp_ms - int(headers["source_ts"]))

@@ -151,7 +151,7 @@ def test_bytes_after_the_record_are_an_error(record: Record) -> None:
 @examples
 def test_one_kind_of_record_is_never_read_as_another(record: Record, wanted: Any) -> None:
     if wanted is not type(record):
-        with pytest.raises(DecodeError, match="unknown header"):
+        with pytest.raises(DecodeError, match="no known framing"):
             decode(wanted, encode(record))
 
 

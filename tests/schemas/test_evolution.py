@@ -1,4 +1,7 @@
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +90,19 @@ def test_a_state_read_from_an_older_version_is_the_state_itself() -> None:
     record = example("feature_record")
     found = decode(FeatureRecord, written(version("feature_record", 1), as_datum(record)))
     assert found.state is State.CLOSED
+
+
+@pytest.mark.timeout(60)
+def test_the_contracts_work_from_a_zip_as_workers_get_them(tmp_path: Path) -> None:
+    home = Path(avro.__file__).parent
+    shutil.copytree(home, tmp_path / "pack" / "schemas", ignore=shutil.ignore_patterns("__pycache__"))
+    packed = shutil.make_archive(str(tmp_path / "pyfiles"), "zip", tmp_path / "pack")
+    data = bytes.fromhex(KEPT["feature_record.1"])
+    program = (
+        f"import sys; sys.path.insert(0, {packed!r})\n"
+        "from schemas import codec, records\n"
+        f"assert codec.__file__.startswith({packed!r}), codec.__file__\n"
+        f"found = codec.decode(records.FeatureRecord, {data!r})\n"
+        "assert codec.decode(records.FeatureRecord, codec.encode(found)) == found\n"
+    )
+    subprocess.run([sys.executable, "-I", "-c", program], check=True, cwd=tmp_path)
