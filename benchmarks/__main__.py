@@ -1,0 +1,63 @@
+"""`python -m benchmarks [feature-job | consumer | latency]`; without a name all of them, one after the other."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import consumer, feature_job, latency
+from benchmarks.report import FOLDER, Result, say
+
+BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
+    feature_job.NAME: (feature_job.FeatureJobBenchmark, feature_job.measure),
+    consumer.NAME: (consumer.ConsumerBenchmark, consumer.measure),
+    latency.NAME: (latency.LatencyBenchmark, latency.measure),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the benchmarks that were asked for; every number in a benchmark's settings is an option of its own."""
+    given = _parser().parse_args(argv)
+    for name in [given.benchmark] if given.benchmark else BENCHMARKS:
+        settings, measure = BENCHMARKS[name]
+        asked = {
+            field.name: value
+            for field in dataclasses.fields(settings)
+            if (value := getattr(given, field.name, None)) is not None
+        }
+        result = measure(settings(**asked), given.out)
+        for finding in result.findings:
+            say(f"{name}: {finding}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--out", type=Path, default=FOLDER, help="where results go (%(default)s)")
+    chosen = parser.add_subparsers(dest="benchmark")
+    for name, (settings, _) in BENCHMARKS.items():
+        one = chosen.add_parser(
+            name, description=settings.__doc__, formatter_class=argparse.RawTextHelpFormatter
+        )
+        one.add_argument("--out", type=Path, default=FOLDER, help="where results go (%(default)s)")
+        for field in dataclasses.fields(settings):
+            _add(one, field.name, field.default)
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, name: str, default: object) -> None:
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(default, tuple):
+        parser.add_argument(
+            flag, type=_numbers, help=f"numbers with commas between ({','.join(map(str, default))})"
+        )
+    else:
+        parser.add_argument(flag, type=type(default), help=f"({default})")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""`python -m benchmarks feature-job`: the feature job and its peers over the same loaded updates, side by side in one run."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from benchmarks import feature_job_tables as tables
+from benchmarks import throughput
+from benchmarks.breakdown import breakdown
+from benchmarks.contenders import STORE, Contender, FeatureJob, Peer, Setup
+from benchmarks.kafka import running_broker
+from benchmarks.load import load
+from benchmarks.report import FOLDER, Result, measured_on, say, write
+from benchmarks.runs import Run
+from benchmarks.updates import Feed
+from nearline.stack.settings import StackSettings
+
+NAME = "feature-job"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureJobBenchmark:
+    """How much of what.
+
+    `updates` go to each contender at each repetition under the features' default durability (`sync=commit`);
+    `other_updates` under `sync=os`, `sweep_updates` to each setting of the job's own. `slow_updates` and
+    `one_by_one_updates` are the most that the two contenders get which are far slower than the rest.
+    """
+
+    updates: int = 1_000_000
+    repetitions: int = 3
+    other_updates: int = 200_000
+    sweep_updates: int = 200_000
+    slow_updates: int = 150_000
+    one_by_one_updates: int = 5_000
+    breakdown_updates: int = 50_000
+    parallelisms: tuple[int, ...] = (1, 2)
+    batch_sizes: tuple[int, ...] = (200, 1000, 2000)
+    peer_batch_size: int = 1000
+
+
+def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
+    """All of it, written into `folder`."""
+    where, stack = measured_on(), StackSettings()
+    shipped = FeatureJob(parallelism=stack.parallelism, batch_size=stack.batch_size)
+    plan = contenders(settings, shipped)
+    with running_broker() as broker:
+        say(f"loading {settings.updates:,} updates")
+        loaded_s = load(broker.bootstrap, Feed(updates=settings.updates))
+        say(f"loaded in {loaded_s:.0f} s")
+        durable, fast = Setup(broker=broker, sync="commit"), Setup(broker=broker, sync="os")
+        sweep = runs(grid(settings), durable, settings.updates, 1)
+        full = runs(plan, durable, settings.updates, settings.repetitions)
+        capped = [at_most(contender, settings.other_updates) for contender in plan]
+        other = runs(capped, fast, settings.updates, settings.repetitions)
+    inside = {
+        sync: breakdown(Feed(updates=settings.breakdown_updates), sync, shipped.batch_size, STORE)
+        for sync in ("commit", "os")
+    }
+    found = tables.Found(shipped=shipped.name, sweep=sweep, runs=[*full, *other], inside=inside)
+    plots = tables.plot(found, folder)
+    result = Result(
+        name=NAME,
+        title="The feature job and its peers",
+        settings={**asdict(settings), "loaded_s": round(loaded_s, 1)},
+        tables=tables.tables(found),
+        findings=tables.findings(found),
+        plots=plots,
+        detail={"runs": [asdict(run) for run in [*sweep, *full, *other]]},
+    )
+    write(result, folder, where)
+    return result
+
+
+def contenders(settings: FeatureJobBenchmark, shipped: FeatureJob) -> list[Contender]:
+    """The shipped configuration first, then the peers."""
+    size = settings.peer_batch_size
+    return [
+        shipped,
+        *(Peer(peer=peer, batch_size=size, processes=n) for peer in ("quix", "confluent") for n in (1, 2)),
+        Peer(peer="kafka-python", batch_size=size, most=settings.slow_updates),
+        Peer(peer="quix-one-by-one", most=settings.one_by_one_updates),
+    ]
+
+
+def grid(settings: FeatureJobBenchmark) -> list[Contender]:
+    """The job's own settings, each with a part of the updates."""
+    return [
+        FeatureJob(parallelism=parallelism, batch_size=size, most=settings.sweep_updates)
+        for parallelism, size in itertools.product(settings.parallelisms, settings.batch_sizes)
+    ]
+
+
+def at_most(contender: Contender, updates: int) -> Contender:
+    """The same with no more than `updates`."""
+    return replace(contender, most=min(updates, contender.most or updates))
+
+
+def runs(plan: Sequence[Contender], setup: Setup, updates: int, repetitions: int) -> list[Run]:
+    """Repetitions interleaved, so that a machine that slows down slows all; each starts with another contender.
+
+    Raises RuntimeError when two that did everything left different stores.
+    """
+    done = []
+    for n in range(repetitions):
+        start = n % len(plan)
+        for contender in [*plan[start:], *plan[:start]]:
+            done.append(throughput.run(contender, setup, updates))
+            say(f"sync={setup.sync} {contender.name}: {done[-1].rate:,.0f}/s")
+    digests = {run.store_digest for run in done if run.store_digest}
+    if len(digests) > 1:
+        raise RuntimeError(
+            f"the same updates left different stores: {[(r.contender, r.store_digest) for r in done]}"
+        )
+    return done

@@ -1,0 +1,40 @@
+"""The few statistics that the tables need; all pure."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Nearest rank; raises ValueError without a value."""
+    if not values:
+        raise ValueError("no values")
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, lowest and highest; raises ValueError without a value."""
+    if not values:
+        raise ValueError("no values")
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+
+
+def rate(count: int, first_ms: int, last_ms: int) -> float:
+    """Records a second between the first and the last of `count`; raises ValueError when no time passed."""
+    if last_ms <= first_ms:
+        raise ValueError(f"{count} records within a millisecond: run more of them")
+    return 1000 * (count - 1) / (last_ms - first_ms)
+
+
+def ratios(medians: Mapping[str, float], base: str) -> dict[str, float]:
+    """Each value over that of `base`."""
+    return {name: value / medians[base] for name, value in medians.items()}
+
+
+def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Least squares: how much y grows for one x; raises ValueError for fewer than two different xs."""
+    return statistics.linear_regression(xs, ys).slope if len(set(xs)) > 1 else _too_few()
+
+
+def _too_few() -> float:
+    raise ValueError("a slope needs two different points")

@@ -1,0 +1,54 @@
+"""One run of one contender over the loaded updates: how fast, with what memory, on whose processor time."""
+
+import shutil
+import time
+from contextlib import closing
+
+from benchmarks import statistics
+from benchmarks.contenders import STORE, Contender, Setup
+from benchmarks.kafka import Offsets, empty
+from benchmarks.runs import Run, digest
+from benchmarks.sampling import Sampler, cpu_between, during
+from streaming.topics import DLQ, FEATURES
+
+OUTPUTS = (FEATURES, DLQ)
+LOOK_S = 0.5
+STALL_S = 120.0
+
+
+def run(contender: Contender, setup: Setup, updates: int) -> Run:
+    """Empty topics and store, start, watch until every update has its output, stop."""
+    bootstrap, target = setup.broker.bootstrap, min(updates, contender.most or updates)
+    empty(bootstrap, OUTPUTS)
+    shutil.rmtree(STORE, ignore_errors=True)
+    with closing(Offsets(bootstrap)) as offsets:
+        with contender.running(setup) as roles:
+            sampler = Sampler(roles=roles, outputs=lambda: offsets.ends(OUTPUTS), store=STORE)
+            _watch(sampler, target, contender.name)
+        outputs = offsets.ends(OUTPUTS)
+        first_ms, last_ms = offsets.first_last_ms(OUTPUTS)
+    if contender.most is None and outputs != updates:
+        raise RuntimeError(f"{contender.name}: {outputs} outputs of {updates} updates")
+    busy = during(sampler.samples, 1, target)
+    worked = busy[-1].outputs - busy[0].outputs
+    return Run(
+        contender=contender.name,
+        sync=setup.sync,
+        outputs=outputs,
+        rate=statistics.rate(outputs, first_ms, last_ms),
+        cpu_us={role: 1e6 * seconds / max(1, worked) for role, seconds in cpu_between(busy).items()},
+        store_digest=digest(setup.store_url) if outputs == updates else "",
+        samples=sampler.samples,
+    )
+
+
+def _watch(sampler: Sampler, target: int, name: str) -> None:
+    moved, seen = time.monotonic(), 0
+    while seen < target:
+        now = time.monotonic()
+        outputs = sampler.take(now).outputs
+        if outputs > seen:
+            moved, seen = now, outputs
+        if now - moved > STALL_S:
+            raise TimeoutError(f"{name}: {seen} of {target} outputs, and none for {STALL_S:.0f} s")
+        time.sleep(LOOK_S)
