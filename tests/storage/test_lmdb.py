@@ -91,9 +91,10 @@ def test_a_map_that_another_process_has_grown_is_adopted(tmp_path: Path) -> None
         f"store = open_store('lmdb://{tmp_path}/s?sync=os&map_size=8M')\n"
         "assert store.put_many([(b'%d' % i, b'x' * 1000) for i in range(3000)]) == [None] * 3000\n"
     )
-    for _ in range(2):
+    for first in ("read", "write"):
         subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
-        assert store.get_many([b"2999"]) == [ROW]
+        if first == "read":
+            assert store.get_many([b"2999"]) == [ROW]
         assert store.put_many([(b"k", b"2")]) == [None]
         script = script.replace("3000", "6000").replace("8M", "64M")
     store.close()
@@ -134,7 +135,7 @@ def test_a_file_size_limit_is_an_outage_that_ends(tmp_path: Path) -> None:
     assert done.stdout == "refused\n"
 
 
-def test_a_killed_reader_pins_no_pages_after_the_next_open(tmp_path: Path) -> None:
+def test_a_killed_reader_pins_no_pages_once_another_process_opens(tmp_path: Path) -> None:
     store = small(tmp_path, map_size=64 << 20)
     store.put_many([(b"k", ROW)])
     script = (
@@ -146,11 +147,16 @@ def test_a_killed_reader_pins_no_pages_after_the_next_open(tmp_path: Path) -> No
         assert reader.stdout is not None
         assert reader.stdout.readline() == b"reading\n"
         reader.send_signal(signal.SIGKILL)
-    store.close()
-    store = small(tmp_path, map_size=64 << 20)
-    for _ in range(200):
-        store.put_many([(b"%d" % i, ROW) for i in range(100)])
-    assert store.stats()["bytes"] < 2 << 20
+    written = (
+        "from storage.base import open_store\n"
+        f"store = open_store('lmdb://{tmp_path}?sync=os&map_size=64M')\n"
+        "for _ in range(100):\n    store.put_many([(b'%d' % i, b'x' * 1000) for i in range(100)])\n"
+        "print(store.stats()['bytes'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", written], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 2 << 20
     store.close()
 
 
@@ -179,6 +185,22 @@ def test_reads_go_on_while_the_map_is_resized(tmp_path: Path) -> None:
         thread.join()
     store.close()
     assert failures == []
+
+
+def test_a_forked_child_reads_under_its_own_name(tmp_path: Path) -> None:
+    store = small(tmp_path)
+    store.put_many([(b"k", ROW)])
+
+    def readers() -> str:
+        shared = store._env()
+        return shared.read(lambda _txn, _tables: str(shared._env.readers()))
+
+    assert str(os.getpid()) in readers()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if str(os.getpid()) in readers() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    store.close()
 
 
 def test_two_paths_to_one_directory_are_one_environment(tmp_path: Path) -> None:
