@@ -38,7 +38,7 @@ class RequestGroup:
 
     def poll(self, timeout_s: float) -> list[Message]:
         """See RequestLog."""
-        polled = clients.messages(self._consumer.poll(timeout_ms=int(timeout_s * 1000)))
+        polled = clients.poll(self._consumer, timeout_s)
         self._lag.observe(time.monotonic())
         return polled
 

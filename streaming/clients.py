@@ -4,6 +4,8 @@ None of them creates topics: a misspelt topic must be an error, not a new topic.
 """
 
 import contextlib
+import logging
+import time
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
@@ -16,10 +18,11 @@ from streaming.messages import Message, Outgoing
 
 #: The largest message that any of our clients writes is a dead letter.
 MAX_REQUEST_BYTES = topics.DLQ.max_bytes
-#: A broker that comes back is found again within this; the client's default of 30 s would be felt as latency.
-MAX_RECONNECT_BACKOFF_MS = 2_000
 #: A broker that is down must not hold a loop up for its gauge.
 LAG_TIMEOUT_MS = 1_000
+RETRY_S = 0.5
+
+log = logging.getLogger(__name__)
 
 
 def group_consumer(
@@ -53,7 +56,6 @@ def reader(kafka: KafkaSettings, **more: Any) -> KafkaConsumer:
         isolation_level="read_committed",
         allow_auto_create_topics=False,
         fetch_max_wait_ms=100,
-        reconnect_backoff_max_ms=MAX_RECONNECT_BACKOFF_MS,
         **more,
     )
 
@@ -66,7 +68,6 @@ def producer(kafka: KafkaSettings, **more: Any) -> KafkaProducer:
         linger_ms=5,
         batch_size=64 * 1024,
         max_request_size=MAX_REQUEST_BYTES,
-        reconnect_backoff_max_ms=MAX_RECONNECT_BACKOFF_MS,
         allow_auto_create_topics=False,
         **more,
     )
@@ -101,8 +102,23 @@ def send(client: KafkaProducer, message: Outgoing) -> Any:
     )
 
 
+def poll(consumer: KafkaConsumer, timeout_s: float) -> list[Message]:
+    """What there is: partition after partition, each in offset order.
+
+    A broker that cannot be reached is nothing to read for now: the client finds it again by itself.
+    """
+    try:
+        return messages(consumer.poll(timeout_ms=int(timeout_s * 1000)))
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        log.warning("cannot poll: %s", error)
+        time.sleep(RETRY_S)
+        return []
+
+
 def messages(polled: dict[Any, list[Any]]) -> list[Message]:
-    """What `poll` returned: partition after partition, each in offset order."""
+    """What `KafkaConsumer.poll` returned: partition after partition, each in offset order."""
     return [
         Message(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, dict(r.headers))
         for records in polled.values()

@@ -14,6 +14,8 @@ PREFIX = "NEARLINE_KAFKA_"
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
+#: kafka-python would wait 30 s and more between attempts: a broker that came back would be felt as latency.
+MAX_RECONNECT_BACKOFF_MS = 2_000
 #: Flink's SQL connector carries Kafka's client under this package; a JAAS line must name its login module there.
 FLINK_PACKAGE = "org.apache.flink.kafka.shaded.org.apache.kafka"
 
@@ -69,6 +71,7 @@ class KafkaSettings:
         made: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap.split(","),
             "security_protocol": self.security_protocol,
+            "reconnect_backoff_max_ms": MAX_RECONNECT_BACKOFF_MS,
         }
         if self.uses_sasl:
             made |= {

@@ -1,12 +1,13 @@
 """The matcher's group on the features topic, with its way out."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import CommitFailedError, KafkaTimeoutError
+from kafka.errors import CommitFailedError, KafkaError
 from kafka.partitioner.default import murmur2
 from kafka.structs import MemberState, OffsetAndMetadata
 
@@ -17,6 +18,8 @@ from streaming.metrics import MatcherMetrics
 from streaming.search_table import Offsets
 
 COMMIT_TIMEOUT_MS = 30_000
+
+log = logging.getLogger(__name__)
 
 
 class FeatureGroup:
@@ -39,7 +42,7 @@ class FeatureGroup:
 
     def poll(self, timeout_s: float) -> list[Message]:
         """See FeatureLog."""
-        polled = clients.messages(self._consumer.poll(timeout_ms=int(timeout_s * 1000)))
+        polled = clients.poll(self._consumer, timeout_s)
         self._lag.observe(time.monotonic())
         return polled
 
@@ -69,7 +72,10 @@ class FeatureGroup:
         self._probe("before-commit")
         try:
             self._consumer.commit(_offsets(progress), timeout_ms=COMMIT_TIMEOUT_MS)
-        except (CommitFailedError, KafkaTimeoutError):
+        except KafkaError as error:
+            if not (error.retriable or isinstance(error, CommitFailedError)):
+                raise
+            log.warning("offsets are not committed yet: %s", error)
             return False
         return True
 

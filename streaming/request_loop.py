@@ -238,6 +238,7 @@ class RequestLoop:
         self.metrics.outages.labels(type(error).__name__).inc()
         self.metrics.paused.set(1)
         self._wait_until = self.clock() + wait_s
+        self.requests.pause(None)
 
     def _transact(self, turn: Turn, messages: Sequence[Message]) -> None:
         began = self.clock()

@@ -22,8 +22,8 @@ class SearchLog:
         """See SearchFeed. Control records of transactions have offsets too: the position says when the end is reached."""
         ends = self._consumer.end_offsets(self._partitions)
         while not stopped() and any(self._consumer.position(p) < ends[p] for p in self._partitions):
-            yield from clients.messages(self._consumer.poll(timeout_ms=200))
+            yield from clients.poll(self._consumer, 0.2)
 
     def poll(self) -> list[Message]:
         """See SearchFeed."""
-        return clients.messages(self._consumer.poll(timeout_ms=0))
+        return clients.poll(self._consumer, 0.0)

@@ -36,7 +36,7 @@ class Stage:
         self._kv = open_store(self.store_url)
         self.features = FeatureStore(self._kv)
         self._producer = clients.producer(kafka)
-        self._reader = clients.reader(kafka)
+        self._reader = clients.reader(kafka, max_poll_records=5000)
         partitions = [TopicPartition(t.name, n) for t in WATCHED for n in range(t.partitions)]
         self._reader.assign(partitions)
         self._reader.seek_to_beginning(*partitions)
@@ -104,7 +104,7 @@ class Stage:
 
     def read(self, timeout_s: float = 0.2) -> None:
         """Take in what came out."""
-        self.seen += clients.messages(self._reader.poll(timeout_ms=int(timeout_s * 1000), max_records=5000))
+        self.seen += clients.poll(self._reader, timeout_s)
 
     def pairs(self) -> set[tuple[str, str]]:
         """(search id, posting id) of every candidate requested."""

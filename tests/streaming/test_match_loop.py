@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -245,6 +246,7 @@ ACTIONS = st.lists(
 )
 
 
+@pytest.mark.timeout(60)
 @settings(max_examples=150, deadline=None)
 @given(ACTIONS)
 def test_whatever_is_killed_every_open_posting_meets_every_search_in_the_end(
