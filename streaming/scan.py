@@ -20,7 +20,7 @@ def scan(kafka: KafkaSettings, topic: str) -> Iterator[list[Message]]:
         consumer.seek_to_beginning(*partitions)
         ends = consumer.end_offsets(partitions)
         while any(consumer.position(p) < ends[p] for p in partitions):
-            polled = clients.messages(consumer.poll(timeout_ms=500))
+            polled = clients.poll(consumer, 0.5)
             yield [m for m in polled if m.offset < ends[TopicPartition(topic, m.partition)]]
     finally:
         consumer.close()

@@ -1,9 +1,11 @@
 """Every topic of the system in one table, and the call that creates them (semantics page, 'Topics')."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import TopicAlreadyExistsError, for_code
+from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.errors import ConfigError
 from streaming.kafka_settings import KafkaSettings
@@ -83,31 +85,39 @@ def create_topics(
     kafka: KafkaSettings, topics: tuple[Topic, ...] = TABLE, *, timeout_ms: int = 30_000
 ) -> list[str]:
     """Create what is missing and return its names; topics that exist are left as they are."""
-    admin = KafkaAdminClient(**kafka.python())
-    try:
-        new = [
-            NewTopic(t.name, num_partitions=t.partitions, replication_factor=-1, topic_configs=t.configs())
-            for t in topics
-        ]
+    new = [
+        NewTopic(t.name, num_partitions=t.partitions, replication_factor=-1, topic_configs=t.configs())
+        for t in topics
+    ]
+    with _admin(kafka) as admin:
         answer = admin.create_topics(new, timeout_ms=timeout_ms, raise_errors=False)
         created = [_created(t["name"], t["error_code"], t.get("error_message")) for t in answer["topics"]]
         admin.wait_for_topics([t.name for t in topics], timeout_ms=timeout_ms)
-        return [name for name in created if name]
-    finally:
-        admin.close()
+    return [name for name in created if name]
 
 
 def require_topics(kafka: KafkaSettings, names: tuple[str, ...]) -> None:
     """Raise ConfigError naming the topics that the brokers do not have."""
-    admin = KafkaAdminClient(**kafka.python())
-    try:
+    with _admin(kafka) as admin:
         missing = sorted(set(names) - set(admin.list_topics()))
-    finally:
-        admin.close()
     if missing:
         raise ConfigError(
             f"no such topic on {kafka.bootstrap}: {', '.join(missing)}; `nearline up` creates them"
         )
+
+
+@contextmanager
+def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    try:
+        admin = KafkaAdminClient(**kafka.python(), bootstrap_timeout_ms=15_000)
+    except KafkaError as error:
+        raise ConfigError(
+            f"no Kafka broker at {kafka.bootstrap} lets us in with {kafka.security_protocol}: {error}"
+        ) from error
+    try:
+        yield admin
+    finally:
+        admin.close()
 
 
 def _created(name: str, code: int, message: str | None) -> str | None:

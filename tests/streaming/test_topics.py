@@ -25,7 +25,8 @@ def test_compacted_topics_never_expire_their_newest_record() -> None:
 
 def test_plain_settings_ask_for_no_tls_and_no_login() -> None:
     kafka = KafkaSettings(bootstrap="a:1,b:2")
-    assert kafka.python() == {"bootstrap_servers": ["a:1", "b:2"], "security_protocol": "PLAINTEXT"}
+    assert kafka.python()["bootstrap_servers"] == ["a:1", "b:2"]
+    assert not [name for name in kafka.python() if name.startswith(("ssl", "sasl"))]
     assert kafka.java() == {"bootstrap.servers": "a:1,b:2", "security.protocol": "PLAINTEXT"}
 
 
