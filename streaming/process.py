@@ -46,9 +46,12 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
 
 
 def start_logging() -> None:
-    """Our own lines at INFO, the Kafka client's warnings."""
+    """Our own lines at INFO, the clients' warnings."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("kafka").setLevel(logging.WARNING)
+    for client in ("kafka", "httpx", "httpcore"):
+        logging.getLogger(client).setLevel(logging.WARNING)
+    # it warns whenever the machine is busy for a tenth of a second
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
 
 
 def work_until_stopped(work: Callable[[Callable[[], bool]], None]) -> int:

@@ -4,17 +4,26 @@ import random
 import signal
 import time
 from collections import Counter
+from contextlib import closing
 
+import httpx
 import pytest
 
+from models.engine.batcher import BatchConfig
+from models.engine.instant import InstantEngine
+from models.server import Limits
+from models.server.app import create_app
+from models.server.service import host_ranker, host_summarizer
 from schemas.keys import alert_id
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
 from streaming import topics
 from streaming.messages import Outgoing
 from tests.integration.kafka_stage import Stage
+from tests.models.running import free_port, running
+from tests.models.tiny import word_piece_tokenizer, write_tokenizer
 from tests.pipeline.builders import feature
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 CONSUMER = "streaming.alert_consumer"
 
@@ -23,8 +32,8 @@ def nurse(number: int) -> FeatureRecord:
     return feature(posting_id=f"nurse-{number}", title="Night nurse", summary="care for patients at night")
 
 
-def request(search_id: str, *numbers: int) -> ScoreRequest:
-    search = SavedSearch(search_id=search_id, query="night nurse", threshold=0.6)
+def request(search_id: str, *numbers: int, threshold: float = 0.6) -> ScoreRequest:
+    search = SavedSearch(search_id=search_id, query="night nurse", threshold=threshold)
     now_ms = int(time.time() * 1000)
     candidates = tuple(Candidate(posting_id=f"nurse-{n}", version=1, updated_ms=now_ms) for n in numbers)
     return ScoreRequest(search=search, candidates=candidates, created_ms=now_ms)
@@ -40,6 +49,15 @@ def ids(stage: Stage) -> Counter[str]:
 
 def wanted(pairs: list[tuple[str, int]]) -> Counter[str]:
     return Counter({alert_id(search_id, f"nurse-{n}", 1): 1 for search_id, n in pairs})
+
+
+def gauge(port: int, name: str) -> float:
+    """The sum of a metric's samples; -1 while nobody serves them."""
+    try:
+        page = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    except httpx.TransportError:
+        return -1
+    return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
 
 
 def test_a_pair_alerts_once_however_often_it_is_requested(stage: Stage) -> None:
@@ -73,7 +91,6 @@ def test_no_alert_is_lost_or_doubled_when_the_consumer_is_killed(stage: Stage, s
     assert ids(stage) == everything
 
 
-@pytest.mark.timeout(200)
 def test_random_kills_neither_lose_nor_double_alerts(stage: Stage) -> None:
     rng = random.Random(7)
     stage.store_features([nurse(n) for n in range(200)])
@@ -155,3 +172,29 @@ def test_poison_is_a_dead_letter_and_ten_thousand_unknown_postings_hold_nothing_
     stage.until(lambda: ids(stage) == wanted([("a", 0)]))
     assert [m.headers["topic"] for m in stage.letters()] == [b"score.requests"] * 2
     assert {m.value for m in stage.letters()} == {b"\xc3\x01\x00", b""}
+
+
+def test_a_model_server_that_is_away_is_waited_for_by_a_member_that_stays(stage: Stage) -> None:
+    tokenizer = write_tokenizer(stage.home / "tokenizer", word_piece_tokenizer())
+    model, metrics = free_port(), free_port()
+    stage.store_features([nurse(n) for n in range(10)])
+    stage.send_requests([request("a", n, threshold=0.01) for n in range(10)])
+    server = ("--ranker", f"http://127.0.0.1:{model}", "--tokenizer", str(tokenizer))
+    process = stage.start(CONSUMER, *server, "--session-timeout-s", "6", "--metrics-port", str(metrics))
+    stage.until(
+        lambda: gauge(metrics, "nearline_alerts_lag") == 10 and gauge(metrics, "nearline_alerts_paused") == 1,
+        60,
+    )
+    stage.quiet(8)  # longer than its session
+    assert (stage.alerts(), stage.letters(), process.poll()) == ([], [], None)
+    engine, batching = InstantEngine("ranker@1", tokenizer), BatchConfig()
+    ranker, summarizer = host_ranker(engine, batching), host_summarizer(engine, batching)
+    with (
+        closing(ranker.batcher),
+        closing(summarizer.batcher),
+        running(create_app(ranker, summarizer, Limits()), model),
+    ):
+        stage.until(lambda: len(ids(stage)) == 10, 60)
+    assert ids(stage) == wanted([("a", n) for n in range(10)])
+    assert gauge(metrics, "nearline_alerts_paused") == 0
+    assert (stage.letters(), process.poll()) == ([], None)

@@ -11,7 +11,7 @@ from streaming.messages import Outgoing
 from tests.integration.kafka_stage import Stage
 from tests.pipeline.builders import feature
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 MATCHER = "streaming.matcher"
 
