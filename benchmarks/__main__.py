@@ -2,6 +2,8 @@
 
 import argparse
 import dataclasses
+import signal
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmarks that were asked for; every number in a benchmark's settings is an option of its own."""
     given = _parser().parse_args(argv)
+    # so that what a benchmark started is stopped also when it is told to end
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     for name in [given.benchmark] if given.benchmark else BENCHMARKS:
         settings, measure = BENCHMARKS[name]
         asked = {

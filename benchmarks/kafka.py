@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import stamina
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from kafka import KafkaAdminClient
 
@@ -49,7 +50,11 @@ def empty(bootstrap: str, topics: Sequence[Topic]) -> None:
         _must(lambda: not names & set(admin.list_topics()))
     _must(lambda: len(create_topics(kafka, tuple(topics))) == len(names))
     with closing(Offsets(bootstrap)) as offsets:
-        _must(lambda: _answers(offsets, topics))
+        offsets.ends(topics)
+
+
+#: Leaders and coordinators are still being chosen when topics and groups are new.
+patiently = stamina.retry(on=KafkaException, attempts=None, timeout=TIMEOUT_S, wait_max=1.0)
 
 
 class Offsets:
@@ -71,6 +76,7 @@ class Offsets:
         """Messages ever written to these topics (transaction markers count too)."""
         return sum(self._window(part)[1] for part in _parts(topics))
 
+    @patiently
     def committed(self, topic: Topic) -> int:
         """Messages of `topic` that this group has committed."""
         answer = self._consumer.committed(_parts([topic]), timeout=TIMEOUT_S)
@@ -88,6 +94,7 @@ class Offsets:
         """Leave the broker."""
         self._consumer.close()
 
+    @patiently
     def _window(self, part: TopicPartition) -> tuple[int, int]:
         low, high = self._consumer.get_watermark_offsets(part, timeout=TIMEOUT_S)
         return int(low), int(high)
@@ -109,13 +116,6 @@ def in_home(settings: StackSettings, home: Path, **changes: object) -> StackSett
 
 def _parts(topics: Sequence[Topic]) -> list[TopicPartition]:
     return [TopicPartition(topic.name, n) for topic in topics for n in range(topic.partitions)]
-
-
-def _answers(offsets: Offsets, topics: Sequence[Topic]) -> bool:
-    try:
-        return offsets.ends(topics) == 0
-    except KafkaException:
-        return False
 
 
 def _must(condition: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""Where the feature job's own time goes: samples of a worker's stack, counted by the innermost stage that is on it.
+"""Where the time goes inside a process of ours: samples of its stack, counted by the innermost stage that is on it.
 
 Sampling leaves the code as fast as it is; cProfile makes many small calls look dear.
 """
@@ -23,8 +23,13 @@ STAGES = {
     ("storage/lmdb_env.py", "read"): "store read",
     ("storage/lmdb_env.py", "write"): "store write",
     ("streaming/outcome_rows.py", ""): "messages",
+    ("pipeline/terms.py", ""): "match again",
+    ("pipeline/match.py", ""): "match again",
+    ("pipeline/score.py", ""): "score cache",
+    ("storage/scores.py", ""): "score cache",
+    ("storage/ledger.py", ""): "ledger",
 }
-OTHER = "fold and glue"
+OTHER = "the rest"
 
 
 def stage_of(frame: FrameType | None) -> str:
