@@ -6,12 +6,14 @@ that a peer differs from the job in nothing but how batches come and go.
 
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Protocol
 
 from pipeline.featurize import SourceRow
+from streaming.feature_job import FeatureJobSettings
 from streaming.feature_worker import FeatureWorker, WorkerSettings
+from streaming.kafka_settings import KafkaSettings
 from streaming.outcome_rows import Row
-from streaming.topics import DLQ, FEATURES, UPDATES
 
 #: As often as the feature job's checkpoints in the local stack.
 COMMIT_S = 5.0
@@ -44,18 +46,9 @@ class Sink(Protocol):
 
 
 def worker(store_url: str) -> FeatureWorker:
-    """The work, on an instant summarizer."""
-    return FeatureWorker(
-        WorkerSettings(
-            store_url=store_url,
-            summarizer_url="instant:",
-            tokenizer_dir="",
-            source_topic=UPDATES.name,
-            features_topic=FEATURES.name,
-            dlq_topic=DLQ.name,
-            deadline_s=45.0,
-        )
-    )
+    """The work as the job's workers do it by default, on an instant summarizer."""
+    job = FeatureJobSettings(kafka=KafkaSettings(), store_url=store_url, summarizer_url="instant:")
+    return FeatureWorker(WorkerSettings(**{f.name: getattr(job, f.name) for f in fields(WorkerSettings)}))
 
 
 def run(
