@@ -122,7 +122,7 @@ class Stage:
         """Every dead letter."""
         return [m for m in self.seen if m.topic == topics.DLQ.name]
 
-    def until(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    def until(self, condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
         """Read until it holds; AssertionError with the logs when it never does, or when a process died."""
         deadline = time.monotonic() + timeout_s
         while not condition():

@@ -40,7 +40,7 @@ def request(search_id: str, *numbers: int, threshold: float = 0.6) -> ScoreReque
 
 
 def start(stage: Stage, *arguments: str, instance: str = "1") -> None:
-    stage.start(CONSUMER, "--ranker", "instant:", "--session-timeout-s", "6", *arguments, instance=instance)
+    stage.start(CONSUMER, "--ranker", "instant:", *arguments, instance=instance)
 
 
 def ids(stage: Stage) -> Counter[str]:
@@ -128,15 +128,15 @@ def test_a_second_process_of_the_same_name_fences_the_first(stage: Stage) -> Non
 
 def test_two_consumers_share_the_requests_and_one_takes_over_from_the_other(stage: Stage) -> None:
     stage.store_features([nurse(n) for n in range(100)])
-    start(stage, instance="one")
-    start(stage, instance="two")
+    start(stage, "--session-timeout-s", "6", instance="one")
+    start(stage, "--session-timeout-s", "6", instance="two")
     pairs = [(f"s{n % 10}", n) for n in range(100)]
     stage.send_requests([request(s, n) for s, n in pairs[:50]])
     stage.until(lambda: len(stage.alerts()) == 50)
     stage.processes[0].kill()
     stage.processes[0].wait()
     stage.send_requests([request(s, n) for s, n in pairs])
-    stage.until(lambda: len(ids(stage)) == 100, 60)
+    stage.until(lambda: len(ids(stage)) == 100)
     stage.quiet()
     assert ids(stage) == wanted(pairs)
 

@@ -105,7 +105,7 @@ def test_two_matchers_share_the_postings_and_one_takes_over_from_the_other(stage
     stage.send_features([nurse(n) for n in range(120, 200)])
     wanted = {("a", f"nurse-{n}") for n in (*range(100), *range(120, 200))}
     wanted |= {("b", f"nurse-{n}") for n in range(200)}
-    stage.until(lambda: stage.pairs() >= wanted, 60)
+    stage.until(lambda: stage.pairs() >= wanted)
 
 
 def test_what_cannot_be_read_is_a_dead_letter_once_and_stops_nothing(stage: Stage) -> None:
