@@ -6,12 +6,11 @@ that a peer differs from the job in nothing but how batches come and go.
 
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Protocol
 
 from pipeline.featurize import SourceRow
-from streaming.feature_job import FeatureJobSettings
-from streaming.feature_worker import FeatureWorker, WorkerSettings
+from streaming.feature_settings import FeatureJobSettings
+from streaming.feature_worker import FeatureWorker
 from streaming.kafka_settings import KafkaSettings
 from streaming.outcome_rows import Row
 
@@ -48,7 +47,7 @@ class Sink(Protocol):
 def worker(store_url: str) -> FeatureWorker:
     """The work as the job's workers do it by default, on an instant summarizer."""
     job = FeatureJobSettings(kafka=KafkaSettings(), store_url=store_url, summarizer_url="instant:")
-    return FeatureWorker(WorkerSettings(**{f.name: getattr(job, f.name) for f in fields(WorkerSettings)}))
+    return FeatureWorker(job.worker())
 
 
 def run(
