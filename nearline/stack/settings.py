@@ -31,7 +31,7 @@ class StackSettings:
     home: Path = Path("build/stack")
     port_base: int = 29000
     parallelism: int = 2
-    batch_size: int = 200
+    batch_size: int = 64
     models: str = "tiny"
     ranker_dir: Path | None = None
     summarizer_dir: Path | None = None
