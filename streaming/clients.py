@@ -44,6 +44,8 @@ def group_consumer(
         session_timeout_ms=int(session_timeout_s * 1000),
         heartbeat_interval_ms=min(3000, int(session_timeout_s * 1000 / 3)),
     )
+    # without the topic's metadata the first assignment would be empty, and a second rebalance follow
+    consumer.partitions_for_topic(topic)
     consumer.subscribe([topic])
     return consumer
 
