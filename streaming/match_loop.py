@@ -4,56 +4,20 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from pipeline.match import Matcher
 from pipeline.windows import Windows
-from schemas.codec import decode, encode
+from schemas.codec import decode
 from schemas.errors import DecodeError, StoreError
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
-from streaming import topics
+from streaming.feature_log import FeatureLog, Progress
 from streaming.meeting import Meeting
-from streaming.messages import Message, Outgoing, dead_letter, size_bytes
+from streaming.messages import Message, dead_letter
 from streaming.metrics import MatcherMetrics
 from streaming.search_table import Bad, Dropped, Held, Offsets, SearchFeed, SearchTable, is_since
+from streaming.wire import request_messages
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far one partition of `postings.features` is done.
-
-    `offset` is its next message; its stored postings have met every search before the offsets `met`. Both are
-    committed together, so they move together when the partition goes to another instance.
-    """
-
-    offset: int
-    met: Offsets = field(default_factory=dict)
-
-
-class FeatureLog(Protocol):
-    """The matcher's group on `postings.features`, and the way out."""
-
-    def poll(self, timeout_s: float) -> list[Message]:
-        """The next features, each partition in offset order."""
-        ...
-
-    def assignment(self) -> Mapping[int, Progress] | None:
-        """The committed progress of every partition held, once after each rebalance; else None."""
-        ...
-
-    def partition_of(self, posting_id: str) -> int:
-        """The partition on which the posting's features arrive."""
-        ...
-
-    def send(self, message: Outgoing) -> None:
-        """Write soon; `commit` waits for it."""
-        ...
-
-    def commit(self, progress: Mapping[int, Progress]) -> bool:
-        """Wait until all that was sent is acknowledged, then commit. False: the group moved on, nothing is lost."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,29 +200,14 @@ class MatchLoop:
                 self.features.send(message)
             self.metrics.requests.inc()
             self.metrics.candidates.inc(len(request.candidates))
-            for candidate in request.candidates:
-                self.metrics.latency_s.observe(max(0, request.created_ms - candidate.updated_ms) / 1000)
+            oldest_ms = min(candidate.updated_ms for candidate in request.candidates)
+            self.metrics.latency_s.observe(max(0, request.created_ms - oldest_ms) / 1000)
 
     def _commit(self, now_s: float) -> None:
         self._produce(self.windows.flush(now_s))
         if self.features.commit(self.progress):
             self._dirty = False
         self._next_commit_s = now_s + self.settings.commit_s
-
-
-def request_messages(request: ScoreRequest) -> Iterator[Outgoing]:
-    """The request as messages that the topic accepts: halved while too large; one candidate too large is a dead letter."""
-    search_id = request.search.search_id.encode()
-    message = Outgoing(topics.SCORE_REQUESTS.name, search_id, encode(request))
-    half = len(request.candidates) // 2
-    if size_bytes(message) <= topics.SCORE_REQUESTS.max_bytes:
-        yield message
-    elif half:
-        yield from request_messages(replace(request, candidates=request.candidates[:half]))
-        yield from request_messages(replace(request, candidates=request.candidates[half:]))
-    else:
-        unsent = Message(message.topic, -1, -1, request.created_ms, search_id, message.value)
-        yield dead_letter(unsent, "a score request of one candidate is larger than the topic allows")
 
 
 def _feature(message: Message) -> FeatureRecord:

@@ -12,7 +12,7 @@ from kafka.partitioner.default import murmur2
 from kafka.structs import MemberState, OffsetAndMetadata
 
 from streaming import clients, topics
-from streaming.match_loop import Progress
+from streaming.feature_log import Progress
 from streaming.messages import Message, Outgoing
 from streaming.metrics import MatcherMetrics
 from streaming.search_table import Offsets

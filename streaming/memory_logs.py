@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from streaming.match_loop import Progress
+from streaming.feature_log import Progress
 from streaming.messages import Message, Outgoing
 
 

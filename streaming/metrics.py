@@ -43,7 +43,9 @@ class MatcherMetrics:
             "nearline_matcher_candidates", "Candidates within those requests.", registry=registry
         )
         self.lag = _lag("nearline_matcher", registry)
-        self.latency_s = _latency("nearline_matcher", "update's broker timestamp to score request", registry)
+        self.latency_s = _latency(
+            "nearline_matcher", "a request's oldest update (broker timestamp) to its score request", registry
+        )
 
 
 class ConsumerMetrics:

@@ -3,58 +3,22 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
 from pipeline.alert import AlertBatch, Located
-from schemas.codec import decode, encode
+from schemas.codec import decode
 from schemas.errors import DecodeError, ModelUnavailable, StoreError
-from schemas.records import Alert, ScoreRequest
-from streaming import topics
-from streaming.messages import Message, Outgoing, dead_letter, size_bytes
+from schemas.records import ScoreRequest
+from streaming.messages import Message, Outgoing, dead_letter
 from streaming.metrics import ConsumerMetrics
+from streaming.request_log import RequestLog, Step, Turn
+from streaming.wire import alert_message, rejection, request_parts
 
 log = logging.getLogger(__name__)
 
 #: What the loop waits out, however long it lasts; nothing becomes a dead letter by it.
 OUTAGES = (ModelUnavailable, StoreError)
-
-
-class RequestLog(Protocol):
-    """The consumer's group on `score.requests` and its transactions. Partitions that have gone to others are ignored."""
-
-    def poll(self, timeout_s: float) -> list[Message]:
-        """The next requests, each partition in offset order."""
-        ...
-
-    def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
-        """Write the messages and commit the next offsets, all or nothing. False: aborted, read it all again."""
-        ...
-
-    def rewind(self, offsets: Mapping[int, int]) -> None:
-        """Read these partitions again from these offsets."""
-        ...
-
-    def pause(self, partitions: Collection[int] | None) -> None:
-        """Poll without fetching from these (None: all that are assigned)."""
-        ...
-
-    def resume(self) -> None:
-        """Fetch from all again."""
-        ...
-
-
-class Step(Protocol):
-    """`pipeline.alert.AlertStep`."""
-
-    def run(self, requests: Sequence[Located]) -> AlertBatch:
-        """Alerts to send; may be repeated with the same requests. Raises OUTAGES."""
-        ...
-
-    def release(self, requests: Sequence[Located]) -> None:
-        """Forget what these candidates claimed: nothing of theirs will be sent. Raises OUTAGES."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,31 +37,6 @@ class LoopSettings:
     max_backoff_s: float = 10.0
     max_candidates: int = 500
     max_slice: int = 256
-
-
-@dataclass(slots=True)
-class Turn:
-    """What one turn settles: messages and next offsets for the transaction, and where each partition is read again."""
-
-    out: list[Outgoing] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
-    offsets: dict[int, int] = field(default_factory=dict)
-    unsettled: dict[int, int] = field(default_factory=dict)
-
-    def leave(self, messages: Sequence[Message]) -> None:
-        """Not settled now; nor is anything behind them on their partitions."""
-        for message in messages:
-            first = self.unsettled.get(message.partition, message.offset)
-            self.unsettled[message.partition] = min(first, message.offset)
-
-    def open(self, messages: Sequence[Message]) -> list[Message]:
-        """Those with nothing unsettled before them."""
-        return [m for m in messages if m.offset < self.unsettled.get(m.partition, m.offset + 1)]
-
-    def settle(self, messages: Sequence[Message]) -> None:
-        """Done: their offsets go into the transaction."""
-        for message in messages:
-            self.offsets[message.partition] = message.offset + 1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -188,7 +127,7 @@ class RequestLoop:
         if given_up := [*done.deferred, *rejected, *cancelled]:
             self.step.release(given_up)
         turn.out += [message for entry in entries for message in entry.out]
-        turn.out += [_rejection(located, reason) for located, reason in done.rejected]
+        turn.out += [rejection(located, reason) for located, reason in done.rejected]
         turn.alerts += done.alerts
         turn.settle([entry.message for entry in entries])
         self._count(entries, done)
@@ -202,7 +141,7 @@ class RequestLoop:
         if request.search.search_id in gone:
             return _Entry(message, "cancelled", cancelled=located)
         if len(request.candidates) > self.settings.max_candidates:
-            return _Entry(message, "split", out=_parts(request, self.settings.max_candidates))
+            return _Entry(message, "split", out=request_parts(request, self.settings.max_candidates))
         return _Entry(message, "scored", located=located)
 
     def _waits(self, message: Message, done: AlertBatch) -> bool:
@@ -242,7 +181,7 @@ class RequestLoop:
 
     def _transact(self, turn: Turn, messages: Sequence[Message]) -> None:
         began = self.clock()
-        out = [*turn.out, *(_alert_message(alert) for alert in turn.alerts)]
+        out = [*turn.out, *(alert_message(alert) for alert in turn.alerts)]
         if not self.requests.transact(out, turn.offsets):
             log.warning("transaction aborted; reading %d requests again", len(messages))
             self.metrics.aborts.inc()
@@ -281,26 +220,3 @@ def _request(message: Message) -> ScoreRequest:
     if message.value is None:
         raise DecodeError("a score request without a value")
     return decode(ScoreRequest, message.value)
-
-
-def _parts(request: ScoreRequest, size: int) -> list[Outgoing]:
-    candidates = request.candidates
-    parts = [replace(request, candidates=candidates[i : i + size]) for i in range(0, len(candidates), size)]
-    key = request.search.search_id.encode()
-    return [Outgoing(topics.SCORE_REQUESTS.name, key, encode(part)) for part in parts]
-
-
-def _rejection(located: Located, reason: str) -> Outgoing:
-    """The request, narrowed to the item that the model refuses."""
-    request = located.request
-    key = request.search.search_id.encode()
-    place = (topics.SCORE_REQUESTS.name, located.partition, located.offset, request.created_ms)
-    return dead_letter(Message(*place, key, encode(request)), reason)
-
-
-def _alert_message(alert: Alert) -> Outgoing:
-    message = Outgoing(topics.ALERTS.name, alert.alert_id.encode(), encode(alert))
-    if size_bytes(message) <= topics.ALERTS.max_bytes:
-        return message
-    unsent = Message(message.topic, -1, -1, alert.updated_ms, message.key, message.value)
-    return dead_letter(unsent, "the alert is larger than its topic allows")

@@ -15,11 +15,13 @@ from schemas.codec import decode, encode
 from schemas.errors import StoreUnavailable
 from schemas.records import FeatureRecord, SavedSearch, ScoreRequest
 from streaming import topics
-from streaming.match_loop import LoopSettings, MatchLoop, Progress, request_messages
+from streaming.feature_log import Progress
+from streaming.match_loop import LoopSettings, MatchLoop
 from streaming.matcher_logs import format_met, parse_met
 from streaming.memory_logs import MemoryFeatures, MemorySearches, MemoryTopic
 from streaming.messages import Outgoing, size_bytes
 from streaming.metrics import MatcherMetrics
+from streaming.wire import request_messages
 from tests.pipeline.builders import feature
 
 PARTITIONS = 2
