@@ -13,6 +13,7 @@ from schemas.records import ScoreRequest
 from streaming.messages import Message, Outgoing, dead_letter
 from streaming.metrics import ConsumerMetrics
 from streaming.request_log import RequestLog, Step, Turn
+from streaming.search_table import check_search
 from streaming.wire import alert_message, rejection, request_parts
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class LoopSettings:
 
     `defer_s`: how long a request waits for features that are missing, older than the matcher's or without a summary.
     `budget_s`: after so long a turn commits what is done, far below Kafka's max.poll.interval of 300 s.
-    `max_candidates`: a longer request goes back to its topic in parts.
+    `max_candidates`: a longer request goes back to its topic in parts, each within one deadline of a slow model.
     """
 
     poll_s: float = 0.2
@@ -35,7 +36,7 @@ class LoopSettings:
     retry_s: float = 0.25
     budget_s: float = 20.0
     max_backoff_s: float = 10.0
-    max_candidates: int = 500
+    max_candidates: int = 100
     max_slice: int = 256
 
 
@@ -109,7 +110,7 @@ class RequestLoop:
         return turn
 
     def _take(self, messages: Sequence[Message], turn: Turn) -> None:
-        """Settle a slice, or leave from where a partition must wait. Raises OUTAGES, then `turn` is as before."""
+        """Settle a slice, or leave from where a partition must wait. Raises OUTAGES, then nothing of it is settled."""
         gone = self.unsubscribed()
         entries = [self._entry(message, gone) for message in messages]
         while True:
@@ -219,4 +220,6 @@ class _Entry:
 def _request(message: Message) -> ScoreRequest:
     if message.value is None:
         raise DecodeError("a score request without a value")
-    return decode(ScoreRequest, message.value)
+    request = decode(ScoreRequest, message.value)
+    check_search(request.search)
+    return request

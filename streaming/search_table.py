@@ -81,6 +81,16 @@ def is_since(held: Held, met: Offsets) -> bool:
     return held.offset >= met.get(held.partition, 0)
 
 
+def check_search(search: SavedSearch) -> None:
+    """Raise DecodeError for values that the wire carries but no search can mean; a NaN threshold would pass everything."""
+    if not search.search_id:
+        raise DecodeError("search_id is empty")
+    if not 0 <= search.threshold <= 1:
+        raise DecodeError(f"threshold {search.threshold} is not between 0 and 1")
+    if search.top_k < 0:
+        raise DecodeError(f"top_k {search.top_k} is negative")
+
+
 def _read(message: Message) -> Held | Dropped:
     if message.key is None:
         raise DecodeError("a saved search needs its id as the message's key")
@@ -91,4 +101,5 @@ def _read(message: Message) -> Held | Dropped:
     if search.search_id != search_id:
         # an unsubscribe goes by key: under another key it would never reach this search
         raise DecodeError(f"the key {search_id!r} is not the search's id {search.search_id!r}")
+    check_search(search)
     return Held(search, message.partition, message.offset, message.timestamp_ms)

@@ -208,6 +208,20 @@ def test_broken_messages_become_dead_letters_that_say_where_they_stood() -> None
     assert len(world.out) == 3
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"threshold": float("nan")}, {"threshold": 1.5}, {"threshold": -0.1}, {"top_k": -1}, {"search_id": ""}],
+)
+def test_a_search_that_means_nothing_is_a_dead_letter(fields: dict[str, Any]) -> None:
+    world = World()
+    search = replace(SavedSearch(search_id="a", query="nurse"), **fields)
+    world.searches.append(encode(search), key=search.search_id.encode())
+    world.publish("p0")
+    loop, _ = world.start()
+    world.turns(loop)
+    assert [m.topic for m in world.out] == [topics.DLQ.name]
+
+
 def test_a_request_too_large_for_its_topic_is_halved_and_loses_no_candidate() -> None:
     candidates = tuple(replace(_candidate(), posting_id=f"{n}-" + "x" * 30_000) for n in range(100))
     search = SavedSearch(search_id="a", query="nurse")

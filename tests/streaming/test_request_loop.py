@@ -258,11 +258,14 @@ def test_broken_requests_are_dead_letters_and_stop_nothing() -> None:
     world.store(0)
     world.topic.append(b"\x00", partition=1)
     world.topic.append(None, partition=1)
+    search = SavedSearch(search_id="nan", query="nurse", threshold=float("nan"))
+    nan = encode(ScoreRequest(search=search, candidates=(), created_ms=0))
+    world.topic.append(nan, partition=1)
     world.request("a", 0)
     loop, _ = world.start()
     world.turns(loop)
     assert world.pairs() == {("a", "p0"): 1}
-    assert [m.value for m in world.letters()] == [b"\x00", b""]
+    assert [m.value for m in world.letters()] == [b"\x00", b"", nan]
 
 
 def test_a_long_request_goes_back_in_parts_that_lose_no_candidate() -> None:
