@@ -5,7 +5,8 @@ Flink pickles it by reference to this module, which therefore must never be `__m
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import pandas as pd
 from pyflink.table import FunctionContext
@@ -14,18 +15,26 @@ from pyflink.table.udf import ScalarFunction
 from pipeline.featurize import OutcomeRow, SourceRow
 from schemas.records import Outcome
 from streaming.feature_worker import FeatureWorker, WorkerSettings
+from streaming.outages import outlast
 from streaming.outcome_rows import columns
+
+Result = TypeVar("Result")
 
 
 class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is untyped
-    """`FeatureWorker.featurize` over columns. An exception is an outage: Flink fails the job and starts it again."""
+    """`FeatureWorker.featurize` over columns, an outage waited out in place.
+
+    An exception would fail the job, and Flink 2.3 may lose the TaskManager over it: an error in a bundle that a timer
+    finished is reported from the side while the task goes on, the task's thread is interrupted, an Arrow channel
+    closes under it, and what the operator's `close()` then throws is fatal to the whole process.
+    """
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
 
     def open(self, function_context: FunctionContext) -> None:
         """Open this worker's store and summarizer and register the metrics."""
-        self._worker = FeatureWorker(self._settings)
+        self._worker = self._outlast(lambda: FeatureWorker(self._settings))
         group = function_context.get_metric_group().add_group("nearline")
         self._counters = {outcome: group.counter(f"outcome_{outcome}") for outcome in Outcome}
         self._calls = group.counter("summarizer_calls")
@@ -46,9 +55,12 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         topic = self._settings.source_topic
         # a tombstone has no bytes at all: it decodes to nothing and becomes a dead letter
         rows = [SourceRow(v or b"", topic, p, o, t) for v, p, o, t in places]
-        outcomes, made = self._worker.featurize(key.tolist(), rows)
+        outcomes, made = self._outlast(lambda: self._worker.featurize(key.tolist(), rows))
         self._measure(outcomes, time.monotonic() - started)
         return pd.DataFrame(columns(made), dtype=object)
+
+    def _outlast(self, action: Callable[[], Result]) -> Result:
+        return outlast(action, max_backoff_s=self._settings.max_backoff_s)
 
     def _measure(self, outcomes: Sequence[OutcomeRow], took_s: float) -> None:
         for outcome, count in Counter(o.outcome for o in outcomes).items():

@@ -12,7 +12,7 @@ from streaming.outcome_rows import Row, row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """Where store and summarizer are, the topics' names, and how long all model calls of one batch may take."""
+    """What travels to each worker; `max_backoff_s` is the longest pause between attempts in an outage."""
 
     store_url: str
     summarizer_url: str
@@ -21,6 +21,7 @@ class WorkerSettings:
     features_topic: str
     dlq_topic: str
     deadline_s: float
+    max_backoff_s: float
 
 
 class FeatureWorker:

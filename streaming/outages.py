@@ -1,0 +1,39 @@
+"""Waiting an outage out where it is met, instead of failing (see the decision record on outages in the feature job)."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from schemas.errors import ModelUnavailable, RegistryUnavailable, StoreFull, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+#: Errors that pass by themselves, or once somebody has made room; everything else is ours to fix.
+OUTAGES = (ModelUnavailable, RegistryUnavailable, StoreFull, StoreUnavailable)
+FIRST_BACKOFF_S = 1.0
+
+
+def outlast(
+    action: Callable[[], Result],
+    *,
+    max_backoff_s: float,
+    sleep: Callable[[float], object] = time.sleep,
+    spread: Callable[[], float] = lambda: random.uniform(0.8, 1.0),
+) -> Result:
+    """Repeat `action` until no outage stops it, pausing 1 s, then 2 s, ... up to `max_backoff_s`; never gives up.
+
+    `action` must be safe to repeat. Each failed attempt is logged; any error but an outage is raised.
+    """
+    backoff_s = FIRST_BACKOFF_S
+    while True:
+        try:
+            return action()
+        except OUTAGES as error:
+            pause_s = min(max_backoff_s, backoff_s) * spread()
+            log.warning("%s: %s; again in %.1f s", type(error).__name__, error, pause_s)
+        sleep(pause_s)
+        backoff_s = 2 * min(max_backoff_s, backoff_s)
