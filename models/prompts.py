@@ -179,6 +179,10 @@ class Prompter:
         room = self.summarizer_budget - self.summarizer_fixed_tokens
         return [self._ask + ids[:room] + self._reply for ids in self._encode(texts)]
 
+    def summary_budget(self, prompt: Sequence[int]) -> int:
+        """How many tokens a summary of this prompt may take: a quarter of its text, at most `SUMMARY_MAX_TOKENS`."""
+        return max(1, min(self.summary_tokens, (len(prompt) - self.summarizer_fixed_tokens) // 4))
+
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Length in tokens of each text."""
         return [len(ids) for ids in self._encode(texts)]

@@ -23,6 +23,8 @@ from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
 Scores = tuple[str, list[float]]
 """The answering model's name, and `p_yes` of each item."""
 
+FREQUENCY_PENALTY = 1.0
+"""A summary names a thing once; without it a small model may run in circles."""
 ITEMS_PER_CALL = 256
 """A longer candidate list goes out as several calls, each within any server's limits."""
 
@@ -161,14 +163,19 @@ class HttpSummarizer(_Remote):
         self, client: ModelClient, prompt: list[int], deadline: float
     ) -> Summary | ModelFailure:
         try:
-            return await client.ask(self._call(prompt, self._prompter.summary_tokens), deadline)
+            return await client.ask(self._call(prompt, self._prompter.summary_budget(prompt)), deadline)
         except ModelUnavailable as error:
             return Unavailable(reason=str(error), retry_after_s=error.retry_after_s)
         except ModelRejected as error:
             return Rejected(reason=str(error))
 
     def _call(self, prompt: list[int], max_tokens: int) -> Call[Summary]:
-        body = {"prompt": prompt, "max_tokens": max_tokens, "temperature": 0.0}
+        body = {
+            "prompt": prompt,
+            "max_tokens": max_tokens,
+            "temperature": 0.0,
+            "frequency_penalty": FREQUENCY_PENALTY,
+        }
 
         def read(answer: dict[str, Any]) -> Summary:
             text, tokens = read_completion(answer)

@@ -23,6 +23,8 @@ from nearline.stack.tools import check_ports, java_home
 from schemas.errors import ConfigError
 
 _ROUND_S, _HEALTH_ROUND_S = 0.1, 2.0
+#: Supervisors that this process started: a handle that is dropped warns that its process still runs, as it is meant to.
+_DETACHED: list[subprocess.Popen[bytes]] = []
 
 
 def waves(settings: StackSettings) -> list[list[Component | Submission]]:
@@ -70,9 +72,9 @@ def running(home: Path) -> psutil.Process | None:
 
 def _launch(settings: StackSettings) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "nearline.stack.daemon", str(settings.home.resolve())]
-    return processes.spawn(
-        command, home=settings.home, component="supervisor", log=settings.log("supervisor"), env={}
-    )
+    log = settings.log("supervisor")
+    _DETACHED.append(processes.spawn(command, home=settings.home, component="supervisor", log=log, env={}))
+    return _DETACHED[-1]
 
 
 def _await(settings: StackSettings, supervisor: subprocess.Popen[bytes], timeout_s: float) -> None:

@@ -25,7 +25,7 @@ from streaming.kafka_settings import KafkaSettings
 from streaming.replayer import replay_updates, send_searches
 from tests.faults import verify, world
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def stack(stack_settings: StackSettings) -> Iterator[StackSettings]:
     settings = StackSettings(
         home=home, port_base=stack_settings.port_base + 100, models="instant", checkpoint_s=2.0
     )
-    daemon.up(settings, timeout_s=300)
+    daemon.up(settings)
     yield settings
     left = daemon.down(home)
     still = processes.marked(home)
