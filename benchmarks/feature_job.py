@@ -15,6 +15,7 @@ from benchmarks.report import FOLDER, Result, measured_on, say, write
 from benchmarks.runs import Run
 from benchmarks.updates import Feed
 from nearline.stack.settings import StackSettings
+from nearline.stack.supervisor import ComponentFailed
 
 NAME = "feature-job"
 
@@ -42,7 +43,7 @@ class FeatureJobBenchmark:
 
 def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
     """All of it, written into `folder`."""
-    where, stack = measured_on(), StackSettings()
+    where, stack, failures = measured_on(), StackSettings(), list[str]()
     shipped = FeatureJob(parallelism=stack.parallelism, batch_size=stack.batch_size)
     plan = contenders(settings, shipped)
     with running_broker() as broker:
@@ -50,10 +51,10 @@ def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
         loaded_s = load(broker.bootstrap, Feed(updates=settings.updates))
         say(f"loaded in {loaded_s:.0f} s")
         durable, fast = Setup(broker=broker, sync="commit"), Setup(broker=broker, sync="os")
-        sweep = runs(grid(settings), durable, settings.updates, 1)
-        full = runs(plan, durable, settings.updates, settings.repetitions)
+        sweep = runs(grid(settings), durable, settings.updates, 1, failures)
+        full = runs(plan, durable, settings.updates, settings.repetitions, failures)
         capped = [at_most(contender, settings.other_updates) for contender in plan]
-        other = runs(capped, fast, settings.updates, settings.repetitions)
+        other = runs(capped, fast, settings.updates, settings.repetitions, failures)
     inside = {
         sync: breakdown(Feed(updates=settings.breakdown_updates), sync, shipped.batch_size, STORE)
         for sync in ("commit", "os")
@@ -65,9 +66,12 @@ def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
         title="The feature job and its peers",
         settings={**asdict(settings), "loaded_s": round(loaded_s, 1)},
         tables=tables.tables(found),
-        findings=tables.findings(found),
+        findings=[*tables.findings(found), *failures],
         plots=plots,
-        detail={"runs": [asdict(run) for run in [*sweep, *full, *other]]},
+        detail={
+            "runs": [asdict(replace(run, samples=[])) for run in [*sweep, *full, *other]],
+            "samples": [asdict(sample) for sample in tables.longest(found).samples],
+        },
     )
     write(result, folder, where)
     return result
@@ -97,17 +101,25 @@ def at_most(contender: Contender, updates: int) -> Contender:
     return replace(contender, most=min(updates, contender.most or updates))
 
 
-def runs(plan: Sequence[Contender], setup: Setup, updates: int, repetitions: int) -> list[Run]:
+def runs(
+    plan: Sequence[Contender], setup: Setup, updates: int, repetitions: int, failures: list[str]
+) -> list[Run]:
     """Repetitions interleaved, so that a machine that slows down slows all; each starts with another contender.
 
-    Raises RuntimeError when two that did everything left different stores.
+    A run that fails is told in `failures`, the others go on. Raises RuntimeError when two that did everything left
+    different stores.
     """
     done = []
     for n in range(repetitions):
         start = n % len(plan)
         for contender in [*plan[start:], *plan[:start]]:
-            done.append(throughput.run(contender, setup, updates))
-            say(f"sync={setup.sync} {contender.name}: {done[-1].rate:,.0f}/s")
+            try:
+                done.append(throughput.run(contender, setup, updates))
+            except (ComponentFailed, RuntimeError, TimeoutError) as error:
+                failures.append(f"A run of {contender.name} (sync={setup.sync}) failed: {error}")
+                say(failures[-1])
+            else:
+                say(f"sync={setup.sync} {contender.name}: {done[-1].rate:,.0f}/s")
     digests = {run.store_digest for run in done if run.store_digest}
     if len(digests) > 1:
         raise RuntimeError(

@@ -82,13 +82,18 @@ class Offsets:
         answer = self._consumer.committed(_parts([topic]), timeout=TIMEOUT_S)
         return sum(max(0, part.offset) for part in answer)
 
-    def first_last_ms(self, topics: Sequence[Topic]) -> tuple[int, int]:
-        """The broker's timestamps of the first and of the last message in these topics; ValueError when empty."""
-        times: list[int] = []
+    def span(self, topics: Sequence[Topic], share: float = 1.0) -> tuple[int, int, int]:
+        """The first `share` of each partition's messages: how many, the broker's times of the first and of the last in ms.
+
+        Raises ValueError when there are none.
+        """
+        count, times = 0, list[int]()
         for part in _parts(topics):
             low, high = self._window(part)
-            times += [self._timestamp(part, offset) for offset in (low, high - 1) if high > low]
-        return min(times), max(times)
+            if taken := int(share * (high - low)):
+                count += taken
+                times += [self._timestamp(part, offset) for offset in (low, low + taken - 1)]
+        return count, min(times), max(times)
 
     def close(self) -> None:
         """Leave the broker."""
