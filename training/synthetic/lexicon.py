@@ -101,6 +101,11 @@ def load(split: Split = "all") -> Lexicon:
     )
 
 
+def terms() -> tuple[str, ...]:
+    """Words of working life, wanted whole in a vocabulary."""
+    return tuple(_unique(word for line in _lines("terms.txt") for word in line.partition(" | ")[2].split()))
+
+
 def spellings() -> tuple[tuple[str, str], ...]:
     """(British, American) letter sequences."""
     pairs = (line.split(" | ") for line in _lines("spelling.txt"))

@@ -1,0 +1,199 @@
+"""`python -m training.evaluate_tiny`: what the tiny checkpoints do on postings that they never saw.
+
+Ranker: AUC of p_yes (grade 3 and 4 against the rest) with an interval over resampled queries. Summarizer: share of
+the input's tokens, and Kendall's tau per query between the ranking of postings on summaries and on raw text,
+beside the same for the first words of the same length. Real data are read only if the directory exists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+
+from models.prompts import Item, Prompter
+from training import figures, real_labels
+from training.figures import Floats
+from training.ranker_data import item_of
+from training.real_labels import Judged
+from training.scoring import OfflineRanker, OfflineSummarizer
+from training.synthetic import lexicon
+from training.synthetic.facts import grade
+from training.synthetic.postings import METADATA_TYPES, Posting, Writer, pick
+from training.synthetic.queries import Asker
+
+SAME, RELATED = 8, 2
+REAL = ("postings_nhs", "postings_hn", "stream_gov_tts")
+SHARE, CAP, LEAST = 0.25, 128, 8
+"""The client's limit on a summary: a quarter of its input's tokens, at most 128, at least 8."""
+
+Figure = dict[str, float | str | list[float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much is measured."""
+
+    queries: int = 60
+    postings: int = 400
+    summaries: int = 40
+    seed: int = 11
+
+
+def main() -> None:
+    """Print a table and write the figures as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate_tiny", description=__doc__)
+    parser.add_argument("--ranker", type=Path, default=Path("models/checkpoints/ranker-tiny"))
+    parser.add_argument("--summarizer", type=Path, default=Path("models/checkpoints/summarizer-tiny"))
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="real postings, if there are any"
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/evaluate_tiny.json"))
+    parser.add_argument("--threads", type=int, default=2)
+    for name in ("queries", "postings", "summaries", "seed"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(Sizes(), name))
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    sizes = Sizes(queries=given.queries, postings=given.postings, summaries=given.summaries, seed=given.seed)
+    ranker, summarizer = OfflineRanker.from_dir(given.ranker), OfflineSummarizer.from_dir(given.summarizer)
+    rows: list[Figure] = []
+    for name, judged in sets(given.data, sizes):
+        rows.append({"set": name} | ranking(ranker, judged) | agreement(ranker, summarizer, judged, sizes))
+        print(" | ".join(f"{key} {_shown(value)}" for key, value in rows[-1].items()), flush=True)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+def sets(data: Path, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
+    """Named sets of judged queries: generated ones always, real ones if the data are there."""
+    found = [(name, data / f"{name}.jsonl.gz") for name in REAL]
+    real = [(name, real_labels.read(path, sizes.postings)) for name, path in found if path.is_file()]
+    judged = [(name, real_labels.judge(items, sizes.queries, sizes.seed)) for name, items in real]
+    return [("generated", generated(sizes)), *judged]
+
+
+def generated(sizes: Sizes) -> list[Judged]:
+    """Queries and postings of the held-out lexicon, 20 candidates each, half of them of the query's occupation."""
+    rng, words = Random(sizes.seed), lexicon.load("heldout")
+    writer, asker = Writer(words), Asker(words)
+    postings = [writer.write(rng) for _ in range(sizes.postings)]
+    items = {id(p): item_of(p, p.description) for p in postings}
+    out: list[Judged] = []
+    while len(out) < sizes.queries:
+        source = pick(rng, postings)
+        query = asker.ask(rng, source.facts, source.title)
+        same = [p for p in postings if p.facts.occupation.key == source.facts.occupation.key]
+        chosen = [source, *rng.sample(same, min(SAME, len(same))), *rng.sample(postings, 20 - SAME - 1)]
+        grades = tuple(grade(query, p.facts.occupation, p.facts.town, _evidence(p)) for p in chosen)
+        if 0 < sum(g >= 3 for g in grades) < len(grades):
+            out.append(Judged(query=query.text, items=tuple(items[id(p)] for p in chosen), grades=grades))
+    return out
+
+
+def _evidence(posting: Posting) -> set[str]:
+    stated = {f"facet:{k}" for k, v in METADATA_TYPES.items() if v == posting.employment_type}
+    return {tag for piece in posting.pieces for tag in piece.evidence} | (stated & posting.facts.evidence())
+
+
+def ranking(ranker: OfflineRanker, judged: Sequence[Judged]) -> Figure:
+    """AUC over all pairs and within queries, with intervals over queries; mean p_yes by grade."""
+    scores = np.split(
+        ranker.logits([(j.query, item) for j in judged for item in j.items]),
+        np.cumsum([len(j.items) for j in judged])[:-1],
+    )
+    good = [np.array(j.grades) >= 3 for j in judged]
+
+    def pooled(rows: list[int]) -> float:
+        return figures.auc(np.concatenate([scores[r] for r in rows]), np.concatenate([good[r] for r in rows]))
+
+    def within(rows: list[int]) -> float:
+        return float(np.nanmean([figures.auc(scores[r], good[r]) for r in rows]))
+
+    p_yes, grades = 1 / (1 + np.exp(-np.concatenate(scores))), np.concatenate([j.grades for j in judged])
+    by_grade = [float(p_yes[grades == g].mean()) if (grades == g).any() else float("nan") for g in range(5)]
+    return {
+        "queries": float(len(judged)),
+        "auc": list(figures.bootstrap(judged, pooled)),
+        "auc_within": list(figures.bootstrap(judged, within)),
+        "p_yes_by_grade": by_grade,
+    }
+
+
+def agreement(
+    ranker: OfflineRanker, summarizer: OfflineSummarizer, judged: Sequence[Judged], sizes: Sizes
+) -> Figure:
+    """Compression of summaries, and how far they keep the ranking on raw text, beside the first words."""
+    rng = Random(sizes.seed)
+    pool = list({id(item): item for j in judged for item in j.items}.values())
+    items = rng.sample(pool, min(sizes.summaries, len(pool)))
+    short = [summarize(summarizer, item) for item in items]
+    tokens = summarizer.prompter.count_many([text for text, _ in short])
+    whole = summarizer.prompter.count_many([item.text for item in items])
+    shares = np.array(tokens) / np.array(whole)
+    first = [
+        first_tokens(ranker.prompter, item.text, count) for item, count in zip(items, tokens, strict=True)
+    ]
+    queries = [j.query for j in judged]
+    raw = _matrix(ranker, queries, items)
+    kept = _matrix(ranker, queries, [_with(item, text) for item, (text, _) in zip(items, short, strict=True)])
+    begun = _matrix(ranker, queries, [_with(item, text) for item, text in zip(items, first, strict=True)])
+    ours = np.array([figures.kendall(a, b) for a, b in zip(raw, kept, strict=True)])
+    theirs = np.array([figures.kendall(a, b) for a, b in zip(raw, begun, strict=True)])
+    return {
+        "share_mean_max": [float(shares.mean()), float(shares.max())],
+        "ended": float(np.mean([done for _, done in short])),
+        "tau": list(figures.bootstrap(queries, lambda rows: float(np.nanmean(ours[rows])))),
+        "tau_first_words": list(figures.bootstrap(queries, lambda rows: float(np.nanmean(theirs[rows])))),
+        "tau_gain": list(figures.bootstrap(queries, lambda rows: float(np.nanmean((ours - theirs)[rows])))),
+    }
+
+
+def summarize(summarizer: OfflineSummarizer, item: Item) -> tuple[str, bool]:
+    """The summary under the client's limit, and whether it ended by itself."""
+    (size,) = summarizer.prompter.count_many([item.text])
+    limit = max(LEAST, min(CAP, int(SHARE * size)))
+    ids = summarizer.generate(item.title, item.text, limit)
+    return summarizer.decode(ids), len(ids) < limit
+
+
+def first_tokens(prompter: Prompter, text: str, count: int) -> str:
+    """The first words of a text that make at most `count` tokens."""
+    words = text.split()
+    low, high = 0, len(words)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = prompter.count_many([" ".join(words[:middle])])[0] <= count
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return " ".join(words[:low])
+
+
+def _matrix(ranker: OfflineRanker, queries: Sequence[str], items: Sequence[Item]) -> Floats:
+    flat = ranker.logits([(query, item) for query in queries for item in items])
+    return flat.reshape(len(queries), len(items))
+
+
+def _with(item: Item, text: str) -> Item:
+    return Item(
+        title=item.title,
+        company=item.company,
+        location=item.location,
+        employment_type=item.employment_type,
+        remote=item.remote,
+        text=text,
+    )
+
+
+def _shown(value: float | str | list[float]) -> str:
+    if isinstance(value, list):
+        return "[" + " ".join(f"{v:.3f}" for v in value) + "]"
+    return value if isinstance(value, str) else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Muon for weight matrices, AdamW for the rest, and a learning-rate schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Coefficients of the quintic iteration that drives all singular values towards 1 (Jordan et al., Muon)."""
+
+
+def orthogonalized(matrices_BMN: Tensor, steps: int = 5) -> Tensor:
+    """Each matrix with its singular values pushed to about 1 (0.7 to 1.2)."""
+    a, b, c = NEWTON_SCHULZ
+    x = matrices_BMN / (matrices_BMN.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    result: Tensor = x.mT if tall else x
+    return result
+
+
+class Muon:
+    """Momentum orthogonalized, for the matrices inside the blocks; equal shapes go through one batched product."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], momentum: float = 0.95) -> None:
+        self._momentum = momentum
+        by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+        for parameter in parameters:
+            by_shape.setdefault(parameter.shape, []).append(parameter)
+        self._groups = [(group, torch.zeros(len(group), *shape)) for shape, group in by_shape.items()]
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Move each matrix by `rate` times its orthogonalized Nesterov momentum."""
+        for group, buffer in self._groups:
+            grads = torch.stack([p.grad if p.grad is not None else torch.zeros_like(p) for p in group])
+            buffer.lerp_(grads, 1 - self._momentum)
+            update = orthogonalized(grads.lerp(buffer, self._momentum))
+            scale = max(1.0, update.shape[-2] / update.shape[-1]) ** 0.5
+            for parameter, move in zip(group, update, strict=True):
+                parameter.add_(move, alpha=-rate * scale)
+
+
+class Optimizer:
+    """Both optimizers behind one `step`; rates are multiplied by the schedule's factor."""
+
+    def __init__(self, model: nn.Module, *, matrix_rate: float = 0.012, vector_rate: float = 1.5e-3) -> None:
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name]
+        chosen = {id(p) for p in matrices}
+        tables = [p for _, p in named if id(p) not in chosen and p.ndim == 2]
+        vectors = [p for _, p in named if id(p) not in chosen and p.ndim != 2]
+        self._muon = Muon(matrices)
+        self._rates = (matrix_rate, vector_rate)
+        # The table starts from good vectors: a third of the rate keeps unseen words near their seen relatives.
+        self._adam = torch.optim.AdamW(
+            [{"params": vectors, "share": 1.0}, {"params": tables, "share": 0.3}],
+            lr=vector_rate,
+            betas=(0.9, 0.98),
+            weight_decay=0.0,
+        )
+        self._parameters = [p for _, p in named]
+
+    def step(self, factor: float) -> None:
+        """One update from the gradients at hand, which are then cleared."""
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self._muon.step(self._rates[0] * factor)
+        for group in self._adam.param_groups:
+            group["lr"] = self._rates[1] * factor * group["share"]
+        self._adam.step()
+        for parameter in self._parameters:
+            parameter.grad = None
+
+
+def schedule(done: float, warmup: float = 0.02, cooldown: float = 0.5) -> float:
+    """Factor in [0, 1] at a share `done` of the run: a short rise, a plateau, a linear fall to 4%."""
+    rise = min(1.0, (done + 1e-3) / warmup)
+    fall = min(1.0, max(0.0, 1 - done) / cooldown)
+    return rise * (0.04 + 0.96 * fall)

@@ -1,0 +1,160 @@
+"""The tiny ranker's training run (facts page: a tiny ranker from scratch)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import Qwen3ForCausalLM
+
+from training import checkpoint, circuits, losses, vocabulary
+from training.first_table import first_table
+from training.optim import Optimizer, schedule
+from training.pseudo import PseudoLexicon
+from training.ranker_data import CANDIDATES, Encoder, Pool, collate
+from training.synthetic import lexicon
+from training.vocabulary import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """From a share `start` of the run on: windows of text tokens to draw from, and queries a step."""
+
+    start: float
+    windows: tuple[int, ...]
+    queries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankerRun:
+    """Everything that a training run depends on; `minutes` of wall clock or `steps`, whichever ends first."""
+
+    minutes: float = 40.0
+    steps: int = 1_000_000
+    seed: int = 1
+    pool: int = 5000
+    refresh_steps: int = 250
+    vocabulary_texts: int = 4000
+    vocab_size: int = vocabulary.VOCAB_SIZE
+    matrix_rate: float = 0.004
+    vector_rate: float = 1e-3
+    dense_weight: float = 0.5
+    listwise_weight: float = 0.3
+    stages: tuple[Stage, ...] = (
+        Stage(start=0.0, windows=(8, 24, 48), queries=8),
+        Stage(start=0.2, windows=(24, 48, 96), queries=8),
+        Stage(start=0.5, windows=(32, 64, 160, 320), queries=6),
+        Stage(start=0.8, windows=(48, 128, 320, 700), queries=4),
+    )
+
+
+Report = Callable[[str], None]
+
+
+def train_ranker(run: RankerRun, out: Path, report: Report = print) -> list[float]:
+    """Train from nothing but MiniLM's token vectors, save to `out`; returns the loss of each step."""
+    rng = Random(run.seed)
+    torch.manual_seed(run.seed)
+    words = lexicon.load("train")
+    tokenizer, table = first_table(rng, words, run.vocabulary_texts, run.vocab_size)
+    table = table[:, : checkpoint.HIDDEN - circuits.RESERVED]
+    encoder = Encoder(tokenizer)
+    first = torch.Generator().manual_seed(run.seed)
+    model = checkpoint.new_model(
+        circuits.plant_vectors(table, marks(tokenizer, encoder)), checkpoint.RANKER, first
+    )
+    circuits.plant(model, first)
+    pseudo = PseudoLexicon(*whole_words(tokenizer, table))
+
+    def refreshed() -> Pool:
+        # What a long run has learned so far survives its death.
+        checkpoint.save(model, tokenizer, out, "ranker@1")
+        return Pool(rng, words, encoder, run.pool, pseudo)
+
+    history = _loop(run, model, refreshed, encoder, rng, report)
+    checkpoint.save(model, tokenizer, out, "ranker@1")
+    return history
+
+
+def marks(tokenizer: Tokenizer, encoder: Encoder) -> circuits.Marks:
+    """The prompt's marker words as ids: the last system word, the item's first, the labels; and empty words."""
+    vocab = tokenizer.get_vocab()
+    yes, no = encoder.prompter.label_ids
+    return circuits.Marks(
+        query=encoder.prompter.prefix_ids("")[-1],
+        item=vocab["title"],
+        yes=yes,
+        no=no,
+        stop=tuple(i for t, i in vocab.items() if t in vocabulary.EMPTY_WORDS or not t.lstrip("#").isalnum()),
+    )
+
+
+def whole_words(tokenizer: Tokenizer, table: Table) -> tuple[list[str], Table]:
+    """The vocabulary's alphabetic whole words of four letters and more, and their vectors."""
+    named = sorted((i, t) for t, i in tokenizer.get_vocab().items() if t.isalpha() and len(t) > 3)
+    return [token for _, token in named], table[[i for i, _ in named]]
+
+
+def _loop(
+    run: RankerRun,
+    model: Qwen3ForCausalLM,
+    pool_maker: Callable[[], Pool],
+    encoder: Encoder,
+    rng: Random,
+    report: Report,
+) -> list[float]:
+    optimizer = Optimizer(model, matrix_rate=run.matrix_rate, vector_rate=run.vector_rate)
+    body = model.model
+    start, history, tokens, pool = time.monotonic(), [], 0, pool_maker()
+    for step in range(run.steps):
+        done = max((time.monotonic() - start) / (60 * run.minutes), step / run.steps)
+        if done >= 1:
+            break
+        if step and step % run.refresh_steps == 0:
+            pool = pool_maker()
+        stage = [s for s in run.stages if s.start <= done][-1]
+        examples = pool.batch(stage.queries, rng.choice(stage.windows))
+        ids, rows, columns, targets = collate(examples)
+        logits = label_logits(model, body, ids, rows, columns, encoder.prompter.label_ids)
+        loss = ranker_loss(run, rows, logits, targets)
+        torch.autograd.backward(loss)
+        optimizer.step(schedule(done))
+        history.append(float(loss.detach()))
+        tokens += ids.numel()
+        if step % 20 == 0:
+            mean = sum(history[-50:]) / len(history[-50:])
+            report(
+                f"step {step} {100 * done:.0f}% loss {mean:.4f} tokens {tokens} {time.monotonic() - start:.0f}s"
+            )
+    return history
+
+
+def label_logits(
+    model: Qwen3ForCausalLM,
+    body: Callable[..., object],
+    ids_NT: Tensor,
+    rows_L: Tensor,
+    columns_L: Tensor,
+    labels: tuple[int, int],
+) -> Tensor:
+    """logit_yes - logit_no at the given places, shape [L]. Padding stands on the right: nothing attends to it."""
+    hidden: Tensor = body(input_ids=ids_NT, use_cache=False).last_hidden_state  # type: ignore[attr-defined]
+    table = model.model.embed_tokens.weight
+    logits_L: Tensor = hidden[rows_L, columns_L] @ (table[labels[0]] - table[labels[1]])
+    return logits_L
+
+
+def ranker_loss(run: RankerRun, rows_L: Tensor, logits_L: Tensor, targets_L: Tensor) -> Tensor:
+    """Equation (3) at the answer, plus the listwise and dense parts. Each row's last label is its answer."""
+    final = torch.ones_like(rows_L, dtype=torch.bool)
+    final[:-1] = rows_L[1:] != rows_L[:-1]
+    answers, wanted = logits_L[final], targets_L[final]
+    lists = losses.listwise(wanted.view(-1, CANDIDATES), answers.view(-1, CANDIDATES)).mean()
+    dense = losses.dense_kl(targets_L, logits_L, (~final).float())
+    return losses.binary_kl(wanted, answers).mean() + run.listwise_weight * lists + run.dense_weight * dense
