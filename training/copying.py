@@ -157,8 +157,8 @@ def _plant_last(attention: Qwen3Attention) -> None:
     """Head 0 of layer 2: the last kept token up to this one, or the prompt's first."""
     q, k, v, o = _cleared(attention, 0)
     q[HALF - 1, CONSTANT] = 1.0
-    k[HALF - 1, DROPPED] = -5.0
-    k[HALF - 1, SINK] = 4.2
+    k[HALF - 1, DROPPED] = -0.7
+    k[HALF - 1, SINK] = 0.59
     near = np.array(NEARNESS)
     for i in range(SLOW):
         # sum_i a_i cos(w_i d) + b_i sin(w_i d) at distance d, from keys on the first axis of each plane.
