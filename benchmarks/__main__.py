@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmarks that were asked for; every number in a benchmark's settings is an option of its own."""
     given = _parser().parse_args(argv)
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # a new topic's first answers are retries
     # so that what a benchmark started is stopped also when it is told to end
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     for name in [given.benchmark] if given.benchmark else BENCHMARKS:
