@@ -170,6 +170,7 @@ def _cluster(settings: StackSettings) -> dict[str, object]:
         "rest.bind-port": settings.port("flink"),
         # a starved machine must not look like a dead one
         "heartbeat.timeout": "180 s",
+        "pekko.ask.timeout": "60 s",
         "io.tmp.dirs": settings.home.resolve() / "flink" / "tmp",
         "metrics.reporter.prom.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
         "metrics.reporter.prom.port": f"{settings.port('jobmanager_metrics')}-{settings.port('taskmanager_metrics')}",

@@ -22,7 +22,7 @@ BUILD = Path(__file__).parents[2] / "build"
 @pytest.fixture(scope="session")
 def stack_settings() -> Iterator[StackSettings]:
     """A home of its own under `build/`, beside the shared jars, and ports that nothing listens on."""
-    home = BUILD / f"test-{os.getpid()}"
+    home = BUILD / f"integration-{os.getpid()}"
     home.mkdir(parents=True)
     settings = StackSettings(home=home, port_base=_free_port_base())
     with (BUILD / "jars.lock").open("w") as lock:

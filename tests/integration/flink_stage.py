@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
+
 from nearline.stack.component import Component
-from nearline.stack.flink import feature_job, jobmanager, taskmanager
+from nearline.stack.flink import feature_job, jobmanager, jobs, taskmanager
 from nearline.stack.processes import reap, spawn, stop, tail, wait_until
 from nearline.stack.settings import StackSettings
 from schemas.codec import encode
@@ -27,14 +29,14 @@ POISON = (b"\x00\xff noise", b"\xc3\x01" + bytes(8) + b"body", b"", None, b"\xc3
 
 
 class Cluster:
-    """A JobManager and a TaskManager of the stack in `settings.home`."""
+    """A JobManager, a TaskManager and what a test adds, in the stack of `settings.home`."""
 
     def __init__(self, settings: StackSettings) -> None:
         self.settings = settings
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, component: Component) -> None:
-        """Start one of the two and wait until it works."""
+        """Start a component and wait until it works."""
         settings, log = self.settings, self.settings.log(component.name)
         self._running[component.name] = spawn(
             component.command, home=settings.home, component=component.name, log=log, env=component.env
@@ -48,8 +50,17 @@ class Cluster:
         reap(self.settings.home, "taskmanager")
         self.start(taskmanager(self.settings))
 
+    def failures(self) -> list[str]:
+        """What failed in the running jobs; an entry too when the TaskManager is gone."""
+        gone = [] if self._running["taskmanager"].poll() is None else ["the TaskManager is gone"]
+        for job in jobs(self.settings) or []:
+            if job["state"] not in {"CANCELED", "FINISHED"}:
+                answer = httpx.get(f"{self.settings.flink_url}/jobs/{job['jid']}/exceptions", timeout=30.0)
+                gone += [entry["stacktrace"] for entry in answer.json()["exceptionHistory"]["entries"]]
+        return gone
+
     def close(self) -> None:
-        """End both and whatever they left."""
+        """End all and whatever they left."""
         for process in self._running.values():
             stop(process, 10)
         reap(self.settings.home)
@@ -70,7 +81,7 @@ def cluster(settings: StackSettings) -> Iterator[Cluster]:
 @contextmanager
 def running_job(settings: StackSettings, store: Path, *options: str) -> Iterator[None]:
     """The feature job over a store of its own; cancelled and gone at the end."""
-    job = feature_job(replace(settings, store=f"lmdb://{store}?sync=os&map_size=64M", models="instant"))
+    job = feature_job(replace(settings, store=f"lmdb://{store}?sync=os&map_size=64M"))
     done = subprocess.run(
         [*job.command, *options], env={**os.environ, **job.env}, capture_output=True, text=True, check=False
     )

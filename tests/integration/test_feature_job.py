@@ -4,12 +4,14 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from models.summarizer import InstantSummarizer
+from models.remote import open_summarizer
+from models.summarizer import InstantSummarizer, Summarizer
+from nearline.stack.services import model_server
 from nearline.stack.settings import StackSettings
 from pipeline.featurize import Featurizer, SourceRow
 from schemas.codec import decode
@@ -24,9 +26,14 @@ from streaming.scan import scan
 from streaming.topics import FEATURES
 from tests.integration.flink_stage import Cluster, Stream, cluster, running_job, send, troubled_stream
 from tests.integration.kafka_stage import fresh_topics
+from tests.models.tiny import byte_level_tokenizer, write_tokenizer
 
 # a cluster and two submissions take a minute on an idle machine, several on a starved one
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+
+#: Several attempts of a batch long.
+OUTAGE_S = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def flink(stack_settings: StackSettings) -> Iterator[Cluster]:
-    with cluster(stack_settings) as made:
+    with cluster(replace(stack_settings, models="instant")) as made:
         yield made
 
 
@@ -98,10 +105,31 @@ def test_a_killed_taskmanager_loses_nothing(
     assert stored(tmp_path / "store") == folded(stream)[1]
 
 
-def folded(stream: Stream) -> tuple[list[Outcome], list[FeatureRecord]]:
+def test_an_absent_model_server_costs_time_only(
+    flink: Cluster, broker_address: KafkaSettings, tmp_path: Path
+) -> None:
+    fresh_topics(broker_address)
+    tokenizer = write_tokenizer(tmp_path / "tokenizer", byte_level_tokenizer())
+    settings = replace(
+        flink.settings, models="instant-server", ranker_dir=tokenizer, summarizer_dir=tokenizer
+    )
+    stream = troubled_stream(random.Random(10), postings=100, events=400)
+    with running_job(settings, tmp_path / "store"):
+        places = send(broker_address, stream)
+        time.sleep(OUTAGE_S)
+        assert flink.failures() == []
+        flink.start(model_server(settings))
+        outcomes = observe(broker_address, places)
+        undisturbed, records = folded(stream, open_summarizer(settings.models_url, tokenizer))
+    dead = [outcome is Outcome.DEAD_LETTERS for outcome in undisturbed]
+    assert [outcome is Outcome.DEAD_LETTERS for outcome in outcomes] == dead
+    assert stored(tmp_path / "store") == records
+
+
+def folded(stream: Stream, summarizer: Summarizer | None = None) -> tuple[list[Outcome], list[FeatureRecord]]:
     """One by one, in one process: the outcomes and the records at the end."""
     store = FeatureStore(MemoryStore(time.time))
-    featurizer = Featurizer(store, InstantSummarizer())
+    featurizer = Featurizer(store, summarizer or InstantSummarizer())
     rows = [[SourceRow(value or b"", "t", 0, n, n)] for n, (_, value) in enumerate(stream)]
     outcomes = [featurizer.featurize(row)[0].outcome for row in rows]
     return outcomes, list(store.scan())
