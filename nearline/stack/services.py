@@ -16,7 +16,8 @@ def model_server(settings: StackSettings) -> Component:
     port = str(settings.port("models"))
     return Component(
         name="models",
-        command=(sys.executable, "-m", "models.server", *checkpoints, "--port", port),
+        # one thread a model: a second one would wait at every step for a core that Flink or Kafka has
+        command=(sys.executable, "-m", "models.server", *checkpoints, "--port", port, "--threads", "1"),
         ready=lambda: answers(f"{settings.models_url}/health"),
     )
 
