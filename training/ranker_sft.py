@@ -59,11 +59,18 @@ Report = Callable[[str], None]
 
 def train_ranker(run: RankerRun, out: Path, report: Report = print) -> list[float]:
     """Train from nothing but MiniLM's token vectors, save to `out`; returns the loss of each step."""
+    made = first_table(Random(run.seed), lexicon.load("train"), run.vocabulary_texts, run.vocab_size)
+    return train_ranker_from(*made, run, out, report)
+
+
+def train_ranker_from(
+    tokenizer: Tokenizer, table_VD: Table, run: RankerRun, out: Path, report: Report = print
+) -> list[float]:
+    """The same from any tokenizer and its tokens' [V, 256] vectors, the strongest directions first."""
     rng = Random(run.seed)
     torch.manual_seed(run.seed)
     words = lexicon.load("train")
-    tokenizer, table = first_table(rng, words, run.vocabulary_texts, run.vocab_size)
-    table = table[:, : checkpoint.HIDDEN - circuits.RESERVED]
+    table = table_VD[:, : checkpoint.HIDDEN - circuits.RESERVED]
     encoder = Encoder(tokenizer)
     first = torch.Generator().manual_seed(run.seed)
     model = checkpoint.new_model(

@@ -9,12 +9,14 @@ from random import Random
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 
 from training import checkpoint, copying, keeping, vocabulary
 from training.first_table import first_table
 from training.keywords import salience
 from training.ranker_data import Encoder, Pool
 from training.synthetic import lexicon
+from training.vocabulary import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +32,17 @@ class SummarizerRun:
 
 def train_summarizer(run: SummarizerRun, out: Path, report: Callable[[str], None] = print) -> list[float]:
     """Train on generated postings, save to `out`; returns the loss of each step."""
+    made = first_table(Random(run.seed), lexicon.load("train"), run.vocabulary_texts, run.vocab_size)
+    return train_summarizer_from(*made, run, out, report)
+
+
+def train_summarizer_from(
+    tokenizer: Tokenizer, table: Table, run: SummarizerRun, out: Path, report: Callable[[str], None] = print
+) -> list[float]:
+    """The same from any tokenizer and its tokens' [V, 256] vectors, the strongest directions first."""
     rng = Random(run.seed)
     torch.manual_seed(run.seed)
     words = lexicon.load("train")
-    tokenizer, table = first_table(rng, words, run.vocabulary_texts, run.vocab_size)
     encoder = Encoder(tokenizer)
     scores = salience(tokenizer, table, words)
     prompt = encoder.prompter.summarizer_ids_many([""])[0]
