@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from models.remote import open_summarizer
+from models.client import ClientConfig
+from models.prompts import Prompter
+from models.remote import HttpSummarizer
 from models.summarizer import InstantSummarizer, Summarizer
 from nearline.stack.services import model_server
 from nearline.stack.settings import StackSettings
@@ -120,7 +122,9 @@ def test_an_absent_model_server_costs_time_only(
         assert flink.failures() == []
         flink.start(model_server(settings))
         outcomes = observe(broker_address, places)
-        undisturbed, records = folded(stream, open_summarizer(settings.models_url, tokenizer))
+        prompter = Prompter.from_dir(tokenizer)
+        with closing(HttpSummarizer(settings.models_url, prompter, ClientConfig())) as summarizer:
+            undisturbed, records = folded(stream, summarizer)
     dead = [outcome is Outcome.DEAD_LETTERS for outcome in undisturbed]
     assert [outcome is Outcome.DEAD_LETTERS for outcome in outcomes] == dead
     assert stored(tmp_path / "store") == records
