@@ -37,7 +37,7 @@ class FeatureJobBenchmark:
     one_by_one_updates: int = 5_000
     breakdown_updates: int = 50_000
     parallelisms: tuple[int, ...] = (1, 2)
-    batch_sizes: tuple[int, ...] = (200, 1000, 2000)
+    batch_sizes: tuple[int, ...] = (64, 200, 1000, 2000)
     peer_batch_size: int = 1000
 
 
@@ -59,7 +59,8 @@ def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
         sync: breakdown(Feed(updates=settings.breakdown_updates), sync, shipped.batch_size, STORE)
         for sync in ("commit", "os")
     }
-    found = tables.Found(shipped=shipped.name, sweep=sweep, runs=[*full, *other], inside=inside)
+    own = [contender.name for contender in plan if isinstance(contender, FeatureJob)]
+    found = tables.Found(own=own, sweep=sweep, runs=[*full, *other], inside=inside)
     plots = tables.plot(found, folder)
     result = Result(
         name=NAME,
@@ -78,10 +79,10 @@ def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
 
 
 def contenders(settings: FeatureJobBenchmark, shipped: FeatureJob) -> list[Contender]:
-    """The shipped configuration first, then the peers."""
+    """The shipped configuration first, which thinks of models; then with the peers' batch size; then the peers."""
     size = settings.peer_batch_size
     return [
-        shipped,
+        *dict.fromkeys((shipped, replace(shipped, batch_size=size))),
         *(Peer(peer=peer, batch_size=size, processes=n) for peer in ("quix", "confluent") for n in (1, 2)),
         Peer(peer="kafka-python", batch_size=size, most=settings.slow_updates),
         Peer(peer="quix-one-by-one", most=settings.one_by_one_updates),

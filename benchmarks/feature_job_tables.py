@@ -20,12 +20,17 @@ WARM_SHARE = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """All runs; `shipped` names the feature job as the local stack runs it."""
+    """All runs; `own` names the feature job's settings among the contenders, first those of the local stack."""
 
-    shipped: str
+    own: Sequence[str]
     sweep: Sequence[Run]
     runs: Sequence[Run]
     inside: Mapping[str, Breakdown]
+
+    @property
+    def shipped(self) -> str:
+        """The feature job as the local stack runs it."""
+        return self.own[0]
 
 
 def tables(found: Found) -> dict[str, list[Row]]:
@@ -127,13 +132,14 @@ def findings(found: Found) -> list[str]:
     said = []
     for sync in _syncs(found):
         rows = speeds(_of(found.runs, sync), found.shipped)
-        ours = next(row for row in rows if row["contender"] == found.shipped)
-        best = next(row for row in rows if row["contender"] != found.shipped)
-        ratio = 1 / float(str(best["to_ours"]))
-        said.append(
-            f"sync={sync}: {ours['median']:,.0f} records/s, {ratio:.2f} × the best peer ({best['contender']}, "
-            f"{best['median']:,.0f}/s)."
-        )
+        best = next(row for row in rows if row["contender"] not in found.own)
+        said += [
+            f"sync={sync}: {row['contender']}: {row['median']:,.0f} records/s, "
+            f"{float(str(row['median'])) / float(str(best['median'])):.2f} × the best peer "
+            f"({best['contender']}, {best['median']:,.0f}/s)."
+            for row in rows
+            if row["contender"] in found.own
+        ]
     fastest = speeds(found.sweep, found.shipped)[0]["contender"]
     said.append(f"Fastest of the job's own settings: {fastest}; shipped: {found.shipped}.")
     grown = sum(float(str(row["growth_mib"])) for row in memory(found) if row["role"] not in SHARED_ROLES)

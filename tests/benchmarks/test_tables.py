@@ -33,7 +33,7 @@ def run(contender: str, rate: float, sync: str = "commit") -> Run:
 
 
 FOUND = Found(
-    shipped="ours",
+    own=["ours"],
     sweep=[run("ours", 9_000.0), run("ours, other", 8_000.0)],
     runs=[run("ours", 9_000.0), run("peer", 10_000.0), run("ours", 11_000.0), run("peer", 8_000.0)],
     inside={"commit": Breakdown(wall_us=90.0, cpu_us=70.0, stages_us={"merge": 30.0})},
