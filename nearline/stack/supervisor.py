@@ -79,8 +79,10 @@ class Supervisor:
         for watched in self._watched:
             watched.healthy = _alive(watched) and watched.component.ready()
             if watched.healthy and not watched.announced:
-                watched.component.on_ready()
-                watched.announced = True
+                # it may die again under this very call; then the next round asks anew
+                with contextlib.suppress(NearlineError):
+                    watched.component.on_ready()
+                    watched.announced = True
         for submitted in self._submitted:
             submitted.healthy = submitted.submission.ready()
         self.write_state()
