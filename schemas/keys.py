@@ -8,7 +8,8 @@
 | `a/1/<alert id>` | a ledger entry |
 | `q/1/<day>/<search id>` | the alerts of one search and event-time day |
 
-An id that would make a key longer than LMDB takes is replaced by `FF` and its hash; no UTF-8 text starts with `FF`.
+An id longer than `MAX_ID_BYTES` is replaced by `FF` and its hash, so that every key fits every back end; no UTF-8 text
+starts with `FF`.
 """
 
 from hashlib import blake2b
@@ -16,8 +17,8 @@ from hashlib import blake2b
 from schemas.records import Posting
 
 HASH_BYTES = 16
-MAX_ID_BYTES = 390
-"""Keys stay under 400 bytes; LMDB's limit is 511."""
+MAX_ID_BYTES = 200
+"""With prefix, day or hashes, and the byte that marks a lease, a key stays within `storage.base.MAX_KEY_BYTES` (246)."""
 US_PER_DAY = 86_400_000_000
 
 

@@ -14,9 +14,10 @@ Merge = Callable[[bytes, bytes | None], bytes | None]
 #: UTC seconds since the epoch; expiry is judged by it alone.
 Clock = Callable[[], float]
 
-#: LMDB's 511 less the eight bytes that its expiry index puts before a key; the same for every back end.
-MAX_KEY_BYTES = 503
-#: Couchbase's limit of a document; the same for every back end, so that stores can be copied into each other.
+#: Couchbase's limit of 250 less the four bytes that may name a collection; the same for every back end, so that stores
+#: can be copied into each other (LMDB takes 511 less the eight that its expiry index puts before a key).
+MAX_KEY_BYTES = 246
+#: Couchbase's limit of a document; the same for every back end.
 MAX_VALUE_BYTES = 20 * 1024 * 1024
 
 
