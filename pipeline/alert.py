@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.ranker import Ranker
-from pipeline.match import passes
+from pipeline.match import has_content, passes
 from pipeline.score import item_of
 from schemas.errors import ModelRejected, ModelUnavailable
 from schemas.keys import alert_id, day_of
@@ -40,7 +40,7 @@ class Fate(StrEnum):
     SUPPRESSED = "suppressed"  # the pair has alerted in this opening
     OVER_QUOTA = "over_quota"
     BELOW_THRESHOLD = "below_threshold"
-    FILTERED = "filtered"  # the posting as it is now no longer matches
+    FILTERED = "filtered"  # the posting as it is now, maybe without content, does not match
     NOT_OPEN = "not_open"
     DEFERRED = "deferred"  # no feature yet, an older one, or one without its summary
     REJECTED = "rejected"  # the model refuses this very item
@@ -181,7 +181,10 @@ def fate_of(search: SavedSearch, version: int, record: FeatureRecord | None) -> 
         return Fate.DEFERRED
     if record.state is not State.OPEN:
         return Fate.NOT_OPEN
-    if record.content_version < 0 or not is_current(record):
+    if not has_content(record):
+        # the matcher saw content, so a removal erased it since: there is nothing to wait for
+        return Fate.FILTERED
+    if not is_current(record):
         return Fate.DEFERRED
     return Fate.ALERTED if passes(search, record) else Fate.FILTERED
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from models.prompts import SUFFIX, Prompter, item_text, query_text
 from pipeline.alert import Fate, fate_of
-from pipeline.match import FilterCheck, feature_terms, filter_checks, query_terms
+from pipeline.match import FilterCheck, feature_terms, filter_checks, has_content, query_terms
 from pipeline.score import CachedScorer, item_of
 from schemas.keys import alert_id
 from schemas.records import FeatureRecord, SavedSearch
@@ -107,7 +107,7 @@ class Explainer:
             alert_id=name,
             ledger=entry,
             fate=fate,
-            why=_WHY.get(fate) or _waiting(record),
+            why=_why(fate, record),
         )
 
     def _score(self, search: SavedSearch, record: FeatureRecord) -> ScoreCheck:
@@ -134,7 +134,9 @@ def _terms(search: SavedSearch, record: FeatureRecord) -> TermCheck:
     return TermCheck(found=tuple(sorted(found)), missing=tuple(sorted(wanted - found)), needed=needed)
 
 
-def _waiting(record: FeatureRecord | None) -> str:
+def _why(fate: Fate, record: FeatureRecord | None) -> str:
     if record is None:
         return "the store has no such posting: its update has not been processed, or the id is wrong"
-    return "the posting's present text has no summary yet: it waits for the summarizer"
+    if fate is Fate.FILTERED and not has_content(record):
+        return "the posting is open but has no content: it has not come yet, or was removed"
+    return _WHY.get(fate, "the posting's present text has no summary yet: it waits for the summarizer")

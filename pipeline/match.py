@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pipeline.terms import terms, words
 from schemas.merge import is_current
-from schemas.records import FeatureRecord, SavedSearch, State
+from schemas.records import NEVER, FeatureRecord, SavedSearch, State
 
 
 class Matcher(Protocol):
@@ -47,7 +47,12 @@ class _Query:
 
 def ready(feature: FeatureRecord) -> bool:
     """Whether the posting can alert at all: open, with content and a current summary."""
-    return feature.state is State.OPEN and feature.content_version >= 0 and is_current(feature)
+    return feature.state is State.OPEN and has_content(feature) and is_current(feature)
+
+
+def has_content(feature: FeatureRecord) -> bool:
+    """Whether the posting has text to match: not after a bare `open`, nor one after a removal; there no summary is missing."""
+    return feature.content_version != NEVER
 
 
 def passes(search: SavedSearch, feature: FeatureRecord) -> bool:

@@ -165,6 +165,17 @@ def test_what_the_store_does_not_have_yet_is_deferred_and_asked_again_alone() ->
     assert names(world, again) == ["old", "pending", "unknown"]
 
 
+def test_an_open_posting_without_content_is_neither_scored_nor_waited_for() -> None:
+    world = World()
+    world.add("p")
+    world.write(update("p", 2, Op.REMOVE), update("p", 3, Op.OPEN))
+    asked = request(0, "p", wanted=search(""), version=1)
+    batch = world.step.run([asked])
+    assert (batch.fates, batch.deferred, world.ranker.calls) == ({Fate.FILTERED: 1}, [], [])
+    world.write(update("p", 4, Op.UPDATE, content("Nurse p", "a ward")))
+    assert names(world, request(1, "p", wanted=search(""), version=4)) == ["p"]
+
+
 def test_top_k_is_per_search_and_event_time_day_and_takes_the_best_of_a_request() -> None:
     world = World({"Nurse a": 0.7, "Nurse b": 0.9, "Nurse c": 0.8})
     wanted = search("nurse", top_k=2)

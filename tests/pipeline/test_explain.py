@@ -27,6 +27,7 @@ class World:
             update("welder", 1, Op.ADD, content("Welder", "nights in a yard")),
             update("gone", 1, Op.ADD, content("Nurse", "gone")),
             update("gone", 2, Op.CLOSE),
+            update("bare", 1, Op.OPEN),
         ]
         Featurizer(self.features, InstantSummarizer()).featurize(rows(events))
 
@@ -90,12 +91,15 @@ def test_a_low_score_stands_beside_its_threshold() -> None:
     assert (seen.fate, seen.score.p_yes, seen.score.threshold) == (Fate.BELOW_THRESHOLD, 0.2, 0.5)
 
 
-def test_closed_and_unknown_postings_say_so_without_asking_the_ranker() -> None:
+def test_closed_unknown_and_empty_postings_say_so_without_asking_the_ranker() -> None:
     world = World()
     assert world.explain(search("nurse"), "gone").fate is Fate.NOT_OPEN
     unknown = world.explain(search("nurse"), "never seen")
     assert (unknown.fate, unknown.record, unknown.terms) == (Fate.DEFERRED, None, None)
     assert "no such posting" in unknown.why
+    bare = world.explain(search(""), "bare")
+    assert (bare.fate, bare.score) == (Fate.FILTERED, None)
+    assert "no content" in bare.why
     assert world.ranker.calls == []
 
 

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.summarizer import InstantSummarizer
+from pipeline.featurize import Featurizer
 from pipeline.match import LexicalMatcher, filter_checks, passes, query_terms
 from pipeline.terms import stem, terms
-from schemas.records import FeatureRecord, SavedSearch, State
-from tests.pipeline.builders import feature, search
+from schemas.records import FeatureRecord, Op, PostingUpdate, SavedSearch, State
+from tests.pipeline.builders import content, feature, memory, rows, search, update
 
 
 def test_a_null_on_the_posting_side_passes_every_hard_filter() -> None:
@@ -148,6 +150,33 @@ def test_only_open_postings_with_a_current_summary_match(changes: dict[str, obje
     ready: FeatureRecord = feature(title="Nurse")
     assert matcher.match(ready)
     assert not matcher.match(feature(**changes))
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [update("p", 1, Op.OPEN)],
+        [
+            update("p", 1, Op.ADD, content("Nurse", "a ward")),
+            update("p", 2, Op.REMOVE),
+            update("p", 3, Op.OPEN),
+        ],
+    ],
+    ids=["only an open came", "content was removed"],
+)
+def test_an_open_posting_without_content_matches_not_even_a_search_that_takes_everything(
+    history: list[PostingUpdate],
+) -> None:
+    features, everything = memory(), LexicalMatcher()
+    everything.put_search(search(""))
+    featurizer = Featurizer(features, InstantSummarizer())
+    featurizer.featurize(rows(history))
+    (record,) = features.scan()
+    assert record.state is State.OPEN
+    assert everything.match(record) == []
+    featurizer.featurize(rows([update("p", 4, Op.UPDATE, content("Nurse", "a ward"))]))
+    (record,) = features.scan()
+    assert len(everything.match(record)) == 1
 
 
 def test_it_is_a_trade_and_no_stop_word() -> None:
