@@ -22,6 +22,7 @@ from storage.ledger import AlertLedger
 from storage.scores import ScoreCache
 from streaming import clients, process, topics
 from streaming.alert_logs import RequestGroup, Unsubscribed
+from streaming.crash import crash_at
 from streaming.kafka_settings import KafkaSettings
 from streaming.metrics import ConsumerMetrics, MetricsServer
 from streaming.request_loop import LoopSettings, RequestLoop
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             metrics_port=arguments.metrics_port,
             loop=loop,
         )
-        run(settings, stopped, process.crash_at(arguments.crash_at))
+        run(settings, stopped, crash_at(arguments.crash_at))
 
     return process.work_until_stopped(work)
 

@@ -34,10 +34,12 @@ class FeatureJobSettings:
     bundle_ms: int = 50
     deadline_s: float = 45.0
     checkpoint_s: float = 10.0
+    checkpoint_timeout_s: float = 600.0
     max_backoff_s: float = 60.0
+    crash_at: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("parallelism", "batch_size", "bundle_ms", "checkpoint_s"):
+        for name in ("parallelism", "batch_size", "bundle_ms", "checkpoint_s", "checkpoint_timeout_s"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
         if not 0 < self.deadline_s <= MAX_DEADLINE_S:
@@ -55,9 +57,9 @@ class FeatureJobSettings:
             "python.fn-execution.arrow.batch.size": str(self.batch_size),
             "python.fn-execution.bundle.time": str(self.bundle_ms),
             "execution.checkpointing.interval": f"{round(self.checkpoint_s * 1000)} ms",
-            "execution.checkpointing.timeout": "10 min",
-            # the default 0 restarts the same bundle for ever when the model server stalls
-            "execution.checkpointing.tolerable-failed-checkpoints": "10",
+            "execution.checkpointing.timeout": f"{round(self.checkpoint_timeout_s * 1000)} ms",
+            # an outage is waited out inside a bundle, which no barrier passes meanwhile: at 10 minutes each, a week
+            "execution.checkpointing.tolerable-failed-checkpoints": "1000",
             "execution.checkpointing.min-pause": f"{min(5000, round(self.checkpoint_s * 1000))} ms",
             "restart-strategy.type": "exponential-delay",
             "restart-strategy.exponential-delay.initial-backoff": "1 s",
@@ -180,11 +182,18 @@ def _parser(description: str) -> argparse.ArgumentParser:
         help="time between commits of offsets (%(default)s)",
     )
     add(
+        "--checkpoint-timeout-s",
+        type=float,
+        default=default["checkpoint_timeout_s"],
+        help="a checkpoint that takes longer counts as failed (%(default)s)",
+    )
+    add(
         "--max-backoff-s",
         type=float,
         default=default["max_backoff_s"],
         help="longest pause between restarts while an outage lasts (%(default)s)",
     )
+    add("--crash-at", default="", help=argparse.SUPPRESS)
     return parser
 
 

@@ -7,6 +7,7 @@ from models.remote import open_summarizer
 from pipeline.featurize import Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
 from storage.base import open_store
 from storage.features import FeatureStore
+from streaming.crash import crash_at
 from streaming.outcome_rows import Row, row
 
 
@@ -22,6 +23,7 @@ class WorkerSettings:
     dlq_topic: str
     deadline_s: float
     max_backoff_s: float
+    crash_at: str = ""
 
 
 class FeatureWorker:
@@ -31,6 +33,7 @@ class FeatureWorker:
         self._settings = settings
         tokenizer = Path(settings.tokenizer_dir) if settings.tokenizer_dir else None
         summarizer = open_summarizer(settings.summarizer_url, tokenizer)
+        self._probe = crash_at(settings.crash_at)
         self._kv = open_store(settings.store_url)
         limits = FeaturizeSettings(deadline_s=settings.deadline_s)
         self._featurizer = Featurizer(FeatureStore(self._kv), summarizer, limits)
@@ -40,6 +43,7 @@ class FeatureWorker:
     ) -> tuple[list[OutcomeRow], list[Row]]:
         """The outcomes of a batch and the messages that tell of them; raises what `Featurizer.featurize` raises."""
         outcomes = self._featurizer.featurize(rows)
+        self._probe("stored")
         names = {"features": self._settings.features_topic, "dlq": self._settings.dlq_topic}
         triples = zip(rows, keys, outcomes, strict=True)
         return outcomes, [row(source, key, outcome, **names) for source, key, outcome in triples]

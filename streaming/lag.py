@@ -17,14 +17,19 @@ def end_offsets(kafka: KafkaSettings, topic: str) -> dict[TopicPartition, int]:
         consumer.close()
 
 
-def lag(kafka: KafkaSettings, group: str, topic: str) -> int:
-    """Messages of `topic` that `group` has not committed yet; a partition never committed counts from 0."""
-    ends = end_offsets(kafka, topic)
+def committed(kafka: KafkaSettings, group: str) -> dict[TopicPartition, int]:
+    """The next offset that `group` would read of each partition it has committed."""
     admin = KafkaAdminClient(**kafka.python())
     try:
-        committed = admin.list_group_offsets([group])[group]
+        offsets = admin.list_group_offsets([group])[group]
     except CoordinatorNotAvailableError:  # the broker has never seen a group yet
-        committed = {}
+        return {}
     finally:
         admin.close()
-    return sum(end - max(0, committed[p].offset if p in committed else 0) for p, end in ends.items())
+    return {partition: max(0, entry.offset) for partition, entry in offsets.items()}
+
+
+def lag(kafka: KafkaSettings, group: str, topic: str) -> int:
+    """Messages of `topic` that `group` has not committed yet; a partition never committed counts from 0."""
+    done = committed(kafka, group)
+    return sum(end - done.get(partition, 0) for partition, end in end_offsets(kafka, topic).items())

@@ -14,6 +14,7 @@ from pipeline.windows import Windows, WindowSettings
 from storage.base import open_store
 from storage.features import FeatureStore
 from streaming import clients, process, topics
+from streaming.crash import crash_at
 from streaming.kafka_settings import KafkaSettings
 from streaming.match_loop import LoopSettings, MatchLoop
 from streaming.matcher_logs import FeatureGroup
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             windows=WindowSettings(window_s=arguments.window_s, max_items=arguments.max_items),
             loop=LoopSettings(commit_s=arguments.commit_s),
         )
-        run(settings, stopped, process.crash_at(arguments.crash_at))
+        run(settings, stopped, crash_at(arguments.crash_at))
 
     return process.work_until_stopped(work)
 

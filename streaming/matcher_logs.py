@@ -69,7 +69,7 @@ class FeatureGroup:
         for future in self._sent:
             future.get(timeout=0)
         self._sent.clear()
-        self._probe("before-commit")
+        self._probe("requests-sent")
         try:
             self._consumer.commit(_offsets(progress), timeout_ms=COMMIT_TIMEOUT_MS)
         except KafkaError as error:

@@ -2,10 +2,8 @@
 
 import argparse
 import logging
-import os
 import signal
 import threading
-from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 
@@ -39,7 +37,7 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
         default=45.0,
         help="after so long without a sign of life the group gives this instance's partitions away",
     )
-    # kills the process at a named step, for the fault tests: after-ledger@3 is the third time that this step is reached
+    # for the fault tests (streaming/crash.py)
     made.add_argument("--crash-at", default="", help=argparse.SUPPRESS)
     made.add_argument("--metrics-port", type=int, default=0, help="Prometheus on 127.0.0.1; 0 is off")
     return made
@@ -64,19 +62,6 @@ def work_until_stopped(work: Callable[[Callable[[], bool]], None]) -> int:
         log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400  (the message says what to do)
         return 2 if isinstance(error, ConfigError) else 1
     return 0
-
-
-def crash_at(step: str) -> Callable[[str], None]:
-    """A probe that kills this process, as `kill -9` does, when it comes to `step` (`name@n`: the n-th time)."""
-    name, _, nth = step.partition("@")
-    times: Counter[str] = Counter()
-
-    def probe(reached: str) -> None:
-        times[reached] += 1
-        if reached == name and times[reached] == int(nth or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return probe
 
 
 def stop_on_signals() -> threading.Event:

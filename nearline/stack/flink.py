@@ -125,7 +125,10 @@ def _job_arguments(settings: StackSettings) -> tuple[str, ...]:
             *tokenizer,
         ),
         *("--parallelism", str(settings.parallelism), "--batch-size", str(settings.batch_size)),
-        *("--checkpoint-s", str(settings.checkpoint_s), "--max-backoff-s", str(settings.max_backoff_s)),
+        *("--deadline-s", str(settings.deadline_s), "--max-backoff-s", str(settings.max_backoff_s)),
+        *("--checkpoint-s", str(settings.checkpoint_s)),
+        *("--checkpoint-timeout-s", str(settings.checkpoint_timeout_s)),
+        *(("--crash-at", settings.crash_at) if settings.crash_at else ()),
     )
 
 

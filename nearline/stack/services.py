@@ -47,8 +47,10 @@ def consumer(settings: StackSettings) -> Component:
 
 def _service(settings: StackSettings, name: str, module: str, arguments: tuple[str, ...]) -> Component:
     port = settings.port(f"{name}_metrics")
+    common = ("--metrics-port", str(port), "--session-timeout-s", str(settings.session_timeout_s))
+    crash = ("--crash-at", settings.crash_at) if settings.crash_at else ()
     return Component(
         name=name,
-        command=(sys.executable, "-m", module, *arguments, "--metrics-port", str(port)),
+        command=(sys.executable, "-m", module, *arguments, *common, *crash),
         ready=lambda: answers(f"http://127.0.0.1:{port}/metrics"),
     )

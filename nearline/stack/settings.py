@@ -25,7 +25,8 @@ class StackSettings:
     """Settings of the local stack.
 
     `models` is `tiny` (the shipped checkpoints behind the model server), `instant-server` (stand-ins behind the same
-    server), `instant` (stand-ins inside job and consumer, no server) or the URL of a server.
+    server), `instant` (stand-ins inside job and consumer, no server) or the URL of a server. `crash_at` is for the fault
+    tests (streaming/crash.py).
     """
 
     home: Path = Path("build/stack")
@@ -38,9 +39,13 @@ class StackSettings:
     store: str | None = None
     cache: str | None = None
     window_s: float = 0.2
+    deadline_s: float = 45.0
     checkpoint_s: float = 5.0
+    checkpoint_timeout_s: float = 600.0
     max_backoff_s: float = 60.0
     taskmanager_memory: str = "1728m"
+    session_timeout_s: float = 15.0
+    crash_at: str = ""
 
     def port(self, role: str) -> int:
         """The loopback port of one role."""

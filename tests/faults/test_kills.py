@@ -7,8 +7,9 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ from storage.dump import record_dict
 from storage.features import FeatureStore
 from storage.memory import MemoryStore
 from streaming.kafka_settings import KafkaSettings
-from streaming.observer import Seen
+from streaming.observer import Observer, Seen
 from tests.faults import verify, world
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
@@ -35,23 +36,35 @@ SEED = int(os.environ.get("SEED", "1"))
 TOKENIZER = CHECKPOINTS / "ranker-tiny"
 
 
-@pytest.fixture
-def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[StackSettings]:
-    settings = StackSettings(
-        home=tmp_path / "stack",
-        port_base=37000,
-        models="instant-server",
-        ranker_dir=TOKENIZER,
-        summarizer_dir=TOKENIZER,
-        checkpoint_s=2.0,
-        # twenty kills in a row would otherwise wait a minute each
-        max_backoff_s=3.0,
-    )
+@contextmanager
+def running(settings: StackSettings) -> Iterator[StackSettings]:
+    """The stack, up; afterwards down, with nothing left."""
     daemon.up(settings, timeout_s=600)
     try:
         yield settings
     finally:
-        assert daemon.down(settings.home) == 0, f"{request.node.name} left processes behind"
+        assert daemon.down(settings.home) == 0, "the stack left processes behind"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[StackSettings]:
+    with running(stack_settings(tmp_path)) as settings:
+        yield settings
+
+
+def stack_settings(tmp_path: Path, **changes: Any) -> StackSettings:
+    """A stack with the instant models behind a server, which does not wait long between twenty deaths in a row."""
+    usual: dict[str, Any] = {
+        "home": tmp_path / "stack",
+        "port_base": 37000,
+        "models": "instant-server",
+        "ranker_dir": TOKENIZER,
+        "summarizer_dir": TOKENIZER,
+        "checkpoint_s": 2.0,
+        "max_backoff_s": 3.0,
+        "crash_at": f"@{tmp_path / 'order'}",
+    }
+    return StackSettings(**usual | changes)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +75,28 @@ def test_killing_it_again_and_again_changes_neither_store_nor_alerts(
 ) -> None:
     load = world.begin(stack, SEED, rate_per_s=30.0)
     _kill_repeatedly(stack, component)
+    _check(stack, load)
+
+
+@pytest.mark.parametrize(
+    "step", ["stored", "requests-sent", "after-ledger", "after-produce", "before-commit"]
+)
+def test_dying_between_two_effects_changes_neither_store_nor_alerts(stack: StackSettings, step: str) -> None:
+    load = world.begin(stack, SEED, rate_per_s=30.0)
+    for wait_s in _moments():
+        time.sleep(wait_s)
+        world.kill_at(stack, step)
+        world.await_health(stack, time.time() + 1.0)
+    _check(stack, load)
+
+
+def test_losing_the_taskmanager_between_produce_and_commit_changes_neither(stack: StackSettings) -> None:
+    load = world.begin(stack, SEED, rate_per_s=30.0)
+    with closing(Observer(KafkaSettings(bootstrap=stack.bootstrap))) as watch:
+        for wait_s in _moments():
+            time.sleep(wait_s)
+            world.kill_before_commit(stack, watch)
+            world.await_health(stack, time.time() + 1.0)
     _check(stack, load)
 
 
@@ -76,10 +111,37 @@ def test_a_model_server_that_stalls_for_eleven_minutes_costs_time_only(stack: St
     assert seen.counts()["dead_letters"] == broken, "an outage dead-letters nothing"
 
 
+def test_an_hour_without_model_server_on_a_clock_thirty_times_as_fast_costs_time_only(tmp_path: Path) -> None:
+    """Deadline, backoff, checkpoints and their time-out are a thirtieth of the defaults; so is the hour."""
+    server = world.OwnModelServer(tmp_path, 37930, TOKENIZER)
+    scaled = {
+        "deadline_s": 45 / 30,
+        "max_backoff_s": 60 / 30,
+        "checkpoint_s": 10 / 30,
+        "checkpoint_timeout_s": 600 / 30,
+    }
+    with server, running(stack_settings(tmp_path, models=server.url, **scaled)) as stack:
+        load = world.begin(stack, SEED, rate_per_s=10.0)
+        time.sleep(20)
+        server.stop()
+        time.sleep(3600 / 30)
+        server.start()
+        seen = _check(stack, load)
+        assert {state["name"]: state["restarts"] for state in read_state(stack.home)}["taskmanager"] == 0
+        assert world.job_restarts(stack) == 0
+    broken = sum(isinstance(event, BrokenLine) for event in load.sent)
+    assert seen.counts()["dead_letters"] == broken, "an outage dead-letters nothing"
+
+
+def _moments() -> list[float]:
+    rng = random.Random(SEED)
+    return [rng.uniform(0.2, 4.0) for _ in range(KILLS)]
+
+
 def _kill_repeatedly(stack: StackSettings, component: str) -> None:
     rng = random.Random(SEED)
-    for _ in range(KILLS):
-        time.sleep(rng.uniform(0.2, 4.0))
+    for wait_s in _moments():
+        time.sleep(wait_s)
         struck = time.time()
         if component == "python worker":
             world.kill_python_worker(stack, rng)

@@ -1,24 +1,30 @@
 """A stack under load: sends rounds of the sample stream until told to stop, kills components, waits for the end."""
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
+import httpx
 import psutil
+from kafka import TopicPartition
 
 from nearline.stack import processes
+from nearline.stack.component import answers
+from nearline.stack.flink import jobs
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import read_state
 from schemas.events import BrokenLine, read_events, read_searches
 from schemas.records import PostingUpdate, SavedSearch
 from streaming.kafka_settings import KafkaSettings
-from streaming.lag import lag
+from streaming.lag import committed, lag
 from streaming.observer import Observer
 from streaming.replayer import replay_updates, send_searches
-from streaming.topics import ALERT_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
+from streaming.topics import ALERT_GROUP, FEATURE_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
 
 SAMPLE = Path(__file__).parents[2] / "nearline" / "sample"
 Event = PostingUpdate | BrokenLine
@@ -107,6 +113,35 @@ def kill_python_worker(stack: StackSettings, rng: random.Random) -> None:
         rng.choice(workers).kill()
 
 
+def kill_at(stack: StackSettings, step: str, timeout_s: float = 120.0) -> None:
+    """`kill -9` of whichever process comes to `step` next (streaming/crash.py)."""
+    order = Path(stack.crash_at.removeprefix("@"))
+    draft = order.with_suffix(".draft")
+    draft.write_text(step)
+    draft.rename(order)
+    assert processes.wait_until(lambda: not order.exists(), timeout_s, 0.01), f"no process came to {step}"
+
+
+def kill_before_commit(stack: StackSettings, watch: Observer, timeout_s: float = 120.0) -> None:
+    """`kill -9` of the TaskManager while outcomes are out whose offsets are not committed, and stay so."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        watch.poll(0.2)
+        if _uncommitted(stack, watch):
+            kill(stack, "taskmanager")
+            if _uncommitted(stack, watch):
+                return
+            await_health(stack, time.time() + 1.0)
+    raise AssertionError(f"no outcome was ahead of its commit in {timeout_s} s")
+
+
+def _uncommitted(stack: StackSettings, watch: Observer) -> bool:
+    """Whether a source offset has an outcome and no commit."""
+    done = committed(KafkaSettings(bootstrap=stack.bootstrap), FEATURE_GROUP)
+    places = (source.split("/") for source in watch.seen.outcomes)
+    return any(int(offset) >= done.get(TopicPartition(topic, int(p)), 0) for topic, p, offset in places)
+
+
 def freeze(stack: StackSettings, component: str, seconds: float) -> None:
     """Stop the component's process for a while, as a machine that swaps or a GPU that hangs would."""
     pid = next(state["pid"] for state in read_state(stack.home) if state["name"] == component)
@@ -115,6 +150,41 @@ def freeze(stack: StackSettings, component: str, seconds: float) -> None:
     process.suspend()
     time.sleep(seconds)
     process.resume()
+
+
+class OwnModelServer:
+    """The instant models behind a server that no supervisor brings back."""
+
+    def __init__(self, home: Path, port: int, tokenizer: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._home = home / "models"
+        options = ("--instant", "--tokenizer", str(tokenizer), "--port", str(port))
+        self._command = (sys.executable, "-m", "models.server", *options)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        log = self._home / "models.log"
+        self._process = processes.spawn(self._command, home=self._home, component="models", log=log, env={})
+        assert processes.wait_until(lambda: answers(f"{self.url}/health"), 60)
+
+    def stop(self) -> None:
+        """Stop it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+
+def job_restarts(stack: StackSettings) -> int:
+    """How often Flink restarted the feature job."""
+    (job,) = jobs(stack) or []
+    metrics = httpx.get(f"{stack.flink_url}/jobs/{job['jid']}/metrics?get=numRestarts").json()
+    return int(metrics[0]["value"])
 
 
 def await_health(stack: StackSettings, since: float, timeout_s: float = 300.0) -> None:

@@ -28,7 +28,7 @@ def test_one_bundle_is_one_arrow_batch() -> None:
 
 def test_an_outage_may_fail_checkpoints_and_restarts_for_ever_with_a_bounded_pause() -> None:
     options = SETTINGS.flink()
-    assert options["execution.checkpointing.tolerable-failed-checkpoints"] == "10"
+    assert options["execution.checkpointing.tolerable-failed-checkpoints"] == "1000"
     assert options["restart-strategy.type"] == "exponential-delay"
     assert options["restart-strategy.exponential-delay.max-backoff"] == "60000 ms"
 
