@@ -39,7 +39,9 @@ def _searches(path: Path | None) -> Iterable[SavedSearch]:
 def _show(report: LocalReport, features: int, console: Console) -> None:
     for alert in report.alerts:
         console.print(
-            f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}", soft_wrap=True
+            f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}",
+            soft_wrap=True,
+            markup=False,
         )
     outcomes = "   ".join(f"{outcome.value} {count}" for outcome, count in report.outcomes.items())
     console.print(f"updates_in {report.updates_in} = {outcomes}")

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.live import Live
 
-from nearline.demo import view
 from nearline.demo.report import Report
+from nearline.demo.screen import screen, waiting
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import read_state
@@ -46,7 +45,7 @@ def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_st
     """Run the demo on a fresh stack; raises Stalled when nothing moves for `stall_s`."""
     events = list(read_events(settings.stream))
     _fresh(stack)
-    with console.status("starting Kafka, Flink, the model server, matcher and alert consumer …"):
+    with waiting(console, "starting Kafka, Flink, the model server, matcher and alert consumer …"):
         daemon.up(stack)
     try:
         report = _replay(settings, stack, console, events, time.time() - setup_started)
@@ -108,11 +107,11 @@ def _watch(
 ) -> None:
     """Show progress until every update has its outcome and nothing waits between the components."""
     started = moved = time.monotonic()
-    with Live(console=console, refresh_per_second=4) as screen:
+    with screen(console) as shown:
         while not _finished(observer, total, stack):
             if observer.poll():
                 moved = time.monotonic()
-            screen.update(view.live(observer.seen, progress.sent, total, time.monotonic() - started))
+            shown.show(observer.seen, progress.sent, total, time.monotonic() - started)
             if time.monotonic() - moved > settings.stall_s and progress.sent >= total:
                 raise Stalled(_stalled(observer.seen, total, stack))
 

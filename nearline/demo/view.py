@@ -3,39 +3,38 @@
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
+from nearline.demo.alerts import alert_table
 from nearline.demo.report import Report, percentiles
-from schemas.records import Alert
 from streaming.observer import Seen
 
 _NEWEST = 6
 
 
-def live(seen: Seen, sent: int, total: int, elapsed_s: float) -> RenderableType:
+def line(seen: Seen, sent: int, total: int, elapsed_s: float) -> str:
+    """Progress in one line, for logs; `lag` is what was sent and has no outcome yet."""
+    done = len(seen.outcomes)
+    return (
+        f"{elapsed_s:.0f} s   sent {sent}/{total}   outcomes {done}   features {len(seen.feature_ms)}"
+        f"   alerts {len(seen.alerts)}   lag {sent - done}"
+    )
+
+
+def live(seen: Seen, sent: int, total: int, elapsed_s: float, *, width: int) -> RenderableType:
     """Progress, outcomes, latencies and the newest alerts."""
     done = len(seen.outcomes)
     rate = done / elapsed_s if elapsed_s else 0.0
-    line = f"sent [bold]{sent}[/]/{total}   done [bold]{done}[/]   lag {sent - done}   {rate:.0f}/s   {elapsed_s:.0f} s"
+    progress = f"sent [bold]{sent}[/]/{total}   done [bold]{done}[/]   lag {sent - done}   {rate:.0f}/s   {elapsed_s:.0f} s"
     counts = "   ".join(f"{name} {count}" for name, count in seen.counts().items() if count)
     times = f"update → feature {_ms(seen.feature_ms)}   update → alert {_ms(seen.alert_ms)}"
     newest = list(seen.alerts.values())[-_NEWEST:]
-    return Group(line, counts, times, alert_table(newest, title=f"{len(seen.alerts)} alerts, the newest"))
-
-
-def alert_table(alerts: list[Alert], *, title: str) -> Table:
-    """Alerts as rows of query, title, company and score."""
-    table = Table(title=title, title_justify="left")
-    for name in ("query", "posting", "company"):
-        table.add_column(name, overflow="fold")
-    table.add_column("p_yes", justify="right")
-    for alert in alerts:
-        table.add_row(alert.query, alert.title, alert.company or "", f"{alert.p_yes:.3f}")
-    return table
+    table = alert_table(newest, title=f"{len(seen.alerts)} alerts, the newest", width=width)
+    return Group(progress, counts, times, table)
 
 
 def closing(console: Console, report: Report) -> None:
     """The alerts by search, then the figures."""
     alerts = sorted(report.seen.alerts.values(), key=lambda alert: (alert.query, -alert.p_yes))
-    console.print(alert_table(alerts, title=f"{len(alerts)} alerts"))
+    console.print(alert_table(alerts, title=f"{len(alerts)} alerts", width=console.width))
     table = Table("figure", "value", title="closing figures", title_justify="left")
     for name, value in report.figures().items():
         if name != "outcomes":

@@ -1,0 +1,43 @@
+"""Alerts as a table of one readable line each, in whatever width there is."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from schemas.records import Alert
+
+_COLUMNS = ("query", "title", "company")
+_SCORE_CELLS = 5
+_GAP_CELLS = 2  # after each column but the last: a space of padding and one of the box
+
+
+def alert_table(alerts: Sequence[Alert], *, title: str, width: int) -> Table:
+    """A row of query, title, company and score for each alert; what does not fit into `width` cells ends in an ellipsis."""
+    rows = [[_line(text) for text in (alert.query, alert.title, alert.company or "")] for alert in alerts]
+    wanted = [max(map(cell_len, [name, *texts])) for name, *texts in zip(_COLUMNS, *rows, strict=True)]
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    table.padding, table.pad_edge = (0, 1, 0, 0), False
+    widths = shared(width - _GAP_CELLS * len(_COLUMNS) - _SCORE_CELLS, wanted)
+    for name, cells in zip(_COLUMNS, widths, strict=True):
+        table.add_column(name, width=cells, no_wrap=True, overflow="ellipsis")
+    table.add_column("score", width=_SCORE_CELLS, justify="right", no_wrap=True)
+    for alert, texts in zip(alerts, rows, strict=True):
+        # Text and not str: "[m/f/d]" in a title is no markup
+        table.add_row(*map(Text, texts), f"{alert.p_yes:.3f}")
+    return table
+
+
+def shared(cells: int, wanted: Sequence[int]) -> list[int]:
+    """`wanted` widths cut to `cells` in all: the narrow ones as they are, the others as wide as each other."""
+    widths = [0] * len(wanted)
+    for place, index in enumerate(sorted(range(len(wanted)), key=lambda i: wanted[i])):
+        widths[index] = max(1, min(wanted[index], cells // (len(wanted) - place)))
+        cells -= widths[index]
+    return widths
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

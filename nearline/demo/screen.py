@@ -1,0 +1,67 @@
+"""Where progress goes: a picture that changes in place on a terminal, plain lines anywhere else (a pipe, a CI log)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+
+from nearline.demo import view
+from streaming.observer import Seen
+
+LINE_EVERY_S = 5.0
+
+
+class Screen(Protocol):
+    """Shows how far a demo has come."""
+
+    def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
+        """Called a few times a second."""
+        ...
+
+
+class Lines:
+    """One plain line at the first call and then every `LINE_EVERY_S`."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._next_s = 0.0
+
+    def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
+        """See Screen."""
+        if elapsed_s >= self._next_s:
+            self._next_s = elapsed_s + LINE_EVERY_S
+            self._console.print(view.line(seen, sent, total, elapsed_s), soft_wrap=True, highlight=False)
+
+
+class Picture:
+    """A live display of progress, latencies and the newest alerts."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
+        """See Screen."""
+        self._live.update(view.live(seen, sent, total, elapsed_s, width=self._live.console.width))
+
+
+@contextmanager
+def screen(console: Console) -> Iterator[Screen]:
+    """What suits the console."""
+    if not console.is_terminal:
+        yield Lines(console)
+        return
+    with Live(console=console, refresh_per_second=4) as live:
+        yield Picture(live)
+
+
+@contextmanager
+def waiting(console: Console, what: str) -> Iterator[None]:
+    """Say `what` is being waited for: a spinner on a terminal, else one line."""
+    if console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        console.print(what, soft_wrap=True)
+        yield
