@@ -5,6 +5,8 @@ NearlineError
 │   ├── DecodeError        damaged bytes, unknown fingerprint or schema id
 │   ├── IncompatibleSchema a changed contract that older readers or data cannot follow
 │   └── EventError         a posting event that breaks the documented format
+├── RegistryUnavailable    an outage of the schema registry
+├── BrokersUnavailable     no Kafka broker can be reached now
 ├── StoreError             a store said no
 │   ├── StoreUnavailable   an outage: retry later, nothing is lost
 │   ├── StoreFull          the disk or the map is full: make room, then restart
@@ -38,6 +40,10 @@ class EventError(SchemaError):
 
 class RegistryUnavailable(NearlineError):  # noqa: N818
     """The schema registry cannot be reached now; the bytes that named it may well be fine."""
+
+
+class BrokersUnavailable(NearlineError):  # noqa: N818
+    """No Kafka broker can be reached now: none of the addresses accepts a connection."""
 
 
 class StoreError(NearlineError):

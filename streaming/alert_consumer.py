@@ -24,6 +24,7 @@ from streaming import clients, process, topics
 from streaming.alert_logs import RequestGroup, Unsubscribed
 from streaming.crash import crash_at
 from streaming.kafka_settings import KafkaSettings
+from streaming.late_brokers import wait_for_topics
 from streaming.metrics import ConsumerMetrics, MetricsServer
 from streaming.request_loop import LoopSettings, RequestLoop
 from streaming.search_log import SearchLog
@@ -57,7 +58,8 @@ def run(
 ) -> None:
     """Consume until `stopped()`; every turn ends in a commit, so there is nothing to flush. Raises what a restart may cure."""
     needed = (topics.SCORE_REQUESTS, topics.ALERTS, topics.SEARCHES, topics.DLQ)
-    topics.require_topics(settings.kafka, tuple(topic.name for topic in needed))
+    if not wait_for_topics(settings.kafka, tuple(topic.name for topic in needed), stopped):
+        return
     registry = CollectorRegistry()
     metrics = ConsumerMetrics(registry)
     with ExitStack() as stack:

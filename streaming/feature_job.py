@@ -17,7 +17,7 @@ from schemas.errors import NearlineError
 from streaming.feature_function import FeaturizeFunction
 from streaming.feature_settings import FeatureJobSettings, check_store, parse
 from streaming.feature_worker import FeatureWorker
-from streaming.topics import require_topics
+from streaming.late_brokers import wait_for_topics
 
 INSERT = """
     INSERT INTO messages SELECT m.topic, m.k, m.v, m.headers
@@ -27,12 +27,12 @@ MESSAGE = "ROW<topic STRING, k BYTES, v BYTES, headers MAP<STRING, BYTES>>"
 
 
 def submit(settings: FeatureJobSettings) -> None:
-    """Build the job in the environment that `flink run` prepared, and submit it.
+    """Build the job in the environment that `flink run` prepared, and submit it; waits for brokers that start late.
 
     Raises ConfigError when a topic is missing, the store cannot be shared by the cluster's machines, or a URL is
     wrong; StoreUnavailable when the store cannot be opened now.
     """
-    require_topics(settings.kafka, (settings.source_topic, settings.features_topic, settings.dlq_topic))
+    wait_for_topics(settings.kafka, (settings.source_topic, settings.features_topic, settings.dlq_topic))
     tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     config = tables.get_config()
     check_store(

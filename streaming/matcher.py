@@ -16,6 +16,7 @@ from storage.features import FeatureStore
 from streaming import clients, process, topics
 from streaming.crash import crash_at
 from streaming.kafka_settings import KafkaSettings
+from streaming.late_brokers import wait_for_topics
 from streaming.match_loop import LoopSettings, MatchLoop
 from streaming.matcher_logs import FeatureGroup
 from streaming.metrics import MatcherMetrics, MetricsServer
@@ -41,10 +42,9 @@ def run(
     settings: MatcherSettings, stopped: Callable[[], bool], probe: Callable[[str], None] = lambda _: None
 ) -> None:
     """Match until `stopped()`; then windows are flushed and offsets committed. Raises what a restart may cure."""
-    topics.require_topics(
-        settings.kafka,
-        tuple(t.name for t in (topics.SEARCHES, topics.FEATURES, topics.SCORE_REQUESTS, topics.DLQ)),
-    )
+    needed = (topics.SEARCHES, topics.FEATURES, topics.SCORE_REQUESTS, topics.DLQ)
+    if not wait_for_topics(settings.kafka, tuple(topic.name for topic in needed), stopped):
+        return
     registry = CollectorRegistry()
     metrics = MatcherMetrics(registry)
     with ExitStack() as stack:

@@ -8,6 +8,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.errors import ConfigError
+from streaming.brokers import require_reachable
 from streaming.kafka_settings import KafkaSettings
 
 KIB = 1024
@@ -97,17 +98,19 @@ def create_topics(
 
 
 def require_topics(kafka: KafkaSettings, names: tuple[str, ...]) -> None:
-    """Raise ConfigError naming the topics that the brokers do not have."""
+    """Raise ConfigError naming the topics that the brokers do not have, BrokersUnavailable when none answers."""
     with _admin(kafka) as admin:
         missing = sorted(set(names) - set(admin.list_topics()))
     if missing:
         raise ConfigError(
-            f"no such topic on {kafka.bootstrap}: {', '.join(missing)}; `nearline up` creates them"
+            f"no such topic on {kafka.bootstrap}: {', '.join(missing)}; "
+            "`nearline up` creates the local stack's, `python -m streaming.create_topics` those of any other"
         )
 
 
 @contextmanager
 def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    require_reachable(kafka.bootstrap)
     try:
         admin = KafkaAdminClient(**kafka.python(), bootstrap_timeout_ms=15_000)
     except KafkaError as error:

@@ -1,0 +1,30 @@
+"""Creates what is missing of the topic table on any brokers: `python -m streaming.create_topics --bootstrap HOST:PORT`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from streaming import process
+from streaming.kafka_settings import KafkaSettings
+from streaming.late_brokers import wait_for_topics
+from streaming.topics import create_topics
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Create and print the names; topics that exist stay as they are. Waits for brokers that start late."""
+    parser = argparse.ArgumentParser(prog="python -m streaming.create_topics", description=__doc__)
+    parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT,...", help="Kafka's brokers")
+    bootstrap = parser.parse_args(argv).bootstrap
+
+    def work(stopped: Callable[[], bool]) -> None:
+        kafka = KafkaSettings.from_env(os.environ, bootstrap=bootstrap)
+        if wait_for_topics(kafka, (), stopped):
+            for name in create_topics(kafka):
+                sys.stdout.write(f"{name}\n")
+
+    return process.work_until_stopped(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
