@@ -72,15 +72,14 @@ def card_of(answer: dict[str, Any], model: str, context_tokens: int) -> Served:
                 msg = f"{name} takes {length} tokens, but prompts are cut to {context_tokens}: wrong tokenizer directory?"
                 raise Misconfigured(msg)
             return Served(name=name, asked_at=time.monotonic())
-    msg = f"the server lists {[card.get('id') for card in cards]}, not {model}@N: wrong URL or served model name?"
-    raise Misconfigured(msg)
+    names = [card.get("id") for card in cards]
+    raise Misconfigured(f"the server lists {names}, none of them {model}@N: {_naming(model)}")
 
 
 def check_generation(answer: dict[str, Any], model: str) -> None:
     """Refuse the answer of another model."""
     if _base(str(answer.get("model"))) != model:
-        msg = f"{answer.get('model')!r} answered instead of {model}@N"
-        raise Misconfigured(msg)
+        raise Misconfigured(f"{answer.get('model')!r} answered instead of {model}@N: {_naming(model)}")
 
 
 def read_scores(answer: dict[str, Any], items: int) -> list[float]:
@@ -111,6 +110,14 @@ def read_completion(answer: dict[str, Any]) -> tuple[str, int]:
 def _is_probability(value: object) -> bool:
     # A sum of float32 terms may leave [0, 1] by a rounding.
     return isinstance(value, float | int) and math.isfinite(value) and -1e-4 <= value <= 1 + 1e-4
+
+
+def _naming(model: str) -> str:
+    """What somebody can do about a wrong name."""
+    return (
+        "correct the URL, or the served name: of our server by "
+        f'{{"name": "{model}@1"}} in the checkpoint\'s nearline.json, of an SGLang by --served-model-name {model}@1'
+    )
 
 
 def _base(name: str) -> str:

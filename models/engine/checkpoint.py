@@ -42,12 +42,12 @@ class Checkpoint:
     weights: dict[str, Tensor]
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, role: str) -> Checkpoint:
     """Read a directory; ConfigError names the missing file, the foreign architecture or the bad tensor."""
     shape = read_shape(path)
     weights = _load_weights(path)
     _check_weights(path, shape, weights)
-    return Checkpoint(name=model_name(path), shape=shape, eos_ids=_eos_ids(path), weights=weights)
+    return Checkpoint(name=model_name(path, role), shape=shape, eos_ids=_eos_ids(path), weights=weights)
 
 
 def read_shape(path: Path) -> Shape:
@@ -55,10 +55,14 @@ def read_shape(path: Path) -> Shape:
     return _shape(path, _read_json(path / "config.json"))
 
 
-def model_name(path: Path) -> str:
-    """The name that answers carry: `name` in nearline.json, else the directory's own."""
-    card = path / "nearline.json"
-    return str(_read_json(card).get("name", path.name)) if card.is_file() else path.resolve().name
+def model_name(path: Path, role: str) -> str:
+    """The name that answers carry: `name` in nearline.json, else `role@directory`, which is generation 0 (or 7 of a `7/`).
+
+    The directory is in it because whoever caches answers tells models apart by their names.
+    """
+    card, directory = path / "nearline.json", path.resolve().name
+    fallback = directory if directory.startswith(f"{role}@") else f"{role}@{directory}"
+    return str(_read_json(card).get("name", fallback)) if card.is_file() else fallback
 
 
 def expected_weights(shape: Shape) -> dict[str, tuple[int, ...]]:

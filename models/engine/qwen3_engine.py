@@ -26,6 +26,8 @@ class EngineConfig:
     device: str = "auto"
     threads: int = 0
     """Threads of one forward pass; 0 leaves the default, one a core."""
+    role: str = "model"
+    """What the clients of this model call it; names a directory that has no card of its own."""
 
 
 class Qwen3Engine:
@@ -36,7 +38,7 @@ class Qwen3Engine:
         device, dtype = _placement(config)
         if config.threads:
             torch.set_num_threads(config.threads)
-        checkpoint = load_checkpoint(path)
+        checkpoint = load_checkpoint(path, config.role)
         self._tokenizer = load_tokenizer(path)
         self._eos_ids = checkpoint.eos_ids
         self._model = Qwen3(checkpoint, dtype=dtype, device=device)

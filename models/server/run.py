@@ -65,7 +65,8 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
     except ImportError as error:
         msg = "serving a checkpoint needs torch: pip install 'nearline-job-search[models]'"
         raise ConfigError(msg) from error
-    return Qwen3Engine(path, EngineConfig(dtype=config.dtype, device=config.device, threads=config.threads))
+    how = EngineConfig(dtype=config.dtype, device=config.device, threads=config.threads, role=role)
+    return Qwen3Engine(path, how)
 
 
 @contextlib.contextmanager

@@ -62,6 +62,21 @@ def test_a_wrong_set_up_is_an_outage_that_is_not_retried(
     assert scripted.count("/v1/completions") == 1
 
 
+@pytest.mark.parametrize("name", ["Qwen3-0.6B", "default", "", "rankers@1"])
+def test_a_served_name_that_is_not_ours_says_how_to_give_the_right_one(
+    server: tuple[Scripted, str], opened: Any, name: str
+) -> None:
+    scripted, url = server
+    scripted.replies = {"/v1/models": [{"data": [{"id": name}]}]}
+    with pytest.raises(ModelUnavailable) as refused:
+        opened(HttpRanker, url).score_many("nurse", items(1), 5.0)
+    for part in (repr(name), "nearline.json", '"ranker@1"', "--served-model-name ranker@1"):
+        assert part in str(refused.value)
+    scripted.replies = {"/v1/score": [{"model": name}]}
+    with pytest.raises(ModelUnavailable, match=r"nearline\.json"):
+        opened(HttpRanker, url).score_many("nurse", items(1), 5.0)
+
+
 def test_a_stalled_server_is_left_at_the_deadline_of_the_whole_batch(
     server: tuple[Scripted, str], opened: Any
 ) -> None:

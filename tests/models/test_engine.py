@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.engine.base import GenerateJob, ScoreJob
+from models.engine.checkpoint import model_name
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from schemas.errors import ConfigError
 from tests.models.tiny import byte_level_tokenizer, write_checkpoint
@@ -163,15 +164,25 @@ def test_temperature_zero_repeats_itself_and_a_high_one_does_not(one: Path) -> N
     assert len({engine.generate_many([hot])[0].text for _ in range(3)}) == 3
 
 
-def test_the_name_comes_from_the_card_and_else_from_the_directory(one: Path) -> None:
-    assert Qwen3Engine(one, CONFIG).info.name == "tiny@1"
-    card = one / "nearline.json"
-    text = card.read_text()
-    card.unlink()
-    try:
-        assert Qwen3Engine(one, CONFIG).info.name == one.name
-    finally:
-        card.write_text(text)
+@pytest.mark.parametrize(
+    ("directory", "card", "name"),
+    [
+        ("any", '{"name": "tiny@1"}', "tiny@1"),
+        ("Qwen3-0.6B", None, "ranker@Qwen3-0.6B"),
+        ("Qwen3-0.6B", '{"made": "2026"}', "ranker@Qwen3-0.6B"),
+        ("7", None, "ranker@7"),
+        ("ranker@3", None, "ranker@3"),
+        ("summarizer@3", None, "ranker@summarizer@3"),
+    ],
+)
+def test_the_name_comes_from_the_card_and_else_from_role_and_directory(
+    directory: str, card: str | None, name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / directory
+    path.mkdir()
+    if card is not None:
+        (path / "nearline.json").write_text(card)
+    assert model_name(path, "ranker") == name
 
 
 def test_bfloat16_keeps_scores_near_those_of_float32(one: Path) -> None:

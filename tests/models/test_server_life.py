@@ -10,12 +10,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+from models.client import ClientConfig
 from models.engine.base import Generated, GenerateJob, ScoreJob
 from models.engine.batcher import BatchConfig
 from models.engine.instant import InstantEngine
-from models.server import ServeConfig, serve
+from models.prompts import Prompter
+from models.remote import HttpRanker, HttpSummarizer
+from models.server import Limits, ServeConfig, serve
+from models.server.app import create_app
+from models.server.run import load
+from models.summarizer import Summary
 from schemas.errors import ConfigError
-from tests.models.running import COMPLETION, SCORE, command, eventually, post, process, serving
+from tests.models.running import COMPLETION, SCORE, command, eventually, post, process, running, serving
+from tests.models.scripted import item
+from tests.models.tiny import byte_level_tokenizer, write_checkpoint
 
 
 class Stalling(InstantEngine):
@@ -140,3 +148,26 @@ def test_a_checkpoint_is_served_by_the_command_and_a_wrong_one_is_refused(
     _, complaint = refused.communicate(timeout=30)
     assert refused.returncode == 1
     assert complaint.startswith(b"error: no readable config.json in")
+
+
+@pytest.mark.timeout(60)
+def test_a_checkpoint_without_a_card_is_served_under_a_name_that_clients_take(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path / "Qwen3-tiny", byte_level_tokenizer(), max_position_embeddings=2048)
+    (path / "nearline.json").unlink()
+    hosted = load(ServeConfig(ranker=path, summarizer=path, device="cpu", threads=1))
+    with running(create_app(*hosted, Limits())) as url:
+        ranker, summarizer = HttpRanker(url, *asked(path)), HttpSummarizer(url, *asked(path))
+        (score,) = ranker.score_many("nurse", [item("ward")], 9.0)
+        (summary,) = summarizer.summarize_many(["Title: Nurse\nText: ward"], 9.0)
+        ranker.close()
+        summarizer.close()
+    for model in hosted:
+        assert model is not None
+        model.batcher.close()
+    assert (ranker.model, 0 <= score <= 1) == ("ranker@Qwen3-tiny", True)
+    assert isinstance(summary, Summary)
+    assert summary.model == "summarizer@Qwen3-tiny"
+
+
+def asked(path: Path) -> tuple[Prompter, ClientConfig]:
+    return Prompter.from_dir(path), ClientConfig()
