@@ -5,9 +5,10 @@ from pathlib import Path
 
 import typer.main
 
+from models.server import Limits
 from nearline.__main__ import app
 from schemas.records import Outcome
-from streaming.topics import DAY_MS, FOREVER_MS, KIB, TABLE, Topic
+from streaming.topics import DAY_MS, FOREVER_MS, KIB, MIB, TABLE, Topic
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
@@ -46,6 +47,19 @@ def test_the_architecture_page_shows_the_table_of_topics_as_the_code_has_it() ->
 
 def test_the_architecture_page_names_every_outcome() -> None:
     assert all(f"`{outcome}`" in ARCHITECTURE for outcome in Outcome)
+
+
+def test_the_model_server_page_shows_the_limits_as_the_code_has_them() -> None:
+    page, limits = (ROOT / "docs/model-server.md").read_text(), Limits()
+    shown = re.search(r"\| limit \| of one request \|\n\|---\|---\|\n((?:\|.*\n)+)", page)
+    assert shown is not None
+    assert [row.split("|")[2].strip() for row in shown[1].splitlines()] == [
+        f"{limits.body_bytes // MIB} MiB",
+        f"{limits.items}",
+        f"{limits.request_tokens}",
+        f"{limits.labels}",
+        f"{limits.default_deadline_s:g}",
+    ]
 
 
 def test_every_file_that_a_page_names_exists() -> None:

@@ -103,6 +103,15 @@ def test_another_generation_of_the_model_is_answered_with_the_true_name(url: str
         assert post(url, "score", SCORE | {"model": asked}).json()["model"] == "tiny@1"
 
 
+def test_unknown_fields_change_nothing_and_without_a_temperature_the_answer_is_greedy(url: str) -> None:
+    unknown = {"top_p": 0.1, "seed": 3, "logprobs": 5, "user": {"a": [None]}}
+    greedy = COMPLETION | {"temperature": 0.0, "max_tokens": 30}
+    bare = {name: value for name, value in greedy.items() if name != "temperature"}
+    texts = [post(url, "completions", body).json()["choices"][0] for body in (greedy, bare, bare | unknown)]
+    assert texts == [texts[0]] * 3
+    assert_scores_equal(post(url, "score", SCORE | unknown), post(url, "score", SCORE))
+
+
 @pytest.mark.timeout(60)
 def test_many_clients_at_once_each_get_their_own_scores(url: str) -> None:
     bodies = [SCORE | {"query": [2 + i, 3], "items": [[4 + i] * (1 + i % 5)] * (i % 4)} for i in range(200)]
