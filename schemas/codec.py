@@ -13,6 +13,7 @@ A reader resolves every version kept in `history/`, and any compatible schema th
 """
 
 import struct
+from collections.abc import Mapping
 from functools import cache
 from io import BytesIO
 from typing import Any, Protocol, TypeVar
@@ -60,7 +61,7 @@ DAMAGE = (
 
 
 class Registry(Protocol):
-    """A schema registry; both calls raise RegistryUnavailable in an outage."""
+    """A schema registry; `schema_text` and `register` raise RegistryUnavailable in an outage."""
 
     def schema_text(self, schema_id: int) -> str:
         """The schema registered under an id; raises DecodeError for an unknown id."""
@@ -70,12 +71,22 @@ class Registry(Protocol):
         """The id of a schema under a subject, registered if it is new; raises IncompatibleSchema if refused."""
         ...
 
+    def close(self) -> None:
+        """Release the connections."""
+        ...
+
 
 class Codec:
-    """Encodes and decodes every record; with a registry it writes Confluent framing, and it reads both at any time."""
+    """Encodes and decodes every record; with a registry it writes Confluent framing, and it reads both at any time.
 
-    def __init__(self, registry: Registry | None = None) -> None:
+    `subjects`: under which names the schemas stand in the registry; a record without one goes under its full name.
+    """
+
+    def __init__(
+        self, registry: Registry | None = None, subjects: Mapping[type[Any], str] | None = None
+    ) -> None:
         self._registry = registry
+        self._subjects = dict(subjects or {})
         self._prefixes: dict[str, bytes] = {}
         self._by_id: dict[tuple[str, int], avro.Schema] = {}
 
@@ -102,6 +113,21 @@ class Codec:
             raise DecodeError(f"damaged {SCHEMA_NAMES[cls]}: {type(error).__name__}: {error}") from error
         return record
 
+    def reframe(self, cls: type[R], data: bytes) -> bytes:
+        """Any readable bytes of a record as `encode` would write it; without a registry the very same bytes."""
+        return data if self._registry is None else self.encode(self.decode(cls, data))
+
+    def register_subjects(self) -> None:
+        """Ask for the ids of all `subjects` now, after which `encode` asks for none of them; raises as `register` does."""
+        if self._registry is not None:
+            for cls in self._subjects:
+                self._prefix(self._registry, cls)
+
+    def close(self) -> None:
+        """Release the registry."""
+        if self._registry is not None:
+            self._registry.close()
+
     def _writer(self, name: str, data: bytes) -> tuple[int, avro.Schema]:
         if data[:1] == CONFLUENT_MAGIC and len(data) >= CONFLUENT_BYTES:
             return CONFLUENT_BYTES, self._registered(name, int.from_bytes(data[1:CONFLUENT_BYTES], "big"))
@@ -112,7 +138,10 @@ class Codec:
 
     def _registered(self, name: str, schema_id: int) -> avro.Schema:
         if self._registry is None:
-            raise DecodeError(f"{name} has schema id {schema_id}, but no schema registry is configured")
+            raise DecodeError(
+                f"{name} in Confluent framing (schema id {schema_id}), but no schema registry is configured: "
+                "set --schema-registry"
+            )
         if (name, schema_id) not in self._by_id:
             text = self._registry.schema_text(schema_id)
             try:
@@ -122,11 +151,10 @@ class Codec:
         return self._by_id[name, schema_id]
 
     def _prefix(self, registry: Registry, cls: type[Any]) -> bytes:
-        """Confluent's five bytes; the subject is the record's full name (RecordNameStrategy)."""
         name = SCHEMA_NAMES[cls]
         if name not in self._prefixes:
             schema = avro.current(name)
-            schema_id = registry.register(schema.parsed["name"], schema.text)
+            schema_id = registry.register(self._subjects.get(cls) or schema.parsed["name"], schema.text)
             self._prefixes[name] = CONFLUENT_MAGIC + schema_id.to_bytes(4, "big")
         return self._prefixes[name]
 
@@ -149,7 +177,10 @@ def _resolve(name: str, writer: avro.Schema | None, data: bytes, start: int) -> 
     if body.getvalue() != data[start:]:
         raise ValueError("the bytes are not the one encoding of what they say")
     body.seek(0)
-    return _from_datum(current.parsed, schemaless_reader(body, writer.parsed, current.parsed))
+    record = _from_datum(current.parsed, schemaless_reader(body, writer.parsed, current.parsed))
+    # fastavro reads an int of any size: what we could not write again is damage, and not a surprise for who stores it
+    _CURRENT[type(record)][1](record)
+    return record
 
 
 def _from_datum(schema: Any, datum: Any) -> Any:

@@ -1,5 +1,6 @@
 """Schema registries for Confluent framing: the client of a running one, and one in memory for tests and notebooks."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,9 @@ from schemas import avro
 from schemas.compatible import differences
 from schemas.errors import DecodeError, IncompatibleSchema, RegistryUnavailable
 
+#: Confluent's error codes for what the registry itself does not have: a subject, a version, a schema. A bare 404 comes
+#: from whoever else answers at that URL, and says nothing about an id.
+UNKNOWN = frozenset((40401, 40402, 40403))
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 ATTEMPTS = 3
 TIMEOUT_S = 5.0
@@ -19,11 +23,17 @@ TIMEOUT_S = 5.0
 class SchemaRegistry:
     """A client of Confluent's REST interface (also Redpanda's, Apicurio's and Karapace's); ids never change: cached.
 
-    Credentials may stand in the URL (`https://user:secret@host`). Each call takes at most three attempts of `timeout_s`.
+    `auth`: `user:password`; it may stand in the URL as well. Each call takes at most three attempts of `timeout_s`.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout_s, headers={"Content-Type": CONTENT_TYPE})
+    def __init__(self, url: str, *, auth: str = "", timeout_s: float = TIMEOUT_S) -> None:
+        user, _, password = auth.partition(":")
+        self._http = httpx.Client(
+            base_url=url,
+            auth=(user, password) if auth else None,
+            timeout=timeout_s,
+            headers={"Content-Type": CONTENT_TYPE},
+        )
         self._texts: dict[int, str] = {}
         self._ids: dict[tuple[str, str], int] = {}
 
@@ -31,7 +41,7 @@ class SchemaRegistry:
         """The schema with this id; raises DecodeError for an unknown id or another format than Avro."""
         if schema_id not in self._texts:
             answer = self._call("GET", f"/schemas/ids/{schema_id}")
-            if answer.status_code == HTTPStatus.NOT_FOUND:
+            if _is_unknown(answer):
                 raise DecodeError(f"the schema registry knows no schema id {schema_id}")
             found = self._json(answer)
             if found.get("schemaType", "AVRO") != "AVRO" or not isinstance(found.get("schema"), str):
@@ -40,10 +50,15 @@ class SchemaRegistry:
         return self._texts[schema_id]
 
     def register(self, subject: str, text: str) -> int:
-        """The schema's id under a subject, new or old; raises IncompatibleSchema where the registry refuses it."""
+        """The schema's id under a subject, new or old; raises IncompatibleSchema where the registry refuses it.
+
+        It looks first: a schema that somebody registered before needs no right to write, and no second version.
+        """
         if (subject, text) not in self._ids:
-            path = f"/subjects/{quote(subject, safe='')}/versions"
+            path = f"/subjects/{quote(subject, safe='')}"
             answer = self._call("POST", path, json={"schema": text})
+            if _is_unknown(answer):
+                answer = self._call("POST", f"{path}/versions", json={"schema": text})
             if answer.status_code in {HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}:
                 raise IncompatibleSchema(f"the schema registry refuses {subject}: {answer.text[:500]}")
             schema_id = self._json(answer).get("id")
@@ -77,6 +92,17 @@ class SchemaRegistry:
         return found
 
 
+def _is_unknown(answer: httpx.Response) -> bool:
+    """Whether the registry itself says that it does not have what was asked for."""
+    if answer.status_code != HTTPStatus.NOT_FOUND:
+        return False
+    try:
+        found = answer.json()
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("error_code") in UNKNOWN
+
+
 class MemoryRegistry:
     """A registry in this process: ids count from 1, a subject's newest schema must read all its older ones."""
 
@@ -90,17 +116,34 @@ class MemoryRegistry:
             raise DecodeError(f"the schema registry knows no schema id {schema_id}")
         return self._texts[schema_id - 1]
 
+    def subjects(self) -> list[str]:
+        """Every subject that has a schema."""
+        return sorted(subject for subject, held in self._subjects.items() if held)
+
+    def lookup(self, subject: str, text: str) -> int | None:
+        """The id that a schema already has under a subject."""
+        known = self._id_of(text)
+        return known if known in self._subjects.get(subject, []) else None
+
     def register(self, subject: str, text: str) -> int:
         """The schema's id under a subject, new or old; raises IncompatibleSchema if it cannot read an older one."""
+        if (known := self.lookup(subject, text)) is not None:
+            return known
         held = self._subjects.setdefault(subject, [])
-        if text in self._texts and self._texts.index(text) + 1 in held:
-            return self._texts.index(text) + 1
         schema = avro.load(subject, text).parsed
         for schema_id in held:
             older = avro.load(subject, self.schema_text(schema_id)).parsed
             if found := differences(schema, older, subject):
                 raise IncompatibleSchema("; ".join(found))
-        if text not in self._texts:
+        if self._id_of(text) is None:
             self._texts.append(text)
-        held.append(self._texts.index(text) + 1)
+        held.append(self._id_of(text) or 0)
         return held[-1]
+
+    def _id_of(self, text: str) -> int | None:
+        """Layout makes no other schema of it, as in Confluent's registry."""
+        wanted = json.loads(text)
+        return next((n for n, held in enumerate(self._texts, 1) if json.loads(held) == wanted), None)
+
+    def close(self) -> None:
+        """Nothing to release."""

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from models.remote import open_ranker
 from pipeline.alert import AlertSettings, AlertStep
 from pipeline.score import CachedScorer
+from schemas.records import Alert, ScoreRequest
 from storage.base import open_store
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
@@ -23,6 +24,7 @@ from storage.scores import ScoreCache
 from streaming import clients, process, topics
 from streaming.alert_logs import RequestGroup, Unsubscribed
 from streaming.crash import crash_at
+from streaming.framing import RegistrySettings, open_codec
 from streaming.kafka_settings import KafkaSettings
 from streaming.late_brokers import wait_for_topics
 from streaming.metrics import ConsumerMetrics, MetricsServer
@@ -42,6 +44,7 @@ class ConsumerSettings:
     kafka: KafkaSettings
     store_url: str
     ranker_url: str
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
     tokenizer: Path | None = None
     cache_url: str = "memory:"
     group: str = topics.ALERT_GROUP
@@ -63,6 +66,8 @@ def run(
     registry = CollectorRegistry()
     metrics = ConsumerMetrics(registry)
     with ExitStack() as stack:
+        written = {Alert: topics.ALERTS.name, ScoreRequest: topics.SCORE_REQUESTS.name}
+        codec = stack.enter_context(closing(open_codec(settings.registry, written)))
         stack.enter_context(MetricsServer(registry, settings.metrics_port))
         searches = stack.enter_context(closing(clients.reader(settings.kafka)))
         requests = stack.enter_context(closing(_group(settings, metrics, probe)))
@@ -72,6 +77,7 @@ def run(
             metrics=metrics,
             unsubscribed=Unsubscribed(SearchLog(searches), stopped),
             settings=settings.loop,
+            codec=codec,
             probe=probe,
         )
         log.info("consuming %s as %s", topics.SCORE_REQUESTS.name, settings.instance_id)
@@ -88,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             kafka=KafkaSettings.from_env(os.environ, bootstrap=arguments.bootstrap),
             store_url=arguments.store,
             ranker_url=arguments.ranker,
+            registry=RegistrySettings.from_env(os.environ, url=arguments.schema_registry),
             tokenizer=arguments.tokenizer,
             cache_url=arguments.cache,
             group=arguments.group,

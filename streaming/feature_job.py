@@ -30,7 +30,7 @@ def submit(settings: FeatureJobSettings) -> None:
     """Build the job in the environment that `flink run` prepared, and submit it; waits for brokers that start late.
 
     Raises ConfigError when a topic is missing, the store cannot be shared by the cluster's machines, or a URL is
-    wrong; StoreUnavailable when the store cannot be opened now.
+    wrong; StoreUnavailable or RegistryUnavailable when a worker could not be opened now.
     """
     wait_for_topics(settings.kafka, (settings.source_topic, settings.features_topic, settings.dlq_topic))
     tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())

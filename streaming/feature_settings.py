@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from schemas.errors import ConfigError
 from streaming.feature_worker import WorkerSettings
+from streaming.framing import AUTH, RegistrySettings
 from streaming.kafka_settings import FLINK_PACKAGE, KafkaSettings
 from streaming.topics import DLQ, FEATURES, UPDATES
 
@@ -36,6 +37,7 @@ class FeatureJobSettings:
     checkpoint_s: float = 10.0
     checkpoint_timeout_s: float = 600.0
     max_backoff_s: float = 60.0
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
     crash_at: str = ""
 
     def __post_init__(self) -> None:
@@ -110,17 +112,19 @@ def _properties(kafka: KafkaSettings) -> dict[str, str]:
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str], *, description: str = "") -> FeatureJobSettings:
-    """The settings that the command line and NEARLINE_KAFKA_* ask for. ConfigError names a bad one."""
+    """The settings that the command line, NEARLINE_KAFKA_* and NEARLINE_SCHEMA_REGISTRY_AUTH ask for. ConfigError names a bad one."""
     given = vars(_parser(description).parse_args(argv))
     kafka = KafkaSettings.from_env(environ, bootstrap=given.pop("bootstrap"))
-    return FeatureJobSettings(kafka=kafka, **given)
+    registry = RegistrySettings.from_env(environ, url=given.pop("schema_registry"))
+    return FeatureJobSettings(kafka=kafka, registry=registry, **given)
 
 
 def _parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="flink run ... -pym streaming.feature_job",
         description=description,
-        epilog="TLS and SASL: NEARLINE_KAFKA_SECURITY_PROTOCOL, _SASL_USERNAME, ... (streaming/kafka_settings.py).",
+        epilog="TLS and SASL: NEARLINE_KAFKA_SECURITY_PROTOCOL, _SASL_USERNAME, ... (streaming/kafka_settings.py). "
+        f"The schema registry's credentials: {AUTH}=user:password.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add, default = parser.add_argument, {f.name: f.default for f in fields(FeatureJobSettings)}
@@ -145,6 +149,12 @@ def _parser(description: str) -> argparse.ArgumentParser:
         dest="tokenizer_dir",
         metavar="DIR",
         help="the summarizer's checkpoint, to cut texts by its tokens",
+    )
+    add(
+        "--schema-registry",
+        default="",
+        metavar="URL",
+        help="read Confluent framing too, and write it to the features topic; http://host:port (none)",
     )
     add(
         "--group",

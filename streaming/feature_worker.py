@@ -1,13 +1,16 @@
 """What one Python worker of the feature job holds: a store, a summarizer and the featurizer over both. No Flink here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.remote import open_summarizer
 from pipeline.featurize import Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
+from schemas.errors import NearlineError
+from schemas.records import FeatureRecord, Outcome
 from storage.base import open_store
 from storage.features import FeatureStore
 from streaming.crash import crash_at
+from streaming.framing import RegistrySettings, open_codec
 from streaming.outcome_rows import Row, row
 
 
@@ -23,6 +26,7 @@ class WorkerSettings:
     dlq_topic: str
     deadline_s: float
     max_backoff_s: float
+    registry: RegistrySettings
     crash_at: str = ""
 
 
@@ -34,9 +38,14 @@ class FeatureWorker:
         tokenizer = Path(settings.tokenizer_dir) if settings.tokenizer_dir else None
         summarizer = open_summarizer(settings.summarizer_url, tokenizer)
         self._probe = crash_at(settings.crash_at)
-        self._kv = open_store(settings.store_url)
+        self._codec = open_codec(settings.registry, {FeatureRecord: settings.features_topic})
+        try:
+            self._kv = open_store(settings.store_url)
+        except NearlineError:
+            self._codec.close()
+            raise
         limits = FeaturizeSettings(deadline_s=settings.deadline_s)
-        self._featurizer = Featurizer(FeatureStore(self._kv), summarizer, limits)
+        self._featurizer = Featurizer(FeatureStore(self._kv), summarizer, limits, codec=self._codec)
 
     def featurize(
         self, keys: list[bytes | None], rows: list[SourceRow]
@@ -44,10 +53,19 @@ class FeatureWorker:
         """The outcomes of a batch and the messages that tell of them; raises what `Featurizer.featurize` raises."""
         outcomes = self._featurizer.featurize(rows)
         self._probe("stored")
+        if self._settings.registry.url:
+            outcomes = [self._reframed(outcome) for outcome in outcomes]
         names = {"features": self._settings.features_topic, "dlq": self._settings.dlq_topic}
         triples = zip(rows, keys, outcomes, strict=True)
         return outcomes, [row(source, key, outcome, **names) for source, key, outcome in triples]
 
+    def _reframed(self, outcome: OutcomeRow) -> OutcomeRow:
+        """The record as the topic carries it; what the store holds and a dead letter's bytes stay as they are."""
+        if outcome.outcome is Outcome.DEAD_LETTERS:
+            return outcome
+        return replace(outcome, value=self._codec.reframe(FeatureRecord, outcome.value))
+
     def close(self) -> None:
-        """Release the store."""
+        """Release the store and the registry."""
         self._kv.close()
+        self._codec.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.match import Matcher
 from pipeline.windows import Windows
-from schemas.codec import decode
+from schemas.codec import Codec
 from schemas.errors import DecodeError, StoreError
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
 from streaming.feature_log import FeatureLog, Progress
@@ -48,16 +48,23 @@ class MatchLoop:
     stored: Callable[[], Iterator[FeatureRecord]]
     metrics: MatcherMetrics
     settings: LoopSettings = field(default_factory=LoopSettings)
+    codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.time
-    table: SearchTable = field(default_factory=SearchTable)
+    table: SearchTable = field(init=False)
     progress: dict[int, Progress] = field(default_factory=dict)
     _meeting: Meeting | None = None
     _dirty: bool = False
     _next_commit_s: float = 0.0
     _next_meeting_s: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.table = SearchTable(self.codec)
+
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Read all searches, then turn until `stopped()`; leave nothing waiting."""
+        """Read all searches, then turn until `stopped()`; leave nothing waiting.
+
+        Raises RegistryUnavailable for a schema id that nobody can look up now: nothing is committed, a restart reads on.
+        """
         # 1. every search there is, before the first feature
         self._take_searches(self.feed.read_to_end(stopped))
         log.info("holding %d saved searches", len(self.table.held))
@@ -115,7 +122,7 @@ class MatchLoop:
 
     def _take_feature(self, message: Message, now_s: float) -> None:
         try:
-            feature = _feature(message)
+            feature = _feature(message, self.codec)
         except DecodeError as error:
             self.features.send(dead_letter(message, str(error)))
             self.metrics.features.labels("dead_letters").inc()
@@ -196,7 +203,7 @@ class MatchLoop:
 
     def _produce(self, requests: Iterable[ScoreRequest]) -> None:
         for request in requests:
-            for message in request_messages(request):
+            for message in request_messages(request, self.codec):
                 self.features.send(message)
             self.metrics.requests.inc()
             self.metrics.candidates.inc(len(request.candidates))
@@ -210,10 +217,10 @@ class MatchLoop:
         self._next_commit_s = now_s + self.settings.commit_s
 
 
-def _feature(message: Message) -> FeatureRecord:
+def _feature(message: Message, codec: Codec) -> FeatureRecord:
     if message.value is None:
         raise DecodeError("a feature message without a value")
-    return decode(FeatureRecord, message.value)
+    return codec.decode(FeatureRecord, message.value)
 
 
 def _updated_ms(message: Message) -> int:

@@ -11,10 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.match import LexicalMatcher
 from pipeline.windows import Windows, WindowSettings
+from schemas.records import ScoreRequest
 from storage.base import open_store
 from storage.features import FeatureStore
 from streaming import clients, process, topics
 from streaming.crash import crash_at
+from streaming.framing import RegistrySettings, open_codec
 from streaming.kafka_settings import KafkaSettings
 from streaming.late_brokers import wait_for_topics
 from streaming.match_loop import LoopSettings, MatchLoop
@@ -29,6 +31,7 @@ class MatcherSettings:
 
     kafka: KafkaSettings
     store_url: str
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
     group: str = topics.MATCHER_GROUP
     instance_id: str = "1"
     metrics_port: int = 0
@@ -48,6 +51,8 @@ def run(
     registry = CollectorRegistry()
     metrics = MatcherMetrics(registry)
     with ExitStack() as stack:
+        written = {ScoreRequest: topics.SCORE_REQUESTS.name}
+        codec = stack.enter_context(closing(open_codec(settings.registry, written)))
         stack.enter_context(MetricsServer(registry, settings.metrics_port))
         store = stack.enter_context(closing(open_store(settings.store_url)))
         searches = stack.enter_context(closing(clients.reader(settings.kafka)))
@@ -60,6 +65,7 @@ def run(
             stored=FeatureStore(store).scan,
             metrics=metrics,
             settings=settings.loop,
+            codec=codec,
         )
         loop.run(stopped)
 
@@ -72,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = MatcherSettings(
             kafka=KafkaSettings.from_env(os.environ, bootstrap=arguments.bootstrap),
             store_url=arguments.store,
+            registry=RegistrySettings.from_env(os.environ, url=arguments.schema_registry),
             group=arguments.group,
             instance_id=arguments.instance_id,
             session_timeout_s=arguments.session_timeout_s,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from kafka import TopicPartition
 
-from schemas.codec import decode
+from schemas.codec import Codec
 from schemas.records import Alert, Outcome
 from streaming import clients, topics
 from streaming.kafka_settings import KafkaSettings
@@ -35,8 +35,11 @@ class Seen:
 class Observer:
     """Reads features, dead letters and alerts from the offsets at which it was opened (`read_committed`)."""
 
-    def __init__(self, kafka: KafkaSettings, *, from_beginning: bool = True) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, *, from_beginning: bool = True, codec: Codec | None = None
+    ) -> None:
         self.seen = Seen()
+        self._codec = codec or Codec()
         self._consumer = clients.reader(kafka)
         partitions = [
             TopicPartition(t, p) for t in _WATCHED for p in self._consumer.partitions_for_topic(t) or ()
@@ -48,7 +51,7 @@ class Observer:
         """Take in what has arrived; returns the number of messages."""
         arrived = clients.messages(self._consumer.poll(timeout_ms=int(1000 * timeout_s), max_records=2000))
         for message in arrived:
-            observe(self.seen, message)
+            observe(self.seen, message, self._codec)
         return len(arrived)
 
     def close(self) -> None:
@@ -56,21 +59,20 @@ class Observer:
         self._consumer.close()
 
 
-def observe(seen: Seen, message: Message) -> None:
+def observe(seen: Seen, message: Message, codec: Codec) -> None:
     """Add one message of any watched topic."""
     if message.topic == topics.ALERTS.name:
-        _observe_alert(seen, message)
+        _observe_alert(seen, codec.decode(Alert, message.value or b""), message.timestamp_ms)
     else:
         _observe_outcome(seen, message)
 
 
-def _observe_alert(seen: Seen, message: Message) -> None:
-    alert = decode(Alert, message.value or b"")
+def _observe_alert(seen: Seen, alert: Alert, at_ms: int) -> None:
     if alert.alert_id in seen.alerts:
         seen.duplicate_alert_ids += 1
         return
     seen.alerts[alert.alert_id] = alert
-    seen.alert_ms.append(message.timestamp_ms - alert.updated_ms)
+    seen.alert_ms.append(at_ms - alert.updated_ms)
 
 
 def _observe_outcome(seen: Seen, message: Message) -> None:

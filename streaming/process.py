@@ -26,6 +26,12 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
         "--store", required=True, help="feature store, as lmdb:///absolute/path or couchbase://host/bucket"
     )
     made.add_argument(
+        "--schema-registry",
+        default="",
+        metavar="URL",
+        help="read Confluent framing too, and write it; http://host:port; credentials in NEARLINE_SCHEMA_REGISTRY_AUTH",
+    )
+    made.add_argument(
         "--instance-id",
         default="1",
         help="this instance's stable name within its group (static membership: a restart under the same name takes "

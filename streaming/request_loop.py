@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.alert import AlertBatch, Located
-from schemas.codec import decode
-from schemas.errors import DecodeError, ModelUnavailable, StoreError
+from schemas.codec import Codec
+from schemas.errors import DecodeError, ModelUnavailable, RegistryUnavailable, StoreError
 from schemas.records import ScoreRequest
 from streaming.messages import Message, Outgoing, dead_letter
 from streaming.metrics import ConsumerMetrics
@@ -19,7 +19,7 @@ from streaming.wire import alert_message, rejection, request_parts
 log = logging.getLogger(__name__)
 
 #: What the loop waits out, however long it lasts; nothing becomes a dead letter by it.
-OUTAGES = (ModelUnavailable, StoreError)
+OUTAGES = (ModelUnavailable, RegistryUnavailable, StoreError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class RequestLoop:
     metrics: ConsumerMetrics
     unsubscribed: Callable[[], Collection[str]] = frozenset
     settings: LoopSettings = field(default_factory=LoopSettings)
+    codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.monotonic
     utc_s: Callable[[], float] = time.time
     probe: Callable[[str], None] = lambda _: None
@@ -128,21 +129,22 @@ class RequestLoop:
         if given_up := [*done.deferred, *rejected, *cancelled]:
             self.step.release(given_up)
         turn.out += [message for entry in entries for message in entry.out]
-        turn.out += [rejection(located, reason) for located, reason in done.rejected]
+        turn.out += [rejection(located, reason, self.codec) for located, reason in done.rejected]
         turn.alerts += done.alerts
         turn.settle([entry.message for entry in entries])
         self._count(entries, done)
 
     def _entry(self, message: Message, gone: Collection[str]) -> "_Entry":
         try:
-            request = _request(message)
+            request = _request(message, self.codec)
         except DecodeError as error:
             return _Entry(message, "dead_letters", out=[dead_letter(message, str(error))])
         located = Located(request=request, partition=message.partition, offset=message.offset)
         if request.search.search_id in gone:
             return _Entry(message, "cancelled", cancelled=located)
         if len(request.candidates) > self.settings.max_candidates:
-            return _Entry(message, "split", out=request_parts(request, self.settings.max_candidates))
+            parts = request_parts(request, self.settings.max_candidates, self.codec)
+            return _Entry(message, "split", out=parts)
         return _Entry(message, "scored", located=located)
 
     def _waits(self, message: Message, done: AlertBatch) -> bool:
@@ -182,7 +184,7 @@ class RequestLoop:
 
     def _transact(self, turn: Turn, messages: Sequence[Message]) -> None:
         began = self.clock()
-        out = [*turn.out, *(alert_message(alert) for alert in turn.alerts)]
+        out = [*turn.out, *(alert_message(alert, self.codec) for alert in turn.alerts)]
         if not self.requests.transact(out, turn.offsets):
             log.warning("transaction aborted; reading %d requests again", len(messages))
             self.metrics.aborts.inc()
@@ -217,9 +219,9 @@ class _Entry:
     out: Sequence[Outgoing] = ()
 
 
-def _request(message: Message) -> ScoreRequest:
+def _request(message: Message, codec: Codec) -> ScoreRequest:
     if message.value is None:
         raise DecodeError("a score request without a value")
-    request = decode(ScoreRequest, message.value)
+    request = codec.decode(ScoreRequest, message.value)
     check_search(request.search)
     return request

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from schemas.codec import decode
+from schemas.codec import Codec
 from schemas.errors import DecodeError
 from schemas.records import SavedSearch
 from streaming.messages import Message
@@ -49,16 +49,17 @@ class SearchFeed(Protocol):
 class SearchTable:
     """All saved searches, by id."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
         self.held: dict[str, Held] = {}
         self.positions: dict[int, int] = {}
         self.bad: list[Bad] = []
 
     def apply(self, message: Message) -> Held | Dropped | Bad | None:
-        """Take in one message; None when it repeats what is held."""
+        """Take in one message; None when it repeats what is held. Raises RegistryUnavailable."""
         self.positions[message.partition] = message.offset + 1
         try:
-            change = _read(message)
+            change = _read(message, self._codec)
         except (DecodeError, UnicodeDecodeError) as error:
             self.bad.append(Bad(message, str(error)))
             return self.bad[-1]
@@ -91,13 +92,13 @@ def check_search(search: SavedSearch) -> None:
         raise DecodeError(f"top_k {search.top_k} is negative")
 
 
-def _read(message: Message) -> Held | Dropped:
+def _read(message: Message, codec: Codec) -> Held | Dropped:
     if message.key is None:
         raise DecodeError("a saved search needs its id as the message's key")
     search_id = message.key.decode()
     if message.value is None:
         return Dropped(search_id)
-    search = decode(SavedSearch, message.value)
+    search = codec.decode(SavedSearch, message.value)
     if search.search_id != search_id:
         # an unsubscribe goes by key: under another key it would never reach this search
         raise DecodeError(f"the key {search_id!r} is not the search's id {search.search_id!r}")

@@ -4,46 +4,46 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pipeline.alert import Located
-from schemas.codec import encode
+from schemas.codec import Codec
 from schemas.records import Alert, ScoreRequest
 from streaming import topics
 from streaming.messages import Message, Outgoing, dead_letter, size_bytes
 
 
-def request_messages(request: ScoreRequest) -> Iterator[Outgoing]:
+def request_messages(request: ScoreRequest, codec: Codec) -> Iterator[Outgoing]:
     """The request as messages that the topic accepts: halved while too large; one candidate too large is a dead letter."""
     search_id = request.search.search_id.encode()
-    message = Outgoing(topics.SCORE_REQUESTS.name, search_id, encode(request))
+    message = Outgoing(topics.SCORE_REQUESTS.name, search_id, codec.encode(request))
     half = len(request.candidates) // 2
     if size_bytes(message) <= topics.SCORE_REQUESTS.max_bytes:
         yield message
     elif half:
-        yield from request_messages(replace(request, candidates=request.candidates[:half]))
-        yield from request_messages(replace(request, candidates=request.candidates[half:]))
+        yield from request_messages(replace(request, candidates=request.candidates[:half]), codec)
+        yield from request_messages(replace(request, candidates=request.candidates[half:]), codec)
     else:
         unsent = Message(message.topic, -1, -1, request.created_ms, search_id, message.value)
         yield dead_letter(unsent, "a score request of one candidate is larger than the topic allows")
 
 
-def request_parts(request: ScoreRequest, size: int) -> list[Outgoing]:
+def request_parts(request: ScoreRequest, size: int, codec: Codec) -> list[Outgoing]:
     """The request as several of at most `size` candidates each."""
     candidates = request.candidates
     parts = [replace(request, candidates=candidates[i : i + size]) for i in range(0, len(candidates), size)]
     key = request.search.search_id.encode()
-    return [Outgoing(topics.SCORE_REQUESTS.name, key, encode(part)) for part in parts]
+    return [Outgoing(topics.SCORE_REQUESTS.name, key, codec.encode(part)) for part in parts]
 
 
-def rejection(located: Located, reason: str) -> Outgoing:
+def rejection(located: Located, reason: str, codec: Codec) -> Outgoing:
     """The request, narrowed to the item that the model refuses."""
     request = located.request
     key = request.search.search_id.encode()
     place = (topics.SCORE_REQUESTS.name, located.partition, located.offset, request.created_ms)
-    return dead_letter(Message(*place, key, encode(request)), reason)
+    return dead_letter(Message(*place, key, codec.encode(request)), reason)
 
 
-def alert_message(alert: Alert) -> Outgoing:
+def alert_message(alert: Alert, codec: Codec) -> Outgoing:
     """The alert, or a dead letter when its topic would refuse it."""
-    message = Outgoing(topics.ALERTS.name, alert.alert_id.encode(), encode(alert))
+    message = Outgoing(topics.ALERTS.name, alert.alert_id.encode(), codec.encode(alert))
     if size_bytes(message) <= topics.ALERTS.max_bytes:
         return message
     unsent = Message(message.topic, -1, -1, alert.updated_ms, message.key, message.value)

@@ -19,6 +19,7 @@ from storage.base import open_store
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
 from storage.scores import ScoreCache
+from streaming.framing import open_codec
 from streaming.kafka_settings import KafkaSettings
 from streaming.searches import current_search
 
@@ -35,7 +36,8 @@ def explain(
 ) -> None:
     """Show why a saved search and a posting did or did not alert: filters, prompt, p_yes, cache, versions, ledger."""
     stack = options.running_stack(home)
-    wanted = current_search(KafkaSettings(bootstrap=stack.bootstrap), search)
+    with closing(open_codec(options.registry(stack.schema_registry))) as codec:
+        wanted = current_search(KafkaSettings(bootstrap=stack.bootstrap), codec, search)
     with closing(open_store(stack.store_url)) as store, closing(open_store(stack.cache_url)) as cache:
         made = _explainer(stack, FeatureStore(store), AlertLedger(store), ScoreCache(cache)).explain(
             wanted, posting

@@ -1,5 +1,6 @@
 """Options that several commands share, with the defaults of the settings classes."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from nearline.stack.settings import StackSettings, current_home
 from schemas.errors import ConfigError
+from streaming.framing import RegistrySettings
 
 _DEFAULTS = StackSettings()
 
@@ -24,6 +26,12 @@ Models = Annotated[
 StoreUrl = Annotated[
     str | None, typer.Option("--store", help="Store URL; default: an LMDB inside the stack's home.")
 ]
+SchemaRegistry = Annotated[
+    str,
+    typer.Option(
+        help="Confluent framing on the topics: the registry's URL; credentials in NEARLINE_SCHEMA_REGISTRY_AUTH."
+    ),
+]
 Parallelism = Annotated[int, typer.Option(help="Parallel feature subtasks, one Python worker each.")]
 
 PORT_BASE, MODELS, PARALLELISM = _DEFAULTS.port_base, _DEFAULTS.models, _DEFAULTS.parallelism
@@ -32,9 +40,15 @@ CHECKPOINTS = Path(__file__).parents[2] / "models" / "checkpoints"
 
 
 def stack_settings(
-    home: Path | None, port_base: int, models: str, store: str | None, parallelism: int = PARALLELISM
+    home: Path | None,
+    port_base: int,
+    models: str,
+    store: str | None,
+    schema_registry: str,
+    parallelism: int = PARALLELISM,
 ) -> StackSettings:
     """Settings of a stack from the command line, the shipped checkpoints filled in."""
+    registry(schema_registry)
     if models not in {"tiny", "instant", "instant-server"} and not models.startswith("http"):
         raise ConfigError(f"--models {models!r}: give `tiny`, `instant`, `instant-server` or a URL")
     shipped = models != "instant"
@@ -43,10 +57,16 @@ def stack_settings(
         port_base=port_base,
         models=models,
         store=store,
+        schema_registry=schema_registry,
         parallelism=parallelism,
         ranker_dir=CHECKPOINTS / "ranker-tiny" if shipped else None,
         summarizer_dir=CHECKPOINTS / "summarizer-tiny" if shipped else None,
     )
+
+
+def registry(url: str) -> RegistrySettings:
+    """The schema registry at `url`, if any, with the credentials in the environment. ConfigError for a bad one."""
+    return RegistrySettings.from_env(os.environ, url=url)
 
 
 def last_home(home: Path | None) -> Path:

@@ -21,10 +21,11 @@ def up(
     port_base: options.PortBase = options.PORT_BASE,
     models: options.Models = options.MODELS,
     store: options.StoreUrl = None,
+    schema_registry: options.SchemaRegistry = "",
     parallelism: options.Parallelism = options.PARALLELISM,
 ) -> None:
     """Start Kafka, Flink with the feature job, the model server, matcher and alert consumer, and keep them running."""
-    settings = options.stack_settings(home, port_base, models, store, parallelism)
+    settings = options.stack_settings(home, port_base, models, store, schema_registry, parallelism)
     console = Console()
     with console.status(
         "starting the stack (about half a minute; the first time Maven fetches Kafka's and Flink's jars)"

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,8 @@ def demo(
     port_base: options.PortBase = options.PORT_BASE,
     models: options.Models = options.MODELS,
     store: options.StoreUrl = None,
+    *,
+    schema_registry: options.SchemaRegistry = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running afterwards.")] = False,
     setup_started: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -50,8 +53,9 @@ def demo(
         rate_per_s=rate,
         report=home / "report.json",
         keep=keep,
+        registry=options.registry(schema_registry),
     )
-    stack = options.stack_settings(home, port_base, models, store)
+    stack = options.stack_settings(home, port_base, models, store, schema_registry)
     report = run.run(settings, stack, console, setup_started or time.time())
     view.closing(console, report)
     console.print(f"written to {settings.report}; look inside with `nearline store dump`")
@@ -69,6 +73,10 @@ def replay(
     models: Annotated[
         str, typer.Option(help="With --in-process: `instant` or a model server's URL.")
     ] = "instant",
+    schema_registry: Annotated[
+        str | None,
+        typer.Option(help="Send in Confluent framing; default: as the running stack was told."),
+    ] = None,
     home: options.Home = None,
 ) -> None:
     """Send a stream to the running stack, or run the same functions on it in this process."""
@@ -78,21 +86,27 @@ def replay(
 
         replay_in_process(_existing(stream), searches, store, models, console)
         return
+    from streaming.framing import open_codec  # noqa: PLC0415
     from streaming.kafka_settings import KafkaSettings  # noqa: PLC0415
-    from streaming.replayer import replay_updates, send_searches  # noqa: PLC0415
+    from streaming.replayer import WRITES, replay_updates, send_searches  # noqa: PLC0415
 
-    kafka = KafkaSettings(bootstrap=options.running_stack(home).bootstrap)
-    if searches is not None:
-        console.print(f"{send_searches(kafka, read_searches(_existing(searches)))} searches sent")
-    with console.status("sending …") as status:
-        sent = replay_updates(
-            kafka,
-            read_events(_existing(stream)),
-            rate_per_s=rate,
-            on_progress=lambda progress: (
-                status.update(f"sent {progress.sent}") if progress.sent % 100 == 0 else None
-            ),
-        )
+    stack = options.running_stack(home)
+    kafka = KafkaSettings(bootstrap=stack.bootstrap)
+    url = stack.schema_registry if schema_registry is None else schema_registry
+    with closing(open_codec(options.registry(url), WRITES)) as codec:
+        if searches is not None:
+            told = send_searches(kafka, read_searches(_existing(searches)), codec)
+            console.print(f"{told} searches sent")
+        with console.status("sending …") as status:
+            sent = replay_updates(
+                kafka,
+                read_events(_existing(stream)),
+                rate_per_s=rate,
+                on_progress=lambda progress: (
+                    status.update(f"sent {progress.sent}") if progress.sent % 100 == 0 else None
+                ),
+                codec=codec,
+            )
     console.print(f"{sent.sent} updates sent, {sent.broken} of them broken lines")
 
 

@@ -3,7 +3,8 @@
 import shutil
 import threading
 import time
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -13,15 +14,17 @@ from nearline.demo.screen import screen, waiting
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import read_state
+from schemas.codec import Codec
 from schemas.errors import NearlineError
 from schemas.events import BrokenLine, read_events, read_searches
 from schemas.records import PostingUpdate
 from storage.base import open_store
 from storage.features import FeatureStore
+from streaming.framing import RegistrySettings, open_codec
 from streaming.kafka_settings import KafkaSettings
 from streaming.lag import lag
 from streaming.observer import Observer, Seen
-from streaming.replayer import Replayed, replay_updates, send_searches
+from streaming.replayer import WRITES, Replayed, replay_updates, send_searches
 from streaming.topics import ALERT_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
 
 
@@ -39,6 +42,7 @@ class DemoSettings:
     report: Path = Path("build/demo/report.json")
     keep: bool = False
     stall_s: float = 180.0
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
 
 
 def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_started: float) -> Report:
@@ -48,7 +52,8 @@ def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_st
     with waiting(console, "starting Kafka, Flink, the model server, matcher and alert consumer …"):
         daemon.up(stack)
     try:
-        report = _replay(settings, stack, console, events, time.time() - setup_started)
+        with closing(open_codec(settings.registry, WRITES)) as codec:
+            report = _replay(settings, stack, console, events, codec, time.time() - setup_started)
         report.write(settings.report)
         return report
     finally:
@@ -66,14 +71,16 @@ def _replay(
     stack: StackSettings,
     console: Console,
     events: list[PostingUpdate | BrokenLine],
+    codec: Codec,
     setup_s: float,
 ) -> Report:
     kafka = KafkaSettings(bootstrap=stack.bootstrap)
     started = time.monotonic()
-    send_searches(kafka, read_searches(settings.searches))
+    send_searches(kafka, read_searches(settings.searches), codec)
     progress = Replayed()
-    sender = threading.Thread(target=_send, args=(kafka, events, settings.rate_per_s, progress), daemon=True)
-    observer = Observer(kafka)
+    sending = (kafka, events, settings.rate_per_s, progress, codec)
+    sender = threading.Thread(target=_send, args=sending, daemon=True)
+    observer = Observer(kafka, codec=codec)
     sender.start()
     try:
         _watch(observer, progress, len(events), settings, stack, console)
@@ -89,12 +96,16 @@ def _replay(
 
 
 def _send(
-    kafka: KafkaSettings, events: list[PostingUpdate | BrokenLine], rate_per_s: float, progress: Replayed
+    kafka: KafkaSettings,
+    events: list[PostingUpdate | BrokenLine],
+    rate_per_s: float,
+    progress: Replayed,
+    codec: Codec,
 ) -> None:
     def note(sent: Replayed) -> None:
         progress.sent = sent.sent
 
-    replay_updates(kafka, events, rate_per_s=rate_per_s, on_progress=note)
+    replay_updates(kafka, events, rate_per_s=rate_per_s, on_progress=note, codec=codec)
 
 
 def _watch(

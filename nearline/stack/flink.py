@@ -56,7 +56,7 @@ def feature_job(settings: StackSettings) -> Submission:
     """The feature job: submitted whenever the JobManager knows no living one (a restarted JobManager knows none)."""
     return Submission(
         name="feature-job",
-        command=(*_flink_run(settings), *_job_arguments(settings)),
+        command=(*_flink_run(settings), *job_arguments(settings)),
         env=_env(settings),
         present=lambda: _present(settings),
         ready=lambda: any(map(_working, jobs(settings) or [])),
@@ -109,7 +109,8 @@ def _flink_run(settings: StackSettings) -> tuple[str, ...]:
     )
 
 
-def _job_arguments(settings: StackSettings) -> tuple[str, ...]:
+def job_arguments(settings: StackSettings) -> tuple[str, ...]:
+    """What the feature job is told on its command line."""
     summarizer = "instant:" if settings.models == "instant" else settings.models_url
     tokenizer = (
         () if settings.summarizer_dir is None else ("--tokenizer", str(settings.summarizer_dir.resolve()))
@@ -128,6 +129,7 @@ def _job_arguments(settings: StackSettings) -> tuple[str, ...]:
         *("--deadline-s", str(settings.deadline_s), "--max-backoff-s", str(settings.max_backoff_s)),
         *("--checkpoint-s", str(settings.checkpoint_s)),
         *("--checkpoint-timeout-s", str(settings.checkpoint_timeout_s)),
+        *settings.registry_arguments,
         *(("--crash-at", settings.crash_at) if settings.crash_at else ()),
     )
 

@@ -49,8 +49,9 @@ def _service(settings: StackSettings, name: str, module: str, arguments: tuple[s
     port = settings.port(f"{name}_metrics")
     common = ("--metrics-port", str(port), "--session-timeout-s", str(settings.session_timeout_s))
     crash = ("--crash-at", settings.crash_at) if settings.crash_at else ()
+    optional = (*settings.registry_arguments, *crash)
     return Component(
         name=name,
-        command=(sys.executable, "-m", module, *arguments, *common, *crash),
+        command=(sys.executable, "-m", module, *arguments, *common, *optional),
         ready=lambda: answers(f"http://127.0.0.1:{port}/metrics"),
     )

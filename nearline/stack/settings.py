@@ -26,7 +26,7 @@ class StackSettings:
 
     `models` is `tiny` (the shipped checkpoints behind the model server), `instant-server` (stand-ins behind the same
     server), `instant` (stand-ins inside job and consumer, no server) or the URL of a server. `crash_at` is for the fault
-    tests (streaming/crash.py).
+    tests (streaming/crash.py). `schema_registry`: its URL, handed to every part that reads or writes a topic.
     """
 
     home: Path = Path("build/stack")
@@ -38,6 +38,7 @@ class StackSettings:
     summarizer_dir: Path | None = None
     store: str | None = None
     cache: str | None = None
+    schema_registry: str = ""
     window_s: float = 0.2
     deadline_s: float = 45.0
     checkpoint_s: float = 5.0
@@ -90,6 +91,11 @@ class StackSettings:
     def cache_url(self) -> str:
         """The score cache: losing it costs time only, so it does not wait for the disk."""
         return self.cache or f"lmdb://{self.home.resolve()}/cache?sync=os"
+
+    @property
+    def registry_arguments(self) -> tuple[str, ...]:
+        """What a process is told about the registry; credentials pass through the environment."""
+        return ("--schema-registry", self.schema_registry) if self.schema_registry else ()
 
     @property
     def jars(self) -> Path:

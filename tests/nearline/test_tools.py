@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from nearline.stack import tools
+from nearline.stack.flink import job_arguments
+from nearline.stack.services import consumer, matcher
 from nearline.stack.settings import StackSettings, current_home
 from schemas.errors import ConfigError
 
@@ -56,6 +58,13 @@ def test_settings_survive_their_file(tmp_path: Path) -> None:
     made = StackSettings(home=tmp_path / "s", ranker_dir=tmp_path, models="instant", port_base=41000)
     made.save()
     assert StackSettings.load(made.home) == made
+
+
+def test_every_part_that_reads_a_topic_is_told_of_the_schema_registry(tmp_path: Path) -> None:
+    made = StackSettings(home=tmp_path, models="instant", schema_registry="http://r:8081")
+    for command in (matcher(made).command, consumer(made).command, job_arguments(made)):
+        assert "--schema-registry http://r:8081" in " ".join(command)
+    assert "--schema-registry" not in job_arguments(StackSettings(home=tmp_path, models="instant"))
 
 
 def test_the_stack_last_started_is_the_local_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas import avro
 from schemas.codec import CRC_BYTES, HEADER_BYTES, NO_CRC, SCHEMA_NAMES, Record, decode, encode
 from schemas.errors import DecodeError
-from schemas.records import Op, Posting, PostingUpdate
+from schemas.records import Op, Posting, PostingUpdate, SavedSearch
 from tests.schemas.strategies import EXAMPLES, postings, records, updates
 from tests.schemas.wire import as_datum, sealed
 
@@ -206,6 +206,13 @@ def test_without_a_checksum_a_changed_byte_gives_an_error_or_the_only_record_it_
     except DecodeError:
         return
     assert encode(found)[:-CRC_BYTES] == bytes(data)
+
+
+def test_a_number_over_its_types_range_is_damage_also_without_a_checksum() -> None:
+    data = encode(SavedSearch(search_id="s", query="q", top_k=1))
+    too_large = data[: -CRC_BYTES - 1] + bytes.fromhex("8080808010") + NO_CRC
+    with pytest.raises(DecodeError, match="2147483648 does not fit"):
+        decode(SavedSearch, too_large)
 
 
 def test_text_in_any_script_and_a_megabyte_of_it_come_back() -> None:

@@ -1,8 +1,5 @@
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote
 
 import pytest
 
@@ -11,6 +8,7 @@ from schemas.codec import CRC_BYTES, NO_CRC, SCHEMA_NAMES, Codec, Record
 from schemas.errors import DecodeError, IncompatibleSchema, RegistryUnavailable
 from schemas.records import PostingUpdate, SavedSearch
 from schemas.registry import MemoryRegistry, SchemaRegistry
+from tests.schemas.registry_server import RegistryServer, serving
 from tests.schemas.strategies import EXAMPLES
 from tests.schemas.wire import written
 
@@ -21,67 +19,10 @@ NEWER_SEARCH = """{"type": "record", "name": "SavedSearch", "namespace": "nearli
   {"name": "threshold", "type": "float"}, {"name": "owner", "type": ["null", "string"]}]}"""
 
 
-class RegistryServer(ThreadingHTTPServer):
-    """Confluent's two routes over a MemoryRegistry on loopback.
-
-    `failures` answers 503 that many times; `extra` is merged into found schemas.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.registry = MemoryRegistry()
-        self.calls: list[str] = []
-        self.failures = 0
-        self.extra: dict[str, object] = {}
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: RegistryServer
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
-        self.server.calls.append(f"{self.command} {self.path}")
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.server.failures:
-            self.server.failures -= 1
-            return self._send(503, {"message": "starting"})
-        parts = [unquote(part) for part in self.path.strip("/").split("/")]
-        try:
-            if self.command == "GET":
-                found = {"schema": self.server.registry.schema_text(int(parts[2]))}
-                return self._send(200, {**found, **self.server.extra})
-            if parts[0] != "subjects":
-                return self._send(200, {"hello": "world"})
-            text = json.loads(body)["schema"]
-            return self._send(200, {"id": self.server.registry.register(parts[1], text)})
-        except DecodeError as error:
-            return self._send(404, {"error_code": 40403, "message": str(error)})
-        except IncompatibleSchema as error:
-            return self._send(409, {"error_code": 409, "message": str(error)})
-
-    def _send(self, status: int, answer: dict[str, object]) -> None:
-        data = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        del format, args
-
-
 @pytest.fixture
 def server() -> Iterator[RegistryServer]:
-    with RegistryServer() as running:
-        threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with serving() as running:
         yield running
-        running.shutdown()
 
 
 @examples
@@ -103,7 +44,7 @@ def test_with_a_registry_single_object_encoding_still_reads(record: Record) -> N
 @examples
 def test_without_a_registry_confluent_framing_is_an_error_that_says_so(record: Record) -> None:
     data = Codec(MemoryRegistry()).encode(record)
-    with pytest.raises(DecodeError, match="no schema registry is configured"):
+    with pytest.raises(DecodeError, match="no schema registry is configured: set --schema-registry"):
         Codec().decode(type(record), data)  # type: ignore[type-var]
 
 
@@ -172,7 +113,8 @@ def test_the_client_writes_and_reads_through_a_running_registry_and_asks_for_eac
     data = [Codec(writer).encode(UPDATE) for _ in range(3)]
     codec = Codec(reader)
     assert [codec.decode(PostingUpdate, each) for each in data] == [UPDATE] * 3
-    assert server.calls == ["POST /subjects/nearline.PostingUpdate/versions", "GET /schemas/ids/1"]
+    subject = "POST /subjects/nearline.PostingUpdate"
+    assert server.calls == [subject, f"{subject}/versions", "GET /schemas/ids/1"]
     writer.close()
     reader.close()
 
@@ -185,6 +127,29 @@ def test_the_client_tells_an_unknown_id_and_a_refused_schema_from_an_outage(serv
     with pytest.raises(IncompatibleSchema, match="refuses s"):
         client.register("s", NEWER_SEARCH.replace('"owner"', '"holder"'))
     client.close()
+
+
+def test_a_schema_that_was_registered_before_needs_no_right_to_write_whatever_its_layout(
+    server: RegistryServer,
+) -> None:
+    known = server.registry.register("s", json.dumps(json.loads(NEWER_SEARCH), indent=4))
+    server.read_only = True
+    client = SchemaRegistry(server.url)
+    assert client.register("s", NEWER_SEARCH) == known
+    with pytest.raises(RegistryUnavailable, match="denied operation Write"):
+        client.register("t", NEWER_SEARCH)
+    client.close()
+
+
+def test_the_client_tells_the_registry_who_it_is(server: RegistryServer) -> None:
+    server.auth = "ann:a:b@c"
+    client = SchemaRegistry(server.url, auth="ann:a:b@c")
+    assert client.register("s", NEWER_SEARCH) == 1
+    client.close()
+    stranger = SchemaRegistry(server.url, auth="ann:no")
+    with pytest.raises(RegistryUnavailable, match="401"):
+        stranger.register("s", NEWER_SEARCH)
+    stranger.close()
 
 
 def test_the_client_tries_again_when_the_registry_is_starting(server: RegistryServer) -> None:
@@ -217,6 +182,9 @@ def test_a_schema_of_another_format_is_an_error(server: RegistryServer, extra: d
 
 def test_an_answer_that_is_no_registrys_is_an_outage(server: RegistryServer) -> None:
     client = SchemaRegistry(server.url + "/elsewhere")
-    with pytest.raises(RegistryUnavailable):
+    with pytest.raises(RegistryUnavailable, match="404"):
         client.register("s", NEWER_SEARCH)
+    # a 404 that the registry itself did not give says nothing about the bytes that named the id
+    with pytest.raises(RegistryUnavailable, match="404"):
+        client.schema_text(1)
     client.close()

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from pipeline.match import LexicalMatcher
 from pipeline.windows import Windows, WindowSettings
-from schemas.codec import decode, encode
+from schemas.codec import Codec, decode, encode
 from schemas.errors import StoreUnavailable
 from schemas.records import FeatureRecord, SavedSearch, ScoreRequest
 from streaming import topics
@@ -226,7 +226,7 @@ def test_a_request_too_large_for_its_topic_is_halved_and_loses_no_candidate() ->
     candidates = tuple(replace(_candidate(), posting_id=f"{n}-" + "x" * 30_000) for n in range(100))
     search = SavedSearch(search_id="a", query="nurse")
     request = ScoreRequest(search=search, candidates=candidates, created_ms=0)
-    messages = list(request_messages(request))
+    messages = list(request_messages(request, Codec()))
     assert all(size_bytes(m) <= topics.SCORE_REQUESTS.max_bytes for m in messages)
     sent = [c for m in messages for c in decode(ScoreRequest, m.value or b"").candidates]
     assert sent == list(candidates)
@@ -237,7 +237,7 @@ def test_one_candidate_too_large_for_the_topic_is_a_dead_letter() -> None:
     request = ScoreRequest(
         search=SavedSearch(search_id="a", query="nurse"), candidates=(candidate,), created_ms=0
     )
-    (message,) = request_messages(request)
+    (message,) = request_messages(request, Codec())
     assert message.topic == topics.DLQ.name
     assert size_bytes(message) <= topics.DLQ.max_bytes
 

@@ -1,6 +1,6 @@
 """What the observer counts."""
 
-from schemas.codec import encode
+from schemas.codec import Codec, encode
 from schemas.records import Alert, Outcome
 from streaming.messages import Message
 from streaming.observer import Seen, observe
@@ -48,7 +48,7 @@ def alert(name: str, at_ms: int) -> Message:
 def seen(*messages: Message) -> Seen:
     total = Seen()
     for message in messages:
-        observe(total, message)
+        observe(total, message, Codec())
     return total
 
 
