@@ -3,6 +3,8 @@
 An entry is written before the transaction that sends the alert commits. The same id from the same request is sent again
 (that transaction never committed), from any other request it is suppressed. A released entry stays as an empty value,
 because a merge cannot delete.
+
+Entries and quotas expire `ttl_s` after they were last written: see `TTL_S`.
 """
 
 import struct
@@ -19,6 +21,10 @@ _MEMBER = struct.Struct(">iq16s")  # partition, offset, alert id
 _SOURCE_BYTES = 12  # partition and offset stand first in both
 _FREE = b""
 NO_DAY = -1
+TTL_S = 400 * 86_400.0
+"""400 days. An entry has work as long as its request may come again (the topics' longest retention, 30 days, a replayed
+dead letter among it) and as long as its opening lasts: topic postings.features keeps open postings for ever, so a matcher
+that reads it from the beginning asks about all of them. An opening of over a year is the exception that may alert twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +63,19 @@ class Verdict(StrEnum):
 class AlertLedger:
     """The ledger over any `KeyValue`. Every call may be cut off anywhere and repeated with the same claims."""
 
-    def __init__(self, kv: KeyValue) -> None:
+    def __init__(self, kv: KeyValue, *, ttl_s: float = TTL_S) -> None:
         self._kv = kv
+        self._ttl_s = ttl_s
 
     def entries(self, alert_ids: Sequence[str]) -> list[LedgerEntry | None]:
         """Who holds each alert id, for `nearline explain`. Raises StoreUnavailable."""
         stored = self._kv.get_many([ledger_key(alert_id) for alert_id in alert_ids])
         return [_entry(data) if data else None for data in stored]
+
+    def quota_used(self, search_id: str, day: int) -> int:
+        """How many alerts of a search the quota of one event-time day holds, for `nearline explain`."""
+        (data,) = self._kv.get_many([quota_key(search_id, day)])
+        return len(_members(data or _FREE))
 
     def settle_many(self, claims: Sequence[Claim]) -> list[Verdict]:
         """What becomes of each claim; those of one request stand best first, because quotas are given in order.
@@ -118,7 +130,8 @@ class AlertLedger:
             return None if changed == (stored or _FREE) else changed
 
         after: dict[bytes, bytes] = {}
-        for key, result in zip(wanted, self._kv.merge_many(wanted, merge) if wanted else [], strict=True):
+        results = self._kv.merge_many(wanted, merge, ttl_s=self._ttl_s) if wanted else []
+        for key, result in zip(wanted, results, strict=True):
             if isinstance(result, StoreError):
                 raise result
             after[key] = result or _FREE

@@ -16,10 +16,11 @@ from prometheus_client import CollectorRegistry
 from models.remote import open_ranker
 from pipeline.alert import AlertSettings, AlertStep
 from pipeline.score import CachedScorer
+from schemas.errors import ConfigError
 from schemas.records import Alert, ScoreRequest
 from storage.base import open_store
 from storage.features import FeatureStore
-from storage.ledger import AlertLedger
+from storage.ledger import TTL_S, AlertLedger
 from storage.scores import ScoreCache
 from streaming import clients, process, topics
 from streaming.alert_logs import RequestGroup, Unsubscribed
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 #: A transaction takes milliseconds; one that a killed instance left open hides later alerts for at most this long.
 TRANSACTION_TIMEOUT_MS = 20_000
+DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +54,17 @@ class ConsumerSettings:
     session_timeout_s: float = 45.0
     metrics_port: int = 0
     max_poll_records: int = 500
+    ledger_ttl_s: float = TTL_S
     alerts: AlertSettings = field(default_factory=AlertSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
+
+    def __post_init__(self) -> None:
+        longest_s = max(topic.retention_ms for topic in topics.TABLE) / 1000
+        if not self.ledger_ttl_s > longest_s:
+            raise ConfigError(
+                f"ledger_ttl_s must be above {longest_s:.0f}, the longest that a topic keeps what may come again, "
+                f"not {self.ledger_ttl_s:g}: a pair would alert twice"
+            )
 
 
 def run(
@@ -101,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             instance_id=arguments.instance_id,
             session_timeout_s=arguments.session_timeout_s,
             metrics_port=arguments.metrics_port,
+            ledger_ttl_s=arguments.ledger_ttl_days * DAY_S,
             loop=loop,
         )
         run(settings, stopped, crash_at(arguments.crash_at))
@@ -139,7 +151,8 @@ def _step(settings: ConsumerSettings, metrics: ConsumerMetrics, stack: ExitStack
     for result in ("hits", "misses", "failures"):
         metrics.cache.labels(result).set_function(partial(getattr, cache.stats, result))
     scorer = CachedScorer(open_ranker(settings.ranker_url, settings.tokenizer), cache)
-    return AlertStep(FeatureStore(store), scorer, AlertLedger(store), settings.alerts)
+    ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_s)
+    return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -163,6 +176,12 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=LoopSettings().defer_s,
         help="how long a request waits for features that are not in the store yet",
+    )
+    made.add_argument(
+        "--ledger-ttl-days",
+        type=float,
+        default=TTL_S / DAY_S,
+        help="how long the ledger keeps a pair from alerting again in one opening; longer than any topic keeps messages",
     )
     return made
 

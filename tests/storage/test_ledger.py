@@ -88,6 +88,46 @@ def test_a_suppressed_pair_uses_no_quota_and_a_released_one_gives_it_back(kv: Ke
     assert ledger.settle_many([claim("c", 7, day=2, top_k=1), claim("d", 7, day=2, top_k=1)]) == [SEND, SEND]
 
 
+@pytest.mark.parametrize("url", ["memory:", "lmdb:"])
+def test_an_entry_and_a_quota_live_until_their_ttl_and_are_gone_from_that_instant(
+    url: str, tmp_path: Path
+) -> None:
+    now = [1_000.0]
+    kv = open_store("memory:" if url == "memory:" else f"lmdb://{tmp_path}/s?sync=os", lambda: now[0])
+    ledger = AlertLedger(kv, ttl_s=500.0)
+    assert ledger.settle_many([claim("a", 5, top_k=1)]) == [SEND]
+    now[0] += 499.0
+    # looked at again, and again: that does not prolong it
+    assert ledger.settle_many([claim("a", 5, top_k=1)]) == [SEND]
+    assert ledger.settle_many([claim("a", 6, top_k=1), claim("b", 6, top_k=1)]) == [SUPPRESSED, OVER]
+    assert (ledger.quota_used("s", 1), ledger.entries([claim("a", 5).alert_id])) == (
+        1,
+        [LedgerEntry(partition=0, offset=5)],
+    )
+    now[0] += 1.0
+    assert (ledger.quota_used("s", 1), ledger.entries([claim("a", 5).alert_id])) == (0, [None])
+    assert ledger.settle_many([claim("a", 6, top_k=1)]) == [SEND]
+    kv.close()
+
+
+def test_without_a_setting_an_entry_outlives_a_year() -> None:
+    now = [0.0]
+    ledger = AlertLedger(MemoryStore(lambda: now[0]))
+    ledger.settle_many([claim("a", 5)])
+    now[0] = 399 * 86_400.0
+    assert ledger.settle_many([claim("a", 6)]) == [SUPPRESSED]
+    now[0] = 400 * 86_400.0
+    assert ledger.settle_many([claim("a", 6)]) == [SEND]
+
+
+def test_the_quota_used_is_counted_by_search_and_day() -> None:
+    ledger = AlertLedger(MemoryStore(lambda: 0.0))
+    ledger.settle_many([claim(name, 5, top_k=2) for name in "abc"])
+    ledger.settle_many([claim("d", 6, day=2, top_k=2), claim("e", 6)])
+    assert [ledger.quota_used("s", day) for day in (1, 2, 3)] == [2, 1, 0]
+    assert ledger.quota_used("another", 1) == 0
+
+
 class Cut(Exception):  # noqa: N818
     """The process dies here."""
 
