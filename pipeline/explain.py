@@ -6,7 +6,7 @@ from models.prompts import SUFFIX, Prompter, item_text, query_text
 from pipeline.alert import Fate, fate_of
 from pipeline.match import FilterCheck, feature_terms, filter_checks, has_content, query_terms
 from pipeline.score import CachedScorer, item_of
-from schemas.keys import alert_id
+from schemas.keys import alert_id, day_of
 from schemas.records import FeatureRecord, SavedSearch
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger, LedgerEntry
@@ -14,6 +14,7 @@ from storage.ledger import AlertLedger, LedgerEntry
 _WHY = {
     Fate.ALERTED: "it passes, and no alert of this opening is in the ledger: the next score request alerts",
     Fate.SUPPRESSED: "it alerted: the ledger holds this opening's alert",
+    Fate.OVER_QUOTA: "it passes, but the search has had its top-k alerts of the posting's day",
     Fate.BELOW_THRESHOLD: "the ranker's p_yes is below the search's threshold",
     Fate.FILTERED: "a hard filter or the lexical match fails",
     Fate.NOT_OPEN: "the posting is not open",
@@ -47,9 +48,24 @@ class ScoreCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaCheck:
+    """The alerts of the search that count on the posting's event-time day (`schemas.keys.day_of`), of at most `allowed`."""
+
+    day: int
+    used: int
+    allowed: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is room for one more."""
+        return self.used < self.allowed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """Everything that decides about one pair; parts that were not reached are None or empty.
 
+    `ledger`: the entry that holds this opening's alert. `quota`: None for a search without top-k.
     `fate` is what the alert consumer would do with the pair now, `why` says it in a sentence.
     """
 
@@ -62,6 +78,7 @@ class Explanation:
     score: ScoreCheck | None
     alert_id: str | None
     ledger: LedgerEntry | None
+    quota: QuotaCheck | None
     fate: Fate
     why: str
 
@@ -92,10 +109,9 @@ class Explainer:
         score = self._score(search, record) if record is not None and fate is Fate.ALERTED else None
         name = None if record is None else alert_id(search.search_id, posting_id, record.episode)
         entry = None if name is None else self._ledger.entries([name])[0]
-        if score is not None and score.p_yes < score.threshold:
-            fate = Fate.BELOW_THRESHOLD
-        elif score is not None and entry is not None:
-            fate = Fate.SUPPRESSED
+        quota = None if record is None else self._quota(search, record)
+        if score is not None:
+            fate = _scored_fate(score, entry, quota)
         return Explanation(
             search=search,
             posting_id=posting_id,
@@ -106,9 +122,17 @@ class Explainer:
             score=score,
             alert_id=name,
             ledger=entry,
+            quota=quota,
             fate=fate,
             why=_why(fate, record),
         )
+
+    def _quota(self, search: SavedSearch, record: FeatureRecord) -> QuotaCheck | None:
+        if not search.top_k:
+            return None
+        day = day_of(record.version)
+        used = self._ledger.quota_used(search.search_id, day)
+        return QuotaCheck(day=day, used=used, allowed=search.top_k)
 
     def _score(self, search: SavedSearch, record: FeatureRecord) -> ScoreCheck:
         item = item_of(record)
@@ -126,6 +150,14 @@ class Explainer:
             cached=cached is not None,
             model=self._scorer.model,
         )
+
+
+def _scored_fate(score: ScoreCheck, entry: LedgerEntry | None, quota: QuotaCheck | None) -> Fate:
+    if score.p_yes < score.threshold:
+        return Fate.BELOW_THRESHOLD
+    if entry is not None:
+        return Fate.SUPPRESSED
+    return Fate.ALERTED if quota is None or quota.passed else Fate.OVER_QUOTA
 
 
 def _terms(search: SavedSearch, record: FeatureRecord) -> TermCheck:

@@ -1,7 +1,7 @@
 """`nearline explain SEARCH POSTING`: why a pair did or did not alert."""
 
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -34,7 +34,7 @@ def explain(
     posting: Annotated[str, typer.Argument(help="The posting's id.")],
     home: options.Home = None,
 ) -> None:
-    """Show why a saved search and a posting did or did not alert: filters, prompt, p_yes, cache, versions, ledger."""
+    """Show why a saved search and a posting did or did not alert: filters, prompt, p_yes, cache, versions, quota, ledger."""
     stack = options.running_stack(home)
     with closing(open_codec(options.registry(stack.schema_registry))) as codec:
         wanted = current_search(KafkaSettings(bootstrap=stack.bootstrap), codec, search)
@@ -42,7 +42,7 @@ def explain(
         made = _explainer(stack, FeatureStore(store), AlertLedger(store), ScoreCache(cache)).explain(
             wanted, posting
         )
-    _print(made, Console())
+    show(made, Console())
 
 
 def _explainer(
@@ -55,17 +55,19 @@ def _explainer(
     )
 
 
-def _print(made: Explanation, console: Console) -> None:
+def show(made: Explanation, console: Console) -> None:
+    """Print what decided, step by step."""
     search = made.search
     console.print(f"[bold]{escape(made.why)}[/]  ({made.fate})")
     console.print(
-        f"search   {escape(search.query)!r}  threshold {search.threshold}  top_k {search.top_k or 'no limit'}",
+        f"search   {escape(repr(search.query))}  threshold {search.threshold}  top_k {search.top_k or 'no limit'}",
         highlight=False,
     )
     _print_record(made.record, console)
     for check in made.filters:
         console.print(
-            f"{_mark(check.passed)} {check.name}: wanted {check.wanted}, has {check.found}", highlight=False
+            f"{_mark(check.passed)} {check.name}: wanted {escape(str(check.wanted))}, has {escape(str(check.found))}",
+            highlight=False,
         )
     if made.terms is not None:
         found, missing = ", ".join(made.terms.found) or "–", ", ".join(made.terms.missing) or "–"
@@ -74,12 +76,24 @@ def _print(made: Explanation, console: Console) -> None:
         )
     if made.score is not None:
         _print_score(made.score, console)
-    held = (
-        "nothing"
-        if made.ledger is None
-        else f"sent for score.requests/{made.ledger.partition}/{made.ledger.offset}"
-    )
-    console.print(f"ledger   {made.alert_id}: {held}", highlight=False)
+    _print_limits(made, console)
+
+
+def _print_limits(made: Explanation, console: Console) -> None:
+    """What keeps a passing pair from alerting: the search's quota of the day, and the ledger."""
+    if made.quota is not None:
+        day = (date(1970, 1, 1) + timedelta(days=made.quota.day)).isoformat()
+        console.print(
+            f"{_mark(made.quota.passed)} quota: {made.quota.used} of {made.quota.allowed} alerts used on {day}, "
+            "the posting's event-time day",
+            highlight=False,
+        )
+    if made.alert_id is not None:
+        held = "does not hold" if made.ledger is None else "holds"
+        source = (
+            f", sent for score.requests/{made.ledger.partition}/{made.ledger.offset}" if made.ledger else ""
+        )
+        console.print(f"ledger   {held} alert {made.alert_id}{source}", highlight=False)
 
 
 def _print_record(record: FeatureRecord | None, console: Console) -> None:

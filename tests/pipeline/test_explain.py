@@ -7,11 +7,11 @@ from tokenizers.pre_tokenizers import Whitespace
 from models.prompts import Prompter
 from models.summarizer import InstantSummarizer
 from pipeline.alert import AlertStep, Fate, Located
-from pipeline.explain import Explainer, Explanation
+from pipeline.explain import Explainer, Explanation, QuotaCheck
 from pipeline.featurize import Featurizer
 from pipeline.score import CachedScorer
 from schemas.records import Candidate, Op, SavedSearch, ScoreRequest
-from storage.ledger import AlertLedger, LedgerEntry
+from storage.ledger import AlertLedger, Claim, LedgerEntry
 from storage.scores import ScoreCache
 from tests.pipeline.builders import TableRanker, content, memory_kv, rows, search, update
 
@@ -68,6 +68,29 @@ def test_explaining_does_not_change_what_will_alert() -> None:
     assert seen.ledger == LedgerEntry(partition=2, offset=8)
     assert seen.score is not None
     assert seen.score.cached
+
+
+def test_the_quota_of_the_postings_day_is_shown_and_a_full_one_decides() -> None:
+    world = World()
+    wanted = search("nurse", top_k=1)
+    before = world.explain(wanted, "nurse")
+    assert (before.fate, before.quota) == (Fate.ALERTED, QuotaCheck(day=0, used=0, allowed=1))
+    world.ledger.settle_many(
+        [
+            Claim(
+                alert_id="0" * 32,
+                search_id=wanted.search_id,
+                partition=0,
+                offset=1,
+                passes=True,
+                day=0,
+                top_k=1,
+            )
+        ]
+    )
+    full = world.explain(wanted, "nurse")
+    assert (full.fate, full.quota) == (Fate.OVER_QUOTA, QuotaCheck(day=0, used=1, allowed=1))
+    assert world.explain(search("nurse"), "nurse").quota is None
 
 
 def test_a_failed_filter_is_named_and_the_others_pass() -> None:

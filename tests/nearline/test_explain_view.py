@@ -1,0 +1,57 @@
+"""What `nearline explain` prints of quota and ledger."""
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from nearline.cli.explain import show
+from pipeline.alert import Fate
+from pipeline.explain import Explanation, QuotaCheck
+from pipeline.match import FilterCheck
+from schemas.keys import US_PER_DAY
+from schemas.records import FeatureRecord, SavedSearch
+from storage.ledger import LedgerEntry
+
+MADE = Explanation(
+    search=SavedSearch(search_id="s", query="nurse [nights]", top_k=3),
+    posting_id="p",
+    record=FeatureRecord(posting_id="p", version=20_516 * US_PER_DAY, title="Nurse [m/f/d]"),
+    description=None,
+    filters=(FilterCheck(name="location", wanted="[Leeds]", found="York", passed=False),),
+    terms=None,
+    score=None,
+    alert_id="ab" * 16,
+    ledger=None,
+    quota=QuotaCheck(day=20_516, used=2, allowed=3),
+    fate=Fate.ALERTED,
+    why="it passes",
+)
+
+
+def shown(made: Explanation) -> str:
+    out = io.StringIO()
+    show(made, Console(file=out, width=200))
+    return out.getvalue()
+
+
+def test_the_quota_of_the_day_is_shown_as_used_and_allowed() -> None:
+    assert "✓ quota: 2 of 3 alerts used on 2026-03-04" in shown(MADE)
+    full = replace(MADE, quota=QuotaCheck(day=20_516, used=3, allowed=3))
+    assert "✗ quota: 3 of 3 alerts used on 2026-03-04" in shown(full)
+
+
+def test_a_search_without_top_k_has_no_quota_line() -> None:
+    assert "quota" not in shown(replace(MADE, quota=None))
+
+
+def test_the_ledger_line_says_whether_it_holds_the_alert_and_from_which_request() -> None:
+    assert f"ledger   does not hold alert {'ab' * 16}\n" in shown(MADE)
+    held = replace(MADE, ledger=LedgerEntry(partition=2, offset=8))
+    assert f"ledger   holds alert {'ab' * 16}, sent for score.requests/2/8\n" in shown(held)
+
+
+def test_brackets_in_what_people_wrote_are_no_markup() -> None:
+    assert "Nurse [m/f/d]" in shown(MADE)
+    assert "'nurse [nights]'" in shown(MADE)
+    assert "✗ location: wanted [Leeds], has York" in shown(MADE)
