@@ -57,7 +57,7 @@ class SchemaRegistry:
         if (subject, text) not in self._ids:
             path = f"/subjects/{quote(subject, safe='')}"
             answer = self._call("POST", path, json={"schema": text})
-            if _is_unknown(answer):
+            if answer.status_code == HTTPStatus.NOT_FOUND:
                 answer = self._call("POST", f"{path}/versions", json={"schema": text})
             if answer.status_code in {HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}:
                 raise IncompatibleSchema(f"the schema registry refuses {subject}: {answer.text[:500]}")

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from schemas.errors import DecodeError, IncompatibleSchema
 from schemas.registry import MemoryRegistry
@@ -59,7 +59,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 503, {"error_code": 503, "message": "starting"}
         if self.server.auth and self.headers["Authorization"] != _basic(self.server.auth):
             return 401, {"error_code": 401, "message": "Unauthorized"}
-        match [self.command, *(unquote(part) for part in self.path.strip("/").split("/"))]:
+        path = urlsplit(self.path).path
+        match [self.command, *(unquote(part) for part in path.strip("/").split("/"))]:
             case ["GET", "schemas", "ids", schema_id]:
                 return self._schema(int(schema_id))
             case ["POST", "subjects", subject]:
