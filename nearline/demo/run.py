@@ -48,17 +48,17 @@ class DemoSettings:
 def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_started: float) -> Report:
     """Run the demo on a fresh stack; raises Stalled when nothing moves for `stall_s`."""
     events = list(read_events(settings.stream))
-    _fresh(stack)
-    with waiting(console, "starting Kafka, Flink, the model server, matcher and alert consumer …"):
-        daemon.up(stack)
-    try:
-        with closing(open_codec(settings.registry, WRITES)) as codec:
+    with closing(open_codec(settings.registry, WRITES)) as codec:
+        _fresh(stack)
+        with waiting(console, "starting Kafka, Flink, the model server, matcher and alert consumer …"):
+            daemon.up(stack)
+        try:
             report = _replay(settings, stack, console, events, codec, time.time() - setup_started)
-        report.write(settings.report)
-        return report
-    finally:
-        if not settings.keep:
-            daemon.down(stack.home)
+            report.write(settings.report)
+            return report
+        finally:
+            if not settings.keep:
+                daemon.down(stack.home)
 
 
 def _fresh(stack: StackSettings) -> None:
