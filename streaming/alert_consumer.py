@@ -4,11 +4,12 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from kafka import KafkaProducer
 from prometheus_client import CollectorRegistry
@@ -22,13 +23,13 @@ from storage.base import open_store
 from storage.features import FeatureStore
 from storage.ledger import TTL_S, AlertLedger
 from storage.scores import ScoreCache
-from streaming import clients, process, topics
+from streaming import clients, options, process, topics
 from streaming.alert_logs import RequestGroup, Unsubscribed
 from streaming.crash import crash_at
-from streaming.framing import RegistrySettings, open_codec
-from streaming.kafka_settings import KafkaSettings
+from streaming.framing import open_codec
 from streaming.late_brokers import wait_for_topics
 from streaming.metrics import ConsumerMetrics, MetricsServer
+from streaming.options import Option
 from streaming.request_loop import LoopSettings, RequestLoop
 from streaming.search_log import SearchLog
 
@@ -40,31 +41,44 @@ DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumerSettings:
+class ConsumerSettings(process.MemberSettings):
     """Everything that a consumer instance is told."""
 
-    kafka: KafkaSettings
-    store_url: str
+    group: str = topics.ALERT_GROUP
     ranker_url: str
-    registry: RegistrySettings = field(default_factory=RegistrySettings)
     tokenizer: Path | None = None
     cache_url: str = "memory:"
-    group: str = topics.ALERT_GROUP
-    instance_id: str = "1"
-    session_timeout_s: float = 45.0
-    metrics_port: int = 0
-    max_poll_records: int = 500
-    ledger_ttl_s: float = TTL_S
+    ledger_ttl_days: float = TTL_S / DAY_S
     alerts: AlertSettings = field(default_factory=AlertSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
 
     def __post_init__(self) -> None:
-        longest_s = max(topic.retention_ms for topic in topics.TABLE) / 1000
-        if not self.ledger_ttl_s > longest_s:
+        longest_days = max(topic.retention_ms for topic in topics.TABLE) / topics.DAY_MS
+        if not self.ledger_ttl_days > longest_days:
             raise ConfigError(
-                f"ledger_ttl_s must be above {longest_s:.0f}, the longest that a topic keeps what may come again, "
-                f"not {self.ledger_ttl_s:g}: a pair would alert twice"
+                f"ledger_ttl_days must be above {longest_days:g}, the longest that a topic keeps what may come again, "
+                f"not {self.ledger_ttl_days:g}: a pair would alert twice"
             )
+
+
+OPTIONS: dict[type[Any], tuple[Option, ...]] = {
+    ConsumerSettings: (
+        Option(
+            "ranker_url",
+            "model server, http://host:port; instant: scores by shared words, without a model",
+            "--ranker",
+            "URL",
+        ),
+        Option("tokenizer", "the checkpoint served there, for its tokenizer; needed for http", metavar="DIR"),
+        Option("cache_url", "score cache, as lmdb:///path?sync=os", "--cache", "URL"),
+        Option("group", "consumer group on score.requests"),
+        Option(
+            "ledger_ttl_days",
+            "how long a pair cannot alert again in one opening; longer than any topic keeps messages",
+        ),
+    ),
+    LoopSettings: (Option("defer_s", "how long a request waits for features that are not in the store yet"),),
+}
 
 
 def run(
@@ -97,27 +111,19 @@ def run(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one instance until SIGTERM or SIGINT; 2 for a setting that cannot work, 1 for what a restart may cure."""
-    arguments = _parser().parse_args(argv)
-    loop = LoopSettings(defer_s=arguments.defer_s)
+    given = parser().parse_args(argv)
+    return process.work_until_stopped(
+        lambda stopped: run(settings_of(given, os.environ), stopped, crash_at(given.crash_at))
+    )
 
-    def work(stopped: Callable[[], bool]) -> None:
-        settings = ConsumerSettings(
-            kafka=KafkaSettings.from_env(os.environ, bootstrap=arguments.bootstrap),
-            store_url=arguments.store,
-            ranker_url=arguments.ranker,
-            registry=RegistrySettings.from_env(os.environ, url=arguments.schema_registry),
-            tokenizer=arguments.tokenizer,
-            cache_url=arguments.cache,
-            group=arguments.group,
-            instance_id=arguments.instance_id,
-            session_timeout_s=arguments.session_timeout_s,
-            metrics_port=arguments.metrics_port,
-            ledger_ttl_s=arguments.ledger_ttl_days * DAY_S,
-            loop=loop,
-        )
-        run(settings, stopped, crash_at(arguments.crash_at))
 
-    return process.work_until_stopped(work)
+def settings_of(given: argparse.Namespace, environ: Mapping[str, str]) -> ConsumerSettings:
+    """What the command line and the environment ask for. ConfigError names what cannot work."""
+    return ConsumerSettings(
+        **options.connections(given, environ),
+        **options.taken(ConsumerSettings, given),
+        loop=LoopSettings(**options.taken(LoopSettings, given)),
+    )
 
 
 def _group(
@@ -151,38 +157,19 @@ def _step(settings: ConsumerSettings, metrics: ConsumerMetrics, stack: ExitStack
     for result in ("hits", "misses", "failures"):
         metrics.cache.labels(result).set_function(partial(getattr, cache.stats, result))
     scorer = CachedScorer(open_ranker(settings.ranker_url, settings.tokenizer), cache)
-    ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_s)
+    ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S)
     return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command line, from `OPTIONS` and what every group member has."""
     made = process.parser(
         "streaming.alert_consumer",
         "Scores requests through the cache and sends each passing pair's alert once an opening, in one Kafka transaction "
         "with the requests' offsets. Run as many instances as score.requests has partitions at most.",
     )
-    made.add_argument(
-        "--ranker",
-        required=True,
-        help="model server, http://host:port; instant: scores by shared words, without a model",
-    )
-    made.add_argument(
-        "--tokenizer", type=Path, help="tokenizer directory of the checkpoint served there; needed for http"
-    )
-    made.add_argument("--cache", default="memory:", help="score cache, as lmdb:///path?sync=os")
-    made.add_argument("--group", default=topics.ALERT_GROUP, help="consumer group on score.requests")
-    made.add_argument(
-        "--defer-s",
-        type=float,
-        default=LoopSettings().defer_s,
-        help="how long a request waits for features that are not in the store yet",
-    )
-    made.add_argument(
-        "--ledger-ttl-days",
-        type=float,
-        default=TTL_S / DAY_S,
-        help="how long the ledger keeps a pair from alerting again in one opening; longer than any topic keeps messages",
-    )
+    for settings, rows in OPTIONS.items():
+        options.add(made, settings, rows)
     return made
 
 

@@ -5,13 +5,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from schemas.errors import ConfigError
+from streaming import options
 from streaming.feature_worker import WorkerSettings
 from streaming.framing import AUTH, RegistrySettings
 from streaming.kafka_settings import FLINK_PACKAGE, KafkaSettings
+from streaming.options import Option
 from streaming.topics import DLQ, FEATURES, UPDATES
 
 JOB_NAME = "nearline-features"
 MAX_DEADLINE_S = 60.0
+
+
+OPTIONS = (
+    Option("store_url", "feature store: lmdb:///dir (one machine only)", "--store", "URL"),
+    Option("summarizer_url", "http://host:port, or instant: (no model)", "--summarizer", "URL"),
+    Option("tokenizer_dir", "the summarizer's checkpoint, to cut texts by its tokens", "--tokenizer", "DIR"),
+    Option("group", "consumer group whose offsets say where to go on"),
+    Option("parallelism", "subtasks, at most the partitions"),
+    Option("batch_size", "updates in one call of featurize"),
+    Option("bundle_ms", "longest wait for a batch to fill"),
+    Option("deadline_s", "all model calls of one batch together"),
+    Option("checkpoint_s", "time between commits of offsets"),
+    Option("checkpoint_timeout_s", "a checkpoint that takes longer counts as failed"),
+    Option("max_backoff_s", "longest pause between restarts while an outage lasts"),
+    Option("crash_at", argparse.SUPPRESS),  # for the fault tests (streaming/crash.py)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +131,6 @@ def _properties(kafka: KafkaSettings) -> dict[str, str]:
 
 def parse(argv: Sequence[str], environ: Mapping[str, str], *, description: str = "") -> FeatureJobSettings:
     """The settings that the command line, NEARLINE_KAFKA_* and NEARLINE_SCHEMA_REGISTRY_AUTH ask for. ConfigError names a bad one."""
-    given = vars(_parser(description).parse_args(argv))
-    kafka = KafkaSettings.from_env(environ, bootstrap=given.pop("bootstrap"))
-    registry = RegistrySettings.from_env(environ, url=given.pop("schema_registry"))
-    return FeatureJobSettings(kafka=kafka, registry=registry, **given)
-
-
-def _parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="flink run ... -pym streaming.feature_job",
         description=description,
@@ -127,84 +138,12 @@ def _parser(description: str) -> argparse.ArgumentParser:
         f"The schema registry's credentials: {AUTH}=user:password.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add, default = parser.add_argument, {f.name: f.default for f in fields(FeatureJobSettings)}
-    add("--bootstrap", required=True, metavar="HOST:PORT,...", help="Kafka's brokers")
-    add(
-        "--store",
-        required=True,
-        dest="store_url",
-        metavar="URL",
-        help="feature store: lmdb:///dir (one machine only)",
+    options.add_connections(parser, "read Confluent framing too, and write it to the features topic")
+    options.add(parser, FeatureJobSettings, OPTIONS)
+    given = parser.parse_args(argv)
+    return FeatureJobSettings(
+        **options.connections(given, environ), **options.taken(FeatureJobSettings, given)
     )
-    add(
-        "--summarizer",
-        required=True,
-        dest="summarizer_url",
-        metavar="URL",
-        help="http://host:port, or instant: (no model)",
-    )
-    add(
-        "--tokenizer",
-        default="",
-        dest="tokenizer_dir",
-        metavar="DIR",
-        help="the summarizer's checkpoint, to cut texts by its tokens",
-    )
-    add(
-        "--schema-registry",
-        default="",
-        metavar="URL",
-        help="read Confluent framing too, and write it to the features topic; http://host:port (none)",
-    )
-    add(
-        "--group",
-        default=default["group"],
-        help="consumer group whose offsets say where to go on (%(default)s)",
-    )
-    add(
-        "--parallelism",
-        type=int,
-        default=default["parallelism"],
-        help="subtasks, at most the partitions (%(default)s)",
-    )
-    add(
-        "--batch-size",
-        type=int,
-        default=default["batch_size"],
-        help="updates in one call of featurize (%(default)s)",
-    )
-    add(
-        "--bundle-ms",
-        type=int,
-        default=default["bundle_ms"],
-        help="longest wait for a batch to fill (%(default)s)",
-    )
-    add(
-        "--deadline-s",
-        type=float,
-        default=default["deadline_s"],
-        help="all model calls of one batch together (%(default)s)",
-    )
-    add(
-        "--checkpoint-s",
-        type=float,
-        default=default["checkpoint_s"],
-        help="time between commits of offsets (%(default)s)",
-    )
-    add(
-        "--checkpoint-timeout-s",
-        type=float,
-        default=default["checkpoint_timeout_s"],
-        help="a checkpoint that takes longer counts as failed (%(default)s)",
-    )
-    add(
-        "--max-backoff-s",
-        type=float,
-        default=default["max_backoff_s"],
-        help="longest pause between restarts while an outage lasts (%(default)s)",
-    )
-    add("--crash-at", default="", help=argparse.SUPPRESS)
-    return parser
 
 
 def check_store(store_url: str, target: str, address: str) -> None:

@@ -3,9 +3,10 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -14,31 +15,39 @@ from pipeline.windows import Windows, WindowSettings
 from schemas.records import ScoreRequest
 from storage.base import open_store
 from storage.features import FeatureStore
-from streaming import clients, process, topics
+from streaming import clients, options, process, topics
 from streaming.crash import crash_at
-from streaming.framing import RegistrySettings, open_codec
-from streaming.kafka_settings import KafkaSettings
+from streaming.framing import open_codec
 from streaming.late_brokers import wait_for_topics
 from streaming.match_loop import LoopSettings, MatchLoop
 from streaming.matcher_logs import FeatureGroup
 from streaming.metrics import MatcherMetrics, MetricsServer
+from streaming.options import Option
 from streaming.search_log import SearchLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatcherSettings:
+class MatcherSettings(process.MemberSettings):
     """Everything that a matcher instance is told."""
 
-    kafka: KafkaSettings
-    store_url: str
-    registry: RegistrySettings = field(default_factory=RegistrySettings)
     group: str = topics.MATCHER_GROUP
-    instance_id: str = "1"
-    metrics_port: int = 0
-    session_timeout_s: float = 45.0
-    max_poll_records: int = 500
     windows: WindowSettings = field(default_factory=WindowSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
+
+
+OPTIONS: dict[type[Any], tuple[Option, ...]] = {
+    MatcherSettings: (Option("group", "consumer group on postings.features"),),
+    WindowSettings: (
+        Option("window_s", "how long one search's candidates are collected"),
+        Option("max_items", "candidates of one score request at most"),
+    ),
+    LoopSettings: (
+        Option(
+            "commit_s",
+            "offsets are committed, and windows flushed for it, this often; a crash reads that much again",
+        ),
+    ),
+}
 
 
 def run(
@@ -72,23 +81,20 @@ def run(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one instance until SIGTERM or SIGINT; 2 for a setting that cannot work, 1 for what a restart may cure."""
-    arguments = _parser().parse_args(argv)
+    given = parser().parse_args(argv)
+    return process.work_until_stopped(
+        lambda stopped: run(settings_of(given, os.environ), stopped, crash_at(given.crash_at))
+    )
 
-    def work(stopped: Callable[[], bool]) -> None:
-        settings = MatcherSettings(
-            kafka=KafkaSettings.from_env(os.environ, bootstrap=arguments.bootstrap),
-            store_url=arguments.store,
-            registry=RegistrySettings.from_env(os.environ, url=arguments.schema_registry),
-            group=arguments.group,
-            instance_id=arguments.instance_id,
-            session_timeout_s=arguments.session_timeout_s,
-            metrics_port=arguments.metrics_port,
-            windows=WindowSettings(window_s=arguments.window_s, max_items=arguments.max_items),
-            loop=LoopSettings(commit_s=arguments.commit_s),
-        )
-        run(settings, stopped, crash_at(arguments.crash_at))
 
-    return process.work_until_stopped(work)
+def settings_of(given: argparse.Namespace, environ: Mapping[str, str]) -> MatcherSettings:
+    """What the command line and the environment ask for. ConfigError names what cannot work."""
+    return MatcherSettings(
+        **options.connections(given, environ),
+        **options.taken(MatcherSettings, given),
+        windows=WindowSettings(**options.taken(WindowSettings, given)),
+        loop=LoopSettings(**options.taken(LoopSettings, given)),
+    )
 
 
 def _group(settings: MatcherSettings, metrics: MatcherMetrics, probe: Callable[[str], None]) -> FeatureGroup:
@@ -103,29 +109,15 @@ def _group(settings: MatcherSettings, metrics: MatcherMetrics, probe: Callable[[
     return FeatureGroup(consumer, clients.producer(settings.kafka), metrics, probe)
 
 
-def _parser() -> argparse.ArgumentParser:
-    window = WindowSettings()
+def parser() -> argparse.ArgumentParser:
+    """The command line, from `OPTIONS` and what every group member has."""
     made = process.parser(
         "streaming.matcher",
         "Reads all saved searches, then turns features into score requests. Run as many instances as the features "
         "topic has partitions at most; each holds every search and its share of the postings.",
     )
-    made.add_argument("--group", default=topics.MATCHER_GROUP, help="consumer group on postings.features")
-    made.add_argument(
-        "--window-s",
-        type=float,
-        default=window.window_s,
-        help="how long one search's candidates are collected",
-    )
-    made.add_argument(
-        "--max-items", type=int, default=window.max_items, help="candidates of one score request at most"
-    )
-    made.add_argument(
-        "--commit-s",
-        type=float,
-        default=LoopSettings().commit_s,
-        help="offsets are committed, and windows flushed for it, this often; a crash reads that much again",
-    )
+    for settings, rows in OPTIONS.items():
+        options.add(made, settings, rows)
     return made
 
 

@@ -5,47 +5,58 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import FrameType
 
 from kafka.errors import KafkaError
 
 from schemas.errors import ConfigError, NearlineError
+from streaming import options
+from streaming.framing import AUTH, RegistrySettings
+from streaming.kafka_settings import KafkaSettings
+from streaming.options import Option
 
 log = logging.getLogger(__name__)
 
 
-def parser(module: str, description: str) -> argparse.ArgumentParser:
-    """A command line with the options that every Kafka process has."""
-    made = argparse.ArgumentParser(
-        prog=f"python -m {module}",
-        description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    made.add_argument("--bootstrap", default="127.0.0.1:9092", help="Kafka brokers, host:port,host:port")
-    made.add_argument(
-        "--store", required=True, help="feature store, as lmdb:///absolute/path or couchbase://host/bucket"
-    )
-    made.add_argument(
-        "--schema-registry",
-        default="",
-        metavar="URL",
-        help="read Confluent framing too, and write it; http://host:port; credentials in NEARLINE_SCHEMA_REGISTRY_AUTH",
-    )
-    made.add_argument(
-        "--instance-id",
-        default="1",
-        help="this instance's stable name within its group (static membership: a restart under the same name takes "
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSettings:
+    """What every member of a consumer group is told."""
+
+    kafka: KafkaSettings
+    store_url: str
+    group: str
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
+    instance_id: str = "1"
+    session_timeout_s: float = 45.0
+    metrics_port: int = 0
+    max_poll_records: int = 500
+
+
+_OPTIONS = (
+    Option(
+        "store_url", "feature store, as lmdb:///absolute/path or couchbase://host/bucket", "--store", "URL"
+    ),
+    Option(
+        "instance_id",
+        "this instance's stable name within its group (static membership: a restart under the same name takes "
         "its partitions back at once; two processes must never share one)",
-    )
-    made.add_argument(
-        "--session-timeout-s",
-        type=float,
-        default=45.0,
-        help="after so long without a sign of life the group gives this instance's partitions away",
-    )
+    ),
+    Option(
+        "session_timeout_s",
+        "after so long without a sign of life the group gives this instance's partitions away",
+    ),
+    Option("metrics_port", "Prometheus on 127.0.0.1; 0 is off"),
+)
+
+
+def parser(module: str, description: str) -> argparse.ArgumentParser:
+    """A command line with the options of `MemberSettings`."""
+    made = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    options.add_connections(made, f"read Confluent framing too, and write it; credentials in {AUTH}")
+    options.add(made, MemberSettings, _OPTIONS)
     # for the fault tests (streaming/crash.py)
     made.add_argument("--crash-at", default="", help=argparse.SUPPRESS)
-    made.add_argument("--metrics-port", type=int, default=0, help="Prometheus on 127.0.0.1; 0 is off")
     return made
 
 
