@@ -139,7 +139,7 @@ def _group(
         session_timeout_s=settings.session_timeout_s,
         max_poll_records=settings.max_poll_records,
     )
-    return RequestGroup(consumer, producer, metrics, probe)
+    return RequestGroup(consumer, producer, metrics.lag, probe)
 
 
 def _transactional(settings: ConsumerSettings) -> KafkaProducer:

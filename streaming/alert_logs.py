@@ -1,46 +1,27 @@
 """The alert consumer's ends on Kafka: its group and transactions on score requests, and who has unsubscribed."""
 
 import logging
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from streaming import clients, topics
+from streaming.group_member import GroupMember
 from streaming.messages import Message, Outgoing
-from streaming.metrics import ConsumerMetrics
 from streaming.search_table import SearchFeed
 
 log = logging.getLogger(__name__)
 
 
-class RequestGroup:
+class RequestGroup(GroupMember):
     """`RequestLog` over a consumer group and a transactional producer.
 
     The consumer's group metadata goes into each transaction, so a member that was thrown out cannot commit; a second
     process under the same transactional id fences the first.
     """
-
-    def __init__(
-        self,
-        consumer: KafkaConsumer,
-        producer: KafkaProducer,
-        metrics: ConsumerMetrics,
-        probe: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        self._consumer = consumer
-        self._producer = producer
-        self._lag = clients.LagMeter(consumer, metrics.lag)
-        self._probe = probe
-
-    def poll(self, timeout_s: float) -> list[Message]:
-        """See RequestLog."""
-        polled = clients.poll(self._consumer, timeout_s)
-        self._lag.observe(time.monotonic())
-        return polled
 
     def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
         """See RequestLog. Raises KafkaError when fenced: another process has this instance's name now."""
@@ -74,11 +55,6 @@ class RequestGroup:
     def resume(self) -> None:
         """See RequestLog."""
         self._consumer.resume(*self._consumer.paused())
-
-    def close(self) -> None:
-        """Leave the brokers; a static member keeps its partitions until its session ends or it comes back."""
-        self._consumer.close()
-        self._producer.close(timeout=10)
 
 
 class Unsubscribed:

@@ -106,7 +106,7 @@ def _group(settings: MatcherSettings, metrics: MatcherMetrics, probe: Callable[[
         session_timeout_s=settings.session_timeout_s,
         max_poll_records=settings.max_poll_records,
     )
-    return FeatureGroup(consumer, clients.producer(settings.kafka), metrics, probe)
+    return FeatureGroup(consumer, clients.producer(settings.kafka), metrics.lag, probe)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,11 +9,12 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError
 from kafka.partitioner.default import murmur2
 from kafka.structs import MemberState, OffsetAndMetadata
+from prometheus_client import Gauge
 
 from streaming import clients, topics
 from streaming.feature_log import Progress
-from streaming.messages import Message, Outgoing
-from streaming.metrics import MatcherMetrics
+from streaming.group_member import GroupMember
+from streaming.messages import Outgoing
 from streaming.search_table import Offsets
 
 COMMIT_TIMEOUT_MS = 30_000
@@ -22,29 +22,20 @@ COMMIT_TIMEOUT_MS = 30_000
 log = logging.getLogger(__name__)
 
 
-class FeatureGroup:
+class FeatureGroup(GroupMember):
     """`FeatureLog` over a consumer group; what the stored postings have met travels as the commit's metadata."""
 
     def __init__(
         self,
         consumer: KafkaConsumer,
         producer: KafkaProducer,
-        metrics: MatcherMetrics,
+        lag: Gauge,
         probe: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._consumer = consumer
-        self._producer = producer
-        self._lag = clients.LagMeter(consumer, metrics.lag)
-        self._probe = probe
+        super().__init__(consumer, producer, lag, probe)
         self._membership: tuple[int, str] | None = None
         self._sent: list[Any] = []
         self._count = len(consumer.partitions_for_topic(topics.FEATURES.name))
-
-    def poll(self, timeout_s: float) -> list[Message]:
-        """See FeatureLog."""
-        polled = clients.poll(self._consumer, timeout_s)
-        self._lag.observe(time.monotonic())
-        return polled
 
     def assignment(self) -> Mapping[int, Progress] | None:
         """See FeatureLog. A rebalance ends within `poll`, so its new generation is seen before its first message."""
@@ -78,11 +69,6 @@ class FeatureGroup:
             log.warning("offsets are not committed yet: %s", error)
             return False
         return True
-
-    def close(self) -> None:
-        """Leave the brokers; a static member keeps its partitions until its session ends or it comes back."""
-        self._consumer.close()
-        self._producer.close(timeout=10)
 
     def _committed(self, partition: Any) -> Progress:
         committed = self._consumer.committed(partition, metadata=True, timeout_ms=COMMIT_TIMEOUT_MS)
