@@ -41,7 +41,7 @@ class ClientConfig:
     bearer: str | None = None
     ca_file: Path | None = None
     """Certificate authorities to trust instead of the system's."""
-    concurrency: int = 8
+    concurrency: int = 16
     attempts: int = 6
     attempt_s: float = 12.0
     """Hard limit of one attempt: three of them fit the 45 s that a batch may wait."""

@@ -41,6 +41,8 @@ class BatchConfig:
     batch_tokens: int = 32_768
     batch_jobs: int = 64
     queue_jobs: int = 4_096
+    linger_s: float = 0.0
+    """How long a batch that is not full waits for company: for jobs so long that one that starts alone delays the rest."""
 
 
 @dataclass(slots=True)
@@ -111,6 +113,7 @@ class Batcher(Generic[Job, Result]):
         """Wait for work; empty only when closed and drained."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
+            self._changed.wait_for(self._full, timeout=self._config.linger_s)
             batch: list[_Waiting[Job, Result]] = []
             room = self._config.batch_tokens
             while self._queue and len(batch) < self._config.batch_jobs:
@@ -119,6 +122,9 @@ class Batcher(Generic[Job, Result]):
                     break
                 batch.append(self._queue.popleft())
             return batch
+
+    def _full(self) -> bool:
+        return self._closed or len(self._queue) >= self._config.batch_jobs
 
     def _startable(self, waiting: _Waiting[Job, Result]) -> bool:
         if not waiting.future.set_running_or_notify_cancel():

@@ -39,4 +39,6 @@ class ServeConfig:
     limits: Limits = field(default_factory=Limits)
     ranker_batching: BatchConfig = field(default_factory=lambda: BatchConfig(batch_tokens=8_192))
     """Small batches: on a CPU larger ones are no faster, and every request waits for its whole batch."""
-    summarizer_batching: BatchConfig = field(default_factory=BatchConfig)
+    summarizer_batching: BatchConfig = field(
+        default_factory=lambda: BatchConfig(batch_jobs=32, linger_s=0.01)
+    )

@@ -59,6 +59,17 @@ def test_jobs_that_wait_are_run_together_up_to_the_token_budget_in_their_order(g
     assert gate.batches == [[0], [1, 2], [3, 4], [5]]
 
 
+def test_a_batch_waits_for_company_until_it_is_full() -> None:
+    gate = Gate()
+    gate.opened.set()
+    batcher: Batcher[Number, int] = Batcher(gate.run, BatchConfig(batch_jobs=3, linger_s=5.0))
+    futures = [batcher.submit(Number(value), soon()) for value in (1, 2, 3, 4)]
+    assert [future.result(4) for future in futures[:3]] == [2, 4, 6]
+    batcher.close()
+    assert futures[3].result(0) == 8
+    assert gate.batches == [[1, 2, 3], [4]]
+
+
 def test_a_job_over_the_budget_is_run_alone(gate: Gate) -> None:
     batcher = start(gate, BatchConfig(batch_tokens=25))
     futures = [batcher.submit(Number(i, tokens), soon()) for i, tokens in enumerate([10, 99, 10], 1)]

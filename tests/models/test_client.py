@@ -90,8 +90,8 @@ def test_no_more_calls_run_at_once_than_the_settings_say(server: tuple[Scripted,
 @pytest.mark.parametrize(
     ("names", "length", "message"),
     [
-        (("reranker@1",), 2048, "not ranker@N"),
-        ((), 2048, "not ranker@N"),
+        (("reranker@1",), 2048, "none of them ranker@N"),
+        ((), 2048, "none of them ranker@N"),
         (("ranker@4",), 1024, "takes 1024 tokens, but prompts are cut to 2048"),
     ],
 )
