@@ -17,6 +17,7 @@ from schemas.records import Outcome
 from streaming.feature_worker import FeatureWorker, WorkerSettings
 from streaming.outages import outlast
 from streaming.outcome_rows import columns
+from streaming.process import quiet_clients
 
 Result = TypeVar("Result")
 
@@ -34,6 +35,7 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
 
     def open(self, function_context: FunctionContext) -> None:
         """Open this worker's store and summarizer and register the metrics."""
+        quiet_clients()
         self._worker = self._outlast(lambda: FeatureWorker(self._settings))
         group = function_context.get_metric_group().add_group("nearline")
         self._counters = {outcome: group.counter(f"outcome_{outcome}") for outcome in Outcome}

@@ -63,6 +63,11 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
 def start_logging() -> None:
     """Our own lines at INFO, the clients' warnings."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    quiet_clients()
+
+
+def quiet_clients() -> None:
+    """Of the clients' lines only the warnings: httpx tells of every request."""
     for client in ("kafka", "httpx", "httpcore"):
         logging.getLogger(client).setLevel(logging.WARNING)
     # it warns whenever the machine is busy for a tenth of a second

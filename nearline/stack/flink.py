@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from nearline.stack.component import Component, Submission, answers
+from nearline.stack.component import HTTP, Component, Submission, answers
 from nearline.stack.jars import connector
 from nearline.stack.settings import StackSettings
 from nearline.stack.tools import java_home
@@ -67,7 +67,7 @@ def feature_job(settings: StackSettings) -> Submission:
 def jobs(settings: StackSettings) -> list[dict[str, Any]] | None:
     """The feature jobs that the JobManager knows; None while it does not answer."""
     try:
-        answer = httpx.get(f"{settings.flink_url}/jobs/overview", timeout=5.0)
+        answer = HTTP.get(f"{settings.flink_url}/jobs/overview", timeout=5.0)
         answer.raise_for_status()
     except httpx.HTTPError:
         return None
@@ -88,12 +88,12 @@ def _present(settings: StackSettings) -> bool | None:
 def _cancel(settings: StackSettings) -> None:
     for job in jobs(settings) or []:
         if job["state"] not in _DONE:
-            httpx.patch(f"{settings.flink_url}/jobs/{job['jid']}?mode=cancel", timeout=5.0)
+            HTTP.patch(f"{settings.flink_url}/jobs/{job['jid']}?mode=cancel", timeout=5.0)
 
 
 def _slots(settings: StackSettings) -> int:
     try:
-        return int(httpx.get(f"{settings.flink_url}/overview", timeout=5.0).json()["slots-total"])
+        return int(HTTP.get(f"{settings.flink_url}/overview", timeout=5.0).json()["slots-total"])
     except (httpx.HTTPError, ValueError, KeyError):
         return 0
 

@@ -1,7 +1,8 @@
 """What a run must show, whatever was killed (semantics page, 'Alerts')."""
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kafka import TopicPartition
@@ -62,10 +63,11 @@ def broken_promises(
         if _id(*pair) not in counted
     ]
     allowed = {_id(*pair) for pair in due}
+    others = [alert for alert in evidence.alerts if alert.alert_id not in allowed]
     baseless = [
         f"{alert.search_id} × {alert.posting_id} at {alert.version} did not pass"
-        for alert in evidence.alerts
-        if alert.alert_id not in allowed and not _did_pass(alert, evidence, by_id[alert.search_id], ranker)
+        for alert, did in zip(others, _did_pass(others, evidence, by_id, ranker), strict=True)
+        if not did
     ]
     return twice + missing + baseless
 
@@ -73,22 +75,37 @@ def broken_promises(
 def _due(
     final: Mapping[str, FeatureRecord], searches: Iterable[SavedSearch], ranker: Ranker
 ) -> Iterator[tuple[str, str, int]]:
+    still_open = [record for record in final.values() if record.state is State.OPEN]
     for search in searches:
-        for record in final.values():
-            if record.state is State.OPEN and _passes(search, record, ranker):
+        for record, passed in zip(still_open, _passing(search, still_open, ranker), strict=True):
+            if passed:
                 yield search.search_id, record.posting_id, record.episode
 
 
-def _did_pass(alert: Alert, evidence: Evidence, search: SavedSearch, ranker: Ranker) -> bool:
-    published = evidence.published.get((alert.posting_id, alert.version), [])
-    return any(_passes(search, record, ranker) for record in published)
+def _did_pass(
+    alerts: Sequence[Alert], evidence: Evidence, searches: Mapping[str, SavedSearch], ranker: Ranker
+) -> list[bool]:
+    """Whether some record published under the alert's version passes; one call a search."""
+    verdicts: dict[str, bool] = {}
+    for search_id, group in itertools.groupby(sorted(alerts, key=_search_of), _search_of):
+        pairs = [
+            (a.alert_id, record) for a in group for record in evidence.published[a.posting_id, a.version]
+        ]
+        passed = _passing(searches[search_id], [record for _, record in pairs], ranker)
+        for (name, _), good in zip(pairs, passed, strict=True):
+            verdicts[name] = verdicts.get(name, False) or good
+    return [verdicts.get(alert.alert_id, False) for alert in alerts]
 
 
-def _passes(search: SavedSearch, record: FeatureRecord, ranker: Ranker) -> bool:
-    if not passes(search, record):
-        return False
-    (p_yes,) = ranker.score_many(search.query, [item_of(record)], 30.0)
-    return p_yes >= search.threshold
+def _search_of(alert: Alert) -> str:
+    return alert.search_id
+
+
+def _passing(search: SavedSearch, records: Sequence[FeatureRecord], ranker: Ranker) -> list[bool]:
+    filtered = [passes(search, record) for record in records]
+    items = [item_of(record) for record, good in zip(records, filtered, strict=True) if good]
+    scores = iter(ranker.score_many(search.query, items, 60.0) if items else [])
+    return [good and next(scores) >= search.threshold for good in filtered]
 
 
 def _id(search_id: str, posting_id: str, episode: int) -> str:
