@@ -21,6 +21,8 @@ class Component:
     on_ready: Callable[[], object] = lambda: None
     ready_timeout_s: float = 120.0
     stop_timeout_s: float = 20.0
+    #: the component whose death makes this one useless until it starts anew, too
+    dies_with: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,8 @@ def taskmanager(settings: StackSettings) -> Component:
         env=_env(settings),
         ready=lambda: _slots(settings) > 0,
         stop_timeout_s=10.0,
+        # it notices a JobManager's death only when its heartbeat times out, and works on for a job that is gone
+        dies_with="jobmanager",
     )
 
 

@@ -173,6 +173,15 @@ class Supervisor:
         watched.backoff_s = _FIRST_BACKOFF_S if stable else min(_LAST_BACKOFF_S, 2 * watched.backoff_s)
         watched.not_before = now + watched.backoff_s
         watched.process, watched.healthy = None, False
+        self._bury_dependents(watched.component.name)
+
+    def _bury_dependents(self, name: str) -> None:
+        """Kill what cannot go on without the component `name`; it is started anew like anything that died."""
+        for other in self._watched:
+            if other.component.dies_with == name and other.process is not None and _alive(other):
+                logger.warning("%s starts anew with %s", other.component.name, name)
+                other.process.kill()
+                other.process.wait()
 
     def _resubmit(self, submitted: _Submitted, now: float) -> None:
         """Submit when the host says that nothing is there and no submission is under way."""

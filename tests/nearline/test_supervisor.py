@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -43,15 +44,15 @@ def pid_of(settings: StackSettings, name: str = "sleeper") -> int:
     return pid
 
 
-def until_restarted(supervisor: Supervisor, settings: StackSettings, old: int) -> int:
+def until_restarted(supervisor: Supervisor, settings: StackSettings, old: int, name: str = "sleeper") -> int:
     def restarted() -> bool:
         supervisor.step(time.monotonic())
         supervisor.write_state()
-        found = [s["pid"] for s in read_state(settings.home) if s["name"] == "sleeper"]
+        found = [s["pid"] for s in read_state(settings.home) if s["name"] == name]
         return found not in ([old], [None])
 
     assert processes.wait_until(restarted, 20)
-    return pid_of(settings)
+    return pid_of(settings, name)
 
 
 def test_a_killed_component_is_started_again_and_its_death_is_told(
@@ -65,6 +66,18 @@ def test_a_killed_component_is_started_again_and_its_death_is_told(
     supervisor.stop()
     assert second != first
     assert "sleeper was killed by signal 9" in caplog.text
+
+
+def test_what_dies_with_a_component_starts_anew_with_it_and_the_rest_stays(settings: StackSettings) -> None:
+    follower = replace(sleeper(settings, "follower"), dies_with="sleeper")
+    supervisor = Supervisor(settings, [[sleeper(settings), follower, sleeper(settings, "bystander")]])
+    supervisor.start()
+    pids = {name: pid_of(settings, name) for name in ("sleeper", "follower", "bystander")}
+    os.kill(pids["sleeper"], signal.SIGKILL)
+    assert until_restarted(supervisor, settings, pids["sleeper"]) != pids["sleeper"]
+    assert until_restarted(supervisor, settings, pids["follower"], "follower") != pids["follower"]
+    assert pid_of(settings, "bystander") == pids["bystander"]
+    supervisor.stop()
 
 
 def test_orphans_of_a_killed_component_are_reaped(settings: StackSettings) -> None:
