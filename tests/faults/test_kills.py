@@ -1,6 +1,7 @@
 """Whatever is killed in the middle of a replay, the store and the alerts end as if nothing had been.
 
-`make faults` runs this; KILLS sets the number of kills of each component, SEED their moments.
+`make faults` runs this; KILLS sets the number of kills of each component, SEED their moments, PORT_BASE the ports, so that
+several can run at once.
 """
 
 import os
@@ -33,6 +34,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", "1"))
+PORT_BASE = int(os.environ.get("PORT_BASE", "37000"))
 TOKENIZER = CHECKPOINTS / "ranker-tiny"
 
 
@@ -56,7 +58,7 @@ def stack_settings(tmp_path: Path, **changes: Any) -> StackSettings:
     """A stack with the instant models behind a server, which does not wait long between twenty deaths in a row."""
     usual: dict[str, Any] = {
         "home": tmp_path / "stack",
-        "port_base": 37000,
+        "port_base": PORT_BASE,
         "models": "instant-server",
         "ranker_dir": TOKENIZER,
         "summarizer_dir": TOKENIZER,
@@ -73,55 +75,60 @@ def stack_settings(tmp_path: Path, **changes: Any) -> StackSettings:
 def test_killing_it_again_and_again_changes_neither_store_nor_alerts(
     stack: StackSettings, component: str
 ) -> None:
-    load = world.begin(stack, SEED, rate_per_s=30.0)
-    _kill_repeatedly(stack, component)
-    _check(stack, load)
+    with world.begin(stack, SEED, rate_per_s=30.0) as load:
+        _kill_repeatedly(stack, component)
+        _check(stack, load)
 
 
 @pytest.mark.parametrize(
     "step", ["stored", "requests-sent", "after-ledger", "after-produce", "before-commit"]
 )
 def test_dying_between_two_effects_changes_neither_store_nor_alerts(stack: StackSettings, step: str) -> None:
-    load = world.begin(stack, SEED, rate_per_s=30.0)
-    for wait_s in _moments():
-        time.sleep(wait_s)
-        world.kill_at(stack, step)
-        world.await_health(stack, time.time() + 1.0)
-    _check(stack, load)
+    with world.begin(stack, SEED, rate_per_s=30.0) as load:
+        for wait_s in _moments():
+            time.sleep(wait_s)
+            world.kill_at(stack, step)
+            world.await_health(stack, time.time() + 1.0)
+        _check(stack, load)
 
 
 def test_losing_the_taskmanager_between_produce_and_commit_changes_neither(stack: StackSettings) -> None:
-    load = world.begin(stack, SEED, rate_per_s=30.0)
-    with closing(Observer(KafkaSettings(bootstrap=stack.bootstrap))) as watch:
-        for wait_s in _moments():
-            time.sleep(wait_s)
-            world.kill_before_commit(stack, watch)
-            world.await_health(stack, time.time() + 1.0)
-    _check(stack, load)
+    with world.begin(stack, SEED, rate_per_s=30.0) as load:
+        with closing(Observer(KafkaSettings(bootstrap=stack.bootstrap))) as watch:
+            for wait_s in _moments():
+                time.sleep(wait_s)
+                world.kill_before_commit(stack, watch)
+                world.await_health(stack, time.time() + 1.0)
+        _check(stack, load)
 
 
 def test_a_model_server_that_stalls_for_eleven_minutes_costs_time_only(stack: StackSettings) -> None:
-    load = world.begin(stack, SEED, rate_per_s=2.0)
-    time.sleep(20)
-    world.freeze(stack, "models", 11 * 60.0)
-    lost = [state for state in read_state(stack.home) if state["name"] == "taskmanager" and state["restarts"]]
-    assert lost == [], "the TaskManager was lost during the stall"
-    seen = _check(stack, load)
-    broken = sum(isinstance(event, BrokenLine) for event in load.sent)
-    assert seen.counts()["dead_letters"] == broken, "an outage dead-letters nothing"
+    with world.begin(stack, SEED, rate_per_s=2.0) as load:
+        time.sleep(20)
+        world.freeze(stack, "models", 11 * 60.0)
+        lost = [
+            state for state in read_state(stack.home) if state["name"] == "taskmanager" and state["restarts"]
+        ]
+        assert lost == [], "the TaskManager was lost during the stall"
+        seen = _check(stack, load)
+        broken = sum(isinstance(event, BrokenLine) for event in load.sent)
+        assert seen.counts()["dead_letters"] == broken, "an outage dead-letters nothing"
 
 
 def test_an_hour_without_model_server_on_a_clock_thirty_times_as_fast_costs_time_only(tmp_path: Path) -> None:
     """Deadline, backoff, checkpoints and their time-out are a thirtieth of the defaults; so is the hour."""
-    server = world.OwnModelServer(tmp_path, 37930, TOKENIZER)
+    server = world.OwnModelServer(tmp_path, PORT_BASE + 130, TOKENIZER)
     scaled = {
         "deadline_s": 45 / 30,
         "max_backoff_s": 60 / 30,
         "checkpoint_s": 10 / 30,
         "checkpoint_timeout_s": 600 / 30,
     }
-    with server, running(stack_settings(tmp_path, models=server.url, **scaled)) as stack:
-        load = world.begin(stack, SEED, rate_per_s=10.0)
+    with (
+        server,
+        running(stack_settings(tmp_path, models=server.url, **scaled)) as stack,
+        world.begin(stack, SEED, rate_per_s=10.0) as load,
+    ):
         time.sleep(20)
         server.stop()
         time.sleep(3600 / 30)

@@ -78,6 +78,16 @@ class Load:
         assert not self._thread.is_alive()
         return self.sent
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """A test that failed leaves no sender behind to disturb the next."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(120)
+
     def _send(self) -> None:
         replay_updates(self.kafka, self._until_stopped(), rate_per_s=self.rate_per_s)
 
@@ -90,12 +100,10 @@ class Load:
 
 
 def begin(stack: StackSettings, seed: int, rate_per_s: float) -> Load:
-    """Subscribe the searches and start the load."""
+    """Subscribe the searches; the load starts with the `with` block."""
     kafka = KafkaSettings(bootstrap=stack.bootstrap)
     send_searches(kafka, sample_searches())
-    load = Load(kafka, seed, rate_per_s)
-    load.start()
-    return load
+    return Load(kafka, seed, rate_per_s)
 
 
 def kill(stack: StackSettings, component: str) -> None:
