@@ -189,10 +189,16 @@ class OwnModelServer:
 
 
 def job_restarts(stack: StackSettings) -> int:
-    """How often Flink restarted the feature job."""
+    """How often Flink restarted the feature job; the JobManager collects metrics only once somebody asks for them."""
     (job,) = jobs(stack) or []
-    metrics = httpx.get(f"{stack.flink_url}/jobs/{job['jid']}/metrics?get=numRestarts").json()
-    return int(metrics[0]["value"])
+    url, found = f"{stack.flink_url}/jobs/{job['jid']}/metrics?get=numRestarts", list[dict[str, str]]()
+
+    def collected() -> bool:
+        found[:] = httpx.get(url).json()
+        return bool(found)
+
+    assert processes.wait_until(collected, 60, 1.0), "no numRestarts from the JobManager"
+    return int(found[0]["value"])
 
 
 def await_health(stack: StackSettings, since: float, timeout_s: float = 300.0) -> None:
