@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from models.remote import open_ranker, open_summarizer
+from models.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
 from nearline.cli.options import CHECKPOINTS
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
@@ -163,6 +163,16 @@ def _check(stack: StackSettings, load: world.Load) -> Seen:
     observer = world.await_end(stack, len(sent))
     summarizer = open_summarizer(stack.models_url, TOKENIZER)
     ranker = open_ranker(stack.models_url, TOKENIZER)
+    assert isinstance(summarizer, HttpSummarizer)
+    assert isinstance(ranker, HttpRanker)
+    with closing(observer), closing(summarizer), closing(ranker):
+        _compare(stack, sent, summarizer, ranker)
+    return observer.seen
+
+
+def _compare(
+    stack: StackSettings, sent: list[world.Event], summarizer: HttpSummarizer, ranker: HttpRanker
+) -> None:
     undisturbed = LocalPath(MemoryStore(time.time), summarizer, ranker)
     undisturbed.replay(sent)
     with closing(open_store(stack.store_url)) as store:
@@ -171,8 +181,6 @@ def _check(stack: StackSettings, load: world.Load) -> Seen:
     evidence = verify.gather(KafkaSettings(bootstrap=stack.bootstrap))
     assert verify.broken_promises(evidence, final, world.sample_searches(), ranker) == []
     assert evidence.alerts, "a run without alerts shows nothing"
-    observer.close()
-    return observer.seen
 
 
 def _plain(records: dict[str, FeatureRecord]) -> dict[str, dict[str, object]]:
