@@ -4,21 +4,23 @@
 |---|---|
 | `f/1/<posting id>` | the feature record |
 | `t/1/<posting id>` | the raw text |
-| `s/1/<model>/<query hash><prompt hash>` | a score |
+| `s/1/<model>/<both hashes in base64>` | the score of a query and a prompt |
 | `a/1/<alert id>` | a ledger entry |
 | `q/1/<day>/<search id>` | the alerts of one search and event-time day |
 
-An id longer than `MAX_ID_BYTES` is replaced by `FF` and its hash, so that every key fits every back end; no UTF-8 text
-starts with `FF`.
+A key is UTF-8 text without NUL of at most `storage.base.MAX_KEY_BYTES` bytes, so that it fits every back end as it is. An id
+that is longer than `MAX_ID_BYTES`, holds a NUL or begins with DEL is replaced by DEL and its hash.
 """
 
+from base64 import urlsafe_b64encode
 from hashlib import blake2b
 
 from schemas.records import Posting
 
 HASH_BYTES = 16
-MAX_ID_BYTES = 200
+MAX_ID_BYTES = 192
 """With prefix, day or hashes, and the byte that marks a lease, a key stays within `storage.base.MAX_KEY_BYTES` (246)."""
+_HASHED = b"\x7f"  # DEL: no id that is stored as it is begins with it
 US_PER_DAY = 86_400_000_000
 
 
@@ -63,7 +65,7 @@ def text_key(posting_id: str) -> bytes:
 
 def score_key(model: str, query_hash: bytes, prompt_hash: bytes) -> bytes:
     """Where the score of one item for one query by one model is."""
-    return b"s/1/" + _id_bytes(model) + b"/" + query_hash + prompt_hash
+    return b"s/1/" + _id_bytes(model) + b"/" + urlsafe_b64encode(query_hash + prompt_hash).rstrip(b"=")
 
 
 def ledger_key(alert_id: str) -> bytes:
@@ -83,6 +85,6 @@ def day_of(version: int) -> int:
 
 def _id_bytes(text: str) -> bytes:
     data = text.encode()
-    if len(data) <= MAX_ID_BYTES:
+    if len(data) <= MAX_ID_BYTES and b"\0" not in data and not data.startswith(_HASHED):
         return data
-    return b"\xff" + blake2b(data, digest_size=HASH_BYTES).digest()
+    return _HASHED + blake2b(data, digest_size=HASH_BYTES).hexdigest().encode()

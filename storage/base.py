@@ -6,6 +6,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from schemas.errors import ConfigError, StoreError, ValueTooLarge
+from storage.couchbase_url import SCHEMES as COUCHBASE_SCHEMES
+from storage.couchbase_url import CouchbaseSettings
 
 #: Reads the stored value (None when missing or expired), returns the value to store (None: leave as it is).
 #: A StoreError raised inside fails its key alone; any other exception ends the batch with nothing written.
@@ -17,13 +19,14 @@ Clock = Callable[[], float]
 #: Couchbase's limit of 250 less the four bytes that may name a collection; the same for every back end, so that stores
 #: can be copied into each other (LMDB takes 511 less the eight that its expiry index puts before a key).
 MAX_KEY_BYTES = 246
-#: Couchbase's limit of a document; the same for every back end.
-MAX_VALUE_BYTES = 20 * 1024 * 1024
+#: Couchbase's limit of a document less the expiry that stands before a value; the same for every back end.
+MAX_VALUE_BYTES = 20 * 1024 * 1024 - 8
 
 
 class KeyValue(Protocol):
-    """A map from bytes to bytes. Every method is bulk; failures of single keys come back as values, outages raise.
+    """A map from keys to bytes. Every method is bulk; failures of single keys come back as values, outages raise.
 
+    A key is UTF-8 text without NUL, encoded, of 1 to `MAX_KEY_BYTES` bytes; order is that of its bytes.
     Times: `ttl_s` in seconds from the back end's clock at the write; a value is missing from the instant it expires.
     """
 
@@ -59,10 +62,12 @@ class KeyValue(Protocol):
         ...
 
 
-def refusal(key: bytes, value: bytes | None = None) -> ValueTooLarge | None:
-    """Why this pair can never be stored, or None."""
+def refusal(key: bytes, value: bytes | None = None) -> StoreError | None:
+    """Why this pair can never be stored (mostly ValueTooLarge), or None."""
     if not 0 < len(key) <= MAX_KEY_BYTES:
         return ValueTooLarge(f"a key has 1 to {MAX_KEY_BYTES} bytes, this one {len(key)}: {key[:40]!r}")
+    if b"\0" in key or not (key.isascii() or _is_utf8(key)):
+        return StoreError(f"a key is UTF-8 text without NUL, not {key[:40]!r}")
     if value is not None and len(value) > MAX_VALUE_BYTES:
         return ValueTooLarge(
             f"{key[:80]!r}: a value has at most {MAX_VALUE_BYTES} bytes, this one {len(value)}"
@@ -70,8 +75,19 @@ def refusal(key: bytes, value: bytes | None = None) -> ValueTooLarge | None:
     return None
 
 
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def open_store(url: str, clock: Clock = time.time) -> KeyValue:
-    """The back end that `url` names: `memory:` (new and empty), `lmdb:///directory?sync=commit|os&map_size=64G`.
+    """The back end that `url` names.
+
+    `memory:` (new and empty), `lmdb:///directory?sync=commit|os&map_size=64G`, or
+    `couchbase://user:password@host/bucket`, whose options are in storage/couchbase_url.py.
 
     Raises ConfigError for a URL that cannot work, StoreUnavailable for a store that cannot be opened now.
     """
@@ -84,4 +100,8 @@ def open_store(url: str, clock: Clock = time.time) -> KeyValue:
         from storage.lmdb import LmdbSettings, LmdbStore  # noqa: PLC0415
 
         return LmdbStore(LmdbSettings.from_url(url), clock)
-    raise ConfigError(f"store URL {url!r}: known are memory: and lmdb:///directory")
+    if scheme in COUCHBASE_SCHEMES:
+        from storage.couchbase import CouchbaseStore  # noqa: PLC0415
+
+        return CouchbaseStore(CouchbaseSettings.from_url(url), clock)
+    raise ConfigError(f"store URL {url!r}: known are memory:, lmdb:///directory and couchbase://host/bucket")

@@ -1,4 +1,4 @@
-"""Kafka's and Flink's jars, fetched once by Maven from the `pom.xml` beside this module."""
+"""Jars, fetched once by Maven: Kafka's and Flink's from the `pom.xml` beside this module."""
 
 import hashlib
 import shutil
@@ -11,10 +11,10 @@ from schemas.errors import ConfigError
 _POM = Path(__file__).with_name("pom.xml")
 
 
-def ensure_jars(target: Path) -> None:
-    """Fetch the jars into `target` unless they are there for this very pom.xml. ConfigError with Maven's words if not."""
+def ensure_jars(target: Path, pom: Path = _POM) -> None:
+    """Fetch `pom`'s jars into `target` unless they are there for this very file. ConfigError with Maven's words if not."""
     stamp = target / "pom.sha256"
-    wanted = hashlib.sha256(_POM.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(pom.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     shutil.rmtree(target, ignore_errors=True)
@@ -24,7 +24,7 @@ def ensure_jars(target: Path) -> None:
         "-q",
         "-B",
         "-f",
-        str(_POM),
+        str(pom),
         "dependency:copy-dependencies",
         f"-DoutputDirectory={target}",
     ]
@@ -38,8 +38,8 @@ def ensure_jars(target: Path) -> None:
 def _flink_plugins(target: Path) -> None:
     """Flink loads reporters from one folder each."""
     folder = target / "plugins" / "metrics-prometheus"
-    folder.mkdir(parents=True)
     for jar in target.glob("flink-metrics-prometheus-*.jar"):
+        folder.mkdir(parents=True, exist_ok=True)
         jar.rename(folder / jar.name)
 
 

@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.couchbase_url import for_cache
+
 #: Offsets from `port_base`; the defaults keep clear of a Kafka or Flink that already runs on this machine.
 _PORTS = {
     "kafka": 92,
@@ -17,7 +19,11 @@ _PORTS = {
     "consumer_metrics": 3,
     "jobmanager_metrics": 4,
     "taskmanager_metrics": 5,
+    "couchbase": 11,
+    "couchbase_rest": 12,
 }
+#: The local Couchbase test server's only bucket and its login; it listens on loopback and keeps nothing.
+TEST_BUCKET, TEST_PASSWORD = "features", "nearline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +32,8 @@ class StackSettings:
 
     `models` is `tiny` (the shipped checkpoints behind the model server), `instant-server` (stand-ins behind the same
     server), `instant` (stand-ins inside job and consumer, no server) or the URL of a server. `crash_at` is for the fault
-    tests (streaming/crash.py). `schema_registry`: its URL, handed to every part that reads or writes a topic.
+    tests (streaming/crash.py). `store` is a URL, or `couchbase` for Couchbase's test server as one more component; the
+    cache of a Couchbase store is in the same place. `schema_registry`: its URL, handed to every part that reads or writes a topic.
     """
 
     home: Path = Path("build/stack")
@@ -83,13 +90,22 @@ class StackSettings:
         return self.models in {"tiny", "instant-server"}
 
     @property
+    def hosts_couchbase(self) -> bool:
+        """Whether this stack starts Couchbase's test server."""
+        return self.store == "couchbase"
+
+    @property
     def store_url(self) -> str:
         """The feature store and alert ledger."""
+        if self.hosts_couchbase:
+            return test_server_url(self.port("couchbase"))
         return self.store or f"lmdb://{self.home.resolve()}/store"
 
     @property
     def cache_url(self) -> str:
         """The score cache: losing it costs time only, so it does not wait for the disk."""
+        if self.cache is None and self.store_url.startswith("couchbase"):
+            return for_cache(self.store_url)
         return self.cache or f"lmdb://{self.home.resolve()}/cache?sync=os"
 
     @property
@@ -119,6 +135,12 @@ class StackSettings:
         for name in ("home", "ranker_dir", "summarizer_dir"):
             values[name] = Path(values[name]) if values[name] else None
         return cls(**values)
+
+
+def test_server_url(port: int) -> str:
+    """How to reach Couchbase's test server: it has neither durable writes nor range scans."""
+    login = f"{TEST_BUCKET}:{TEST_PASSWORD}"
+    return f"couchbase://{login}@127.0.0.1:{port}/{TEST_BUCKET}?durability=none&scan=views"
 
 
 def current_home(default: Path) -> Path:

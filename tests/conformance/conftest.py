@@ -1,5 +1,7 @@
 """Every back end that the suite runs over, opened by URL with a clock that the test moves."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from storage.base import Clock, KeyValue, open_store
+from tests.conformance.couchbase_server import empty, test_server
 
 
 @dataclass(slots=True)
@@ -38,25 +41,57 @@ class Backend:
             store.close()
 
 
-ONE_HANDLE: dict[str, Callable[[Path], Backend]] = {"memory": lambda _: Backend("memory:")}
-SHARED: dict[str, Callable[[Path], Backend]] = {
-    "lmdb-commit": lambda path: Backend(f"lmdb://{path}/store?sync=commit"),
-    "lmdb-os": lambda path: Backend(f"lmdb://{path}/store?sync=os"),
+LOCAL: dict[str, Callable[[Path], str]] = {
+    "memory": lambda _: "memory:",
+    "lmdb-commit": lambda path: f"lmdb://{path}/store?sync=commit",
+    "lmdb-os": lambda path: f"lmdb://{path}/store?sync=os",
 }
-BACKENDS = ONE_HANDLE | SHARED
+#: What a back end does not do, by test; each with its reason.
+NOT_ATOMIC = "a bulk write of Couchbase is atomic key by key"
+LACKS: dict[str, dict[str, str]] = {
+    "couchbase": {
+        "test_a_reader_sees_each_batch_of_another_process_whole": NOT_ATOMIC,
+        "test_threads_that_share_a_handle_see_each_batch_whole": NOT_ATOMIC,
+    },
+}
+COUCHBASE = pytest.param("couchbase", marks=[pytest.mark.integration, pytest.mark.timeout(300)])
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(scope="session")
+def couchbase_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The server of --couchbase URL, else Couchbase's test server from Maven."""
+    given = str(request.config.getoption("--couchbase"))
+    if given:
+        yield given
+        return
+    home = Path(__file__).parents[2] / "build" / f"couchbase-{os.getpid()}"
+    with test_server(home) as url:
+        yield url
+    shutil.rmtree(home)
+
+
+@pytest.fixture(params=[*LOCAL, COUCHBASE])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    with closing(BACKENDS[request.param](tmp_path)) as made:
+    with closing(_backend(request, tmp_path)) as made:
         yield made
 
 
-@pytest.fixture(params=SHARED)
+@pytest.fixture(params=["lmdb-commit", "lmdb-os", COUCHBASE])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """Only the back ends whose data other handles and processes see."""
-    with closing(SHARED[request.param](tmp_path)) as made:
+    with closing(_backend(request, tmp_path)) as made:
         yield made
+
+
+def _backend(request: pytest.FixtureRequest, folder: Path) -> Backend:
+    test = request.node.originalname
+    if reason := LACKS.get(request.param, {}).get(test):
+        pytest.skip(f"{request.param}: {reason}")
+    if request.param in LOCAL:
+        return Backend(LOCAL[request.param](folder))
+    url = request.getfixturevalue("couchbase_url")
+    empty(url)
+    return Backend(url)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -115,22 +116,31 @@ def test_forks_while_other_threads_read_and_write_do_not_hang(shared: Backend) -
 
 
 def check_add(store: KeyValue) -> None:
-    signal.alarm(5)  # a hang ends as a death by SIGALRM
+    signal.alarm(30)  # a hang ends as a death by SIGALRM
     assert isinstance(store.merge_many([b"forked"], add_one)[0], bytes)
 
 
-def test_threads_share_a_handle(store: KeyValue) -> None:
-    def work() -> None:
-        for _ in range(25):
-            store.merge_many(COUNTERS, add_one)
-            assert len(set(store.get_many(COUNTERS))) == 1
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def test_threads_that_share_a_handle_lose_no_merge(store: KeyValue) -> None:
+    in_threads(lambda: store.merge_many(COUNTERS, add_one))
     assert store.get_many(COUNTERS) == [b"100"] * len(COUNTERS)
+
+
+def test_threads_that_share_a_handle_see_each_batch_whole(store: KeyValue) -> None:
+    seen: list[list[bytes | None]] = []
+
+    def work() -> None:
+        store.merge_many(COUNTERS, add_one)
+        seen.append(store.get_many(COUNTERS))
+
+    in_threads(work)
+    assert {len(set(values)) for values in seen} == {1}
+
+
+def in_threads(work: Callable[[], object]) -> None:
+    """Four threads, each 25 times; what one raises fails the test."""
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work) for _ in range(100)]:
+            done.result()
 
 
 def test_two_handles_in_one_process_share_what_is_stored(shared: Backend) -> None:

@@ -47,7 +47,7 @@ def test_values_hold_any_bytes(store: KeyValue) -> None:
 
 
 def test_keys_that_begin_alike_stay_apart(store: KeyValue) -> None:
-    keys = [b"a", b"a\x00", b"a\x00\x00", b"aa", b"\xff", b"\xff\xff"]
+    keys = [b"a", b"a\x01", b"a\x01\x01", b"aa", "é".encode(), "e\u0301".encode(), b"\x7f"]
     store.put_many([(key, key[::-1]) for key in keys])
     assert store.get_many(keys) == [key[::-1] for key in keys]
 
@@ -131,6 +131,28 @@ def test_oversize_keys_and_values_fail_alone_and_the_limits_themselves_pass(stor
     assert store.get_many([key + b"k", key, b"v", b""]) == [None, b"1", None, None]
     assert store.get_many([b"w"]) == [value]
     assert type(store.merge_many([b"m"], lambda _key, _stored: value + b"v")[0]) is ValueTooLarge
+
+
+def test_a_key_that_is_no_text_or_holds_nul_fails_alone(store: KeyValue) -> None:
+    keys = [b"\xff", b"a", b"b\x00", "�".encode()]
+    assert [type(e) for e in store.put_many([(key, b"1") for key in keys])] == [
+        StoreError,
+        type(None),
+        StoreError,
+        type(None),
+    ]
+    done = store.merge_many(keys, lambda _key, _stored: b"2")
+    assert [type(result) for result in done] == [StoreError, bytes, StoreError, bytes]
+    assert store.get_many(keys) == [None, b"2", None, b"2"]
+
+
+def test_a_scan_is_in_the_order_of_the_keys_bytes(store: KeyValue) -> None:
+    keys = sorted(
+        key.encode() for key in ["a", "B", "ä", "z", "😀", "\uffff", "看", "a/b", "a b", "a%", "\x7f"]
+    )
+    store.put_many([(key, b"") for key in reversed(keys)])
+    assert [key for key, _ in store.scan()] == keys
+    assert [key for key, _ in store.scan(b"a")] == [key for key in keys if key.startswith(b"a")]
 
 
 def test_a_scan_gives_its_prefix_in_key_order(store: KeyValue) -> None:
