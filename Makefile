@@ -5,10 +5,12 @@ BIN := .venv/bin
 STREAM ?= nearline/sample/stream.jsonl
 SEARCHES ?= nearline/sample/searches.jsonl
 RATE ?= 25
+STORE ?=
+URL ?=
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit integration faults soak bench up down status constraints train clean
+.PHONY: help setup demo test lint unit integration test-couchbase faults soak bench up down status constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -23,11 +25,11 @@ setup: .venv/.stamp  ## the Python environment, from committed constraints
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q 'uv>=0.9'
 	JAVA_HOME=$${JAVA_HOME:-$$(dirname $$(dirname $$(readlink -f $$(command -v java))))} \
-	  $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,models,dev]'
+	  $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,models,couchbase,dev]'
 	@touch $@
 
-demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHES=file.jsonl RATE=updates/s
-	$(BIN)/nearline demo --stream $(STREAM) --searches $(SEARCHES) --rate $(RATE) --setup-started $(STARTED) $(DEMO_ARGS)
+demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHES=file.jsonl RATE=updates/s STORE=couchbase|URL
+	$(BIN)/nearline demo --stream $(STREAM) --searches $(SEARCHES) --rate $(RATE) $(if $(STORE),--store "$(STORE)") --setup-started $(STARTED) $(DEMO_ARGS)
 
 test: lint unit integration  ## everything CI runs
 
@@ -43,6 +45,9 @@ unit: setup  ## tests without brokers or clusters
 
 integration: setup  ## tests on a real broker, a real Flink cluster, real processes
 	$(BIN)/pytest -q -m 'integration and not faults'
+
+test-couchbase: setup  ## the suite of every store on a Couchbase: URL=couchbase://... (it is emptied), else its test server
+	$(BIN)/pytest -q -k couchbase tests/conformance $(if $(URL),--couchbase "$(URL)",tests/integration/test_couchbase.py)
 
 faults: setup  ## kill -9 every component at seeded moments in the middle of replays (about an hour)
 	$(BIN)/pytest -q -m faults --timeout=7200

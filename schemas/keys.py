@@ -7,6 +7,7 @@
 | `s/1/<model>/<both hashes in base64>` | the score of a query and a prompt |
 | `a/1/<alert id>` | a ledger entry |
 | `q/1/<day>/<search id>` | the alerts of one search and event-time day |
+| `m/1/<hash of a URL>` | where an interrupted copy from there goes on |
 
 A key is UTF-8 text without NUL of at most `storage.base.MAX_KEY_BYTES` bytes, so that it fits every back end as it is. An id
 that is longer than `MAX_ID_BYTES`, holds a NUL or begins with DEL is replaced by DEL and its hash.
@@ -76,6 +77,11 @@ def ledger_key(alert_id: str) -> bytes:
 def quota_key(search_id: str, day: int) -> bytes:
     """Where the alerts of a search on one day (see `day_of`) are."""
     return b"q/1/%d/" % day + _id_bytes(search_id)
+
+
+def copy_key(source: str) -> bytes:
+    """Where an interrupted copy from the store at `source` notes how far it came."""
+    return b"m/1/" + text_hash(source).hex().encode()
 
 
 def day_of(version: int) -> int:

@@ -53,8 +53,11 @@ class KeyValue(Protocol):
         """
         ...
 
-    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Live pairs whose key starts with `prefix`, in key order; may miss what is written meanwhile."""
+    def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Live pairs whose key starts with `prefix` and is not before `start`, in key order.
+
+        May miss what is written meanwhile. Raises StoreUnavailable.
+        """
         ...
 
     def close(self) -> None:
@@ -101,7 +104,12 @@ def open_store(url: str, clock: Clock = time.time) -> KeyValue:
 
         return LmdbStore(LmdbSettings.from_url(url), clock)
     if scheme in COUCHBASE_SCHEMES:
-        from storage.couchbase import CouchbaseStore  # noqa: PLC0415
+        try:
+            from storage.couchbase import CouchbaseStore  # noqa: PLC0415
+        except ModuleNotFoundError as missing:
+            raise ConfigError(
+                "a Couchbase store needs its SDK: pip install 'nearline-job-search[couchbase]'"
+            ) from missing
 
         return CouchbaseStore(CouchbaseSettings.from_url(url), clock)
     raise ConfigError(f"store URL {url!r}: known are memory:, lmdb:///directory and couchbase://host/bucket")

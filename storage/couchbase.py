@@ -74,10 +74,10 @@ class CouchbaseStore:
             )
         return turns.results
 
-    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """See KeyValue. The keys are held in memory, since no server gives them in order."""
-        for chunk in batches(scan_keys(self._open(), prefix.decode())):
-            keys = [key.encode() for key in chunk]
+        found = [key for key in scan_keys(self._open(), prefix) if key >= start]
+        for keys in batches(found):
             for key, value in zip(keys, self.get_many(keys), strict=True):
                 if value is not None:
                     yield key, value

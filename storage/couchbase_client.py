@@ -92,7 +92,7 @@ class Client:
                 if not isinstance(answer, Exception):
                     found[key] = Stored(answer.cas, answer.value)
                 elif not isinstance(answer, sdk.DocumentNotFoundException):
-                    raise self._outage(answer)
+                    raise self.outage(answer)
         return found
 
     def upsert(self, rows: Mapping[str, bytes], expiry: timedelta | None) -> dict[str, Exception]:
@@ -142,9 +142,24 @@ class Client:
         if connected is not None and connected[0] == os.getpid():
             connected[1].close()
 
-    def outage(self, error: Exception) -> Exception:
+    def outage(self, error: Exception) -> StoreError | ConfigError:
         """An error of the SDK that ends a whole call, as ours."""
-        return self._outage(error)
+        words = self.words(error)
+        if isinstance(error, sdk.AuthenticationException):
+            return ConfigError(
+                f"{words}: check {USERNAME} and {PASSWORD}, and that this user may read and write"
+            )
+        if isinstance(error, sdk.BucketNotFoundException):
+            return ConfigError(f"{words}: no such bucket, or not this user's; create it, or correct the URL")
+        if isinstance(error, (sdk.ScopeNotFoundException, sdk.CollectionNotFoundException)):
+            return ConfigError(f"{words}: create the scope and the collection, or correct the URL")
+        if isinstance(error, (sdk.FeatureUnavailableException, sdk.UnsupportedOperation)):
+            return ConfigError(f"{words}: this server cannot do that; see the URL's options")
+        if isinstance(error, (sdk.DurabilityImpossibleException, sdk.DurabilityInvalidLevelException)):
+            return StoreUnavailable(f"{words}: too few nodes for durability={self.settings.durability}")
+        if isinstance(error, sdk.QuotaLimitedException):
+            return StoreFull(f"{words}: make room, or raise the quota")
+        return StoreUnavailable(words)
 
     def _write(self, rows: Mapping[str, bytes], call: Call) -> dict[str, Exception]:
         failed: dict[str, Exception] = {}
@@ -158,31 +173,22 @@ class Client:
 
     def _bulk(self, rows: dict[str, bytes | None], call: Call) -> dict[str, Any]:
         """The SDK's answer for each key, results and exceptions alike; what surely was not done is sent again."""
-        answers: dict[str, Any] = {}
-        pending = rows
-        for attempt in stamina.retry_context(
+        bulk = _Bulk(self, call, rows)
+        attempts = stamina.retry_context(
             on=_Unsent,
             attempts=self.settings.attempts,
             timeout=None,
             wait_initial=RETRY_FIRST_S,
             wait_max=RETRY_LAST_S,
             wait_jitter=RETRY_FIRST_S,
-        ):
-            with attempt:
-                collection = self.collection()
-                answer = self._guarded(lambda: call(pending, collection))  # noqa: B023
-                answers |= answer.results | answer.exceptions
-                unsent = {k: e for k, e in answer.exceptions.items() if isinstance(e, _UNSENT)}
-                if unsent:
-                    pending = {key: rows[key] for key in unsent}
-                    raise _Unsent(self._words(next(iter(unsent.values()))))
-        return answers
-
-    def _guarded(self, action: Callable[[], T]) -> T:
+        )
         try:
-            return action()
-        except sdk.CouchbaseException as error:
-            raise self._outage(error) from error
+            for attempt in attempts:
+                with attempt:
+                    bulk.send()
+        except _Unsent as error:
+            raise StoreUnavailable(str(error)) from error
+        return bulk.answers
 
     def _connection(self) -> tuple[int, Any, Any]:
         pid = os.getpid()
@@ -205,7 +211,7 @@ class Client:
             _clusters.add(cluster)
             bucket = cluster.bucket(settings.bucket)
         except (sdk.CouchbaseException, RuntimeError) as error:
-            failure = self._outage(error)
+            failure = self.outage(error)
             self._refused = (time.monotonic() + settings.reconnect_pause_s, str(failure))
             raise failure from error
         return cluster, bucket.scope(settings.scope).collection(settings.collection)
@@ -213,31 +219,35 @@ class Client:
     def _refusal(self, key: str, error: Exception) -> Exception:
         """What is wrong with this key alone, or the outage, raised."""
         if isinstance(error, sdk.CouchbaseException) and error.error_code == VALUE_TOO_LARGE:
-            return ValueTooLarge(f"{key[:80]!r}: {self._words(error)}")
-        raise self._outage(error)
+            return ValueTooLarge(f"{key[:80]!r}: {self.words(error)}")
+        raise self.outage(error)
 
-    def _outage(self, error: Exception) -> StoreError | ConfigError:
-        words = self._words(error)
-        if isinstance(error, sdk.AuthenticationException):
-            return ConfigError(
-                f"{words}: check {USERNAME} and {PASSWORD}, and that this user may read and write"
-            )
-        if isinstance(error, sdk.BucketNotFoundException):
-            return ConfigError(f"{words}: no such bucket, or not this user's; create it, or correct the URL")
-        if isinstance(error, (sdk.ScopeNotFoundException, sdk.CollectionNotFoundException)):
-            return ConfigError(f"{words}: create the scope and the collection, or correct the URL")
-        if isinstance(error, (sdk.FeatureUnavailableException, sdk.UnsupportedOperation)):
-            return ConfigError(f"{words}: this server cannot do that; see the URL's options")
-        if isinstance(error, (sdk.DurabilityImpossibleException, sdk.DurabilityInvalidLevelException)):
-            return StoreUnavailable(f"{words}: too few nodes for durability={self.settings.durability}")
-        if isinstance(error, sdk.QuotaLimitedException):
-            return StoreFull(f"{words}: make room, or raise the quota")
-        return StoreUnavailable(words)
-
-    def _words(self, error: Exception) -> str:
+    def words(self, error: Exception) -> str:
+        """Where it happened and what the SDK says."""
         name = type(error).__name__.removesuffix("Exception")
         message = getattr(error, "message", None) or str(error)
         return f"{self.settings.place}: {name}, {message}"
+
+
+class _Bulk:
+    """One bulk call under way: what was answered, and what is still to be sent."""
+
+    def __init__(self, client: Client, call: Call, rows: dict[str, bytes | None]) -> None:
+        self.answers: dict[str, Any] = {}
+        self._client, self._call, self._pending = client, call, rows
+
+    def send(self) -> None:
+        """Send what is pending; _Unsent when some of it is to be sent again."""
+        collection = self._client.collection()
+        try:
+            answer = self._call(self._pending, collection)
+        except sdk.CouchbaseException as error:
+            raise self._client.outage(error) from error
+        self.answers |= answer.results | answer.exceptions
+        unsent = [key for key, error in answer.exceptions.items() if isinstance(error, _UNSENT)]
+        self._pending = {key: self._pending[key] for key in unsent}
+        if unsent:
+            raise _Unsent(self._client.words(answer.exceptions[unsent[0]]))
 
 
 def _options(settings: CouchbaseSettings) -> Any:

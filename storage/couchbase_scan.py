@@ -21,13 +21,14 @@ DESIGN, VIEW = "nearline", "keys"
 _MAP = "function (doc, meta) { emit(meta.id, null); }"
 
 
-def scan_keys(client: Client, prefix: str) -> list[str]:
+def scan_keys(client: Client, prefix: bytes) -> list[bytes]:
     """Every key that starts with `prefix`, in the order of its bytes. Raises StoreUnavailable and ConfigError."""
     find = _by_view if client.settings.scan == "views" else _by_range
     try:
-        return sorted((key for key in find(client, prefix) if key.startswith(prefix)), key=str.encode)
+        found = [key.encode() for key in find(client, prefix.decode())]
     except sdk.CouchbaseException as error:
         raise client.outage(error) from error
+    return sorted(key for key in found if key.startswith(prefix))
 
 
 def _by_range(client: Client, prefix: str) -> Iterable[str]:
@@ -41,7 +42,7 @@ def _by_view(client: Client, prefix: str) -> Iterable[str]:
     client.read([prefix or DESIGN])  # a view of a server that is gone never answers, a key does
     try:
         return _view_rows(client)
-    except (sdk.DesignDocumentNotFoundException, sdk.CouchbaseException):
+    except (sdk.DesignDocumentNotFoundException, sdk.InternalServerFailureException):
         _make_view(client)
         return _view_rows(client)
 

@@ -12,7 +12,7 @@ from schemas.merge import merge
 from schemas.records import FeatureRecord
 from storage.base import KeyValue, refusal
 
-FEATURES = feature_key("")
+FEATURES, TEXTS = feature_key(""), text_key("")
 _TEXT = struct.Struct(">q?B")  # content version, removed, length of the content hash
 
 
@@ -63,7 +63,7 @@ class FeatureStore:
         """The raw texts, None where there is none or it was removed. Raises as `get_many` does."""
         keys = [text_key(posting_id) for posting_id in posting_ids]
         stored = zip(keys, self._kv.get_many(keys), strict=True)
-        texts = [None if data is None else _text(key, data) for key, data in stored]
+        texts = [None if data is None else read_text(key, data) for key, data in stored]
         return [None if text is None or text.removed else text for text in texts]
 
     def merge_many(self, writes: Sequence[FeatureWrite]) -> list[bytes | StoreError]:
@@ -84,7 +84,7 @@ class FeatureStore:
             yield self._record(key, data)
 
     def _record(self, key: bytes, data: bytes) -> FeatureRecord:
-        return _decoded(self._codec, key, data)
+        return decoded(self._codec, key, data)
 
 
 class _Plan:
@@ -128,10 +128,10 @@ class _Plan:
         found = self._features.get(key)
         if found is None:
             text, data = self._texts[key]
-            return data if stored is None or _order(text) > _order(_text(key, stored)) else None
+            return _newer_text(key, text, data, stored)
         seen, record, data = found
         if stored is not None and stored != seen:
-            data = self._codec.encode(merge(_decoded(self._codec, key, stored), record))
+            data = self._codec.encode(merge(decoded(self._codec, key, stored), record))
         return None if data == stored else data
 
     def result(self, posting_id: str, done: dict[bytes, bytes | None | StoreError]) -> bytes | StoreError:
@@ -146,11 +146,29 @@ class _Plan:
         return cast("bytes | StoreError", done[key])
 
 
-def _decoded(codec: Codec, key: bytes, data: bytes) -> FeatureRecord:
+def decoded(codec: Codec, key: bytes, data: bytes) -> FeatureRecord:
+    """The record under `key`; StoreError for one that no schema here can read."""
     try:
         return codec.decode(FeatureRecord, data)
     except DecodeError as error:
         raise StoreError(f"{key!r} holds no readable feature record: {error}") from error
+
+
+def merge_records(codec: Codec, key: bytes, data: bytes, stored: bytes | None) -> bytes | None:
+    """What to store where another store's record `data` meets `stored` (None: leave it). StoreError for unreadable bytes."""
+    record = decoded(codec, key, data)
+    if stored is not None and stored != data:
+        data = codec.encode(merge(decoded(codec, key, stored), record))
+    return None if data == stored else data
+
+
+def merge_texts(key: bytes, data: bytes, stored: bytes | None) -> bytes | None:
+    """The same for another store's raw text."""
+    return _newer_text(key, read_text(key, data), data, stored)
+
+
+def _newer_text(key: bytes, text: RawText, data: bytes, stored: bytes | None) -> bytes | None:
+    return data if stored is None or _order(text) > _order(read_text(key, stored)) else None
 
 
 def _order(text: RawText) -> tuple[int, bool, bytes, str]:
@@ -162,7 +180,8 @@ def _text_bytes(text: RawText) -> bytes:
     return head + text.content_hash + text.description.encode()
 
 
-def _text(key: bytes, data: bytes) -> RawText:
+def read_text(key: bytes, data: bytes) -> RawText:
+    """The raw text under `key`; StoreError for bytes that are none."""
     try:
         version, removed, hash_bytes = _TEXT.unpack_from(data)
         description = data[_TEXT.size + hash_bytes :].decode()

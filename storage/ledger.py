@@ -21,6 +21,7 @@ _MEMBER = struct.Struct(">iq16s")  # partition, offset, alert id
 _SOURCE_BYTES = 12  # partition and offset stand first in both
 _FREE = b""
 NO_DAY = -1
+ENTRIES, QUOTAS = ledger_key(""), b"q/1/"
 TTL_S = 400 * 86_400.0
 """400 days. An entry has work as long as its request may come again (the topics' longest retention, 30 days, a replayed
 dead letter among it) and as long as its opening lasts: topic postings.features keeps open postings for ever, so a matcher
@@ -136,6 +137,18 @@ class AlertLedger:
                 raise result
             after[key] = result or _FREE
         return after
+
+
+def merge_entries(data: bytes, stored: bytes | None) -> bytes | None:
+    """What to store where another store's entry meets `stored`: an alert that one of them holds stays held."""
+    return data if stored is None or (data and not stored) else None
+
+
+def merge_quotas(data: bytes, stored: bytes | None) -> bytes | None:
+    """The same for the alerts of a search and day: those of both."""
+    held = _members(stored or _FREE)
+    added = [member for member in _members(data) if member not in held]
+    return b"".join([*held, *added]) if added or stored is None else None
 
 
 def _verdicts(claims: Sequence[Claim], held: dict[bytes, bytes]) -> list[Verdict]:

@@ -105,9 +105,9 @@ class LmdbStore:
 
         return self._env().write(work, relief=_relief(now))
 
-    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """See KeyValue. Reads in short transactions, so that a slow reader pins no pages."""
-        start = prefix
+        start = max(prefix, start)
         while True:
             now = self._clock()
             rows, following = self._env().read(lambda txn, tables: _rows(txn, tables, prefix, start, now))  # noqa: B023

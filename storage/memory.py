@@ -50,10 +50,10 @@ class MemoryStore:
                 raise
             return results
 
-    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """See KeyValue."""
         with self._lock:
-            keys = sorted(key for key in self._open() if key.startswith(prefix))
+            keys = sorted(key for key in self._open() if key.startswith(prefix) and key >= start)
         for key in keys:
             if (value := self.get_many([key])[0]) is not None:
                 yield key, value

@@ -121,7 +121,7 @@ def settings_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Consum
     """What the command line and the environment ask for. ConfigError names what cannot work."""
     return ConsumerSettings(
         **options.connections(given, environ),
-        **options.taken(ConsumerSettings, given),
+        **options.taken(ConsumerSettings, given) | options.stores(given, environ),
         loop=LoopSettings(**options.taken(LoopSettings, given)),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from schemas.errors import ConfigError
+from storage.couchbase_url import PASSWORD, USERNAME
 from streaming import options
 from streaming.feature_worker import WorkerSettings
 from streaming.framing import AUTH, RegistrySettings
@@ -17,7 +18,12 @@ MAX_DEADLINE_S = 60.0
 
 
 OPTIONS = (
-    Option("store_url", "feature store: lmdb:///dir (one machine only)", "--store", "URL"),
+    Option(
+        "store_url",
+        "feature store: couchbase://host/bucket, or lmdb:///dir (one machine only)",
+        "--store",
+        "URL",
+    ),
     Option("summarizer_url", "http://host:port, or instant: (no model)", "--summarizer", "URL"),
     Option("tokenizer_dir", "the summarizer's checkpoint, to cut texts by its tokens", "--tokenizer", "DIR"),
     Option("group", "consumer group whose offsets say where to go on"),
@@ -135,14 +141,15 @@ def parse(argv: Sequence[str], environ: Mapping[str, str], *, description: str =
         prog="flink run ... -pym streaming.feature_job",
         description=description,
         epilog="TLS and SASL: NEARLINE_KAFKA_SECURITY_PROTOCOL, _SASL_USERNAME, ... (streaming/kafka_settings.py). "
-        f"The schema registry's credentials: {AUTH}=user:password.",
+        f"The schema registry's credentials: {AUTH}=user:password. A Couchbase store's: {USERNAME} and {PASSWORD}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_connections(parser, "read Confluent framing too, and write it to the features topic")
     options.add(parser, FeatureJobSettings, OPTIONS)
     given = parser.parse_args(argv)
     return FeatureJobSettings(
-        **options.connections(given, environ), **options.taken(FeatureJobSettings, given)
+        **options.connections(given, environ),
+        **options.taken(FeatureJobSettings, given) | options.stores(given, environ),
     )
 
 

@@ -91,7 +91,7 @@ def settings_of(given: argparse.Namespace, environ: Mapping[str, str]) -> Matche
     """What the command line and the environment ask for. ConfigError names what cannot work."""
     return MatcherSettings(
         **options.connections(given, environ),
-        **options.taken(MatcherSettings, given),
+        **options.taken(MatcherSettings, given) | options.stores(given, environ),
         windows=WindowSettings(**options.taken(WindowSettings, given)),
         loop=LoopSettings(**options.taken(LoopSettings, given)),
     )

@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 from types import NoneType
 from typing import Any, NamedTuple, get_args, get_type_hints
 
+from storage.couchbase_url import with_login
 from streaming.framing import RegistrySettings
 from streaming.kafka_settings import PREFIX, KafkaSettings
 
@@ -49,6 +50,12 @@ def connections(given: argparse.Namespace, environ: Mapping[str, str]) -> dict[s
         "kafka": KafkaSettings.from_env(environ, bootstrap=given.bootstrap),
         "registry": RegistrySettings.from_env(environ, url=given.schema_registry),
     }
+
+
+def stores(given: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
+    """`store_url` and `cache_url`, as far as the command line has them, with the login in the environment."""
+    named = {name: getattr(given, name, None) for name in ("store_url", "cache_url")}
+    return {name: with_login(url, environ) for name, url in named.items() if url is not None}
 
 
 def taken(settings: type[Any], given: argparse.Namespace) -> dict[str, Any]:

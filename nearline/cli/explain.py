@@ -1,5 +1,6 @@
 """`nearline explain SEARCH POSTING`: why a pair did or did not alert."""
 
+import os
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
@@ -16,6 +17,7 @@ from pipeline.explain import Explainer, Explanation, ScoreCheck
 from pipeline.score import CachedScorer
 from schemas.records import FeatureRecord
 from storage.base import open_store
+from storage.couchbase_url import with_login
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
 from storage.scores import ScoreCache
@@ -38,7 +40,8 @@ def explain(
     stack = options.running_stack(home)
     with closing(open_codec(options.registry(stack.schema_registry))) as codec:
         wanted = current_search(KafkaSettings(bootstrap=stack.bootstrap), codec, search)
-    with closing(open_store(stack.store_url)) as store, closing(open_store(stack.cache_url)) as cache:
+    url, cache_url = (with_login(url, os.environ) for url in (stack.store_url, stack.cache_url))
+    with closing(open_store(url)) as store, closing(open_store(cache_url)) as cache:
         made = _explainer(stack, FeatureStore(store), AlertLedger(store), ScoreCache(cache)).explain(
             wanted, posting
         )

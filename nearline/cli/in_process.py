@@ -1,5 +1,6 @@
 """`nearline replay --in-process`: the cluster's functions in one process, for a debugger or a notebook."""
 
+import os
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from pipeline.local import LocalPath, LocalReport
 from schemas.events import read_events, read_searches
 from schemas.records import SavedSearch
 from storage.base import open_store
+from storage.couchbase_url import with_login
 
 
 def replay_in_process(
@@ -19,7 +21,7 @@ def replay_in_process(
 ) -> LocalReport:
     """Replay `stream` through one process and print what it did; the store at `store` is the cluster's equal."""
     url = "instant:" if models == "instant" else models
-    with closing(open_store(store)) as kv:
+    with closing(open_store(with_login(store, os.environ))) as kv:
         path = LocalPath(
             kv,
             open_summarizer(url, options.CHECKPOINTS / "summarizer-tiny"),

@@ -8,6 +8,7 @@ import typer
 
 from nearline.stack.settings import StackSettings, current_home
 from schemas.errors import ConfigError
+from storage.couchbase_url import with_login
 from streaming.framing import RegistrySettings
 
 _DEFAULTS = StackSettings()
@@ -24,7 +25,11 @@ Models = Annotated[
     ),
 ]
 StoreUrl = Annotated[
-    str | None, typer.Option("--store", help="Store URL; default: an LMDB inside the stack's home.")
+    str | None,
+    typer.Option(
+        "--store",
+        help="Store URL, or `couchbase` for Couchbase's test server; default: an LMDB inside the stack's home.",
+    ),
 ]
 SchemaRegistry = Annotated[
     str,
@@ -67,6 +72,12 @@ def stack_settings(
 def registry(url: str) -> RegistrySettings:
     """The schema registry at `url`, if any, with the credentials in the environment. ConfigError for a bad one."""
     return RegistrySettings.from_env(os.environ, url=url)
+
+
+def store_url(url: str | None, home: Path | None) -> str:
+    """A store named on the command line (None or `local`: the local stack's), with the login in the environment."""
+    wanted = running_stack(home).store_url if url in {None, "local"} else url
+    return with_login(str(wanted), os.environ)
 
 
 def last_home(home: Path | None) -> Path:

@@ -7,6 +7,7 @@ from rich.table import Table
 from nearline.cli import options
 from nearline.stack import daemon
 from nearline.stack.supervisor import read_state
+from storage.couchbase_url import without_login
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +56,7 @@ def status(home: options.Home = None) -> None:
         console.print(
             f"kafka {settings.bootstrap}   flink {settings.flink_url}   models {settings.models_url}"
         )
-        console.print(f"store {settings.store_url}", soft_wrap=True)
+        console.print(f"store {without_login(settings.store_url)}", soft_wrap=True)
     if not states or not all(state["healthy"] for state in states):
         raise typer.Exit(1)
 

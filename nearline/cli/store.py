@@ -1,30 +1,41 @@
-"""`nearline store dump | get | stats`."""
+"""`nearline store dump | get | stats | copy | verify`."""
 
+import dataclasses
 import json
 import sys
-from typing import Annotated
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from nearline.cli import options
 from schemas.errors import ConfigError
-from storage.base import open_store
+from storage.base import KeyValue, open_store
+from storage.comparing import differences
+from storage.copying import Copied, copy_store, count_rows
+from storage.couchbase_url import without_login
 from storage.dump import record_dict, store_stats
 from storage.features import FeatureStore
 
 app = typer.Typer(no_args_is_help=True, help="Look into a feature store.")
 
 Url = Annotated[
-    str | None, typer.Argument(help="lmdb:///folder, memory:, …; default: the local stack's store.")
+    str | None,
+    typer.Argument(help="lmdb:///folder, couchbase://host/bucket, …; default: the local stack's store."),
 ]
+Source = Annotated[str, typer.Argument(metavar="FROM", help="Store URL, or `local` for the local stack's.")]
+Target = Annotated[str, typer.Argument(metavar="TO", help="Store URL, or `local` for the local stack's.")]
+_PROGRESS_S = 5.0
 
 
 @app.command()
 def dump(url: Url = None, home: options.Home = None) -> None:
     """Print every record as JSON Lines, in key order."""
-    store = FeatureStore(open_store(url or options.running_stack(home).store_url))
-    for record in store.scan():
-        sys.stdout.write(json.dumps(record_dict(record), ensure_ascii=False) + "\n")
+    with closing(_open(url, home)) as kv:
+        for record in FeatureStore(kv).scan():
+            sys.stdout.write(json.dumps(record_dict(record), ensure_ascii=False) + "\n")
 
 
 @app.command()
@@ -34,8 +45,8 @@ def get(
     home: options.Home = None,
 ) -> None:
     """Print one record as JSON."""
-    store = FeatureStore(open_store(options.running_stack(home).store_url if url == "local" else url))
-    record = store.get_many([posting_id])[0]
+    with closing(_open(url, home)) as kv:
+        record = FeatureStore(kv).get_many([posting_id])[0]
     if record is None:
         raise ConfigError(
             f"no posting {posting_id!r} in this store; `nearline store dump` lists what it holds"
@@ -45,6 +56,53 @@ def get(
 
 @app.command()
 def stats(url: Url = None, home: options.Home = None) -> None:
-    """Count what a store holds: records, each state, summaries still awaited."""
-    store = FeatureStore(open_store(url or options.running_stack(home).store_url))
-    sys.stdout.write(json.dumps(store_stats(store)) + "\n")
+    """Count what a store holds: records, each state, summaries still awaited, texts, ledger entries, quotas."""
+    with closing(_open(url, home)) as kv:
+        _print(store_stats(FeatureStore(kv)) | {k: n for k, n in count_rows(kv).items() if k != "features"})
+
+
+@app.command()
+def copy(source: Source, target: Target, home: options.Home = None) -> None:
+    """Merge a store into another one: newest wins, and after a kill the same command goes on where it stopped.
+
+    Records, texts, ledger and quotas; scores are computed again. Exit status 1 when a row could not be merged.
+    """
+    started = shown = time.monotonic()
+
+    def progress(done: Copied) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= _PROGRESS_S:
+            shown = time.monotonic()
+            rows = done.read.total()
+            sys.stderr.write(f"{rows} rows, {rows / (shown - started):.0f} a second\n")
+
+    name = without_login(options.store_url(source, home))
+    with closing(_open(source, home)) as ours, closing(_open(target, home)) as theirs:
+        done = copy_store(ours, theirs, name, on_progress=progress)
+    _print(dataclasses.asdict(done) | {"seconds": round(time.monotonic() - started, 1)})
+    raise typer.Exit(1 if done.failed else 0)
+
+
+@app.command()
+def verify(
+    source: Source,
+    target: Target,
+    limit: Annotated[int, typer.Option(help="Differences to print at most; all are counted.")] = 100,
+    home: options.Home = None,
+) -> None:
+    """Print what two stores do not agree on as JSON Lines, posting by posting and field by field; exit status 1 if anything."""
+    found = 0
+    with closing(_open(source, home)) as ours, closing(_open(target, home)) as theirs:
+        for found, difference in enumerate(differences(ours, theirs), 1):
+            if found <= limit:
+                _print(dataclasses.asdict(difference))
+    _print({"differences": found})
+    raise typer.Exit(1 if found else 0)
+
+
+def _open(url: str | None, home: Path | None) -> KeyValue:
+    return open_store(options.store_url(url, home))
+
+
+def _print(row: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")

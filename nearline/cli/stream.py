@@ -1,6 +1,7 @@
 """`nearline demo | replay | generate`."""
 
 import json
+import os
 import sys
 import time
 from contextlib import closing
@@ -13,6 +14,7 @@ from rich.console import Console
 from nearline.cli import options
 from schemas.errors import ConfigError
 from schemas.events import read_events, read_searches
+from storage.couchbase_url import with_login
 
 _SAMPLE = Path(__file__).parents[1] / "sample"
 
@@ -47,6 +49,7 @@ def demo(
     from nearline.demo import run, view  # noqa: PLC0415  (Kafka and Flink parts)
 
     console = Console()
+    stack = options.stack_settings(home, port_base, models, store, schema_registry)
     settings = run.DemoSettings(
         stream=_existing(stream),
         searches=_existing(searches),
@@ -54,11 +57,12 @@ def demo(
         report=home / "report.json",
         keep=keep,
         registry=options.registry(schema_registry),
+        store_url=with_login(stack.store_url, os.environ),
     )
-    stack = options.stack_settings(home, port_base, models, store, schema_registry)
     report = run.run(settings, stack, console, setup_started or time.time())
     view.closing(console, report)
-    console.print(f"written to {settings.report}; look inside with `nearline store dump`")
+    hint = "" if stack.hosts_couchbase and not keep else "; look inside with `nearline store dump`"
+    console.print(f"written to {settings.report}{hint}")
     raise typer.Exit(1 if report.unexplained else 0)
 
 

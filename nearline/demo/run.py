@@ -34,7 +34,7 @@ class Stalled(NearlineError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSettings:
-    """What to replay and how fast."""
+    """What to replay and how fast; `store_url` is the stack's, with its login."""
 
     stream: Path
     searches: Path
@@ -43,6 +43,7 @@ class DemoSettings:
     keep: bool = False
     stall_s: float = 180.0
     registry: RegistrySettings = field(default_factory=RegistrySettings)
+    store_url: str
 
 
 def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_started: float) -> Report:
@@ -89,10 +90,15 @@ def _replay(
     return Report(
         updates_in=len(events),
         seen=observer.seen,
-        features=sum(1 for _ in FeatureStore(open_store(stack.store_url)).scan()),
+        features=_features(settings.store_url),
         setup_s=setup_s,
         replay_s=time.monotonic() - started,
     )
+
+
+def _features(url: str) -> int:
+    with closing(open_store(url)) as kv:
+        return sum(1 for _ in FeatureStore(kv).scan())
 
 
 def _send(

@@ -14,6 +14,7 @@ from prometheus_client import Gauge, start_http_server
 from nearline.stack import processes
 from nearline.stack.broker import broker
 from nearline.stack.component import Component, Submission
+from nearline.stack.couchbase import couchbase, ensure_test_server
 from nearline.stack.flink import feature_job, jobmanager, taskmanager
 from nearline.stack.jars import ensure_jars
 from nearline.stack.services import consumer, matcher, model_server
@@ -30,6 +31,8 @@ _DETACHED: list[subprocess.Popen[bytes]] = []
 def waves(settings: StackSettings) -> list[list[Component | Submission]]:
     """Every part of the local stack; a wave needs the one before it."""
     hosted = [model_server(settings)] if settings.hosts_models else []
+    if settings.hosts_couchbase:
+        hosted.append(couchbase(settings))
     return [
         [broker(settings), jobmanager(settings), taskmanager(settings), *hosted],
         [feature_job(settings), matcher(settings), consumer(settings)],
@@ -49,6 +52,8 @@ def up(settings: StackSettings, timeout_s: float = 600.0) -> None:
     java_home()
     check_ports(settings.ports)
     ensure_jars(settings.jars)
+    if settings.hosts_couchbase:
+        ensure_test_server(settings)
     settings.save()
     for stale in ("state.json", "ready", "failed"):
         (settings.home / stale).unlink(missing_ok=True)

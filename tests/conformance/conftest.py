@@ -1,7 +1,6 @@
 """Every back end that the suite runs over, opened by URL with a clock that the test moves."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.base import Clock, KeyValue, open_store
-from tests.conformance.couchbase_server import empty, test_server
+from tests.conformance.couchbase_server import CouchbaseServer, empty
 
 
 @dataclass(slots=True)
@@ -65,9 +64,9 @@ def couchbase_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield given
         return
     home = Path(__file__).parents[2] / "build" / f"couchbase-{os.getpid()}"
-    with test_server(home) as url:
-        yield url
-    shutil.rmtree(home)
+    with closing(CouchbaseServer(home)) as server:
+        server.start()
+        yield server.url
 
 
 @pytest.fixture(params=[*LOCAL, COUCHBASE])

@@ -160,6 +160,10 @@ def test_a_scan_gives_its_prefix_in_key_order(store: KeyValue) -> None:
     store.put_many([*rows, (b"f/0/x", b""), (b"f/2/x", b""), (b"t/1/00001", b"text")])
     assert list(store.scan(b"f/1/")) == rows
     assert len(list(store.scan())) == 2_503
+    assert list(store.scan(b"f/1/", b"f/1/01200")) == rows[1_200:]
+    assert list(store.scan(b"f/1/", b"f/1/012")) == rows[1_200:]
+    assert list(store.scan(b"f/1/", b"a")) == rows
+    assert list(store.scan(b"f/1/", b"g")) == []
     assert list(store.scan(b"none")) == []
 
 

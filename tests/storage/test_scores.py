@@ -24,8 +24,8 @@ class Down:
     ) -> list[bytes | None | StoreError]:
         raise StoreUnavailable(f"{len(keys)} keys out of reach of {merge} for {ttl_s} s")
 
-    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        raise StoreUnavailable(f"{prefix!r} out of reach")
+    def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        raise StoreUnavailable(f"{prefix!r} from {start!r} on out of reach")
 
     def close(self) -> None:
         """Nothing is held."""
