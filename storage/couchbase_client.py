@@ -226,7 +226,10 @@ class Client:
         """Where it happened and what the SDK says."""
         name = type(error).__name__.removesuffix("Exception")
         message = getattr(error, "message", None) or str(error)
-        return f"{self.settings.place}: {name}, {message}"
+        context = getattr(error, "error_context", None)
+        reasons = ", ".join(sorted(map(str, getattr(context, "retry_reasons", None) or ())))
+        # a collection that does not exist is a time-out to the SDK, with that among its reasons
+        return f"{self.settings.place}: {name}, {message}" + (f" (waited for: {reasons})" if reasons else "")
 
 
 class _Bulk:

@@ -9,6 +9,7 @@ checkpoints that follow the write (semantics page, 'When things are down').
 
 import os
 import sys
+from contextlib import closing
 
 from pyflink.table import EnvironmentSettings, Schema, TableDescriptor, TableEnvironment
 from pyflink.table.udf import udf
@@ -41,7 +42,8 @@ def submit(settings: FeatureJobSettings) -> None:
     for name, value in settings.flink().items():
         config.set(name, value)
     # what no worker could open fails here, once, and not in every restart of the job
-    FeatureWorker(settings.worker()).close()
+    with closing(FeatureWorker(settings.worker())) as worker:
+        worker.reach()
     _connect(tables, settings)
     tables.execute_sql(INSERT)
 

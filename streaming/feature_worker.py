@@ -47,6 +47,10 @@ class FeatureWorker:
         limits = FeaturizeSettings(deadline_s=settings.deadline_s)
         self._featurizer = Featurizer(FeatureStore(self._kv), summarizer, limits, codec=self._codec)
 
+    def reach(self) -> None:
+        """Read from the store once. Raises StoreUnavailable, and ConfigError for a login or a place that is wrong."""
+        self._kv.get_many([b"?"])
+
     def featurize(
         self, keys: list[bytes | None], rows: list[SourceRow]
     ) -> tuple[list[OutcomeRow], list[Row]]:

@@ -28,6 +28,7 @@ Url = Annotated[
 Source = Annotated[str, typer.Argument(metavar="FROM", help="Store URL, or `local` for the local stack's.")]
 Target = Annotated[str, typer.Argument(metavar="TO", help="Store URL, or `local` for the local stack's.")]
 _PROGRESS_S = 5.0
+_COPIED = tuple(field.name for field in dataclasses.fields(Copied))
 
 
 @app.command()
@@ -79,7 +80,8 @@ def copy(source: Source, target: Target, home: options.Home = None) -> None:
     name = without_login(options.store_url(source, home))
     with closing(_open(source, home)) as ours, closing(_open(target, home)) as theirs:
         done = copy_store(ours, theirs, name, on_progress=progress)
-    _print(dataclasses.asdict(done) | {"seconds": round(time.monotonic() - started, 1)})
+    seconds = round(time.monotonic() - started, 1)
+    _print({name: getattr(done, name) for name in _COPIED} | {"seconds": seconds})
     raise typer.Exit(1 if done.failed else 0)
 
 

@@ -51,6 +51,11 @@ def nearline(stack: StackSettings, *arguments: str) -> subprocess.CompletedProce
 def test_a_replay_with_kills_in_its_middle_ends_as_the_same_functions_in_one_process(
     stack: StackSettings,
 ) -> None:
+    check_replay_with_kills(stack)
+
+
+def check_replay_with_kills(stack: StackSettings) -> None:
+    """Records equal to those of one process, every promise about alerts kept."""
     kafka = KafkaSettings(bootstrap=stack.bootstrap)
     events = list(read_events(world.SAMPLE / "stream.jsonl"))
     searches = world.sample_searches()
