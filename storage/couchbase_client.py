@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import stamina
@@ -205,12 +206,14 @@ class Client:
         until, reason = self._refused
         if time.monotonic() < until:
             raise StoreUnavailable(reason)
-        settings = self.settings
+        settings, cluster = self.settings, None
         try:
             cluster = Cluster(settings.hosts, _options(settings))
             _clusters.add(cluster)
             bucket = cluster.bucket(settings.bucket)
-        except (sdk.CouchbaseException, RuntimeError) as error:
+        except sdk.CouchbaseException as error:
+            if cluster is not None:
+                cluster.close()
             failure = self.outage(error)
             self._refused = (time.monotonic() + settings.reconnect_pause_s, str(failure))
             raise failure from error
@@ -254,6 +257,10 @@ class _Bulk:
 
 
 def _options(settings: CouchbaseSettings) -> Any:
+    if settings.certificate and not Path(settings.certificate).is_file():
+        raise ConfigError(
+            f"{settings.place}: certificate {settings.certificate}: no such file on this machine"
+        )
     waiting = timedelta(seconds=settings.connect_timeout_s)
     return ClusterOptions(
         PasswordAuthenticator(settings.username, settings.password, cert_path=settings.certificate or None),

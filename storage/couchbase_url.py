@@ -16,6 +16,7 @@ The login may stand in the environment instead (read in `main()` only, handed to
 and NEARLINE_COUCHBASE_PASSWORD.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -27,6 +28,7 @@ SCHEMES = ("couchbase", "couchbases")
 PREFIX = "NEARLINE_COUCHBASE_"
 USERNAME, PASSWORD = PREFIX + "USERNAME", PREFIX + "PASSWORD"
 DURABILITIES = ("none", "majority", "majority_and_persist", "persist_to_majority")
+_HOST = re.compile(r"([^:,\[\]]+|\[[0-9a-fA-F:]+\])(:\d+)?")
 DEFAULT_COLLECTION = ("_default", "_default")
 
 
@@ -82,6 +84,10 @@ class CouchbaseSettings:
         if not hosts or not names[0] or len(names) not in {1, 3}:
             raise ConfigError(
                 f"store URL {shown!r}: write couchbase://host/bucket or couchbase://host/bucket/scope/collection"
+            )
+        if not all(_HOST.fullmatch(host) for host in hosts.split(",")):
+            raise ConfigError(
+                f"store URL {shown!r}: hosts are names or addresses, each with :port if it is not the usual"
             )
         options = _options(shown, parts.query)
         purpose = PURPOSES[options.pop("purpose", "features")]

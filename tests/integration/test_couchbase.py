@@ -58,6 +58,51 @@ def test_what_the_server_cannot_do_is_a_setting_to_change(url: str) -> None:
         list(store.scan())
 
 
+def test_an_authority_file_that_is_not_there_is_named(url: str) -> None:
+    with (
+        closing(open_store(f"{url}&certificate=/no/such.pem")) as store,
+        pytest.raises(ConfigError, match=r"/no/such\.pem: no such file"),
+    ):
+        store.get_many([b"a"])
+
+
+@pytest.mark.parametrize("before", [None, b"0"], ids=["missing", "present"])
+@pytest.mark.parametrize("between", [None, b"2"], ids=["deletes", "writes"])
+def test_a_writer_that_comes_in_between_is_met_by_the_next_turn(
+    url: str, before: bytes | None, between: bytes | None
+) -> None:
+    empty(url)
+    met: list[bytes | None] = []
+    with closing(open_store(url)) as ours, closing(open_store(url)) as theirs:
+        ours.put_many([(b"k", before), (b"other", b"0")])
+
+        def merge(key: bytes, stored: bytes | None) -> bytes:
+            if key == b"k":
+                if not met:
+                    theirs.put_many([(b"k", b"1"), (b"k", between)])
+                met.append(stored)
+            return (stored or b"") + b"x"
+
+        done = ours.merge_many([b"k", b"other", b"k"], merge)
+        seen = between or b""
+        undisturbed = before is None and between is None
+        rounds = [before, (before or b"") + b"x"] + ([] if undisturbed else [between, seen + b"x"])
+        assert met == rounds
+        assert done == [seen + b"x", b"0x", seen + b"xx"]
+        assert theirs.get_many([b"k", b"other"]) == [seen + b"xx", b"0x"]
+
+
+def test_a_key_that_others_never_stop_changing_is_an_outage_and_no_dead_letter(url: str) -> None:
+    with closing(open_store(url)) as ours, closing(open_store(url)) as theirs:
+
+        def merge(_key: bytes, stored: bytes | None) -> bytes:
+            theirs.merge_many([b"hot"], lambda _key, stored: (stored or b"") + b"y")
+            return (stored or b"") + b"x"
+
+        with pytest.raises(StoreUnavailable, match="changed by others 100 times"):
+            ours.merge_many([b"hot"], merge)
+
+
 def test_a_store_moves_to_couchbase_and_back_unchanged(url: str, tmp_path: Path) -> None:
     empty(url)
     with (

@@ -47,6 +47,8 @@ def test_a_variable_that_means_nothing_is_named() -> None:
         ("couchbase://u:secret@host", "couchbase://host/bucket"),
         ("couchbase://u:secret@/bucket", "couchbase://host/bucket"),
         ("couchbase://u:secret@host/bucket/scope", "scope/collection"),
+        ("couchbase://u:secret@host:kv/bucket", "with :port"),
+        ("couchbase://u:secret@host,,other/bucket", "with :port"),
         ("couchbase://host/bucket", USERNAME),
         ("couchbase://secret@host/bucket", PASSWORD),
         ("couchbase://u:secret@host/bucket?durabilty=none", "unknown option 'durabilty'"),
