@@ -85,7 +85,7 @@ class CouchbaseStore:
     def close(self) -> None:
         """See KeyValue."""
         if self._client is not None:
-            self._client.close()
+            self._client.link.close()
         self._client = None
 
     def _open(self) -> Client:

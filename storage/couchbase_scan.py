@@ -23,18 +23,18 @@ _MAP = "function (doc, meta) { emit(meta.id, null); }"
 
 def scan_keys(client: Client, prefix: bytes) -> list[bytes]:
     """Every key that starts with `prefix`, in the order of its bytes. Raises StoreUnavailable and ConfigError."""
-    find = _by_view if client.settings.scan == "views" else _by_range
+    find = _by_view if client.link.settings.scan == "views" else _by_range
     try:
         found = [key.encode() for key in find(client, prefix.decode())]
     except sdk.CouchbaseException as error:
-        raise client.outage(error) from error
+        raise client.link.outage(error) from error
     return sorted(key for key in found if key.startswith(prefix))
 
 
 def _by_range(client: Client, prefix: str) -> Iterable[str]:
     scan = PrefixScan(prefix) if prefix else RangeScan()
     options = ScanOptions(ids_only=True, timeout=SCAN_TIMEOUT)
-    return [row.id for row in client.collection().scan(scan, options)]
+    return [row.id for row in client.link.collection().scan(scan, options)]
 
 
 def _by_view(client: Client, prefix: str) -> Iterable[str]:
@@ -51,9 +51,9 @@ def _view_rows(client: Client) -> list[str]:
     options = ViewOptions(scan_consistency=ViewScanConsistency.REQUEST_PLUS, timeout=SCAN_TIMEOUT)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return [row.key for row in client.bucket().view_query(DESIGN, VIEW, options)]
+        return [row.key for row in client.link.bucket().view_query(DESIGN, VIEW, options)]
 
 
 def _make_view(client: Client) -> None:
     design = DesignDocument(name=DESIGN, views={VIEW: View(map=_MAP)})
-    client.bucket().view_indexes().upsert_design_document(design, DesignDocumentNamespace.PRODUCTION)
+    client.link.bucket().view_indexes().upsert_design_document(design, DesignDocumentNamespace.PRODUCTION)
