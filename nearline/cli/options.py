@@ -8,6 +8,7 @@ import typer
 
 from nearline.stack.settings import StackSettings, current_home
 from schemas.errors import ConfigError
+from storage.base import open_store
 from storage.couchbase_url import with_login
 from streaming.framing import RegistrySettings
 
@@ -56,6 +57,9 @@ def stack_settings(
     registry(schema_registry)
     if models not in {"tiny", "instant", "instant-server"} and not models.startswith("http"):
         raise ConfigError(f"--models {models!r}: give `tiny`, `instant`, `instant-server` or a URL")
+    if store not in {None, "couchbase"}:
+        # a URL that cannot work is refused here, not by each process in its log
+        open_store(with_login(str(store), os.environ)).close()
     shipped = models != "instant"
     return StackSettings(
         home=home or _DEFAULTS.home,

@@ -1,5 +1,6 @@
 from storage.base import KeyValue
-from tests.conformance.conftest import ManualClock
+from storage.scores import ScoreCache
+from tests.conformance.conftest import Backend, ManualClock
 
 
 def test_a_value_lives_until_its_ttl_and_is_missing_from_that_instant(
@@ -14,6 +15,15 @@ def test_a_value_lives_until_its_ttl_and_is_missing_from_that_instant(
     clock.now = start + 60
     assert store.get_many([b"k", b"m"]) == [None, None]
     assert list(store.scan()) == []
+
+
+def test_one_of_two_handles_holds_a_lease_until_it_expires(shared: Backend) -> None:
+    one, other = (ScoreCache(shared.open(), clock=shared.clock) for _ in range(2))
+    assert one.lease_many([b"k", b"j"], 5.0) == [True, True]
+    assert other.lease_many([b"i", b"k"], 5.0) == [True, False]
+    shared.clock.now += 5
+    assert other.lease_many([b"k"], 5.0) == [True]
+    assert one.lease_many([b"k"], 5.0) == [False]
 
 
 def test_a_merge_meets_an_expired_value_as_missing(store: KeyValue, clock: ManualClock) -> None:

@@ -1,5 +1,6 @@
 """The whole local stack on Couchbase, by nothing but the store's URL."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +26,7 @@ def stack(stack_settings: StackSettings) -> Iterator[StackSettings]:
     yield settings
     left = daemon.down(home)
     assert (left, processes.marked(home)) == (0, [])
+    shutil.rmtree(home)
 
 
 def test_a_replay_with_kills_in_its_middle_ends_as_the_same_functions_in_one_process(

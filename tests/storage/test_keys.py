@@ -23,7 +23,7 @@ from storage.scores import ScoreCache
 COUCHBASE_BYTES, COLLECTION_BYTES = 250, 4
 HASH = b"h" * HASH_BYTES
 
-ids = st.builds(lambda word, times: word * times, st.text("aé看😀", max_size=3), st.integers(0, 250))
+ids = st.builds(lambda word, times: word * times, st.text("aé看😀\x00\x7f", max_size=3), st.integers(0, 250))
 versions = st.integers(-(2**63), 2**63 - 1)
 
 

@@ -1,0 +1,26 @@
+import pytest
+
+from nearline.cli.options import stack_settings
+from schemas.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("couchbse", "known are memory:, lmdb:///directory and couchbase://host/bucket"),
+        ("couchbase://host", "couchbase://host/bucket"),
+        ("couchbase://host/bucket", "NEARLINE_COUCHBASE_USERNAME"),
+        ("lmdb://relative/path", "absolute path"),
+    ],
+)
+def test_a_store_that_cannot_work_is_refused_before_anything_starts(store: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        stack_settings(None, 29000, "instant", store, "")
+
+
+def test_a_couchbase_stack_keeps_its_cache_in_the_same_place_with_a_caches_patience() -> None:
+    stack = stack_settings(None, 29000, "instant", "couchbase", "")
+    assert stack.store_url.startswith("couchbase://features:nearline@127.0.0.1:29011/features?")
+    assert (
+        stack.cache_url == "couchbase://features:nearline@127.0.0.1:29011/features?scan=views&purpose=cache"
+    )
