@@ -59,7 +59,8 @@ def empty(url: str) -> None:
 
 
 def _free_port_base() -> int:
-    spread = range(33000 + 40 * (os.getpid() % 200), 60000, 200)
+    # below the ports that the system hands out to clients
+    spread = range(20000 + 40 * (os.getpid() % 200), 32000, 200)
     return next(base for base in spread if all(map(_free, StackSettings(port_base=base).ports.values())))
 
 
