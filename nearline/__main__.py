@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from nearline.cli import deadletters, explain, schemas, serve, stack, store, stream
+from nearline.cli import backfill, deadletters, explain, schemas, serve, stack, store, stream
 from schemas.errors import NearlineError
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 for module in (stack, stream, serve, explain):
     module.register(app)
+app.add_typer(backfill.app, name="backfill")
 app.add_typer(store.app, name="store")
 app.add_typer(deadletters.app, name="dlq")
 app.add_typer(schemas.app, name="schemas")

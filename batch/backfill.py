@@ -1,0 +1,104 @@
+"""A backfill from its settings to its report: survey, work, sum. Spark does the two middle parts."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+from pyspark.sql import SparkSession
+
+from batch import spark as jobs
+from batch.catalog import list_files, split_files
+from batch.estimate import measured_rate
+from batch.folder import Folder
+from batch.ledger import Ledger, Progress
+from batch.report import Report, progress_line
+from batch.runs import close_run, open_run
+from batch.settings import BackfillSettings
+from batch.survey import conclude, concluded
+from batch.worker import Task, paced
+from pipeline.refresh import served_generation
+from schemas.errors import StoreUnavailable
+from storage.base import open_store
+from storage.features import FeatureStore
+
+#: How long the model server may take to answer before anything begins.
+PROBE_S = 15.0
+PROGRESS_S = 2.0
+
+Tell = Callable[[str], object]
+
+
+def backfill(settings: BackfillSettings, open_spark: Callable[[], SparkSession], tell: Tell) -> Report:
+    """Do what `settings` ask, going on where an earlier process of the same run stopped.
+
+    Raises ConfigError, StoreUnavailable or ModelUnavailable before anything is written when a part cannot be reached;
+    later, an outage that lasted longer than `patience_s`.
+    """
+    began = time.monotonic()
+    files = list_files(settings.catalog)
+    splits = split_files(files, parallelism=settings.parallelism, split_bytes=settings.split_mib << 20)
+    summarizer = paced(settings)
+    generation = served_generation(summarizer, PROBE_S)
+    with closing(open_store(settings.store_url)) as kv:
+        store = FeatureStore(kv)
+        run = open_run(settings, files, generation)
+        ledger = Ledger(run)
+        began_with = ledger.rows_done()
+        resumed = concluded(run) is not None
+        tell(
+            f"{'going on with' if resumed else 'run'} {run.address}: {len(files)} files, {len(splits)} splits"
+        )
+        spark = open_spark()
+        if not resumed:
+            places = jobs.repeated(spark, splits, settings.parallelism, run.address)
+            conclude(splits, places, lambda ids: [raw is None for raw in store.read_raw(ids)], run)
+        rows = concluded(run) or 0
+        numbers = [split.number for split in splits]
+        left = [s for s, p in zip(splits, ledger.progress_many(numbers), strict=True) if not p.finished]
+        task = Task(settings=settings, run=run.address, generation=generation)
+        with _telling(tell, ledger, rows, began_with):
+            jobs.work(spark, left, settings.parallelism, task)
+    total = Progress.total(ledger.progress_many(numbers))
+    if not total.finished:
+        raise StoreUnavailable(
+            f"{run.address} says that splits are left, though Spark reported none: run the same command again"
+        )
+    rate = settings.assume_rate_per_s
+    if settings.dry_run and not rate and splits:
+        rate = settings.parallelism * measured_rate(summarizer, splits[0], settings.deadline_s)
+    report = Report(
+        total=total,
+        catalog=list(settings.catalog),
+        store=settings.store_url,
+        mode=settings.mode,
+        dead_letters=settings.dead_letters or f"{run.address}/dead_letters",
+        resumed=resumed,
+        seconds=time.monotonic() - began,
+        rows_here=total.rows_done - began_with,
+        dry_run=settings.dry_run,
+        rate_per_s=rate,
+    )
+    if settings.report:
+        folder, _, name = settings.report.rpartition("/")
+        Folder(folder or ".").write(name, report.to_json())
+    close_run(run, report.to_json())
+    return report
+
+
+@contextmanager
+def _telling(tell: Tell, ledger: Ledger, rows: int, began_with: int) -> Iterator[None]:
+    """A line every two seconds, read from the ledger."""
+    done, began = threading.Event(), time.monotonic()
+
+    def watch() -> None:
+        while not done.wait(PROGRESS_S):
+            tell(progress_line(ledger.rows_done(), rows, began_with, time.monotonic() - began))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
