@@ -1,14 +1,12 @@
-"""A backfill from its settings to its report: survey, work, sum. Spark does the two middle parts."""
+"""A backfill from its settings to its report: survey, work, sum. An engine does the first two."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
-from pyspark.sql import SparkSession
-
-from batch import spark as jobs
 from batch.catalog import list_files, split_files
+from batch.engine import Engine
 from batch.estimate import measured_rate
 from batch.folder import Folder
 from batch.ledger import Ledger, Progress
@@ -17,8 +15,9 @@ from batch.runs import close_run, open_run
 from batch.settings import BackfillSettings
 from batch.survey import conclude, concluded
 from batch.worker import Task, paced
+from models.summarizer import Summarizer
 from pipeline.refresh import served_generation
-from schemas.errors import StoreUnavailable
+from schemas.errors import ModelUnavailable, StoreUnavailable
 from storage.base import open_store
 from storage.features import FeatureStore
 
@@ -29,7 +28,7 @@ PROGRESS_S = 2.0
 Tell = Callable[[str], object]
 
 
-def backfill(settings: BackfillSettings, open_spark: Callable[[], SparkSession], tell: Tell) -> Report:
+def backfill(settings: BackfillSettings, engine: Engine, tell: Tell) -> Report:
     """Do what `settings` ask, going on where an earlier process of the same run stopped.
 
     Raises ConfigError, StoreUnavailable or ModelUnavailable before anything is written when a part cannot be reached;
@@ -39,7 +38,7 @@ def backfill(settings: BackfillSettings, open_spark: Callable[[], SparkSession],
     files = list_files(settings.catalog)
     splits = split_files(files, parallelism=settings.parallelism, split_bytes=settings.split_mib << 20)
     summarizer = paced(settings)
-    generation = served_generation(summarizer, PROBE_S)
+    generation = _generation(summarizer, settings)
     with closing(open_store(settings.store_url)) as kv:
         store = FeatureStore(kv)
         run = open_run(settings, files, generation)
@@ -49,20 +48,19 @@ def backfill(settings: BackfillSettings, open_spark: Callable[[], SparkSession],
         tell(
             f"{'going on with' if resumed else 'run'} {run.address}: {len(files)} files, {len(splits)} splits"
         )
-        spark = open_spark()
         if not resumed:
-            places = jobs.repeated(spark, splits, settings.parallelism, run.address)
+            places = engine.repeated(splits, run.address)
             conclude(splits, places, lambda ids: [raw is None for raw in store.read_raw(ids)], run)
         rows = concluded(run) or 0
         numbers = [split.number for split in splits]
         left = [s for s, p in zip(splits, ledger.progress_many(numbers), strict=True) if not p.finished]
         task = Task(settings=settings, run=run.address, generation=generation)
         with _telling(tell, ledger, rows, began_with):
-            jobs.work(spark, left, settings.parallelism, task)
+            engine.work(left, task)
     total = Progress.total(ledger.progress_many(numbers))
     if not total.finished:
         raise StoreUnavailable(
-            f"{run.address} says that splits are left, though Spark reported none: run the same command again"
+            f"{run.address} says that rows are left, though every task ended well: run the same command again"
         )
     rate = settings.assume_rate_per_s
     if settings.dry_run and not rate and splits:
@@ -84,6 +82,17 @@ def backfill(settings: BackfillSettings, open_spark: Callable[[], SparkSession],
         Folder(folder or ".").write(name, report.to_json())
     close_run(run, report.to_json())
     return report
+
+
+def _generation(summarizer: Summarizer, settings: BackfillSettings) -> int:
+    """The generation that answers; an outage names the server that is away."""
+    try:
+        return served_generation(summarizer, PROBE_S)
+    except ModelUnavailable as error:
+        raise ModelUnavailable(
+            f"summarizer {settings.summarizer_url}: {error}; nothing was begun",
+            retry_after_s=error.retry_after_s,
+        ) from error
 
 
 @contextmanager

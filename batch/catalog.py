@@ -131,6 +131,7 @@ def _hidden(path: str) -> bool:
 
 
 def _format(filesystem: Any, info: Any) -> Format:
-    with filesystem.open_input_stream(info.path) as file:
+    # pyarrow would unpack what is called .gz
+    with filesystem.open_input_stream(info.path, compression=None) as file:
         begin = bytes(file.read(4))
     return next((f for magic, f in _MAGIC.items() if begin.startswith(magic)), Format.JSON_LINES)

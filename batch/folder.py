@@ -31,7 +31,7 @@ class Folder:
     def read(self, name: str) -> bytes | None:
         """A file's bytes, None where there is none."""
         try:
-            with self._fs.open_input_stream(f"{self._path}/{name}") as file:
+            with self._fs.open_input_stream(f"{self._path}/{name}", compression=None) as file:
                 return bytes(file.read())
         except FileNotFoundError:
             return None

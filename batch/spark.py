@@ -1,7 +1,7 @@
 """The two Spark jobs of a backfill, and the session that runs them: the only module here that imports PySpark's engine."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession, functions
 
 import schemas.errors
 from batch.catalog import Split
+from batch.engine import dealt
 from batch.survey import Place
 from batch.tasks import DONE_DDL, PLACES_DDL, Survey, Work
 from batch.worker import Task
@@ -51,39 +52,36 @@ def session(builder: Any, parallelism: int) -> SparkSession:
     )
 
 
-def repeated(
-    spark: SparkSession, splits: Sequence[Split], parallelism: int, run: str
-) -> Iterator[tuple[str, list[Place]]]:
-    """The catalog's postings of more than one row, with their places; the survey of each split is left in `run`."""
-    groups = dealt(splits, parallelism)
-    places = _mapped(spark, Survey(groups=groups, run=run), len(groups), PLACES_DDL)
-    listed = functions.collect_list(functions.struct("split", "number", "instant_us", "line"))
-    found = places.groupBy("id").agg(listed.alias("places")).where("size(places) > 1")
-    try:
-        for row in found.toLocalIterator():
-            yield row["id"], [Place(*place) for place in row["places"]]
-    except (Py4JError, PySparkException) as error:
-        _raise(error)
+class SparkEngine:
+    """See `Engine`; the session is opened when it is first needed."""
 
+    def __init__(self, open_session: Callable[[], SparkSession], parallelism: int) -> None:
+        self._open_session, self._parallelism = open_session, parallelism
 
-def work(spark: SparkSession, splits: Sequence[Split], parallelism: int, task: Task) -> None:
-    """Do what is left of the splits, `parallelism` at a time. Raises the error of ours that a worker gave up with."""
-    groups = dealt(splits, parallelism)
-    try:
-        _mapped(spark, Work(groups=groups, task=task), len(groups), DONE_DDL).collect()
-    except (Py4JError, PySparkException) as error:
-        _raise(error)
+    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, list[Place]]]:
+        """See `Engine`."""
+        groups = dealt(splits, self._parallelism)
+        places = self._mapped(Survey(groups=groups, run=run), len(groups), PLACES_DDL)
+        listed = functions.collect_list(functions.struct("split", "number", "instant_us", "line"))
+        found = places.groupBy("id").agg(listed.alias("places")).where("size(places) > 1")
+        try:
+            for row in found.toLocalIterator():
+                yield row["id"], [Place(*place) for place in row["places"]]
+        except (Py4JError, PySparkException) as error:
+            _raise(error)
 
+    def work(self, splits: Sequence[Split], task: Task) -> None:
+        """See `Engine`."""
+        groups = dealt(splits, self._parallelism)
+        try:
+            self._mapped(Work(groups=groups, task=task), len(groups), DONE_DDL).collect()
+        except (Py4JError, PySparkException) as error:
+            _raise(error)
 
-def dealt(splits: Iterable[Split], hands: int) -> list[list[Split]]:
-    """As many hands as there are to be tasks: never more than these work at once, whatever the cluster has room for."""
-    listed = list(splits)
-    return [hand for start in range(hands) if (hand := listed[start::hands])]
-
-
-def _mapped(spark: SparkSession, function: Survey | Work, partitions: int, schema: str) -> Any:
-    # cloudpickle must see a function; an instance's bound method is pickled with its instance, by reference to its module
-    return spark.range(0, partitions, 1, partitions).mapInArrow(function.__call__, schema)
+    def _mapped(self, function: Survey | Work, partitions: int, schema: str) -> Any:
+        # a bound method is pickled with its instance, by reference to its module
+        rows = self._open_session().range(0, partitions, 1, partitions)
+        return rows.mapInArrow(function.__call__, schema)
 
 
 def _raise(error: Exception) -> NoReturn:

@@ -1,6 +1,7 @@
 """`nearline backfill CATALOG` and `nearline backfill submit`."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typer.core import TyperGroup
 
 from batch.report import Report
 from batch.settings import BackfillSettings, Mode
+from batch.submit import command, printed, ship
 from nearline.cli import options
 from nearline.stack.tools import java_home
 from schemas.errors import ConfigError
@@ -113,20 +115,95 @@ def run(
     show(_here(settings, console), console)
 
 
+@app.command()
+def submit(
+    catalog: Catalog,
+    master: Annotated[
+        str, typer.Option(help="local[N], spark://host:port, yarn or k8s://https://host:port.")
+    ],
+    store: Annotated[str, typer.Option(help="Store URL that every worker reaches.")],
+    mode: ModeOption = _DEFAULTS.mode,
+    summarizer: Summarizer = _DEFAULTS.summarizer_url,
+    tokenizer: Annotated[
+        str, typer.Option(help="The summarizer's checkpoint, where every worker has it.")
+    ] = "",
+    sample: Sample = _DEFAULTS.sample,
+    *,
+    dry_run: DryRun = False,
+    rate: AssumeRate = _DEFAULTS.assume_rate_per_s,
+    report: ReportFile = _DEFAULTS.report,
+    state: State = _DEFAULTS.state,
+    dead_letters: DeadLetters = _DEFAULTS.dead_letters,
+    parallelism: Parallelism = _DEFAULTS.parallelism,
+    concurrency: Concurrency = _DEFAULTS.concurrency,
+    max_rate: MaxRate = _DEFAULTS.rate_per_s,
+    chunk_rows: ChunkRows = _DEFAULTS.chunk_rows,
+    patience_s: Patience = _DEFAULTS.patience_s,
+    conf: Annotated[
+        list[str] | None, typer.Option(help="A Spark setting, NAME=VALUE; may be repeated.")
+    ] = None,
+    pyfiles: Annotated[Path, typer.Option(help="Where the zip of our code is built.")] = Path(
+        "build/backfill.zip"
+    ),
+    only_print: Annotated[
+        bool, typer.Option("--print", help="Print the spark-submit command instead.")
+    ] = False,
+) -> None:
+    """Run the backfill by `spark-submit` on any Spark master; options after --conf NAME=VALUE reach Spark."""
+    settings = BackfillSettings(
+        catalog=tuple(_shared(name) for name in catalog),
+        store_url=store,
+        summarizer_url=summarizer,
+        tokenizer_dir=tokenizer,
+        mode=mode,
+        sample=sample,
+        dry_run=dry_run,
+        assume_rate_per_s=rate,
+        report=report,
+        state=_shared(state),
+        dead_letters=dead_letters,
+        parallelism=parallelism,
+        concurrency=concurrency,
+        rate_per_s=max_rate,
+        chunk_rows=chunk_rows,
+        patience_s=patience_s,
+    )
+    line = command(settings, master, str(ship(pyfiles)), conf=_conf(conf or []))
+    if only_print:
+        typer.echo(printed(line))
+        return
+    env = os.environ | {"JAVA_HOME": str(java_home()), "PYSPARK_PYTHON": sys.executable}
+    raise typer.Exit(subprocess.run(line, env=env, check=False).returncode)
+
+
+def _conf(pairs: list[str]) -> dict[str, str]:
+    """ConfigError for what is no NAME=VALUE."""
+    split = [pair.partition("=") for pair in pairs]
+    for name, sign, _ in split:
+        if not sign:
+            raise ConfigError(f"--conf {name}: give NAME=VALUE")
+    return {name: value for name, _, value in split}
+
+
+def _shared(address: str) -> str:
+    """A path means the same folder wherever the driver runs."""
+    return address if "://" in address else str(Path(address).resolve())
+
+
 def _here(settings: BackfillSettings, console: Console) -> Report:
     """A backfill by Spark in this process's children. ConfigError without Java or PySpark."""
     # PySpark reads these two nowhere else
     os.environ |= {"JAVA_HOME": str(java_home()), "PYSPARK_PYTHON": sys.executable}
     try:
         from batch.backfill import backfill  # noqa: PLC0415
-        from batch.spark import local_session  # noqa: PLC0415
+        from batch.spark import SparkEngine, local_session  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"{error.name} is not installed: pip install 'nearline-job-search[spark]'"
         ) from error
     return backfill(
         settings,
-        lambda: local_session(settings.parallelism),
+        SparkEngine(lambda: local_session(settings.parallelism), settings.parallelism),
         lambda line: console.print(line, highlight=False, soft_wrap=True),
     )
 
