@@ -71,7 +71,8 @@ class BackfillSettings:
 
     def check_master(self, master: str) -> None:
         """ConfigError when the store or the progress lives on one machine and Spark's workers do not."""
-        if master.startswith("local"):
+        # workers of a master on loopback are on this machine too
+        if master.startswith(("local", "spark://127.0.0.1:", "spark://localhost:")):
             return
         if self.store_url.startswith(LOCAL_STORES):
             raise ConfigError(

@@ -194,7 +194,8 @@ def test_a_setting_that_cannot_work_is_named(fields: dict[str, Any], tmp_path: P
 
 def test_a_lmdb_store_and_masters_of_other_machines_do_not_go_together(tmp_path: Path) -> None:
     asked = settings(tmp_path, tmp_path)
-    asked.check_master("local[2]")
+    for master in ("local[2]", "spark://127.0.0.1:7077"):
+        asked.check_master(master)
     for master in ("spark://10.0.0.1:7077", "yarn", "k8s://https://k:6443"):
         with pytest.raises(ConfigError, match="one machine"):
             asked.check_master(master)
