@@ -55,8 +55,10 @@ def backfill(settings: BackfillSettings, engine: Engine, tell: Tell) -> Report:
         numbers = [split.number for split in splits]
         left = [s for s, p in zip(splits, ledger.progress_many(numbers), strict=True) if not p.finished]
         task = Task(settings=settings, run=run.address, generation=generation)
+        began_work = time.monotonic()
         with _telling(tell, ledger, rows, began_with):
             engine.work(left, task)
+        work_s = time.monotonic() - began_work
     total = Progress.total(ledger.progress_many(numbers))
     if not total.finished:
         raise StoreUnavailable(
@@ -73,6 +75,7 @@ def backfill(settings: BackfillSettings, engine: Engine, tell: Tell) -> Report:
         dead_letters=settings.dead_letters or f"{run.address}/dead_letters",
         resumed=resumed,
         seconds=time.monotonic() - began,
+        work_s=work_s,
         rows_here=total.rows_done - began_with,
         dry_run=settings.dry_run,
         rate_per_s=rate,

@@ -25,8 +25,9 @@ class Folder:
 
     def __init__(self, address: str) -> None:
         """Raises ConfigError for an address that names no folder."""
-        self.address = address.rstrip("/")
-        self._fs, self._path = open_filesystem(self.address)
+        self._fs, self._path = open_filesystem(address.rstrip("/"))
+        #: Means the same wherever a worker runs.
+        self.address = address.rstrip("/") if "://" in address else self._path
 
     def read(self, name: str) -> bytes | None:
         """A file's bytes, None where there is none."""

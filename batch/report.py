@@ -13,7 +13,8 @@ SECONDS_AN_HOUR = 3600.0
 class Report:
     """Counts of a whole run, whatever it was killed by in between; the outcomes add up to `rows_in`.
 
-    `seconds` is this process's part; `rate_per_s` is the summaries' rate that a dry run reckons with.
+    `seconds` and `work_s` (without start and survey) are this process's part, and so are `rows_here`; `rate_per_s` is the
+    summaries' rate that a dry run reckons with.
     """
 
     total: Progress
@@ -23,6 +24,7 @@ class Report:
     dead_letters: str
     resumed: bool
     seconds: float
+    work_s: float
     rows_here: int
     dry_run: bool = False
     rate_per_s: float = 0.0
@@ -48,7 +50,8 @@ class Report:
             "dead_letters_in": self.dead_letters,
             "resumed": self.resumed,
             "seconds": round(self.seconds, 1),
-            "rows_per_s": round(self.rows_here / max(1e-9, self.seconds), 1),
+            "work_s": round(self.work_s, 1),
+            "rows_per_s": round(self.rows_here / max(1e-9, self.work_s), 1),
         }
         return figures | self._estimate() if self.dry_run else figures
 

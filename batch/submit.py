@@ -17,7 +17,7 @@ MASTERS = ("local", "spark://", "yarn", "k8s://")
 
 
 #: A second attempt beside the first would ask the model server twice; a task whose worker died goes on from the ledger.
-_COMMON = {"spark.speculation": "false", "spark.task.maxFailures": "8"}
+_COMMON = {"spark.speculation": "false", "spark.task.maxFailures": "8", "spark.log.level": "WARN"}
 
 
 def check_master(settings: BackfillSettings, master: str) -> None:

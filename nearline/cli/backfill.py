@@ -94,7 +94,7 @@ def run(
 ) -> None:
     """Fill a store from a catalog on this machine; killed, the same command goes on where it was."""
     settings = BackfillSettings(
-        catalog=tuple(catalog),
+        catalog=tuple(map(_shared, catalog)),
         store_url=store or options.running_stack(home).store_url,
         summarizer_url=summarizer,
         tokenizer_dir=_tokenizer(summarizer, tokenizer),
@@ -102,9 +102,9 @@ def run(
         sample=sample,
         dry_run=dry_run,
         assume_rate_per_s=rate,
-        report=report,
-        state=state,
-        dead_letters=dead_letters,
+        report=_shared(report),
+        state=_shared(state),
+        dead_letters=_shared(dead_letters),
         parallelism=parallelism,
         concurrency=concurrency,
         rate_per_s=max_rate,
@@ -151,7 +151,7 @@ def submit(
 ) -> None:
     """Run the backfill by `spark-submit` on any Spark master; options after --conf NAME=VALUE reach Spark."""
     settings = BackfillSettings(
-        catalog=tuple(_shared(name) for name in catalog),
+        catalog=tuple(map(_shared, catalog)),
         store_url=store,
         summarizer_url=summarizer,
         tokenizer_dir=tokenizer,
@@ -159,9 +159,9 @@ def submit(
         sample=sample,
         dry_run=dry_run,
         assume_rate_per_s=rate,
-        report=report,
+        report=_shared(report),
         state=_shared(state),
-        dead_letters=dead_letters,
+        dead_letters=_shared(dead_letters),
         parallelism=parallelism,
         concurrency=concurrency,
         rate_per_s=max_rate,
@@ -186,8 +186,8 @@ def _conf(pairs: list[str]) -> dict[str, str]:
 
 
 def _shared(address: str) -> str:
-    """A path means the same folder wherever the driver runs."""
-    return address if "://" in address else str(Path(address).resolve())
+    """A path means the same folder wherever the driver runs; none stays none."""
+    return address if "://" in address or not address else str(Path(address).resolve())
 
 
 def _here(settings: BackfillSettings, console: Console) -> Report:
