@@ -4,21 +4,24 @@ import time
 from collections.abc import Iterator, Sequence
 
 from schemas.errors import StoreError
-from storage.base import KeyValue, Merge
+from storage.base import Clock, KeyValue, Merge
 from storage.memory import MemoryStore
 
 
 class Overlay:
-    """A `KeyValue` that never writes to the store below it; `wipe` forgets what was written since."""
+    """A `KeyValue` that never writes to the store below it; `wipe` forgets what was written since.
 
-    def __init__(self, below: KeyValue) -> None:
-        self._below = below
-        self._glass = MemoryStore(time.time)
+    What it has shown of the store below stays as it was then: it neither changes nor expires until it is wiped away.
+    """
+
+    def __init__(self, below: KeyValue, clock: Clock = time.time) -> None:
+        self._below, self._clock = below, clock
+        self._glass = MemoryStore(clock)
         self._covered: set[bytes] = set()
 
     def wipe(self) -> None:
         """Forget every write."""
-        self._glass, self._covered = MemoryStore(time.time), set()
+        self._glass, self._covered = MemoryStore(self._clock), set()
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See KeyValue."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.base import Clock, KeyValue, open_store
+from storage.overlay import Overlay
 
 
 @dataclass(slots=True)
@@ -38,7 +39,17 @@ class Backend:
             store.close()
 
 
-ONE_HANDLE: dict[str, Callable[[Path], Backend]] = {"memory": lambda _: Backend("memory:")}
+class OverlayBackend(Backend):
+    """An empty store under a sheet of glass."""
+
+    def open(self, clock: Clock | None = None) -> KeyValue:
+        return Overlay(Backend.open(self, clock), clock or self.clock)
+
+
+ONE_HANDLE: dict[str, Callable[[Path], Backend]] = {
+    "memory": lambda _: Backend("memory:"),
+    "overlay": lambda _: OverlayBackend("memory:"),
+}
 SHARED: dict[str, Callable[[Path], Backend]] = {
     "lmdb-commit": lambda path: Backend(f"lmdb://{path}/store?sync=commit"),
     "lmdb-os": lambda path: Backend(f"lmdb://{path}/store?sync=os"),
