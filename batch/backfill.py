@@ -9,7 +9,8 @@ from batch.catalog import list_files, split_files
 from batch.engine import Engine
 from batch.estimate import measured_rate
 from batch.folder import Folder
-from batch.ledger import Ledger, Progress
+from batch.ledger import Ledger
+from batch.progress import Progress
 from batch.report import Report, progress_line
 from batch.runs import close_run, open_run
 from batch.settings import BackfillSettings

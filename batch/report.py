@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from batch.ledger import Progress
+from batch.progress import Progress
 from schemas.records import Outcome
 
 SECONDS_AN_HOUR = 3600.0

@@ -11,8 +11,9 @@ from batch.catalog import Split
 from batch.estimate import Counting
 from batch.first_seen import FirstSeen
 from batch.folder import Folder
-from batch.ledger import Ledger, Notes, Progress
+from batch.ledger import Ledger, Notes
 from batch.modes import ChunkStep, Done, Update
+from batch.progress import Progress
 from batch.readers import Broken, Row, read_rows
 from batch.rows import BadRow, data_of, dead_letter, in_sample, parse
 from batch.settings import BackfillSettings

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from batch.catalog import Split, list_files, split_files
 from batch.folder import Folder
-from batch.ledger import Ledger, Notes, Progress
+from batch.ledger import Ledger, Notes
+from batch.progress import Progress
 from batch.runs import close_run, open_run
 from batch.worker import SplitWorker, Task
 from models.summarizer import InstantSummarizer, ModelFailure, Summary, Unavailable

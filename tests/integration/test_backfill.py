@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from batch.backfill import backfill
@@ -117,7 +118,7 @@ def test_a_new_generation_reaches_every_posting_while_an_older_stream_is_replaye
     assert {r.generation for r in stored(f"lmdb://{tmp_path}/store").values()} == {2}
 
 
-def test_a_driver_killed_in_the_middle_goes_on_to_exact_totals(tmp_path: Path) -> None:
+def test_a_worker_and_then_the_driver_killed_in_the_middle_end_in_exact_totals(tmp_path: Path) -> None:
     path, store = write(tmp_path / "c.jsonl", postings(600)), f"lmdb://{tmp_path}/store"
     command = [
         *(sys.executable, "-m", "nearline", "backfill", str(path), "--store", store, "--parallelism", "1"),
@@ -126,12 +127,14 @@ def test_a_driver_killed_in_the_middle_goes_on_to_exact_totals(tmp_path: Path) -
     env = {**os.environ, "PYTHONPATH": str(ROOT), "JAVA_HOME": str(java_home())}
     slow = subprocess.Popen([*command, "--max-rate", "30"], env=env, cwd=tmp_path, start_new_session=True)
 
-    def half_way() -> bool:
+    def at_row(row: int) -> bool:
         names = [path.name for path in (tmp_path / "state").glob("*/run-*/progress/*.json")]
-        return any(int(name[7:19]) >= 200 for name in names)
+        return any(int(name[7:19]) >= row for name in names)
 
     try:
-        assert wait_until(half_way, 240)
+        assert wait_until(lambda: at_row(100), 240)
+        _worker_of(slow.pid).kill()
+        assert wait_until(lambda: at_row(300), 240)
     finally:
         os.killpg(slow.pid, signal.SIGKILL)
         slow.wait()
@@ -141,3 +144,10 @@ def test_a_driver_killed_in_the_middle_goes_on_to_exact_totals(tmp_path: Path) -
     assert figures["resumed"]
     assert (figures["rows_in"], figures["summarized"], figures["unexplained"]) == (600, 600, 0)
     assert len(stored(store)) == 600
+
+
+def _worker_of(driver: int) -> psutil.Process:
+    """The Python worker that Spark's daemon has forked."""
+    children = psutil.Process(driver).children(recursive=True)
+    daemon = next(child for child in children if "pyspark.daemon" in child.cmdline())
+    return daemon.children()[-1]

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -93,3 +94,12 @@ def test_a_catalog_that_is_not_there_is_named_wherever_it_stands(
 def test_the_help_of_both_forms_names_the_modes() -> None:
     assert "submit" in RUN.invoke(app, ["backfill", "--help"]).stdout
     assert "missing" in RUN.invoke(app, ["backfill", "submit", "--help"], env={"COLUMNS": "200"}).stdout
+
+
+def test_the_command_line_needs_no_spark_until_a_backfill_runs() -> None:
+    code = (
+        "import sys\n"
+        "for name in ('pyarrow', 'pyspark'): sys.modules[name] = None\n"
+        "import nearline.cli.backfill, nearline.cli.parity\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
