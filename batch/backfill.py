@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from batch.catalog import list_files, split_files
@@ -13,7 +13,7 @@ from batch.ledger import Ledger
 from batch.progress import Progress
 from batch.report import Report, progress_line
 from batch.runs import close_run, open_run
-from batch.settings import BackfillSettings
+from batch.settings import BackfillSettings, Mode
 from batch.survey import conclude, concluded
 from batch.worker import Task, paced
 from models.summarizer import Summarizer
@@ -51,7 +51,7 @@ def backfill(settings: BackfillSettings, engine: Engine, tell: Tell) -> Report:
         )
         if not resumed:
             places = engine.repeated(splits, run.address)
-            conclude(splits, places, lambda ids: [raw is None for raw in store.read_raw(ids)], run)
+            conclude(splits, places, _missing(store, settings.mode), run)
         rows = concluded(run) or 0
         numbers = [split.number for split in splits]
         left = [s for s, p in zip(splits, ledger.progress_many(numbers), strict=True) if not p.finished]
@@ -86,6 +86,13 @@ def backfill(settings: BackfillSettings, engine: Engine, tell: Tell) -> Report:
         Folder(folder or ".").write(name, report.to_json())
     close_run(run, report.to_json())
     return report
+
+
+def _missing(store: FeatureStore, mode: Mode) -> Callable[[Sequence[str]], list[bool]]:
+    """Which of some postings the store does not have; no other mode needs to know."""
+    if mode is not Mode.MISSING:
+        return lambda ids: [False] * len(ids)
+    return lambda ids: [raw is None for raw in store.read_raw(ids)]
 
 
 def _generation(summarizer: Summarizer, settings: BackfillSettings) -> int:

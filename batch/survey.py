@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 
 from batch.catalog import Format, Split
 from batch.folder import Folder
@@ -17,6 +18,9 @@ from batch.ledger import Ledger, Notes
 from batch.readers import count_lines, read_rows
 from batch.rows import BadRow, data_of, parse
 from schemas.events import Versioner
+
+#: Postings that the store is asked for at once.
+PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,13 @@ def conclude(
     """Write each split's notes; the rows in all. `repeated`: the postings of more than one row; `missing`: of the store."""
     versions: defaultdict[int, dict[int, int]] = defaultdict(dict)
     again: defaultdict[int, set[int]] = defaultdict(set)
-    for posting_id, places in repeated:
-        for place, version in _raised(splits, places):
-            versions[place.split][place.number] = version
-        if missing([posting_id])[0]:
-            for place in places:
+    remaining = iter(repeated)
+    while page := list(islice(remaining, PAGE)):
+        absent = missing([posting_id for posting_id, _ in page])
+        for (_, places), is_missing in zip(page, absent, strict=True):
+            for place, version in _raised(splits, places):
+                versions[place.split][place.number] = version
+            for place in places if is_missing else ():
                 again[place.split].add(place.number)
     sizes = [size_of(split.number, folder) for split in splits]
     ledger, base = Ledger(folder), 0
