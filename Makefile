@@ -25,7 +25,7 @@ setup: .venv/.stamp  ## the Python environment, from committed constraints
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q 'uv>=0.9'
 	JAVA_HOME=$${JAVA_HOME:-$$(dirname $$(dirname $$(readlink -f $$(command -v java))))} \
-	  $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,models,couchbase,dev]'
+	  $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,couchbase,dev]'
 	@touch $@
 
 demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHES=file.jsonl RATE=updates/s STORE=couchbase|URL
@@ -53,7 +53,7 @@ faults: setup  ## kill -9 every component at seeded moments in the middle of rep
 	$(BIN)/pytest -q -m faults --timeout=7200
 
 bench: setup  ## measure, side by side with peers; tables and plots into docs/benchmarks
-	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,models,dev,bench]'
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
 	$(BIN)/python -m benchmarks
 
 up: setup  ## start the local stack and leave it running
@@ -66,7 +66,7 @@ status: setup  ## show it
 	$(BIN)/nearline status
 
 train: setup  ## train the two tiny checkpoints again
-	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,models,dev,train]'
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,train]'
 	$(BIN)/python -m training.tiny ranker --out models/checkpoints/ranker-tiny
 	$(BIN)/python -m training.tiny summarizer --out models/checkpoints/summarizer-tiny
 

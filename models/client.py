@@ -48,6 +48,8 @@ class ClientConfig:
     connect_s: float = 2.0
     backoff_s: float = 0.1
     backoff_max_s: float = 2.0
+    retry_busy: bool = True
+    """False: whoever calls is told at once that the server has too much to do, and paces itself."""
     name_ttl_s: float = 30.0
     """How long the served model's name is believed: SGLang only echoes the name that it is asked for."""
 
@@ -158,6 +160,8 @@ class ModelClient:
         if isinstance(error, Strike):
             return True
         if isinstance(error, Misconfigured) or not isinstance(error, ModelUnavailable):
+            return False
+        if isinstance(error, Busy) and not self._config.retry_busy:
             return False
         if not isinstance(error, Busy) or error.retry_after_s == 0:
             return True

@@ -1,7 +1,8 @@
 """Ranker and summarizer behind a model server, and their choice by URL.
 
 `http://host:port` and `https://host:port` name a server of ours or an SGLang, and need the tokenizer of the
-checkpoint that it serves (token ids are sent, never text); `instant:` names the stand-ins without a model.
+checkpoint that it serves (token ids are sent, never text); `instant:` names the stand-ins without a model (`instant:2`: the
+summarizer as generation 2).
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ def open_summarizer(
     url: str, tokenizer: Path | None = None, config: ClientConfig | None = None
 ) -> Summarizer:
     """The summarizer at a URL; raises ConfigError for one that names none."""
-    if url == "instant:":
-        return InstantSummarizer()
+    scheme, _, generation = url.partition(":")
+    if scheme == "instant" and (not generation or (generation.isascii() and generation.isdigit())):
+        return InstantSummarizer(f"instant@{generation or 1}")
     return HttpSummarizer(url, *_checked(url, tokenizer, config))
 
 

@@ -55,7 +55,9 @@ def first_words(text: str, words: int = INSTANT_WORDS) -> str:
 class InstantSummarizer:
     """The stand-in without a model: the first words, at once, always the same."""
 
-    model = "instant@1"
+    def __init__(self, model: str = "instant@1") -> None:
+        """`model`: the name in its answers, whose number is the generation."""
+        self.model = model
 
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
         """See `Summarizer`; lengths are in words, and the deadline is never near."""

@@ -66,7 +66,11 @@ class Versioner:
 
 def parse_line(line: bytes | str) -> ParsedEvent:
     """One event or posting; raises EventError, whose message names the field."""
-    row = _object(line)
+    return parse_row(parse_object(line))
+
+
+def parse_row(row: dict[str, Any]) -> ParsedEvent:
+    """One event or posting from its JSON object; raises EventError, whose message names the field."""
     if "op" not in row:
         return ParsedEvent(
             posting_id=_identifier(row.get("id"), "id"),
@@ -125,7 +129,7 @@ def read_searches(source: Path | str | BinaryIO) -> list[SavedSearch]:
     searches = []
     for number, line in _lines(source):
         try:
-            searches.append(parse_search(_object(line)))
+            searches.append(parse_search(parse_object(line)))
         except EventError as error:
             raise EventError(f"line {number}: {error}") from error
     return searches
@@ -147,7 +151,8 @@ def instant_us(value: Any, name: str) -> int:
     return instant
 
 
-def _object(line: bytes | str) -> dict[str, Any]:
+def parse_object(line: bytes | str) -> dict[str, Any]:
+    """The JSON object on one line; raises EventError."""
     try:
         row = json.loads(line.decode("utf-8-sig") if isinstance(line, bytes) else line)
     except (ValueError, RecursionError) as error:

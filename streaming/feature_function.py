@@ -13,9 +13,9 @@ from pyflink.table import FunctionContext
 from pyflink.table.udf import ScalarFunction
 
 from pipeline.featurize import OutcomeRow, SourceRow
+from pipeline.outages import outlast
 from schemas.records import Outcome
 from streaming.feature_worker import FeatureWorker, WorkerSettings
-from streaming.outages import outlast
 from streaming.outcome_rows import columns
 from streaming.process import quiet_clients
 

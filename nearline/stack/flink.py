@@ -12,9 +12,9 @@ from nearline.stack.component import HTTP, Component, Submission, answers
 from nearline.stack.jars import connector
 from nearline.stack.settings import StackSettings
 from nearline.stack.tools import java_home
+from pipeline.pyfiles import build_zip
 from schemas.errors import ConfigError
 from streaming.feature_settings import JOB_NAME
-from streaming.pyfiles import build_zip
 
 _DONE = {"FINISHED", "FAILED", "CANCELED"}
 
@@ -102,7 +102,7 @@ def _slots(settings: StackSettings) -> int:
 
 def _flink_run(settings: StackSettings) -> tuple[str, ...]:
     home = settings.home.resolve()
-    zipped = build_zip(home / "pyfiles.zip")
+    zipped = build_zip(home / "pyfiles.zip", "streaming")
     flink, python = str(flink_home() / "bin" / "flink"), sys.executable
     return (
         *(flink, "run", "-d", "-m", f"127.0.0.1:{settings.port('flink')}"),

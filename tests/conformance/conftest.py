@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.base import Clock, KeyValue, open_store
+from storage.overlay import Overlay
 from tests.conformance.couchbase_server import CouchbaseServer, empty
 
 
@@ -40,10 +41,18 @@ class Backend:
             store.close()
 
 
-LOCAL: dict[str, Callable[[Path], str]] = {
-    "memory": lambda _: "memory:",
-    "lmdb-commit": lambda path: f"lmdb://{path}/store?sync=commit",
-    "lmdb-os": lambda path: f"lmdb://{path}/store?sync=os",
+class OverlayBackend(Backend):
+    """An empty store under a sheet of glass."""
+
+    def open(self, clock: Clock | None = None) -> KeyValue:
+        return Overlay(Backend.open(self, clock), clock or self.clock)
+
+
+LOCAL: dict[str, Callable[[Path], Backend]] = {
+    "memory": lambda _: Backend("memory:"),
+    "overlay": lambda _: OverlayBackend("memory:"),
+    "lmdb-commit": lambda path: Backend(f"lmdb://{path}/store?sync=commit"),
+    "lmdb-os": lambda path: Backend(f"lmdb://{path}/store?sync=os"),
 }
 #: What a back end does not do, by test; each with its reason.
 NOT_ATOMIC = "a bulk write of Couchbase is atomic key by key"
@@ -87,7 +96,7 @@ def _backend(request: pytest.FixtureRequest, folder: Path) -> Backend:
     if reason := LACKS.get(request.param, {}).get(test):
         pytest.skip(f"{request.param}: {reason}")
     if request.param in LOCAL:
-        return Backend(LOCAL[request.param](folder))
+        return LOCAL[request.param](folder)
     url = request.getfixturevalue("couchbase_url")
     empty(url)
     return Backend(url)

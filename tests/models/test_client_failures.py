@@ -1,5 +1,6 @@
 import socket
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from fastapi.responses import JSONResponse
 from models.client import ClientConfig
 from models.remote import HttpRanker, HttpSummarizer
 from models.summarizer import Rejected, Summary, Unavailable
+from pipeline.pace import Pace, PacedSummarizer
 from schemas.errors import ModelRejected, ModelUnavailable
 from tests.models.running import free_port, running
 from tests.models.scripted import FAST, POISON, Reply, Scripted, is_poison, item, items, status
@@ -20,6 +22,30 @@ def test_a_busy_server_is_asked_again(server: tuple[Scripted, str], opened: Any,
     scripted.replies = {"/v1/score": [status(code), status(code)]}
     assert opened(HttpRanker, url).score_many("nurse", items(1), 5.0) == [0.25]
     assert scripted.count("/v1/score") == 3
+
+
+def test_a_caller_that_paces_itself_learns_at_once_that_the_server_is_busy(
+    server: tuple[Scripted, str], opened: Any
+) -> None:
+    scripted, url = server
+    scripted.replies = {"/v1/completions": [status(429, retry_after="3")]}
+    told = opened(HttpSummarizer, url, replace(FAST, retry_busy=False)).summarize_many(["a posting"], 5.0)
+    assert isinstance(told[0], Unavailable)
+    assert told[0].retry_after_s == 3.0
+    assert scripted.count("/v1/completions") == 1
+
+
+def test_a_paced_summarizer_gets_all_from_a_server_that_is_busy_for_a_while(
+    server: tuple[Scripted, str], opened: Any
+) -> None:
+    scripted, url = server
+    scripted.replies = {"/v1/completions": [status(429), status(503), status(429)]}
+    pace = Pace(in_flight=2)
+    inner = opened(HttpSummarizer, url, replace(FAST, retry_busy=False, concurrency=2))
+    answers = PacedSummarizer(inner, pace).summarize_many([f"posting {n}" for n in range(12)], 30.0)
+    assert all(isinstance(answer, Summary) for answer in answers)
+    assert scripted.most_running <= 2
+    assert pace.share < 1
 
 
 def test_retry_after_is_waited_for(server: tuple[Scripted, str], opened: Any) -> None:

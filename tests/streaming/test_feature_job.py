@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.pyfiles import SHARED, build_zip
 from schemas.errors import ConfigError
 from streaming.feature_settings import FeatureJobSettings, check_store, parse
 from streaming.feature_worker import FeatureWorker
 from streaming.kafka_settings import KafkaSettings
-from streaming.pyfiles import ROOTS, build_zip
 from streaming.topics import DLQ
 
 ARGS = ("--bootstrap", "k:1", "--store", "lmdb:///s", "--summarizer", "instant:")
@@ -89,7 +89,7 @@ def test_a_summarizer_that_cannot_work_is_named_before_anything_is_opened(url: s
 
 @pytest.mark.timeout(60)
 def test_the_zip_alone_gives_a_worker_its_code_and_its_contracts(tmp_path: Path) -> None:
-    archive = build_zip(tmp_path / "pyfiles.zip")
+    archive = build_zip(tmp_path / "pyfiles.zip", "streaming")
     code = (
         "import streaming.feature_worker, schemas.codec as c\n"
         "from schemas.records import Op, PostingUpdate\n"
@@ -106,7 +106,7 @@ def test_the_zip_alone_gives_a_worker_its_code_and_its_contracts(tmp_path: Path)
 
 
 def test_the_zip_holds_no_weights_and_is_the_same_for_the_same_sources(tmp_path: Path) -> None:
-    first, second = build_zip(tmp_path / "a.zip"), build_zip(tmp_path / "b.zip")
+    first, second = build_zip(tmp_path / "a.zip", "streaming"), build_zip(tmp_path / "b.zip", "streaming")
     assert first.read_bytes() == second.read_bytes()
     with zipfile.ZipFile(first) as archive:
         assert {Path(name).suffix for name in archive.namelist()} == {".py", ".avsc"}
@@ -114,5 +114,5 @@ def test_the_zip_holds_no_weights_and_is_the_same_for_the_same_sources(tmp_path:
 
 def test_no_installed_distribution_owns_one_of_our_root_names() -> None:
     owners = packages_distributions()
-    roots = (*ROOTS, "batch", "training", "nearline", "benchmarks")
+    roots = (*SHARED, "streaming", "batch", "training", "nearline", "benchmarks")
     assert {root: set(owners.get(root, [])) - {OURS} for root in roots} == {root: set() for root in roots}

@@ -1,6 +1,7 @@
 """Waiting an outage out where it is met, instead of failing (see the decision record on outages in the feature job)."""
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -21,19 +22,24 @@ def outlast(
     action: Callable[[], Result],
     *,
     max_backoff_s: float,
+    patience_s: float = math.inf,
     sleep: Callable[[float], object] = time.sleep,
     spread: Callable[[], float] = lambda: random.uniform(0.8, 1.0),
 ) -> Result:
-    """Repeat `action` until no outage stops it, pausing 1 s, then 2 s, ... up to `max_backoff_s`; never gives up.
+    """Repeat `action` until no outage stops it, pausing 1 s, then 2 s, ... up to `max_backoff_s`; gives up after `patience_s` of pauses in a row.
 
-    `action` must be safe to repeat. Each failed attempt is logged; any error but an outage is raised.
+    `action` must be safe to repeat. Each failed attempt is logged; any error but an outage is raised, and so is the
+    outage when patience ends.
     """
-    backoff_s = FIRST_BACKOFF_S
+    backoff_s, paused_s = FIRST_BACKOFF_S, 0.0
     while True:
         try:
             return action()
         except OUTAGES as error:
+            if paused_s >= patience_s:
+                raise
             pause_s = min(max_backoff_s, backoff_s) * spread()
             log.warning("%s: %s; again in %.1f s", type(error).__name__, error, pause_s)
         sleep(pause_s)
+        paused_s += pause_s
         backoff_s = 2 * min(max_backoff_s, backoff_s)

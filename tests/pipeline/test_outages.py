@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pipeline.outages import outlast
 from schemas.errors import (
     ConfigError,
     ModelRejected,
@@ -14,7 +15,6 @@ from schemas.errors import (
     StoreUnavailable,
     ValueTooLarge,
 )
-from streaming.outages import outlast
 
 
 def failing(times: int, error: Exception) -> Callable[[], str]:

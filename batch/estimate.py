@@ -1,0 +1,58 @@
+"""What a backfill would cost: the same work over a store that is not written, with a summarizer that only counts."""
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+from batch.catalog import Split
+from batch.readers import read_rows
+from batch.rows import BadRow, parse
+from batch.settings import BackfillSettings
+from models.prompts import SUMMARY_MAX_TOKENS, Prompter, summarizer_input
+from models.summarizer import ModelFailure, Summarizer, Summary
+
+#: Tokens of English text to a word, where no tokenizer is given.
+TOKENS_A_WORD = 4 / 3
+SAMPLE_TEXTS = 32
+
+
+class Counting:
+    """A summarizer that makes no summary: it counts its input's tokens, and says how long a summary may become."""
+
+    def __init__(self, settings: BackfillSettings, generation: int) -> None:
+        """Raises ConfigError for a folder without a tokenizer."""
+        folder = settings.tokenizer_dir
+        self._prompter = Prompter.from_dir(Path(folder)) if folder else None
+        self._model = f"estimate@{generation}"
+
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+        """See `Summarizer`."""
+        del deadline_s
+        return [
+            Summary(text="", tokens=SUMMARY_MAX_TOKENS, input_tokens=tokens, model=self._model)
+            for tokens in self._lengths(texts)
+        ]
+
+    def _lengths(self, texts: Sequence[str]) -> list[int]:
+        if self._prompter is None:
+            return [round(TOKENS_A_WORD * len(text.split())) for text in texts]
+        return self._prompter.count_many(texts)
+
+
+def measured_rate(
+    summarizer: Summarizer,
+    split: Split,
+    deadline_s: float,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> float:
+    """Summaries a second over the catalog's first texts; 0 where nothing was summarized."""
+    events = [parse(row) for row in islice(read_rows(split), SAMPLE_TEXTS)]
+    texts = [
+        summarizer_input(event.posting.title, event.posting.description)
+        for event in events
+        if not isinstance(event, BadRow) and event.posting is not None
+    ]
+    began = monotonic()
+    made = sum(isinstance(answer, Summary) for answer in summarizer.summarize_many(texts, deadline_s))
+    return made / max(1e-6, monotonic() - began)

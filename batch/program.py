@@ -1,0 +1,33 @@
+"""The driver's program of `spark-submit`: reads its command line, runs the backfill on the session it was given."""
+
+import logging
+import sys
+
+from pyspark.sql import SparkSession
+
+from batch.backfill import backfill
+from batch.settings import from_argv
+from batch.spark import SparkEngine, session
+from schemas.errors import NearlineError
+
+
+def main() -> None:
+    """Exit status 1 and one line for an error of ours; the report's figures go to standard output."""
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        settings = from_argv(sys.argv[1:], prog="spark-submit ... program.py", description=__doc__)
+        engine = SparkEngine(
+            lambda: session(SparkSession.builder, settings.parallelism), settings.parallelism
+        )
+        report = backfill(settings, engine, _tell)
+    except NearlineError as error:
+        sys.exit(f"backfill: {error}")
+    sys.stdout.buffer.write(report.to_json())
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()

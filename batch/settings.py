@@ -1,0 +1,117 @@
+"""Settings of a backfill: one frozen value, its command line, and what of it each task is told."""
+
+import argparse
+import types
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
+from typing import Any, get_args, get_origin, get_type_hints
+
+from schemas.errors import ConfigError
+
+LOCAL_STORES = ("lmdb:", "memory:")
+
+
+class Mode(StrEnum):
+    """Which postings of the catalog are worked on."""
+
+    ALL = "all"
+    MISSING = "missing"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillSettings:
+    """Settings of a backfill; ConfigError names one that cannot work.
+
+    `catalog`: files, folders, globs or URIs. `state`: the folder (or URI) that remembers progress. `sample`: the part
+    of the postings, by their ids. `parallelism` tasks share `concurrency` calls in flight and `rate_per_s` summaries
+    (0: no limit). `chunk_rows` rows are one call of featurize. `patience_s`: how long an outage is waited out.
+    """
+
+    catalog: tuple[str, ...]
+    store_url: str
+    summarizer_url: str = "instant:"
+    tokenizer_dir: str = ""
+    mode: Mode = Mode.ALL
+    sample: float = 1.0
+    dry_run: bool = False
+    assume_rate_per_s: float = 0.0
+    state: str = "build/backfill"
+    report: str = ""
+    dead_letters: str = ""
+    parallelism: int = 2
+    chunk_rows: int = 500
+    split_mib: int = 32
+    concurrency: int = 16
+    rate_per_s: float = 0.0
+    deadline_s: float = 300.0
+    patience_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        if not self.catalog:
+            raise ConfigError("no catalog: name a file, a folder or a glob of postings")
+        for name in ("parallelism", "chunk_rows", "split_mib", "concurrency", "deadline_s"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
+        for name in ("rate_per_s", "assume_rate_per_s", "patience_s"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        if not 0 < self.sample <= 1:
+            raise ConfigError(f"sample must be above 0 and at most 1, not {self.sample}")
+        if self.concurrency < self.parallelism:
+            raise ConfigError(
+                f"concurrency {self.concurrency} is less than parallelism {self.parallelism}: "
+                "each task needs at least one call; run fewer tasks"
+            )
+        if self.store_url.startswith("memory:") and not self.dry_run:
+            raise ConfigError(
+                "a memory: store is gone when the backfill ends: give lmdb:///folder or couchbase://"
+            )
+
+    def check_master(self, master: str) -> None:
+        """ConfigError when the store or the progress lives on one machine and Spark's workers do not."""
+        # workers of a master on loopback are on this machine too
+        if master.startswith(("local", "spark://127.0.0.1:", "spark://localhost:")):
+            return
+        if self.store_url.startswith(LOCAL_STORES):
+            raise ConfigError(
+                f"store {self.store_url} lives on one machine, but Spark's master is {master}: "
+                "give a store that every worker reaches, such as couchbase://"
+            )
+
+
+def to_argv(settings: BackfillSettings) -> list[str]:
+    """The command line that says what differs from the defaults; `from_argv` reads it."""
+    argv: list[str] = []
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.name == "catalog" or value == field.default:
+            continue
+        argv.append(_flag(field.name))
+        if value is not True:
+            argv.append(str(value))
+    return [*argv, *settings.catalog]
+
+
+def from_argv(argv: Sequence[str], **parser: Any) -> BackfillSettings:
+    """The settings that a command line asks for; argparse ends the process for a bad one. Raises ConfigError."""
+    arguments = argparse.ArgumentParser(**parser)
+    kinds = get_type_hints(BackfillSettings)
+    for field in fields(BackfillSettings):
+        kind, given = kinds[field.name], field.default is not MISSING
+        if get_origin(kind) is tuple:
+            arguments.add_argument(field.name, nargs="+", type=get_args(kind)[0])
+        elif kind is bool:
+            arguments.add_argument(_flag(field.name), dest=field.name, action="store_true")
+        else:
+            default = field.default if given else None
+            arguments.add_argument(
+                _flag(field.name), dest=field.name, type=kind, default=default, required=not given
+            )
+    found: types.SimpleNamespace = arguments.parse_args(argv, types.SimpleNamespace())
+    return BackfillSettings(**{**vars(found), "catalog": tuple(found.catalog)})
+
+
+def _flag(name: str) -> str:
+    return "--" + name.removesuffix("_url").replace("_", "-")

@@ -1,0 +1,96 @@
+"""The two Spark jobs of a backfill, and the session that runs them: the only module here that imports PySpark's engine."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession, functions
+
+import schemas.errors
+from batch.catalog import Split
+from batch.engine import dealt
+from batch.survey import Place
+from batch.tasks import DONE_DDL, PLACES_DDL, Survey, Work
+from batch.worker import Task
+from schemas.errors import NearlineError
+
+#: Attempts of a task on this machine: a worker that dies is replaced, and goes on from the ledger.
+LOCAL_ATTEMPTS = 4
+_OURS = re.compile(r"schemas\.errors\.(\w+): (.*)")
+
+
+def local_session(parallelism: int, memory: str = "512m") -> SparkSession:
+    """Spark on this machine, small: the work is done in its Python workers, which PYSPARK_PYTHON and JAVA_HOME name."""
+    builder: Any = SparkSession.builder
+    root = str(Path(__file__).parents[1])
+    for name, value in {
+        "spark.driver.memory": memory,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{root}/batch/log4j2.properties",
+        "spark.ui.showConsoleProgress": "false",
+        # the workers import what the driver imported
+        "spark.executorEnv.PYTHONPATH": root,
+    }.items():
+        builder = builder.config(name, value)
+    return session(builder.master(f"local[{parallelism},{LOCAL_ATTEMPTS}]"), parallelism)
+
+
+def session(builder: Any, parallelism: int) -> SparkSession:
+    """A session with what the work relies on."""
+    return (
+        builder.appName("nearline-backfill")
+        # a second attempt beside the first would ask the model server twice
+        .config("spark.speculation", "false")
+        .config("spark.sql.shuffle.partitions", str(parallelism))
+        .config("spark.sql.adaptive.enabled", "false")
+        .getOrCreate()
+    )
+
+
+class SparkEngine:
+    """See `Engine`; the session is opened when it is first needed."""
+
+    def __init__(self, open_session: Callable[[], SparkSession], parallelism: int) -> None:
+        self._open_session, self._parallelism = open_session, parallelism
+
+    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, list[Place]]]:
+        """See `Engine`."""
+        groups = dealt(splits, self._parallelism)
+        places = self._mapped(Survey(groups=groups, run=run), len(groups), PLACES_DDL)
+        listed = functions.collect_list(functions.struct("split", "number", "instant_us", "line"))
+        found = places.groupBy("id").agg(listed.alias("places")).where("size(places) > 1")
+        try:
+            for row in found.toLocalIterator():
+                yield row["id"], [Place(*place) for place in row["places"]]
+        except (Py4JError, PySparkException) as error:
+            _raise(error)
+
+    def work(self, splits: Sequence[Split], task: Task) -> None:
+        """See `Engine`."""
+        groups = dealt(splits, self._parallelism)
+        try:
+            self._mapped(Work(groups=groups, task=task), len(groups), DONE_DDL).collect()
+        except (Py4JError, PySparkException) as error:
+            _raise(error)
+
+    def _mapped(self, function: Survey | Work, partitions: int, schema: str) -> Any:
+        # a bound method is pickled with its instance, by reference to its module
+        rows = self._open_session().range(0, partitions, 1, partitions)
+        return rows.mapInArrow(function.__call__, schema)
+
+
+def _raise(error: Exception) -> NoReturn:
+    """The worker's own error, if it was one of ours: Spark wraps it in a page of traces."""
+    found = _OURS.findall(str(error))
+    if not found:
+        raise error
+    name, message = found[-1]
+    kind = getattr(schemas.errors, name, NearlineError)
+    raise kind(
+        f"{message.strip()}; nothing is lost: the same command goes on where this one stopped"
+    ) from error

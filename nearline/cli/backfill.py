@@ -1,0 +1,222 @@
+"""`nearline backfill CATALOG` and `nearline backfill submit`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from batch.report import Report
+from batch.settings import BackfillSettings, Mode
+from batch.submit import command, printed, ship
+from nearline.cli import options
+from nearline.stack.tools import java_home
+from schemas.errors import ConfigError
+from storage.couchbase_url import with_login
+
+_DEFAULTS = BackfillSettings(catalog=("-",), store_url="-")
+_SHIPPED_TOKENIZER = options.CHECKPOINTS / "summarizer-tiny"
+
+
+class _RunByDefault(TyperGroup):
+    """`nearline backfill CATALOG` means `nearline backfill run CATALOG`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, "--help"}:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_RunByDefault, no_args_is_help=True, help="Fill a store from a catalog, with Spark.")
+
+Catalog = Annotated[
+    list[str],
+    typer.Argument(help="Postings: files, folders or globs; Parquet, Avro, JSON Lines, plain or .gz."),
+]
+Store = Annotated[str | None, typer.Option(help="Store URL; default: the local stack's store.")]
+ModeOption = Annotated[
+    Mode,
+    typer.Option(
+        help="`all`; `missing`: postings that the store does not have; `stale`: those with another text than the "
+        "catalog's, or a summary of an older generation."
+    ),
+]
+Summarizer = Annotated[str, typer.Option(help="Model server's URL, or `instant:` (no model).")]
+Tokenizer = Annotated[
+    Path | None,
+    typer.Option(help="The summarizer's checkpoint, to cut texts by its tokens; default: the shipped one."),
+]
+Sample = Annotated[float, typer.Option(help="The part of the postings to work on, by their ids.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Write nothing: say how many summaries, tokens and hours.")
+]
+AssumeRate = Annotated[
+    float,
+    typer.Option("--rate", help="With --dry-run: summaries a second; default: measured on a few texts."),
+]
+ReportFile = Annotated[str, typer.Option(help="Where the closing report goes, as JSON.")]
+State = Annotated[
+    str, typer.Option(help="Folder (or URI) that remembers progress; the same command goes on there.")
+]
+DeadLetters = Annotated[
+    str, typer.Option(help="Folder of the dead letters; default: inside the run's folder.")
+]
+Parallelism = Annotated[int, typer.Option(help="Tasks at a time.")]
+Concurrency = Annotated[int, typer.Option(help="Calls to the model server in flight, over all tasks.")]
+MaxRate = Annotated[float, typer.Option(help="Summaries a second over all tasks; 0 = no limit.")]
+ChunkRows = Annotated[int, typer.Option(help="Rows that are read, written and counted at once.")]
+Patience = Annotated[float, typer.Option(help="Seconds that an outage is waited out.")]
+
+
+@app.command(hidden=True)
+def run(
+    catalog: Catalog,
+    store: Store = None,
+    mode: ModeOption = _DEFAULTS.mode,
+    summarizer: Summarizer = _DEFAULTS.summarizer_url,
+    tokenizer: Tokenizer = None,
+    sample: Sample = _DEFAULTS.sample,
+    *,
+    dry_run: DryRun = False,
+    rate: AssumeRate = _DEFAULTS.assume_rate_per_s,
+    report: ReportFile = _DEFAULTS.report,
+    state: State = _DEFAULTS.state,
+    dead_letters: DeadLetters = _DEFAULTS.dead_letters,
+    parallelism: Parallelism = _DEFAULTS.parallelism,
+    concurrency: Concurrency = _DEFAULTS.concurrency,
+    max_rate: MaxRate = _DEFAULTS.rate_per_s,
+    chunk_rows: ChunkRows = _DEFAULTS.chunk_rows,
+    patience_s: Patience = _DEFAULTS.patience_s,
+    home: options.Home = None,
+) -> None:
+    """Fill a store from a catalog on this machine; killed, the same command goes on where it was."""
+    settings = BackfillSettings(
+        catalog=tuple(map(_shared, catalog)),
+        store_url=with_login(store or options.running_stack(home).store_url, os.environ),
+        summarizer_url=summarizer,
+        tokenizer_dir=_tokenizer(summarizer, tokenizer),
+        mode=mode,
+        sample=sample,
+        dry_run=dry_run,
+        assume_rate_per_s=rate,
+        report=_shared(report),
+        state=_shared(state),
+        dead_letters=_shared(dead_letters),
+        parallelism=parallelism,
+        concurrency=concurrency,
+        rate_per_s=max_rate,
+        chunk_rows=chunk_rows,
+        patience_s=patience_s,
+    )
+    console = Console()
+    show(_here(settings, console), console)
+
+
+@app.command()
+def submit(
+    catalog: Catalog,
+    master: Annotated[
+        str, typer.Option(help="local[N], spark://host:port, yarn or k8s://https://host:port.")
+    ],
+    store: Annotated[str, typer.Option(help="Store URL that every worker reaches.")],
+    mode: ModeOption = _DEFAULTS.mode,
+    summarizer: Summarizer = _DEFAULTS.summarizer_url,
+    tokenizer: Annotated[
+        str, typer.Option(help="The summarizer's checkpoint, where every worker has it.")
+    ] = "",
+    sample: Sample = _DEFAULTS.sample,
+    *,
+    dry_run: DryRun = False,
+    rate: AssumeRate = _DEFAULTS.assume_rate_per_s,
+    report: ReportFile = _DEFAULTS.report,
+    state: State = _DEFAULTS.state,
+    dead_letters: DeadLetters = _DEFAULTS.dead_letters,
+    parallelism: Parallelism = _DEFAULTS.parallelism,
+    concurrency: Concurrency = _DEFAULTS.concurrency,
+    max_rate: MaxRate = _DEFAULTS.rate_per_s,
+    chunk_rows: ChunkRows = _DEFAULTS.chunk_rows,
+    patience_s: Patience = _DEFAULTS.patience_s,
+    conf: Annotated[
+        list[str] | None, typer.Option(help="A Spark setting, NAME=VALUE; may be repeated.")
+    ] = None,
+    pyfiles: Annotated[Path, typer.Option(help="Where the zip of our code is built.")] = Path(
+        "build/backfill.zip"
+    ),
+    only_print: Annotated[
+        bool, typer.Option("--print", help="Print the spark-submit command instead.")
+    ] = False,
+) -> None:
+    """Run the backfill by `spark-submit` on any Spark master; options after --conf NAME=VALUE reach Spark."""
+    settings = BackfillSettings(
+        catalog=tuple(map(_shared, catalog)),
+        store_url=store,
+        summarizer_url=summarizer,
+        tokenizer_dir=tokenizer,
+        mode=mode,
+        sample=sample,
+        dry_run=dry_run,
+        assume_rate_per_s=rate,
+        report=_shared(report),
+        state=_shared(state),
+        dead_letters=_shared(dead_letters),
+        parallelism=parallelism,
+        concurrency=concurrency,
+        rate_per_s=max_rate,
+        chunk_rows=chunk_rows,
+        patience_s=patience_s,
+    )
+    line = command(settings, master, str(ship(pyfiles)), conf=_conf(conf or []))
+    if only_print:
+        typer.echo(printed(line))
+        return
+    env = os.environ | {"JAVA_HOME": str(java_home()), "PYSPARK_PYTHON": sys.executable}
+    raise typer.Exit(subprocess.run(line, env=env, check=False).returncode)
+
+
+def _conf(pairs: list[str]) -> dict[str, str]:
+    """ConfigError for what is no NAME=VALUE."""
+    split = [pair.partition("=") for pair in pairs]
+    for name, sign, _ in split:
+        if not sign:
+            raise ConfigError(f"--conf {name}: give NAME=VALUE")
+    return {name: value for name, _, value in split}
+
+
+def _shared(address: str) -> str:
+    """A path means the same folder wherever the driver runs; none stays none."""
+    return address if "://" in address or not address else str(Path(address).resolve())
+
+
+def _here(settings: BackfillSettings, console: Console) -> Report:
+    """A backfill by Spark in this process's children. ConfigError without Java or PySpark."""
+    # PySpark reads these two nowhere else
+    os.environ |= {"JAVA_HOME": str(java_home()), "PYSPARK_PYTHON": sys.executable}
+    try:
+        from batch.backfill import backfill  # noqa: PLC0415
+        from batch.spark import SparkEngine, local_session  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{error.name} is not installed: pip install 'nearline-job-search[spark]'"
+        ) from error
+    return backfill(
+        settings,
+        SparkEngine(lambda: local_session(settings.parallelism), settings.parallelism),
+        lambda line: console.print(line, highlight=False, soft_wrap=True),
+    )
+
+
+def show(report: Report, console: Console) -> None:
+    """Print what the run came to."""
+    for name, value in report.figures().items():
+        if name not in {"outcomes", "catalog"}:
+            console.print(f"{name:24} {value}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _tokenizer(summarizer: str, given: Path | None) -> str:
+    if given is not None:
+        return str(given.resolve())
+    return "" if summarizer.startswith("instant:") else str(_SHIPPED_TOKENIZER)

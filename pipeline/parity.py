@@ -1,0 +1,71 @@
+"""Two stores posting by posting: what a stream made beside what a backfill made."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import groupby, islice
+from operator import itemgetter
+
+from schemas.records import FeatureRecord
+from storage.features import FeatureStore
+
+_FIELDS = [field.name for field in fields(FeatureRecord) if field.name != "posting_id"]
+#: Texts are read for this many postings at once.
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that differs; field `posting` where one store does not have it, `text` for the raw text."""
+
+    posting_id: str
+    field: str
+    left: object
+    right: object
+
+
+@dataclass(slots=True)
+class Compared:
+    """How many postings were looked at, and how many of them differ."""
+
+    postings: int = 0
+    different: int = 0
+
+
+def compare(left: FeatureStore, right: FeatureStore, compared: Compared) -> Iterator[Difference]:
+    """Every field that differs, in the order of the ids' bytes; `compared` counts along. Raises as the stores do.
+
+    Both stores have to stand still: what is written meanwhile may be seen in one of them only.
+    """
+    pairs = _pairs(left.scan(), right.scan())
+    while page := list(islice(pairs, PAGE)):
+        ids = [posting_id for posting_id, _, _ in page]
+        texts = zip(left.texts(ids), right.texts(ids), strict=True)
+        for (posting_id, a, b), (left_text, right_text) in zip(page, texts, strict=True):
+            found = differences(posting_id, a, b)
+            if a is not None and b is not None and left_text != right_text:
+                found.append(Difference(posting_id, "text", left_text, right_text))
+            compared.postings += 1
+            compared.different += bool(found)
+            yield from found
+
+
+def differences(posting_id: str, left: FeatureRecord | None, right: FeatureRecord | None) -> list[Difference]:
+    """The fields in which two records of one posting differ."""
+    if left is None or right is None:
+        return [Difference(posting_id, "posting", left is not None, right is not None)]
+    if left == right:
+        return []
+    pairs = [(name, getattr(left, name), getattr(right, name)) for name in _FIELDS]
+    return [Difference(posting_id, name, a, b) for name, a, b in pairs if a != b]
+
+
+def _pairs(
+    left: Iterator[FeatureRecord], right: Iterator[FeatureRecord]
+) -> Iterator[tuple[str, FeatureRecord | None, FeatureRecord | None]]:
+    """Both scans side by side, by id; a side without the posting is None."""
+    sides = [((r.posting_id.encode(), 0, r) for r in left), ((r.posting_id.encode(), 1, r) for r in right)]
+    merged = heapq.merge(*sides, key=itemgetter(0, 1))
+    for key, group in groupby(merged, key=itemgetter(0)):
+        found = {side: record for _, side, record in group}
+        yield key.decode(), found.get(0), found.get(1)
