@@ -10,7 +10,7 @@ URL ?=
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit integration test-couchbase faults soak bench up down status constraints train clean
+.PHONY: help setup demo test lint unit integration test-couchbase faults bench up down status constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,7 +49,7 @@ integration: setup  ## tests on a real broker, a real Flink cluster, real proces
 test-couchbase: setup  ## the suite of every store on a Couchbase: URL=couchbase://... (it is emptied), else its test server
 	$(BIN)/pytest -q -k couchbase tests/conformance $(if $(URL),--couchbase "$(URL)",tests/integration/test_couchbase.py)
 
-faults: setup  ## kill -9 every component at seeded moments in the middle of replays (about an hour)
+faults: setup  ## kill -9 every component at seeded moments in the middle of replays (about two hours)
 	$(BIN)/pytest -q -m faults --timeout=7200
 
 bench: setup  ## measure, side by side with peers; tables and plots into docs/benchmarks

@@ -66,6 +66,8 @@ def down(home: Path, timeout_s: float = 90.0) -> int:
     if supervisor is not None:
         supervisor.terminate()
         psutil.wait_procs([supervisor], timeout=timeout_s)
+    # takes note of those that have ended
+    _DETACHED[:] = [handle for handle in _DETACHED if handle.poll() is None]
     return processes.reap(home)
 
 

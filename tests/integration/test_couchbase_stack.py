@@ -9,7 +9,7 @@ from nearline.stack import daemon, processes
 from nearline.stack.settings import StackSettings
 from tests.integration.test_stack import check_replay_with_kills, nearline
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The whole local stack: the sample goes in, features and alerts come out, parts die in between, nothing is left."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -39,6 +40,7 @@ def stack(stack_settings: StackSettings) -> Iterator[StackSettings]:
     left = daemon.down(home)
     still = processes.marked(home)
     assert (left, still) == (0, []), "down leaves nothing to kill and nothing running"
+    shutil.rmtree(home)
 
 
 def nearline(stack: StackSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
