@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from itertools import groupby, islice
 from operator import itemgetter
 
+from schemas.keys import feature_key
 from schemas.records import FeatureRecord
 from storage.features import FeatureStore
 
@@ -33,7 +34,7 @@ class Compared:
 
 
 def compare(left: FeatureStore, right: FeatureStore, compared: Compared) -> Iterator[Difference]:
-    """Every field that differs, in the order of the ids' bytes; `compared` counts along. Raises as the stores do.
+    """Every field that differs, in the order of the store's keys; `compared` counts along. Raises as the stores do.
 
     Both stores have to stand still: what is written meanwhile may be seen in one of them only.
     """
@@ -63,9 +64,12 @@ def differences(posting_id: str, left: FeatureRecord | None, right: FeatureRecor
 def _pairs(
     left: Iterator[FeatureRecord], right: Iterator[FeatureRecord]
 ) -> Iterator[tuple[str, FeatureRecord | None, FeatureRecord | None]]:
-    """Both scans side by side, by id; a side without the posting is None."""
-    sides = [((r.posting_id.encode(), 0, r) for r in left), ((r.posting_id.encode(), 1, r) for r in right)]
-    merged = heapq.merge(*sides, key=itemgetter(0, 1))
-    for key, group in groupby(merged, key=itemgetter(0)):
+    """Both scans side by side, by their keys' order; a side without the posting is None."""
+    merged = heapq.merge(_keyed(left, 0), _keyed(right, 1), key=itemgetter(0, 1))
+    for _, group in groupby(merged, key=itemgetter(0)):
         found = {side: record for _, side, record in group}
-        yield key.decode(), found.get(0), found.get(1)
+        yield next(iter(found.values())).posting_id, found.get(0), found.get(1)
+
+
+def _keyed(records: Iterator[FeatureRecord], side: int) -> Iterator[tuple[bytes, int, FeatureRecord]]:
+    return ((feature_key(record.posting_id), side, record) for record in records)

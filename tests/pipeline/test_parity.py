@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
 from pipeline.parity import Compared, Difference, compare, differences
+from schemas.keys import feature_key
 from schemas.records import Op, PostingUpdate
 from storage.features import FeatureStore, FeatureWrite, RawText
 from tests.pipeline.builders import content, feature, memory_kv, rows, update
@@ -27,13 +28,13 @@ def test_each_field_that_differs_is_named_with_both_values() -> None:
 
 
 @given(left=st.sets(st.text(min_size=1, max_size=3)), right=st.sets(st.text(min_size=1, max_size=3)))
-def test_postings_of_one_store_alone_are_named_in_the_order_of_their_ids(
+def test_postings_of_one_store_alone_are_named_in_the_order_of_their_keys(
     left: set[str], right: set[str]
 ) -> None:
     stores = [store_of(*[update(i, 1, Op.CLOSE) for i in ids]) for ids in (left, right)]
     compared = Compared()
     found = list(compare(stores[0], stores[1], compared))
-    assert [d.posting_id for d in found] == sorted(left ^ right, key=str.encode)
+    assert [d.posting_id for d in found] == sorted(left ^ right, key=feature_key)
     assert all(
         (d.field, d.left, d.right) == ("posting", d.posting_id in left, d.posting_id in right) for d in found
     )
