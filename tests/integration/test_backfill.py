@@ -1,5 +1,6 @@
 """Backfills by a real local Spark: totals, modes, kills, and a stream that races one."""
 
+import contextlib
 import json
 import os
 import signal
@@ -147,7 +148,16 @@ def test_a_worker_and_then_the_driver_killed_in_the_middle_end_in_exact_totals(t
 
 
 def _worker_of(driver: int) -> psutil.Process:
-    """The Python worker that Spark's daemon has forked."""
-    children = psutil.Process(driver).children(recursive=True)
-    daemon = next(child for child in children if "pyspark.daemon" in child.cmdline())
-    return daemon.children()[-1]
+    """A Python worker that Spark's daemon has forked; it has the daemon's command line."""
+    found: list[psutil.Process] = []
+
+    def forked() -> bool:
+        found.clear()
+        for process in psutil.Process(driver).children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # a zombie, or gone meanwhile
+                if "pyspark.daemon" in process.cmdline():
+                    found.append(process)
+        return len(found) > 1
+
+    assert wait_until(forked, 60), "no Python worker"
+    return found[-1]
