@@ -43,9 +43,8 @@ class FeatureJobBenchmark:
 
 def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
     """All of it, written into `folder`."""
-    where, stack, failures = measured_on(), StackSettings(), list[str]()
-    shipped = FeatureJob(parallelism=stack.parallelism, batch_size=stack.batch_size)
-    plan = contenders(settings, shipped)
+    where, failures = measured_on(), list[str]()
+    plan = contenders(settings)
     with running_broker() as broker:
         say(f"loading {settings.updates:,} updates")
         loaded_s = load(broker.bootstrap, Feed(updates=settings.updates))
@@ -56,7 +55,7 @@ def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
         capped = [at_most(contender, settings.other_updates) for contender in plan]
         other = runs(capped, fast, settings.updates, settings.repetitions, failures)
     inside = {
-        sync: breakdown(Feed(updates=settings.breakdown_updates), sync, shipped.batch_size, STORE)
+        sync: breakdown(Feed(updates=settings.breakdown_updates), sync, settings.peer_batch_size, STORE)
         for sync in ("commit", "os")
     }
     own = [contender.name for contender in plan if isinstance(contender, FeatureJob)]
@@ -78,11 +77,17 @@ def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
     return result
 
 
-def contenders(settings: FeatureJobBenchmark, shipped: FeatureJob) -> list[Contender]:
-    """The shipped configuration first, which thinks of models; then with the peers' batch size; then the peers."""
+def shipped(models: str) -> FeatureJob:
+    """The job as the local stack runs it with these models."""
+    stack = StackSettings(models=models)
+    return FeatureJob(parallelism=stack.parallelism, batch_size=stack.updates_a_batch)
+
+
+def contenders(settings: FeatureJobBenchmark) -> list[Contender]:
+    """The shipped job, as it is without a model and as it is with one; then the peers."""
     size = settings.peer_batch_size
     return [
-        *dict.fromkeys((shipped, replace(shipped, batch_size=size))),
+        *(shipped("instant"), shipped("tiny")),
         *(Peer(peer=peer, batch_size=size, processes=n) for peer in ("quix", "confluent") for n in (1, 2)),
         Peer(peer="kafka-python", batch_size=size, most=settings.slow_updates),
         Peer(peer="quix-one-by-one", most=settings.one_by_one_updates),

@@ -20,7 +20,7 @@ WARM_SHARE = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """All runs; `own` names the feature job's settings among the contenders, first those of the local stack."""
+    """All runs; `own` names the feature job's settings among the contenders, the shipped ones without a model first."""
 
     own: Sequence[str]
     sweep: Sequence[Run]
@@ -29,7 +29,7 @@ class Found:
 
     @property
     def shipped(self) -> str:
-        """The feature job as the local stack runs it."""
+        """The feature job as the local stack runs it without a model."""
         return self.own[0]
 
 

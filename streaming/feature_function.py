@@ -3,6 +3,7 @@
 Flink pickles it by reference to this module, which therefore must never be `__main__`.
 """
 
+import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -42,6 +43,9 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         self._calls = group.counter("summarizer_calls")
         self._batch_ms = group.distribution("batch_ms")
         self._batch_rows = group.distribution("batch_rows")
+        # what lives as long as the worker is not looked through for garbage again and again
+        gc.collect()
+        gc.freeze()
 
     def close(self) -> None:
         """Release what `open` opened."""

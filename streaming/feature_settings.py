@@ -78,6 +78,8 @@ class FeatureJobSettings:
         return {
             "pipeline.name": JOB_NAME,
             "parallelism.default": str(self.parallelism),
+            # no operator keeps a row that it has passed on
+            "pipeline.object-reuse": "true",
             # one bundle is one Arrow batch is one call: a barrier waits for at most one of them
             "python.fn-execution.bundle.size": str(self.batch_size),
             "python.fn-execution.arrow.batch.size": str(self.batch_size),

@@ -13,6 +13,9 @@ from models.engine.qwen3 import Qwen3, attention
 Stopped = Callable[[int, list[int]], bool]
 """(row, tokens so far) -> has a stop string appeared."""
 
+_CROWDED = 0.8
+"""Rows that ended leave the batch when at most this share still runs: to leave, the others' cache is copied."""
+
 
 @torch.inference_mode()
 def generate_many(
@@ -20,34 +23,39 @@ def generate_many(
 ) -> list[tuple[list[int], str]]:
     """Tokens of each continuation without its end marker, and why it ended (`stop` or `length`)."""
     cache = _Cache(model, jobs)
-    rows = [_Row(index, job, eos_ids, stopped) for index, job in enumerate(jobs)]
+    rows = running = [_Row(index, job, eos_ids, stopped) for index, job in enumerate(jobs)]
     penalties = _Penalties(model, jobs)
     logits_BV = model.logits(cache.prefill())  # noqa: N806
     while True:
-        tokens_B = _pick(penalties.apply(logits_BV), jobs)  # noqa: N806
-        for row, token in zip(rows, tokens_B.tolist(), strict=True):
+        tokens_B = _pick(penalties.apply(logits_BV), running)  # noqa: N806
+        for row, token in zip(running, tokens_B.tolist(), strict=True):
             row.take(token)
-        if all(row.reason for row in rows):
+        left = [place for place, row in enumerate(running) if not row.reason]
+        if not left:
             return [(row.tokens, row.reason) for row in rows]
         penalties.count(tokens_B)
+        if len(left) <= _CROWDED * len(running):
+            running, tokens_B = [running[place] for place in left], tokens_B[left]  # noqa: N806
+            cache.keep(left)
+            penalties.keep(left)
         logits_BV = model.logits(cache.step(tokens_B))  # noqa: N806
 
 
-def _pick(logits_BV: Tensor, jobs: Sequence[GenerateJob]) -> Tensor:  # noqa: N803
+def _pick(logits_BV: Tensor, rows: Sequence[_Row]) -> Tensor:  # noqa: N803
     tokens_B = logits_BV.argmax(dim=-1)  # noqa: N806
-    sampled = [index for index, job in enumerate(jobs) if job.temperature > 0]
+    sampled = [place for place, row in enumerate(rows) if row.job.temperature > 0]
     if sampled:
-        temperatures = torch.tensor([jobs[i].temperature for i in sampled], device=logits_BV.device)
+        temperatures = torch.tensor([rows[i].job.temperature for i in sampled], device=logits_BV.device)
         probabilities = torch.softmax(logits_BV[sampled] / temperatures[:, None], dim=-1)
         tokens_B[sampled] = torch.multinomial(probabilities, 1).squeeze(1)
     return tokens_B
 
 
 class _Row:
-    """One continuation as it grows; what is decoded after its end is thrown away."""
+    """One continuation as it grows; what is decoded between its end and its leaving is thrown away."""
 
     def __init__(self, index: int, job: GenerateJob, eos_ids: frozenset[int], stopped: Stopped) -> None:
-        self._index, self._job, self._eos_ids, self._stopped = index, job, eos_ids, stopped
+        self._index, self.job, self._eos_ids, self._stopped = index, job, eos_ids, stopped
         self.tokens: list[int] = []
         self.reason = ""
 
@@ -58,9 +66,9 @@ class _Row:
             self.reason = "stop"
             return
         self.tokens.append(token)
-        if self._job.stop and self._stopped(self._index, self.tokens):
+        if self.job.stop and self._stopped(self._index, self.tokens):
             self.reason = "stop"
-        elif len(self.tokens) == self._job.max_tokens:
+        elif len(self.tokens) == self.job.max_tokens:
             self.reason = "length"
 
 
@@ -79,6 +87,9 @@ class _Penalties:
     def count(self, tokens_B: Tensor) -> None:  # noqa: N803
         if self._active:
             self._counts_BV.scatter_add_(1, tokens_B[:, None], torch.ones_like(self._weights_B1))
+
+    def keep(self, places: list[int]) -> None:
+        self._weights_B1, self._counts_BV = self._weights_B1[places], self._counts_BV[places]
 
 
 class _Cache:
@@ -113,6 +124,12 @@ class _Cache:
         self._lengths_B = self._lengths_B + 1
         self._longest = min(self._longest + 1, last)
         return hidden_B1D[:, 0]
+
+    def keep(self, places: list[int]) -> None:
+        """Drop every row but these, and the width that only the others needed."""
+        self._lengths_B, self._rows = self._lengths_B[places], self._rows[: len(places)]
+        self._longest = min(int(self._lengths_B.max()), self._kv.shape[4] - 1)
+        self._kv = self._kv[:, :, places]
 
     def _attend_prompt(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         self._kv[layer, 0, :, :, : self._longest] = k

@@ -12,6 +12,7 @@ from nearline.stack.component import Component
 from nearline.stack.jars import kafka_classpath
 from nearline.stack.settings import StackSettings
 from nearline.stack.tools import java_home, listening
+from schemas.errors import ConfigError
 from streaming.kafka_settings import KafkaSettings
 from streaming.topics import create_topics
 
@@ -48,10 +49,21 @@ def _configure(settings: StackSettings) -> Path:
     config = home / "server.properties"
     config.write_text("\n".join(f"{key}={value}" for key, value in _properties(settings, home).items()))
     if not (home / "data" / "meta.properties").exists():
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = (*_java(settings), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config))
-        subprocess.run(command, check=True, capture_output=True)
+        _format(settings, config)
     return config
+
+
+def _format(settings: StackSettings, config: Path) -> None:
+    tool = (*_java(settings), "kafka.tools.StorageTool", "format")
+    command = (*tool, "-t", cluster_id(uuid.uuid4().bytes), "-c", str(config))
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise ConfigError(f"the broker's storage cannot be formatted: {(done.stderr or done.stdout).strip()}")
+
+
+def cluster_id(random: bytes) -> str:
+    """16 bytes as Kafka writes an id; never with a leading `-`, which its tools would read as an option."""
+    return base64.urlsafe_b64encode(bytes([random[0] & 0x7F]) + random[1:]).decode().rstrip("=")
 
 
 def _properties(settings: StackSettings, home: Path) -> dict[str, object]:

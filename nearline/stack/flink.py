@@ -127,7 +127,7 @@ def job_arguments(settings: StackSettings) -> tuple[str, ...]:
             summarizer,
             *tokenizer,
         ),
-        *("--parallelism", str(settings.parallelism), "--batch-size", str(settings.batch_size)),
+        *("--parallelism", str(settings.parallelism), "--batch-size", str(settings.updates_a_batch)),
         *("--deadline-s", str(settings.deadline_s), "--max-backoff-s", str(settings.max_backoff_s)),
         *("--checkpoint-s", str(settings.checkpoint_s)),
         *("--checkpoint-timeout-s", str(settings.checkpoint_timeout_s)),
@@ -179,6 +179,9 @@ def _cluster(settings: StackSettings) -> dict[str, object]:
         "heartbeat.timeout": "180 s",
         "pekko.ask.timeout": "60 s",
         "io.tmp.dirs": settings.home.resolve() / "flink" / "tmp",
+        # small heaps on few cores: the parallel collectors' barriers and threads cost more than their pauses save
+        "env.java.opts.jobmanager": "-XX:+UseSerialGC",
+        "env.java.opts.taskmanager": "-XX:+UseSerialGC",
         "metrics.reporter.prom.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
         "metrics.reporter.prom.port": f"{settings.port('jobmanager_metrics')}-{settings.port('taskmanager_metrics')}",
     }

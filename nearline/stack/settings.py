@@ -33,13 +33,13 @@ class StackSettings:
     `models` is `tiny` (the shipped checkpoints behind the model server), `instant-server` (stand-ins behind the same
     server), `instant` (stand-ins inside job and consumer, no server) or the URL of a server. `crash_at` is for the fault
     tests (streaming/crash.py). `store` is a URL, or `couchbase` for Couchbase's test server as one more component; the
-    cache of a Couchbase store is in the same place. `schema_registry`: its URL, handed to every part that reads or writes a topic.
+    cache of a Couchbase store is in the same place. `batch_size` None: what suits the models. `schema_registry`: its URL, handed to every part that reads or writes a topic.
     """
 
     home: Path = Path("build/stack")
     port_base: int = 29000
     parallelism: int = 2
-    batch_size: int = 64
+    batch_size: int | None = None
     models: str = "tiny"
     ranker_dir: Path | None = None
     summarizer_dir: Path | None = None
@@ -83,6 +83,11 @@ class StackSettings:
     def models_client_url(self) -> str:
         """What job and consumer are told."""
         return "instant:" if self.models == "instant" else self.models_url
+
+    @property
+    def updates_a_batch(self) -> int:
+        """Updates in one call of `featurize`: all summaries of a batch must come within one deadline."""
+        return self.batch_size or (1000 if self.models == "instant" else 64)
 
     @property
     def hosts_models(self) -> bool:

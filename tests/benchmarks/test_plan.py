@@ -3,14 +3,14 @@ import pytest
 pytest.importorskip("confluent_kafka", reason="the extra `bench` is not installed")
 
 from benchmarks.contenders import FeatureJob, Peer
-from benchmarks.feature_job import FeatureJobBenchmark, at_most, contenders, grid
+from benchmarks.feature_job import FeatureJobBenchmark, at_most, contenders, grid, shipped
 
-SHIPPED = FeatureJob(parallelism=2, batch_size=200)
+SHIPPED = shipped("instant")
 
 
-def test_the_shipped_job_and_one_with_the_peers_batches_meet_every_peer() -> None:
-    plan = contenders(FeatureJobBenchmark(), SHIPPED)
-    assert plan[:2] == [SHIPPED, FeatureJob(parallelism=2, batch_size=1000)]
+def test_the_job_with_the_peers_batches_and_with_those_for_models_meets_every_peer() -> None:
+    plan = contenders(FeatureJobBenchmark())
+    assert plan[:2] == [FeatureJob(parallelism=2, batch_size=1000), FeatureJob(parallelism=2, batch_size=64)]
     peers = [contender for contender in plan if isinstance(contender, Peer)]
     assert {(one.peer, one.processes) for one in peers} == {
         ("quix", 1),
@@ -23,16 +23,13 @@ def test_the_shipped_job_and_one_with_the_peers_batches_meet_every_peer() -> Non
 
 
 def test_contenders_have_names_of_their_own() -> None:
-    names = [contender.name for contender in contenders(FeatureJobBenchmark(), SHIPPED)]
+    names = [contender.name for contender in contenders(FeatureJobBenchmark())]
     assert len(set(names)) == len(names)
 
 
-def test_the_sweep_covers_the_shipped_batch_size_and_parallelism() -> None:
-    from nearline.stack.settings import StackSettings
-
-    stack = StackSettings()
-    shipped = FeatureJob(parallelism=stack.parallelism, batch_size=stack.batch_size)
-    assert shipped.name in {contender.name for contender in grid(FeatureJobBenchmark())}
+def test_the_sweep_covers_the_shipped_batch_sizes_and_parallelism() -> None:
+    swept = {contender.name for contender in grid(FeatureJobBenchmark())}
+    assert {shipped("instant").name, shipped("tiny").name} <= swept
 
 
 def test_a_cap_never_gives_more_than_a_contender_takes() -> None:

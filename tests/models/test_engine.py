@@ -138,6 +138,18 @@ def test_a_continuation_may_fill_the_context_to_its_end(one: Path) -> None:
     assert engine.generate_many(jobs) == alone
 
 
+def test_rows_that_end_early_leave_the_others_as_they_are_alone(one: Path) -> None:
+    engine = Qwen3Engine(one, CONFIG)
+    lengths = [2, 40, 5, 30, 3, 25, 4, 9]
+    jobs = [
+        generate_job(ids(5 + 7 * i, i), length, frequency_penalty=0.5 * (i % 3))
+        for i, length in enumerate(lengths)
+    ]
+    alone = [engine.generate_many([job])[0] for job in jobs]
+    assert len({one.tokens for one in alone}) > 4
+    assert engine.generate_many(jobs) == alone
+
+
 def test_a_frequency_penalty_keeps_tokens_from_coming_again(one: Path) -> None:
     engine = Qwen3Engine(one, CONFIG)
     seen: list[list[int]] = []
