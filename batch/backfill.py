@@ -17,9 +17,11 @@ from batch.settings import BackfillSettings, Mode
 from batch.survey import conclude, concluded
 from batch.worker import Task, paced
 from models.summarizer import Summarizer
+from pipeline.publish import OpenPublisher
 from pipeline.refresh import served_generation
 from schemas.errors import ModelUnavailable, StoreUnavailable
 from storage.base import open_store
+from storage.couchbase_url import without_login
 from storage.features import FeatureStore
 
 #: How long the model server may take to answer before anything begins.
@@ -29,8 +31,12 @@ PROGRESS_S = 2.0
 Tell = Callable[[str], object]
 
 
-def backfill(settings: BackfillSettings, engine: Engine, tell: Tell) -> Report:
+def backfill(
+    settings: BackfillSettings, engine: Engine, tell: Tell, publisher: OpenPublisher | None = None
+) -> Report:
     """Do what `settings` ask, going on where an earlier process of the same run stopped.
+
+    `publisher`, if any, is opened by each worker and gets every record that the run changes.
 
     Raises ConfigError, StoreUnavailable or ModelUnavailable before anything is written when a part cannot be reached;
     later, an outage that lasted longer than `patience_s`.
@@ -55,7 +61,7 @@ def backfill(settings: BackfillSettings, engine: Engine, tell: Tell) -> Report:
         rows = concluded(run) or 0
         numbers = [split.number for split in splits]
         left = [s for s, p in zip(splits, ledger.progress_many(numbers), strict=True) if not p.finished]
-        task = Task(settings=settings, run=run.address, generation=generation)
+        task = Task(settings=settings, run=run.address, generation=generation, publisher=publisher)
         began_work = time.monotonic()
         with _telling(tell, ledger, rows, began_with):
             engine.work(left, task)
@@ -71,7 +77,7 @@ def backfill(settings: BackfillSettings, engine: Engine, tell: Tell) -> Report:
     report = Report(
         total=total,
         catalog=list(settings.catalog),
-        store=settings.store_url,
+        store=without_login(settings.store_url),
         mode=settings.mode,
         dead_letters=settings.dead_letters or f"{run.address}/dead_letters",
         resumed=resumed,

@@ -44,6 +44,11 @@ class FirstSeen(FeatureStore):
         self._written.update(write.posting_id for write in writes)
         return super().merge_many(writes)
 
+    def changed(self) -> dict[str, bytes]:
+        """The records, as they are now, of the chunk's postings that are not what they were when it was first begun."""
+        now = zip(self._held, super().read_raw(list(self._held)), strict=True)
+        return {i: raw for i, raw in now if raw is not None and raw != self._held[i]}
+
 
 def _keep(held: Held) -> None:
     """Nothing to tell anyone."""

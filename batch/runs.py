@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
+from typing import Any
 
 from batch.catalog import CatalogFile
 from batch.folder import Folder
 from batch.settings import BackfillSettings, Mode
+from storage.couchbase_url import without_login
 
 _REPORT = "report.json"
 #: What decides whether a run that was begun is the one asked for; limits and places of output may change.
@@ -22,7 +24,7 @@ def open_run(settings: BackfillSettings, files: Sequence[CatalogFile], generatio
     if newest is not None and newest.read(_REPORT) is None:
         return newest
     made = Folder(f"{kind}/run-{len(numbers) + 1:04}")
-    made.write("run.json", json.dumps(asdict(settings), indent=2).encode())
+    made.write("run.json", json.dumps(_shown(settings), indent=2).encode())
     return made
 
 
@@ -31,8 +33,14 @@ def close_run(run: Folder, report: bytes) -> None:
     run.write(_REPORT, report)
 
 
+def _shown(settings: BackfillSettings) -> dict[str, Any]:
+    """The settings without the store's login: it may change, and is nobody's to read."""
+    return asdict(settings) | {"store_url": without_login(settings.store_url)}
+
+
 def _key(settings: BackfillSettings, files: Sequence[CatalogFile], generation: int) -> str:
-    asked = {name: getattr(settings, name) for name in _SAME}
+    shown = _shown(settings)
+    asked = {name: shown[name] for name in _SAME}
     wanted = generation if settings.mode is Mode.STALE else None
     text = json.dumps([asked, [asdict(file) for file in files], wanted], sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]

@@ -26,7 +26,8 @@ class BackfillSettings:
 
     `catalog`: files, folders, globs or URIs. `state`: the folder (or URI) that remembers progress. `sample`: the part
     of the postings, by their ids. `parallelism` tasks share `concurrency` calls in flight and `rate_per_s` summaries
-    (0: no limit). `chunk_rows` rows are one call of featurize. `patience_s`: how long an outage is waited out.
+    (0: no limit). `publish`: Kafka brokers that get each record that changes, its value framed by `schema_registry` if
+    there is one. `chunk_rows` rows are one call of featurize. `patience_s`: how long an outage is waited out.
     """
 
     catalog: tuple[str, ...]
@@ -40,6 +41,8 @@ class BackfillSettings:
     state: str = "build/backfill"
     report: str = ""
     dead_letters: str = ""
+    publish: str = ""
+    schema_registry: str = ""
     parallelism: int = 2
     chunk_rows: int = 500
     split_mib: int = 32
@@ -63,6 +66,10 @@ class BackfillSettings:
             raise ConfigError(
                 f"concurrency {self.concurrency} is less than parallelism {self.parallelism}: "
                 "each task needs at least one call; run fewer tasks"
+            )
+        if self.schema_registry and not self.publish:
+            raise ConfigError(
+                "schema_registry frames what is published: give publish, the Kafka brokers, too"
             )
         if self.store_url.startswith("memory:") and not self.dry_run:
             raise ConfigError(

@@ -10,7 +10,9 @@ from batch.settings import BackfillSettings, to_argv
 from pipeline.pyfiles import build_zip
 from schemas.errors import ConfigError
 
-PROGRAM = Path(__file__).with_name("program.py")
+#: The driver's program: above this root, because what it composes is.
+PROGRAM = "nearline/backfill_program.py"
+ROOT = Path(__file__).parents[1]
 #: Where a container image of Spark has our roots.
 IMAGE_ROOT = "/opt/nearline"
 MASTERS = ("local", "spark://", "yarn", "k8s://")
@@ -31,7 +33,7 @@ def check_master(settings: BackfillSettings, master: str) -> None:
 
 def ship(target: Path) -> Path:
     """Build the zip that every worker imports from; its path."""
-    return build_zip(target, "batch")
+    return build_zip(target, "batch", "streaming", "nearline")
 
 
 def command(
@@ -98,4 +100,4 @@ def _of_master(settings: BackfillSettings, master: str) -> dict[str, str]:
 
 def _program(master: str) -> str:
     """Where the driver finds the program: on Kubernetes it is part of the image, as are the roots."""
-    return f"local://{IMAGE_ROOT}/batch/program.py" if master.startswith("k8s://") else str(PROGRAM)
+    return f"local://{IMAGE_ROOT}/{PROGRAM}" if master.startswith("k8s://") else str(ROOT / PROGRAM)

@@ -23,6 +23,7 @@ from models.summarizer import ModelFailure, Rejected, Summarizer, Summary
 from pipeline.featurize import Featurizer, FeaturizeSettings
 from pipeline.outages import outlast
 from pipeline.pace import Pace, PacedSummarizer
+from pipeline.publish import OpenPublisher, Unpublished
 from pipeline.refresh import Refresher
 from schemas.records import Outcome, PostingUpdate
 from storage.base import KeyValue, open_store
@@ -35,11 +36,12 @@ MAX_BACKOFF_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What travels to each worker: the settings, the run's folder, and the generation that stale means."""
+    """What travels to each worker: the settings, the run's folder, the generation that stale means, a way out."""
 
     settings: BackfillSettings
     run: str
     generation: int
+    publisher: OpenPublisher | None = None
 
 
 class Remembering:
@@ -82,6 +84,7 @@ class SplitWorker:
         self._glass = Overlay(self._kv) if settings.dry_run else None
         self._kv = self._glass or self._kv
         self._store = FirstSeen(self._kv)
+        self._publisher = task.publisher() if task.publisher and not settings.dry_run else Unpublished()
         limits = FeaturizeSettings(deadline_s=settings.deadline_s)
         # what is refreshed is read as it is now; only outcomes are told from what was first seen
         refresher = Refresher(FeatureStore(self._kv), self._summarizer, deadline_s=settings.deadline_s)
@@ -94,8 +97,9 @@ class SplitWorker:
         )
 
     def close(self) -> None:
-        """Release the store."""
+        """Release the store and the publisher."""
         self._kv.close()
+        self._publisher.close()
 
     def run(self, split: Split) -> Iterator[Progress]:
         """Go on where the split stands, a chunk at a time. Raises an outage that lasted longer than `patience_s`."""
@@ -157,7 +161,16 @@ class SplitWorker:
 
     def _attempt(self, updates: Sequence[Update]) -> list[Done]:
         self._store.again()
-        return self._step.run(updates)
+        return self._published(updates, self._step.run(updates))
+
+    def _published(self, updates: Sequence[Update], done: Sequence[Done]) -> list[Done]:
+        """Send the records that changed; the rows of one that cannot be sent are dead letters."""
+        refused = self._publisher.publish_many(self._store.changed())
+        reasons = [refused.get(u.update.posting_id) for u in updates]
+        return [
+            d if reason is None else Done(outcome=Outcome.DEAD_LETTERS, reason=reason)
+            for d, reason in zip(done, reasons, strict=True)
+        ]
 
     def _read(
         self, notes: Notes, chunk: Sequence[Row | Broken], made: Progress

@@ -7,14 +7,20 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from schemas.errors import ModelUnavailable, RegistryUnavailable, StoreFull, StoreUnavailable
+from schemas.errors import (
+    BrokersUnavailable,
+    ModelUnavailable,
+    RegistryUnavailable,
+    StoreFull,
+    StoreUnavailable,
+)
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 #: Errors that pass by themselves, or once somebody has made room; everything else is ours to fix.
-OUTAGES = (ModelUnavailable, RegistryUnavailable, StoreFull, StoreUnavailable)
+OUTAGES = (BrokersUnavailable, ModelUnavailable, RegistryUnavailable, StoreFull, StoreUnavailable)
 FIRST_BACKOFF_S = 1.0
 
 

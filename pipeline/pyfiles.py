@@ -5,17 +5,17 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-#: What any job's worker imports, beside the root of the job itself.
+#: What any job's worker imports, beside the roots of the job itself.
 SHARED = ("schemas", "storage", "models", "pipeline")
 #: Avro contracts travel along; weights, the servers and the tests do not.
 SUFFIXES = (".py", ".avsc")
 
 
-def build_zip(target: Path, job_root: str) -> Path:
-    """Write the zip of `SHARED` and `job_root` (the same bytes for the same sources) and return its path."""
+def build_zip(target: Path, *roots: str) -> Path:
+    """Write the zip of `SHARED` and the job's own `roots` (the same bytes for the same sources) and return its path."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for root in (*SHARED, job_root):
+        for root in (*SHARED, *roots):
             _add(archive, files(root), root)
     return target
 

@@ -93,7 +93,7 @@ def run(
     with ExitStack() as stack:
         written = {Alert: topics.ALERTS.name, ScoreRequest: topics.SCORE_REQUESTS.name}
         codec = stack.enter_context(closing(open_codec(settings.registry, written)))
-        stack.enter_context(MetricsServer(registry, settings.metrics_port))
+        stack.enter_context(MetricsServer(registry, settings.metrics_port, settings.metrics_host))
         searches = stack.enter_context(closing(clients.reader(settings.kafka)))
         requests = stack.enter_context(closing(_group(settings, metrics, probe)))
         loop = RequestLoop(

@@ -62,7 +62,7 @@ def run(
     with ExitStack() as stack:
         written = {ScoreRequest: topics.SCORE_REQUESTS.name}
         codec = stack.enter_context(closing(open_codec(settings.registry, written)))
-        stack.enter_context(MetricsServer(registry, settings.metrics_port))
+        stack.enter_context(MetricsServer(registry, settings.metrics_port, settings.metrics_host))
         store = stack.enter_context(closing(open_store(settings.store_url)))
         searches = stack.enter_context(closing(clients.reader(settings.kafka)))
         features = stack.enter_context(closing(_group(settings, metrics, probe)))

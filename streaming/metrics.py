@@ -86,13 +86,13 @@ class ConsumerMetrics:
 
 
 class MetricsServer:
-    """`/metrics` on 127.0.0.1; port 0 serves nothing."""
+    """`/metrics` on one address; port 0 serves nothing."""
 
-    def __init__(self, registry: CollectorRegistry, port: int) -> None:
+    def __init__(self, registry: CollectorRegistry, port: int, host: str) -> None:
         self._server: Any = None
         if port:
-            self._server, self._thread = start_http_server(port, addr="127.0.0.1", registry=registry)
-            log.info("metrics on http://127.0.0.1:%d/metrics", port)
+            self._server, self._thread = start_http_server(port, addr=host, registry=registry)
+            log.info("metrics on http://%s:%d/metrics", host, port)
 
     def __enter__(self) -> Self:
         return self

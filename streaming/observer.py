@@ -77,7 +77,9 @@ def _observe_alert(seen: Seen, alert: Alert, at_ms: int) -> None:
 
 def _observe_outcome(seen: Seen, message: Message) -> None:
     headers = {name: value.decode(errors="replace") for name, value in message.headers.items()}
-    source = headers.get("source") or f"{headers['topic']}/{headers['partition']}/{headers['offset']}"
+    source = headers.get("source") or "/".join(
+        headers.get(name, "") for name in ("topic", "partition", "offset")
+    )
     if not source.startswith(topics.UPDATES.name) or source in seen.outcomes:
         return
     seen.outcomes[source] = Outcome(headers["outcome"])

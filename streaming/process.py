@@ -30,6 +30,7 @@ class MemberSettings:
     instance_id: str = "1"
     session_timeout_s: float = 45.0
     metrics_port: int = 0
+    metrics_host: str = "127.0.0.1"
     max_poll_records: int = 500
 
 
@@ -46,7 +47,8 @@ _OPTIONS = (
         "session_timeout_s",
         "after so long without a sign of life the group gives this instance's partitions away",
     ),
-    Option("metrics_port", "Prometheus on 127.0.0.1; 0 is off"),
+    Option("metrics_port", "Prometheus' /metrics; 0 is off"),
+    Option("metrics_host", "address that it listens on; in a pod 0.0.0.0"),
 )
 
 

@@ -14,6 +14,7 @@ from batch.report import Report
 from batch.settings import BackfillSettings, Mode
 from batch.submit import command, printed, ship
 from nearline.cli import options
+from nearline.publishing import publisher_of
 from nearline.stack.tools import java_home
 from schemas.errors import ConfigError
 from storage.couchbase_url import with_login
@@ -65,6 +66,14 @@ State = Annotated[
 DeadLetters = Annotated[
     str, typer.Option(help="Folder of the dead letters; default: inside the run's folder.")
 ]
+Publish = Annotated[
+    str,
+    typer.Option(
+        help="Kafka brokers, HOST:PORT: each record that changes also goes to postings.features, so that saved searches "
+        "meet it."
+    ),
+]
+Registry = Annotated[str, typer.Option(help="With --publish: the schema registry's URL.")]
 Parallelism = Annotated[int, typer.Option(help="Tasks at a time.")]
 Concurrency = Annotated[int, typer.Option(help="Calls to the model server in flight, over all tasks.")]
 MaxRate = Annotated[float, typer.Option(help="Summaries a second over all tasks; 0 = no limit.")]
@@ -86,6 +95,8 @@ def run(
     report: ReportFile = _DEFAULTS.report,
     state: State = _DEFAULTS.state,
     dead_letters: DeadLetters = _DEFAULTS.dead_letters,
+    publish: Publish = _DEFAULTS.publish,
+    schema_registry: Registry = _DEFAULTS.schema_registry,
     parallelism: Parallelism = _DEFAULTS.parallelism,
     concurrency: Concurrency = _DEFAULTS.concurrency,
     max_rate: MaxRate = _DEFAULTS.rate_per_s,
@@ -94,8 +105,8 @@ def run(
     home: options.Home = None,
 ) -> None:
     """Fill a store from a catalog on this machine; killed, the same command goes on where it was."""
-    settings = BackfillSettings(
-        catalog=tuple(map(_shared, catalog)),
+    settings = _settings(
+        catalog,
         store_url=with_login(store or options.running_stack(home).store_url, os.environ),
         summarizer_url=summarizer,
         tokenizer_dir=_tokenizer(summarizer, tokenizer),
@@ -103,9 +114,11 @@ def run(
         sample=sample,
         dry_run=dry_run,
         assume_rate_per_s=rate,
-        report=_shared(report),
-        state=_shared(state),
-        dead_letters=_shared(dead_letters),
+        report=report,
+        state=state,
+        dead_letters=dead_letters,
+        publish=publish,
+        schema_registry=schema_registry,
         parallelism=parallelism,
         concurrency=concurrency,
         rate_per_s=max_rate,
@@ -135,6 +148,8 @@ def submit(
     report: ReportFile = _DEFAULTS.report,
     state: State = _DEFAULTS.state,
     dead_letters: DeadLetters = _DEFAULTS.dead_letters,
+    publish: Publish = _DEFAULTS.publish,
+    schema_registry: Registry = _DEFAULTS.schema_registry,
     parallelism: Parallelism = _DEFAULTS.parallelism,
     concurrency: Concurrency = _DEFAULTS.concurrency,
     max_rate: MaxRate = _DEFAULTS.rate_per_s,
@@ -151,8 +166,8 @@ def submit(
     ] = False,
 ) -> None:
     """Run the backfill by `spark-submit` on any Spark master; options after --conf NAME=VALUE reach Spark."""
-    settings = BackfillSettings(
-        catalog=tuple(map(_shared, catalog)),
+    settings = _settings(
+        catalog,
         store_url=store,
         summarizer_url=summarizer,
         tokenizer_dir=tokenizer,
@@ -160,9 +175,11 @@ def submit(
         sample=sample,
         dry_run=dry_run,
         assume_rate_per_s=rate,
-        report=_shared(report),
-        state=_shared(state),
-        dead_letters=_shared(dead_letters),
+        report=report,
+        state=state,
+        dead_letters=dead_letters,
+        publish=publish,
+        schema_registry=schema_registry,
         parallelism=parallelism,
         concurrency=concurrency,
         rate_per_s=max_rate,
@@ -175,6 +192,19 @@ def submit(
         return
     env = os.environ | {"JAVA_HOME": str(java_home()), "PYSPARK_PYTHON": sys.executable}
     raise typer.Exit(subprocess.run(line, env=env, check=False).returncode)
+
+
+def _settings(
+    catalog: list[str], *, report: str, state: str, dead_letters: str, **more: Any
+) -> BackfillSettings:
+    """Both commands' settings; what is on this machine is named by its full path."""
+    return BackfillSettings(
+        catalog=tuple(map(_shared, catalog)),
+        report=_shared(report),
+        state=_shared(state),
+        dead_letters=_shared(dead_letters),
+        **more,
+    )
 
 
 def _conf(pairs: list[str]) -> dict[str, str]:
@@ -206,6 +236,7 @@ def _here(settings: BackfillSettings, console: Console) -> Report:
         settings,
         SparkEngine(lambda: local_session(settings.parallelism), settings.parallelism),
         lambda line: console.print(line, highlight=False, soft_wrap=True),
+        publisher_of(settings, os.environ),
     )
 
 

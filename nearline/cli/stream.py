@@ -81,9 +81,12 @@ def replay(
         str | None,
         typer.Option(help="Send in Confluent framing; default: as the running stack was told."),
     ] = None,
+    bootstrap: Annotated[
+        str, typer.Option(help="Kafka brokers, HOST:PORT,...; default: the running local stack's.")
+    ] = "",
     home: options.Home = None,
 ) -> None:
-    """Send a stream to the running stack, or run the same functions on it in this process."""
+    """Send a stream to the running stack or to any brokers, or run the same functions on it in this process."""
     console = Console()
     if in_process:
         from nearline.cli.in_process import replay_in_process  # noqa: PLC0415
@@ -94,13 +97,14 @@ def replay(
     from streaming.kafka_settings import KafkaSettings  # noqa: PLC0415
     from streaming.replayer import WRITES, replay_updates, send_searches  # noqa: PLC0415
 
-    stack = options.running_stack(home)
-    kafka = KafkaSettings(bootstrap=stack.bootstrap)
-    url = stack.schema_registry if schema_registry is None else schema_registry
+    stack = None if bootstrap else options.running_stack(home)
+    kafka = KafkaSettings.from_env(os.environ, bootstrap=stack.bootstrap if stack else bootstrap)
+    told = stack.schema_registry if stack else ""
+    url = told if schema_registry is None else schema_registry
     with closing(open_codec(options.registry(url), WRITES)) as codec:
         if searches is not None:
-            told = send_searches(kafka, read_searches(_existing(searches)), codec)
-            console.print(f"{told} searches sent")
+            count = send_searches(kafka, read_searches(_existing(searches)), codec)
+            console.print(f"{count} searches sent")
         with console.status("sending …") as status:
             sent = replay_updates(
                 kafka,

@@ -141,7 +141,8 @@ def _env(settings: StackSettings) -> dict[str, str]:
     home = settings.home.resolve() / "flink"
     conf, logs = home / "conf", home / "log"
     _configure(settings, conf)
-    logs.mkdir(parents=True, exist_ok=True)
+    for folder in (logs, home / "tmp"):
+        folder.mkdir(parents=True, exist_ok=True)
     return {
         "JAVA_HOME": str(java_home()),
         "FLINK_CONF_DIR": str(conf),
@@ -155,7 +156,9 @@ def _configure(settings: StackSettings, conf: Path) -> None:
     shutil.copytree(flink_home() / "conf", conf, dirs_exist_ok=True)
     stock = (conf / "config.yaml").read_text()
     java_options = next(line for line in stock.splitlines() if line.strip().startswith("all: --add"))
-    lines = [f"env.java.opts.all: {java_options.split(':', 1)[1].strip()}"]
+    options = java_options.split(":", 1)[1].strip()
+    # clients and JVMs that are killed leave files; the stack's home goes as one
+    lines = [f"env.java.opts.all: {options} -Djava.io.tmpdir={conf.parent / 'tmp'}"]
     lines += [f"{key}: {value}" for key, value in _cluster(settings).items()]
     (conf / "config.yaml").write_text("\n".join(lines) + "\n")
 

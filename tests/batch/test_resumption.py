@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from batch.progress import Progress
 from batch.runs import close_run, open_run
 from batch.worker import SplitWorker, Task
 from models.summarizer import InstantSummarizer, ModelFailure, Summary, Unavailable
-from schemas.errors import ModelUnavailable, StoreError, StoreUnavailable
+from schemas.errors import BrokersUnavailable, ModelUnavailable, StoreError, StoreUnavailable
 from storage.base import KeyValue, Merge, open_store
 from storage.features import FeatureStore
 from tests.batch import catalogs
@@ -118,6 +119,66 @@ def test_killed_before_or_after_any_write_the_run_ends_in_the_same_counts_and_re
     assert list(FeatureStore(kv).scan()) == records
 
 
+class Recorder:
+    """Keeps what it is given; the process dies at its n-th call, or the broker is away then."""
+
+    def __init__(self, fail_at: int = 0, failure: BaseException | None = None) -> None:
+        self.sent: dict[str, bytes] = {}
+        self._left, self._failure = fail_at, failure
+
+    def publish_many(self, records: Mapping[str, bytes]) -> dict[str, str]:
+        self._left -= 1
+        if self._left == 0 and self._failure is not None:
+            raise self._failure
+        self.sent |= records
+        return {"p9": "too large"} if "p9" in records else {}
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def publishing(folder: Path, recorder: Recorder, patience_s: float = 0.0) -> Task:
+    return replace(task(folder, patience_s), publisher=lambda: recorder)
+
+
+def current(kv: KeyValue) -> dict[str, bytes]:
+    ids = [record.posting_id for record in FeatureStore(kv).scan()]
+    return dict(zip(ids, FeatureStore(kv).read_raw(ids), strict=True))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("moment", [1, 2, 4])
+def test_killed_between_store_and_publisher_the_next_worker_sends_what_changed(
+    tmp_path: Path, moment: int
+) -> None:
+    split, kv = catalog(tmp_path), open_store("memory:")
+    first, second = Recorder(moment, Killed()), Recorder()
+    with pytest.raises(Killed):
+        list(SplitWorker(publishing(tmp_path, first), kv=kv).run(split))
+    *_, progress = SplitWorker(publishing(tmp_path, second), kv=kv).run(split)
+    assert first.sent | second.sent == current(kv)
+    assert progress.outcomes["dead_letters"] == 2
+    assert progress.outcomes.total() == progress.rows_in
+
+
+def test_brokers_that_are_away_are_waited_for(tmp_path: Path) -> None:
+    split, kv = catalog(tmp_path), open_store("memory:")
+    recorder, pauses = Recorder(2, BrokersUnavailable("no broker answers")), list[float]()
+    worker = SplitWorker(publishing(tmp_path, recorder, 60.0), kv=kv, sleep=pauses.append)
+    list(worker.run(split))
+    assert recorder.sent == current(kv)
+    assert len(pauses) == 1
+
+
+def test_a_second_run_publishes_nothing(tmp_path: Path) -> None:
+    split, kv = catalog(tmp_path), open_store("memory:")
+    list(SplitWorker(task(tmp_path), kv=kv).run(split))
+    (tmp_path / "run" / "again").mkdir()
+    recorder = Recorder()
+    again = replace(publishing(tmp_path, recorder), run=str(tmp_path / "run" / "again"))
+    list(SplitWorker(again, kv=kv).run(split))
+    assert recorder.sent == {}
+
+
 def test_an_outage_is_waited_out_and_no_text_that_came_is_asked_for_again(tmp_path: Path) -> None:
     expected, records = undisturbed(tmp_path)
     (tmp_path / "flaky").mkdir()
@@ -198,3 +259,17 @@ def test_the_same_command_goes_on_until_the_run_is_closed_and_another_one_never_
     assert len({open_run(other, files, generation).address for generation in (1, 2)} | {first.address}) == 3
     close_run(first, json.dumps({}).encode())
     assert open_run(asked, files, 1).address != first.address
+
+
+def test_no_password_is_written_down_and_a_new_one_goes_on(tmp_path: Path) -> None:
+    files = list_files([str(write(tmp_path / "c.jsonl", postings(3)))])
+
+    def opened(login: str) -> Folder:
+        url = f"couchbase://{login}@c/features"
+        return open_run(catalogs.settings(tmp_path, tmp_path / "c.jsonl", store_url=url), files, 1)
+
+    first = opened("ann:secret")
+    assert opened("bob:other").address == first.address
+    written = b"".join(path.read_bytes() for path in Path(first.address).rglob("*") if path.is_file())
+    assert b"couchbase://c/features" in written
+    assert b"secret" not in written

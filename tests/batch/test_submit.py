@@ -49,7 +49,7 @@ def test_yarn_gets_an_environment_executors_and_the_zip() -> None:
     assert found["spark.yarn.dist.archives"].endswith("#environment")
     assert found["spark.pyspark.python"] == "environment/bin/python"
     assert line[-len(TOLD) - 2 :] == [line[-len(TOLD) - 2], *TOLD, "hdfs://n/catalog"]
-    assert line[-len(TOLD) - 2].endswith("batch/program.py")
+    assert line[-len(TOLD) - 2].endswith("nearline/backfill_program.py")
 
 
 def test_kubernetes_runs_what_its_image_holds() -> None:
@@ -58,7 +58,7 @@ def test_kubernetes_runs_what_its_image_holds() -> None:
     )
     assert line[1:5] == ["--master", "k8s://https://k:6443", "--deploy-mode", "cluster"]
     assert "--py-files" not in line
-    assert "local:///opt/nearline/batch/program.py" in line
+    assert "local:///opt/nearline/nearline/backfill_program.py" in line
     found = options_of(line)
     assert found["spark.kubernetes.container.image"]
     assert found["spark.kubernetes.namespace"] == "jobs"
@@ -95,9 +95,10 @@ def test_the_printed_command_is_one_a_shell_reads_back() -> None:
     chunk_rows=st.integers(1, 9999),
     dry_run=st.booleans(),
     report=st.sampled_from(["", "r.json", "a folder/r.json"]),
+    publish=st.sampled_from(["", "b1:9092,b2:9092"]),
 )
 def test_the_command_line_carries_every_setting(
-    mode: Mode, sample: float, chunk_rows: int, dry_run: bool, report: str
+    mode: Mode, sample: float, chunk_rows: int, dry_run: bool, report: str, publish: str
 ) -> None:
     settings = BackfillSettings(
         catalog=("a", "b"),
@@ -107,13 +108,14 @@ def test_the_command_line_carries_every_setting(
         chunk_rows=chunk_rows,
         dry_run=dry_run,
         report=report,
+        publish=publish,
     )
     assert from_argv(to_argv(settings)) == settings
 
 
 def test_the_zip_alone_gives_a_worker_its_code(tmp_path: Path) -> None:
     archive = ship(tmp_path / "backfill.zip")
-    code = "import batch.tasks, batch.program; print(batch.tasks.__file__)"
+    code = "import batch.tasks, nearline.backfill_program; print(batch.tasks.__file__)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -125,4 +127,4 @@ def test_the_zip_alone_gives_a_worker_its_code(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(archive))
     with zipfile.ZipFile(archive) as names:
-        assert not any(name.startswith(("streaming/", "nearline/", "tests/")) for name in names.namelist())
+        assert not any(name.startswith(("training/", "benchmarks/", "tests/")) for name in names.namelist())

@@ -1,25 +1,30 @@
 """The driver's program of `spark-submit`: reads its command line, runs the backfill on the session it was given."""
 
 import logging
+import os
 import sys
+from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
 from batch.backfill import backfill
 from batch.settings import from_argv
 from batch.spark import SparkEngine, session
+from nearline.publishing import publisher_of
 from schemas.errors import NearlineError
+from storage.couchbase_url import with_login
 
 
 def main() -> None:
     """Exit status 1 and one line for an error of ours; the report's figures go to standard output."""
     logging.basicConfig(level=logging.WARNING)
     try:
-        settings = from_argv(sys.argv[1:], prog="spark-submit ... program.py", description=__doc__)
+        settings = from_argv(sys.argv[1:], prog="spark-submit ... backfill_program.py", description=__doc__)
+        settings = replace(settings, store_url=with_login(settings.store_url, os.environ))
         engine = SparkEngine(
             lambda: session(SparkSession.builder, settings.parallelism), settings.parallelism
         )
-        report = backfill(settings, engine, _tell)
+        report = backfill(settings, engine, _tell, publisher_of(settings, os.environ))
     except NearlineError as error:
         sys.exit(f"backfill: {error}")
     sys.stdout.buffer.write(report.to_json())

@@ -1,0 +1,24 @@
+"""What `--publish` means: the records that a backfill changed go to Kafka, from each of its workers."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from batch.settings import BackfillSettings
+from pipeline.publish import OpenPublisher
+from streaming.feature_publisher import KafkaPublisher
+from streaming.framing import RegistrySettings
+from streaming.kafka_settings import KafkaSettings
+from streaming.topics import FEATURES, require_topics
+
+
+def publisher_of(settings: BackfillSettings, environ: Mapping[str, str]) -> OpenPublisher | None:
+    """How workers open their way to Kafka; None when nothing is published.
+
+    Raises ConfigError for a missing topic or settings that no broker accepts, BrokersUnavailable when none answers.
+    """
+    if not settings.publish or settings.dry_run:
+        return None
+    kafka = KafkaSettings.from_env(environ, bootstrap=settings.publish)
+    require_topics(kafka, (FEATURES.name,))
+    registry = RegistrySettings.from_env(environ, url=settings.schema_registry)
+    return partial(KafkaPublisher, kafka, registry)
