@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch.settings import Mode
-from pipeline.featurize import Featurizer, OutcomeRow, SourceRow
+from pipeline.featurize import Featurizer, OutcomeRow
 from pipeline.refresh import Refresher, is_old
-from schemas.codec import decode, encode
 from schemas.keys import content_hash
 from schemas.records import FeatureRecord, Outcome, PostingUpdate
 from storage.features import FeatureStore
@@ -61,8 +60,7 @@ class ChunkStep:
         return [next(done) if is_wanted else LEFT_ALONE for is_wanted in wanted]
 
     def _featurize(self, chunk: Sequence[Update]) -> list[Done]:
-        rows = [SourceRow(encode(u.update), "catalog", 0, u.number, 0) for u in chunk]
-        return [_done(row) for row in self._featurizer.featurize(rows)]
+        return [_done(row) for row in self._featurizer.featurize_decoded([u.update for u in chunk])]
 
     def _refresh(self, held: Sequence[FeatureRecord | None], done: list[Done]) -> list[Done]:
         """The first row of each posting that was stale answers for its refreshing."""
@@ -87,15 +85,19 @@ def _changed(update: PostingUpdate, record: FeatureRecord | None) -> bool:
 
 
 def _done(row: OutcomeRow) -> Done:
-    if row.outcome is not Outcome.SUMMARIZED:
-        return Done(outcome=row.outcome, reason=row.reason or "")
-    return _summarized(decode(FeatureRecord, row.value), called=row.summarizer_called)
+    return Done(
+        outcome=row.outcome,
+        reason=row.reason or "",
+        summarizer_called=row.summarizer_called,
+        tokens_before=row.input_tokens,
+        tokens_after=row.summary_tokens,
+    )
 
 
-def _summarized(record: FeatureRecord, *, called: bool = True) -> Done:
+def _summarized(record: FeatureRecord) -> Done:
     return Done(
         outcome=Outcome.SUMMARIZED,
-        summarizer_called=called,
+        summarizer_called=True,
         tokens_before=record.input_tokens,
         tokens_after=record.summary_tokens,
     )

@@ -1,5 +1,6 @@
 """What Spark calls in its Python workers. It pickles these by reference to this module, which must never be `__main__`."""
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -55,6 +56,9 @@ class Work:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One worker for all splits of a group."""
         worker = SplitWorker(self.task)
+        # what lives as long as the worker is not looked through for garbage again and again
+        gc.collect()
+        gc.freeze()
         try:
             for split in _splits(self.groups, batches):
                 for progress in worker.run(split):

@@ -11,7 +11,7 @@ from models.summarizer import Summarizer, Unavailable
 from pipeline.fold import Fold
 from schemas.codec import Codec
 from schemas.errors import ModelUnavailable
-from schemas.records import Outcome
+from schemas.records import Outcome, PostingUpdate
 from storage.features import FeatureStore
 
 
@@ -35,13 +35,18 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRow:
-    """What one message did. `value`: the store's current record encoded, or a dead letter's original bytes."""
+    """What one message did. `value`: the store's current record encoded, or a dead letter's original bytes.
+
+    `input_tokens`, `summary_tokens`: of the posting's summary, where this row's outcome is one.
+    """
 
     outcome: Outcome
     posting_id: str
     value: bytes
     summarizer_called: bool = False
     reason: str | None = None
+    input_tokens: int = 0
+    summary_tokens: int = 0
 
 
 class Featurizer:
@@ -68,11 +73,18 @@ class Featurizer:
         When it returns, the store has everything. Raises ModelUnavailable (after writing all that did arrive),
         StoreUnavailable or StoreFull; calling again with the same rows finishes what was left.
         """
-        return self._featurize(batch, self._monotonic() + self._settings.deadline_s)
+        return self._featurize([row.value for row in batch], self._deadline())
 
-    def _featurize(self, batch: Sequence[SourceRow], deadline: float) -> list[OutcomeRow]:
+    def featurize_decoded(self, updates: Sequence[PostingUpdate]) -> list[OutcomeRow]:
+        """The same for updates that never were messages; a dead letter of theirs has no bytes."""
+        return self._featurize(updates, self._deadline())
+
+    def _deadline(self) -> float:
+        return self._monotonic() + self._settings.deadline_s
+
+    def _featurize(self, batch: Sequence[bytes | PostingUpdate], deadline: float) -> list[OutcomeRow]:
         # 1. decode, one bulk read, fold in arrival order
-        fold = Fold(self._codec, self._store, [row.value for row in batch])
+        fold = Fold(self._codec, self._store, batch)
         # 2. summaries of the texts that won
         outage = self._summarize(fold, deadline)
         # 3. one bulk write of everything that did arrive
@@ -83,7 +95,7 @@ class Featurizer:
         # 5. an outage is the caller's to wait for: nothing leaves, all rows come again
         if outage is not None:
             raise ModelUnavailable(outage.reason, retry_after_s=outage.retry_after_s)
-        return [again.get(i) or _row(fold, i, source) for i, source in enumerate(batch)]
+        return [again.get(i) or _row(fold, i, value) for i, value in enumerate(batch)]
 
     def _summarize(self, fold: Fold, deadline: float) -> Unavailable | None:
         """One call for all; texts that several postings share are sent once. The outage, if there was one."""
@@ -114,10 +126,15 @@ class Featurizer:
                 work.failure = str(result)
 
 
-def _row(fold: Fold, i: int, source: SourceRow) -> OutcomeRow:
+def _row(fold: Fold, i: int, value: bytes | PostingUpdate) -> OutcomeRow:
     work = fold.work[i]
+    original = value if isinstance(value, bytes) else b""
     if work is None:
-        return OutcomeRow(Outcome.DEAD_LETTERS, "", source.value, reason=fold.reasons[i])
+        return OutcomeRow(Outcome.DEAD_LETTERS, "", original, reason=fold.reasons[i])
     if work.failure is not None:
-        return OutcomeRow(Outcome.DEAD_LETTERS, work.posting_id, source.value, reason=work.failure)
-    return OutcomeRow(fold.outcomes[i], work.posting_id, work.stored, work.summarizer_row == i)
+        return OutcomeRow(Outcome.DEAD_LETTERS, work.posting_id, original, reason=work.failure)
+    called, record = work.summarizer_row == i, work.record
+    if fold.outcomes[i] is not Outcome.SUMMARIZED or record is None:
+        return OutcomeRow(fold.outcomes[i], work.posting_id, work.stored, called)
+    tokens = record.input_tokens, record.summary_tokens
+    return OutcomeRow(Outcome.SUMMARIZED, work.posting_id, work.stored, called, None, *tokens)

@@ -68,7 +68,7 @@ class Fold:
     `works`: the batch's postings by id; per row, `work` (None: undecodable), `outcomes` and `reasons`.
     """
 
-    def __init__(self, codec: Codec, store: FeatureStore, values: Sequence[bytes]) -> None:
+    def __init__(self, codec: Codec, store: FeatureStore, values: Sequence[bytes | PostingUpdate]) -> None:
         """One bulk read; raises StoreUnavailable."""
         self.outcomes: list[Outcome] = [Outcome.DEAD_LETTERS] * len(values)
         self.reasons: list[str | None] = [None] * len(values)
@@ -101,10 +101,10 @@ class Fold:
         return found
 
 
-def read_update(codec: Codec, value: bytes) -> PostingUpdate | str:
-    """The update, or why these bytes are a dead letter."""
+def read_update(codec: Codec, value: bytes | PostingUpdate) -> PostingUpdate | str:
+    """The update, or why it or its bytes are a dead letter."""
     try:
-        update = codec.decode(PostingUpdate, value)
+        update = codec.decode(PostingUpdate, value) if isinstance(value, bytes) else value
     except DecodeError as error:
         return str(error)
     if not update.posting_id:

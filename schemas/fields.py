@@ -4,6 +4,7 @@ Each takes a decoded JSON value and the field's name, and raises EventError with
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from schemas.errors import EventError
@@ -34,6 +35,8 @@ def text(value: Any, name: str) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise EventError(f"{name} must be text or null, not {_kind(value)}")
     string = value if isinstance(value, str) else str(value)
+    if string.isascii():
+        return string
     try:
         string.encode()
     except UnicodeEncodeError:
@@ -54,18 +57,14 @@ def remote(value: Any, name: str) -> str | None:
     """`remote`, `hybrid` or `onsite` from a truth value or words; None where it cannot be told."""
     if isinstance(value, bool):
         return "remote" if value else "onsite"
-    words = (label(value, name) or "").casefold().replace("_", " ")
-    for answer, pattern in (("hybrid", _HYBRID), ("onsite", _ON_SITE), ("remote", _REMOTE)):
-        if pattern.search(words):
-            return answer
-    return None
+    words = label(value, name)
+    return _remote_of(words) if words else None
 
 
 def employment_type(value: Any, name: str) -> str | None:
     """The types named, such as `full-time` or `full-time/contract`; words that name none stay, in lower case."""
-    words = (label(value, name) or "").casefold().replace("_", "-")
-    known = [kind for kind, pattern in _EMPLOYMENT.items() if pattern.search(words)]
-    return "/".join(known) or words or None
+    words = label(value, name)
+    return _types_of(words) if words else None
 
 
 def salary(value: Any, name: str) -> str | None:
@@ -80,6 +79,23 @@ def salary(value: Any, name: str) -> str | None:
     if amount:
         amount += (f" {currency}" if currency else "") + (f" per {unit.lower()}" if unit else "")
     return ", ".join([amount] * bool(amount) + [f"{key} {part}" for key, part in fields.items()]) or None
+
+
+# a catalog says the same few things a million times
+@lru_cache(maxsize=4096)
+def _remote_of(said: str) -> str | None:
+    words = said.casefold().replace("_", " ")
+    for answer, pattern in (("hybrid", _HYBRID), ("onsite", _ON_SITE), ("remote", _REMOTE)):
+        if pattern.search(words):
+            return answer
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _types_of(said: str) -> str:
+    words = said.casefold().replace("_", "-")
+    known = [kind for kind, pattern in _EMPLOYMENT.items() if pattern.search(words)]
+    return "/".join(known) or words
 
 
 def _range(low: str | None, high: str | None) -> str:

@@ -67,14 +67,23 @@ class KeyValue(Protocol):
 
 def refusal(key: bytes, value: bytes | None = None) -> StoreError | None:
     """Why this pair can never be stored (mostly ValueTooLarge), or None."""
+    if 0 < len(key) <= MAX_KEY_BYTES and key.isascii() and b"\0" not in key:
+        return None if value is None else too_large(key, value)
+    return _bad_key(key) or (None if value is None else too_large(key, value))
+
+
+def too_large(key: bytes, value: bytes) -> ValueTooLarge | None:
+    """Why this value can never be stored, or None."""
+    if len(value) <= MAX_VALUE_BYTES:
+        return None
+    return ValueTooLarge(f"{key[:80]!r}: a value has at most {MAX_VALUE_BYTES} bytes, this one {len(value)}")
+
+
+def _bad_key(key: bytes) -> StoreError | None:
     if not 0 < len(key) <= MAX_KEY_BYTES:
         return ValueTooLarge(f"a key has 1 to {MAX_KEY_BYTES} bytes, this one {len(key)}: {key[:40]!r}")
     if b"\0" in key or not (key.isascii() or _is_utf8(key)):
         return StoreError(f"a key is UTF-8 text without NUL, not {key[:40]!r}")
-    if value is not None and len(value) > MAX_VALUE_BYTES:
-        return ValueTooLarge(
-            f"{key[:80]!r}: a value has at most {MAX_VALUE_BYTES} bytes, this one {len(value)}"
-        )
     return None
 
 

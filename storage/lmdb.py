@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from schemas.errors import ConfigError, StoreError
-from storage.base import Clock, Merge, refusal
+from storage.base import Clock, Merge, refusal, too_large
 from storage.lmdb_env import SharedEnvironment, Tables, Work, acquire, release
 
 _EXPIRY = struct.Struct("<d")
@@ -158,12 +158,18 @@ def _put(txn: Any, tables: Tables, key: bytes, value: bytes | None, expires: flo
         return error
     if value is None:
         txn.delete(key, db=tables.values)
-    elif expires == math.inf:
+    else:
+        _store(txn, tables, key, value, expires)
+    return None
+
+
+def _store(txn: Any, tables: Tables, key: bytes, value: bytes, expires: float) -> None:
+    """A pair that is not refused."""
+    if expires == math.inf:
         txn.put(key, _NEVER + value, db=tables.values)
     else:
         txn.put(key, _EXPIRY.pack(expires) + value, db=tables.values)
         txn.put(_INDEX.pack(expires) + key, b"", db=tables.by_expiry)
-    return None
 
 
 def _merge(
@@ -178,7 +184,10 @@ def _merge(
         return failure
     if merged is None:
         return stored
-    return _put(txn, tables, key, merged, _expiry(now, ttl_s)) or merged
+    if (error := too_large(key, merged)) is not None:
+        return error
+    _store(txn, tables, key, merged, _expiry(now, ttl_s))
+    return merged
 
 
 def _relief(now: float) -> Work[None]:
