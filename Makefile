@@ -10,7 +10,7 @@ URL ?=
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit integration test-couchbase faults bench up down status constraints train clean
+.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte faults bench up down status constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,17 @@ test-couchbase: setup  ## the suite of every store on a Couchbase: URL=couchbase
 
 faults: setup  ## kill -9 every component at seeded moments in the middle of replays (about two hours)
 	$(BIN)/pytest -q -m faults --timeout=7200
+
+.envs/flyte/.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .envs/flyte
+	.envs/flyte/bin/python -m pip install -q 'uv>=0.9'
+	.envs/flyte/bin/uv pip install -q --python .envs/flyte/bin/python -c constraints.txt -e '.[spark,couchbase,flyte,dev]'
+	@touch $@
+
+flyte-env: .envs/flyte/.stamp  ## Flyte's own environment: .envs/flyte/bin/pyflyte run nearline/refresh_workflow.py refresh --help
+
+test-flyte: flyte-env  ## the offline refresh as a Flyte workflow, run locally by pyflyte
+	.envs/flyte/bin/pytest -q tests/nearline/test_refresh_workflow.py
 
 bench: setup  ## measure, side by side with peers; tables and plots into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
-from batch.catalog import list_files, split_files
+from batch.catalog import Split, list_files, split_files
 from batch.engine import Engine
 from batch.estimate import measured_rate
 from batch.folder import Folder
@@ -36,10 +36,9 @@ def backfill(
 ) -> Report:
     """Do what `settings` ask, going on where an earlier process of the same run stopped.
 
-    `publisher`, if any, is opened by each worker and gets every record that the run changes.
-
-    Raises ConfigError, StoreUnavailable or ModelUnavailable before anything is written when a part cannot be reached;
-    later, an outage that lasted longer than `patience_s`.
+    `publisher`, if any, is opened by each worker and gets every record that the run changes. Raises ConfigError,
+    StoreUnavailable or ModelUnavailable before anything is written when a part cannot be reached; later, an outage
+    that lasted longer than `patience_s`.
     """
     began = time.monotonic()
     files = list_files(settings.catalog)
@@ -47,51 +46,59 @@ def backfill(
     summarizer = paced(settings)
     generation = _generation(summarizer, settings)
     with closing(open_store(settings.store_url)) as kv:
-        store = FeatureStore(kv)
         run = open_run(settings, files, generation)
-        ledger = Ledger(run)
-        began_with = ledger.rows_done()
-        resumed = concluded(run) is not None
+        resumed, ledger = concluded(run) is not None, Ledger(run)
         tell(
             f"{'going on with' if resumed else 'run'} {run.address}: {len(files)} files, {len(splits)} splits"
         )
         if not resumed:
             places = engine.repeated(splits, run.address)
-            conclude(splits, places, _missing(store, settings.mode), run)
-        rows = concluded(run) or 0
-        numbers = [split.number for split in splits]
-        left = [s for s, p in zip(splits, ledger.progress_many(numbers), strict=True) if not p.finished]
-        task = Task(settings=settings, run=run.address, generation=generation, publisher=publisher)
-        began_work = time.monotonic()
-        with _telling(tell, ledger, rows, began_with):
-            engine.work(left, task)
-        work_s = time.monotonic() - began_work
-    total = Progress.total(ledger.progress_many(numbers))
-    if not total.finished:
-        raise StoreUnavailable(
-            f"{run.address} says that rows are left, though every task ended well: run the same command again"
-        )
-    rate = settings.assume_rate_per_s
-    if settings.dry_run and not rate and splits:
-        rate = settings.parallelism * measured_rate(summarizer, splits[0], settings.deadline_s)
+            conclude(splits, places, _missing(FeatureStore(kv), settings.mode), run)
+        before, began_work = ledger.rows_done(), time.monotonic()
+        with _telling(tell, ledger, concluded(run) or 0, before):
+            task = Task(settings=settings, run=run.address, generation=generation, publisher=publisher)
+            engine.work(_unfinished(ledger, splits), task)
+        ended_work = time.monotonic()
     report = Report(
-        total=total,
+        total=_total(ledger, splits, run),
         catalog=list(settings.catalog),
         store=without_login(settings.store_url),
         mode=settings.mode,
         dead_letters=settings.dead_letters or f"{run.address}/dead_letters",
         resumed=resumed,
-        seconds=time.monotonic() - began,
-        work_s=work_s,
-        rows_here=total.rows_done - began_with,
+        rows_here=ledger.rows_done() - before,
         dry_run=settings.dry_run,
-        rate_per_s=rate,
+        rate_per_s=_rate(settings, summarizer, splits),
+        work_s=ended_work - began_work,
+        seconds=time.monotonic() - began,
     )
     if settings.report:
         folder, _, name = settings.report.rpartition("/")
         Folder(folder or ".").write(name, report.to_json())
     close_run(run, report.to_json())
     return report
+
+
+def _unfinished(ledger: Ledger, splits: Sequence[Split]) -> list[Split]:
+    done = ledger.progress_many([split.number for split in splits])
+    return [split for split, progress in zip(splits, done, strict=True) if not progress.finished]
+
+
+def _total(ledger: Ledger, splits: Sequence[Split], run: Folder) -> Progress:
+    """The counts of all splits; StoreUnavailable where the ledger disagrees with the tasks."""
+    total = Progress.total(ledger.progress_many([split.number for split in splits]))
+    if not total.finished:
+        raise StoreUnavailable(
+            f"{run.address} says that rows are left, though every task ended well: run the same command again"
+        )
+    return total
+
+
+def _rate(settings: BackfillSettings, summarizer: Summarizer, splits: Sequence[Split]) -> float:
+    """Summaries a second of all tasks, for a dry run's hours: as told, else measured on the first texts."""
+    if settings.assume_rate_per_s or not settings.dry_run or not splits:
+        return settings.assume_rate_per_s
+    return settings.parallelism * measured_rate(summarizer, splits[0], settings.deadline_s)
 
 
 def _missing(store: FeatureStore, mode: Mode) -> Callable[[Sequence[str]], list[bool]]:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [feature-job | consumer | latency]`; without a name all of them, one after the other."""
+"""`python -m benchmarks [feature-job | consumer | latency | backfill]`; without a name all of them, one after the other."""
 
 import argparse
 import dataclasses
@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import consumer, feature_job, latency
+from benchmarks import backfill, consumer, feature_job, latency
 from benchmarks.report import FOLDER, Result, say
 
 BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
     feature_job.NAME: (feature_job.FeatureJobBenchmark, feature_job.measure),
     consumer.NAME: (consumer.ConsumerBenchmark, consumer.measure),
     latency.NAME: (latency.LatencyBenchmark, latency.measure),
+    backfill.NAME: (backfill.BackfillBenchmark, backfill.measure),
 }
 
 

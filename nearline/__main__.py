@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from nearline.cli import backfill, deadletters, explain, parity, schemas, serve, stack, store, stream
+from nearline.cli import backfill, deadletters, explain, judge, parity, schemas, serve, stack, store, stream
 from schemas.errors import NearlineError
 
 app = typer.Typer(
@@ -13,7 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Nearline semantic job search: posting updates in, features and alerts out. Start with `nearline demo`.",
 )
-for module in (stack, stream, serve, explain, parity):
+for module in (stack, stream, serve, explain, parity, judge):
     module.register(app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(store.app, name="store")

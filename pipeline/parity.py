@@ -11,6 +11,10 @@ from schemas.records import FeatureRecord
 from storage.features import FeatureStore
 
 _FIELDS = [field.name for field in fields(FeatureRecord) if field.name != "posting_id"]
+#: What a new summarizer generation changes.
+SUMMARY = frozenset(
+    ("summary", "summary_version", "summary_hash", "summary_tokens", "input_tokens", "model", "generation")
+)
 #: Texts are read for this many postings at once.
 PAGE = 500
 
@@ -33,18 +37,27 @@ class Compared:
     different: int = 0
 
 
-def compare(left: FeatureStore, right: FeatureStore, compared: Compared) -> Iterator[Difference]:
-    """Every field that differs, in the order of the store's keys; `compared` counts along. Raises as the stores do.
+def compare(
+    left: FeatureStore,
+    right: FeatureStore,
+    compared: Compared,
+    *,
+    ignored: frozenset[str] = frozenset(),
+    newer_right: bool = False,
+) -> Iterator[Difference]:
+    """Every field but `ignored` that differs, in the order of the store's keys; `compared` counts along.
 
-    Both stores have to stand still: what is written meanwhile may be seen in one of them only.
+    Both stores have to stand still, or what is written meanwhile is seen in one of them only; `newer_right` expects
+    just that of the right one: a posting that is newer there, or only there, does not differ. Raises as the stores do.
     """
     pairs = _pairs(left.scan(), right.scan())
     while page := list(islice(pairs, PAGE)):
         ids = [posting_id for posting_id, _, _ in page]
         texts = zip(left.texts(ids), right.texts(ids), strict=True)
         for (posting_id, a, b), (left_text, right_text) in zip(page, texts, strict=True):
-            found = differences(posting_id, a, b)
-            if a is not None and b is not None and left_text != right_text:
+            moved_on = newer_right and b is not None and (a is None or b.version > a.version)
+            found = [d for d in differences(posting_id, a, b) if d.field not in ignored and not moved_on]
+            if a is not None and b is not None and not moved_on and left_text != right_text:
                 found.append(Difference(posting_id, "text", left_text, right_text))
             compared.postings += 1
             compared.different += bool(found)

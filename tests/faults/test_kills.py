@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", "1"))
-PORT_BASE = int(os.environ.get("PORT_BASE", "37000"))
+PORT_BASE = int(os.environ.get("PORT_BASE", "23000"))
 TOKENIZER = CHECKPOINTS / "ranker-tiny"
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
-from pipeline.parity import Compared, Difference, compare, differences
+from pipeline.parity import SUMMARY, Compared, Difference, compare, differences
 from schemas.keys import feature_key
 from schemas.records import Op, PostingUpdate
 from storage.features import FeatureStore, FeatureWrite, RawText
@@ -49,3 +49,23 @@ def test_raw_texts_are_compared_where_the_records_are_equal() -> None:
     text = RawText(content_version=2, content_hash=record.content_hash, description="Days.")
     right.merge_many([FeatureWrite(posting_id="p1", seen=None, record=record, text=text)])
     assert [d.field for d in compare(left, right, Compared())] == ["text"]
+
+
+def test_a_newer_generation_differs_in_its_summary_only() -> None:
+    event = update("p1", 1, Op.ADD, content("Nurse", "Nights."))
+    _, right = memory_kv()
+    Featurizer(right, InstantSummarizer("instant@2")).featurize(rows([event]))
+    left = store_of(event)
+    assert {d.field for d in compare(left, right, Compared())} <= SUMMARY
+    assert list(compare(left, right, Compared())) != []
+    assert list(compare(left, right, Compared(), ignored=SUMMARY)) == []
+    other = store_of(update("p1", 1, Op.ADD, content("Nurse", "Days.")))
+    assert list(compare(left, other, Compared(), ignored=SUMMARY)) != []
+
+
+def test_what_a_stream_has_moved_on_in_the_right_store_does_not_differ_but_what_it_lacks_does() -> None:
+    old, new = update("p1", 1, Op.ADD, content("Nurse", "Nights.")), update("p1", 2, Op.CLOSE)
+    left, right = store_of(old), store_of(old, new, update("p2", 1, Op.CLOSE))
+    assert list(compare(left, right, Compared(), newer_right=True)) == []
+    assert {d.field for d in compare(left, right, Compared())} >= {"state", "posting"}
+    assert {d.posting_id for d in compare(right, left, Compared(), newer_right=True)} == {"p1", "p2"}
