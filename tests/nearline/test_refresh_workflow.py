@@ -23,10 +23,17 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 
 
+def long_postings(count: int) -> list[dict[str, object]]:
+    """So long that a summary is short beside them."""
+    return [{**row, "description": 12 * (row["description"] + " ")} for row in postings(count)]
+
+
 def live_store(tmp_path: Path, catalog: Path) -> str:
     """What a stream made of the catalog, and one posting that the catalog does not have in its newest state."""
     url = f"lmdb://{tmp_path}/live"
-    newer = write(tmp_path / "n.jsonl", [{**postings(1)[0], "title": "Newer", "updated_at": "2025-01-01"}])
+    newer = write(
+        tmp_path / "n.jsonl", [{**long_postings(1)[0], "title": "Newer", "updated_at": "2025-01-01"}]
+    )
     with closing(open_store(url)) as kv:
         featurizer = Featurizer(FeatureStore(kv), InstantSummarizer())
         push(featurizer, updates(catalog), 50)
@@ -54,7 +61,7 @@ def refresh(tmp_path: Path, catalog: Path, live: str, *more: str) -> subprocess.
 
 
 def test_every_summary_is_of_the_new_generation_and_nothing_else_has_changed(tmp_path: Path) -> None:
-    catalog = write(tmp_path / "c.jsonl", postings(40))
+    catalog = write(tmp_path / "c.jsonl", long_postings(40))
     live = live_store(tmp_path, catalog)
     before = stored(live)
     done = refresh(tmp_path, catalog, live, "--summarizer", "instant:2")
@@ -65,7 +72,7 @@ def test_every_summary_is_of_the_new_generation_and_nothing_else_has_changed(tmp
 
 
 def test_summaries_that_serve_the_ranker_worse_are_not_promoted(tmp_path: Path) -> None:
-    catalog = write(tmp_path / "c.jsonl", postings(40))
+    catalog = write(tmp_path / "c.jsonl", long_postings(40))
     live = live_store(tmp_path, catalog)
     before = stored(live)
     strict = tmp_path / "searches.jsonl"
