@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
 from pipeline.match import LexicalMatcher, filter_checks, passes, query_terms
-from pipeline.terms import stem, terms
+from pipeline.terms import stem, terms, words
 from schemas.records import FeatureRecord, Op, PostingUpdate, SavedSearch, State
 from tests.pipeline.builders import content, feature, memory, rows, search, update
 
@@ -201,3 +201,10 @@ def test_explain_sees_each_filter_that_decided() -> None:
         ("employment_type", True),
     ]
     assert query_terms("night nurse wanted in a ward")[1] == 2
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=200))
+def test_plain_ascii_splits_as_any_other_text_does(text: str) -> None:
+    # one more character that folds to nothing of its own sends the same text the long way
+    assert terms(text) == terms(f"{text} \N{SOFT HYPHEN}")
+    assert words(text).split() == words(f"{text} \N{SOFT HYPHEN}").split()
