@@ -23,7 +23,7 @@ from models.summarizer import ModelFailure, Rejected, Summarizer, Summary
 from pipeline.featurize import Featurizer, FeaturizeSettings
 from pipeline.outages import outlast
 from pipeline.pace import Pace, PacedSummarizer
-from pipeline.publish import OpenPublisher, Unpublished
+from pipeline.publish import OpenPublisher
 from pipeline.refresh import Refresher
 from schemas.records import Outcome, PostingUpdate
 from storage.base import KeyValue, open_store
@@ -84,7 +84,7 @@ class SplitWorker:
         self._glass = Overlay(self._kv) if settings.dry_run else None
         self._kv = self._glass or self._kv
         self._store = FirstSeen(self._kv)
-        self._publisher = task.publisher() if task.publisher and not settings.dry_run else Unpublished()
+        self._publisher = task.publisher() if task.publisher and not settings.dry_run else None
         limits = FeaturizeSettings(deadline_s=settings.deadline_s)
         # what is refreshed is read as it is now; only outcomes are told from what was first seen
         refresher = Refresher(FeatureStore(self._kv), self._summarizer, deadline_s=settings.deadline_s)
@@ -99,7 +99,8 @@ class SplitWorker:
     def close(self) -> None:
         """Release the store and the publisher."""
         self._kv.close()
-        self._publisher.close()
+        if self._publisher is not None:
+            self._publisher.close()
 
     def run(self, split: Split) -> Iterator[Progress]:
         """Go on where the split stands, a chunk at a time. Raises an outage that lasted longer than `patience_s`."""
@@ -165,6 +166,8 @@ class SplitWorker:
 
     def _published(self, updates: Sequence[Update], done: Sequence[Done]) -> list[Done]:
         """Send the records that changed; the rows of one that cannot be sent are dead letters."""
+        if self._publisher is None:
+            return list(done)
         refused = self._publisher.publish_many(self._store.changed())
         reasons = [refused.get(u.update.posting_id) for u in updates]
         return [

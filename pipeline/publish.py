@@ -22,15 +22,3 @@ class Publisher(Protocol):
 
 #: Opens one in the process that uses it; travels to workers, so it must be picklable.
 OpenPublisher = Callable[[], Publisher]
-
-
-class Unpublished:
-    """Sends nothing."""
-
-    def publish_many(self, records: Mapping[str, bytes]) -> dict[str, str]:
-        """See Publisher."""
-        del records
-        return {}
-
-    def close(self) -> None:
-        """See Publisher."""
