@@ -22,11 +22,12 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreJob:
-    """One scoring request: the prompts are `prefix + item`, one for each of `items`."""
+    """One scoring request: the prompts are `prefix + item`, one for each of `items`, each with its `labels`."""
 
     prefix: list[int]
     items: list[list[int]]
-    label_ids: list[int]
+    labels: list[list[int]]
+    """Ids whose probabilities are wanted, a list an item; one list object when all items share it."""
     softmax_over_labels: bool
     temperature: float
 

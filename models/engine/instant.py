@@ -70,9 +70,11 @@ class InstantEngine:
         return [self._generate(job) for job in jobs]
 
     def _score(self, job: ScoreJob) -> list[list[float]]:
-        wanted, others = set(job.prefix), max(1, len(job.label_ids) - 1)
-        scores = [overlap(wanted, set(item)) for item in job.items]
-        return [[p, *[(1 - p) / others] * (len(job.label_ids) - 1)] for p in scores]
+        wanted = set(job.prefix)
+        return [
+            _shares(overlap(wanted, set(item)), len(labels))
+            for item, labels in zip(job.items, job.labels, strict=True)
+        ]
 
     def _generate(self, job: GenerateJob) -> Generated:
         text = self._codec.decode(job.prompt)
@@ -81,3 +83,8 @@ class InstantEngine:
         cut = ids[: job.max_tokens]
         reason = "stop" if len(cut) == len(ids) else "length"
         return Generated(text=self._codec.decode(cut), tokens=len(cut), finish_reason=reason)
+
+
+def _shares(first: float, labels: int) -> list[float]:
+    """The first label's probability, and the rest in equal parts for the others."""
+    return [first, *[(1 - first) / max(1, labels - 1)] * (labels - 1)]

@@ -73,7 +73,7 @@ class Qwen3Engine:
 
     def _warm_up(self) -> None:
         job = ScoreJob(
-            prefix=[0], items=[[0] * 8] * 2, label_ids=[0, 1], softmax_over_labels=True, temperature=1.0
+            prefix=[0], items=[[0] * 8] * 2, labels=[[0, 1]] * 2, softmax_over_labels=True, temperature=1.0
         )
         self.score_many([job, job])
 

@@ -108,15 +108,26 @@ class _Prefixes:
 
 
 def _label_probabilities(model: Qwen3, hidden_ND: Tensor, job: ScoreJob) -> list[list[float]]:  # noqa: N803
-    labels = torch.tensor(job.label_ids, device=model.device)
-    if job.softmax_over_labels:
-        logits = model.logits(hidden_ND, labels) / job.temperature
-        return _floats(torch.softmax(logits, dim=-1))
-    rows = torch.split(hidden_ND, HEAD_ROWS)
-    parts = [torch.softmax(model.logits(row) / job.temperature, dim=-1)[:, labels] for row in rows]
-    return _floats(torch.cat(parts))
-
-
-def _floats(probabilities: Tensor) -> list[list[float]]:
-    rows: list[list[float]] = probabilities.tolist()
+    rows: list[list[float]] = [[]] * len(job.items)
+    for labels, which in _same_labels(job.labels).items():
+        ids = torch.tensor(labels, device=model.device)
+        for row, values in zip(
+            which, _probabilities(model, hidden_ND[which], ids, job).tolist(), strict=True
+        ):
+            rows[row] = values
     return rows
+
+
+def _same_labels(labels: Sequence[list[int]]) -> dict[tuple[int, ...], list[int]]:
+    """Rows by what is asked of them."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for row, ids in enumerate(labels):
+        groups.setdefault(tuple(ids), []).append(row)
+    return groups
+
+
+def _probabilities(model: Qwen3, hidden_ND: Tensor, labels: Tensor, job: ScoreJob) -> Tensor:  # noqa: N803
+    if job.softmax_over_labels:
+        return torch.softmax(model.logits(hidden_ND, labels) / job.temperature, dim=-1)
+    rows = torch.split(hidden_ND, HEAD_ROWS)
+    return torch.cat([torch.softmax(model.logits(row) / job.temperature, dim=-1)[:, labels] for row in rows])

@@ -86,7 +86,7 @@ def score_job(body: ScoreBody, engine: Engine, limits: Limits) -> ScoreJob:
     job = ScoreJob(
         prefix=prefix,
         items=rows,
-        label_ids=body.label_token_ids,
+        labels=[body.label_token_ids] * len(rows),
         softmax_over_labels=body.apply_softmax,
         temperature=body.temperature,
     )

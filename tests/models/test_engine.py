@@ -53,7 +53,11 @@ def ids(length: int, seed: int) -> list[int]:
 
 def score_job(prefix: int, lengths: list[int], seed: int = 0, **changes: Any) -> ScoreJob:
     items = [ids(length, seed + i) for i, length in enumerate(lengths, 1)]
-    fields: dict[str, Any] = {"label_ids": [7, 3], "softmax_over_labels": True, "temperature": 1.0}
+    fields: dict[str, Any] = {
+        "labels": [[7, 3]] * len(lengths),
+        "softmax_over_labels": True,
+        "temperature": 1.0,
+    }
     return ScoreJob(prefix=ids(prefix, seed), items=items, **fields | changes)
 
 
@@ -65,13 +69,18 @@ def generate_job(prompt: list[int], max_tokens: int = 12, **changes: Any) -> Gen
 @torch.inference_mode()
 def plain_scores(model: Any, job: ScoreJob) -> list[list[float]]:
     rows = []
-    for item in job.items:
+    for item, labels in zip(job.items, job.labels, strict=True):
         logits = model(torch.tensor([job.prefix + item])).logits[0, -1].float() / job.temperature
         if job.softmax_over_labels:
-            rows.append(torch.softmax(logits[job.label_ids], -1).tolist())
+            rows.append(torch.softmax(logits[labels], -1).tolist())
         else:
-            rows.append(torch.softmax(logits, -1)[job.label_ids].tolist())
+            rows.append(torch.softmax(logits, -1)[labels].tolist())
     return rows
+
+
+def assert_rows_close(rows: list[list[float]], wanted: list[list[float]], atol: float) -> None:
+    for row, want in zip(rows, wanted, strict=True):
+        torch.testing.assert_close(torch.tensor(row), torch.tensor(want), atol=atol, rtol=0)
 
 
 JOBS = [
@@ -79,8 +88,10 @@ JOBS = [
     score_job(40, [1], seed=50),
     score_job(0, [20, 4], seed=90),
     score_job(12, [0, 6], seed=130),
-    score_job(9, [8, 8], seed=170, softmax_over_labels=False, label_ids=[1, 2, 9]),
+    score_job(9, [8, 8], seed=170, softmax_over_labels=False, labels=[[1, 2, 9]] * 2),
     score_job(9, [8, 30], seed=210, temperature=2.5),
+    score_job(9, [8, 30, 2], seed=240, labels=[[7, 3], [4], [7, 3]]),
+    score_job(9, [8, 30], seed=260, softmax_over_labels=False, labels=[[7, 3], [4, 5, 6]]),
     score_job(3, [2 + i % 40 for i in range(300)], seed=1000),
     score_job(480, [1 + i % 7 for i in range(60)], seed=2000),
 ]
@@ -91,9 +102,7 @@ def test_scores_of_requests_computed_together_equal_a_plain_forward_of_each_prom
 ) -> None:
     together = engine.score_many(JOBS)
     for job, rows in zip(JOBS, together, strict=True):
-        torch.testing.assert_close(
-            torch.tensor(rows), torch.tensor(plain_scores(reference, job)), atol=1e-5, rtol=0
-        )
+        assert_rows_close(rows, plain_scores(reference, job), atol=1e-5)
 
 
 def test_a_directory_that_transformers_saved_is_read_as_the_one_it_came_from(
@@ -108,9 +117,7 @@ def test_a_request_scores_alike_alone_and_in_company(one: Path) -> None:
     engine = Qwen3Engine(one, CONFIG)
     together = engine.score_many(JOBS)
     for job, rows in zip(JOBS, together, strict=True):
-        torch.testing.assert_close(
-            torch.tensor(rows), torch.tensor(engine.score_many([job])[0]), atol=1e-6, rtol=0
-        )
+        assert_rows_close(rows, engine.score_many([job])[0], atol=1e-6)
 
 
 def test_greedy_continuations_of_a_batch_equal_those_of_transformers_one_by_one(

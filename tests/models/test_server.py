@@ -25,7 +25,7 @@ def test_scores_of_ids_are_those_of_the_engine(url: str, engine: Engine) -> None
     job = ScoreJob(
         prefix=[5, 6, 7],
         items=[[8, 9], [10, 11, 12]],
-        label_ids=[40, 41],
+        labels=[[40, 41]] * 2,
         softmax_over_labels=True,
         temperature=2.0,
     )

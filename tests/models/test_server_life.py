@@ -38,9 +38,9 @@ class Stalling(InstantEngine):
         self.entered.set()
         self.go.wait(8)
         self.jobs += len(jobs)
-        if any(job.label_ids[0] == 66 for job in jobs):
+        if any(job.labels[0][0] == 66 for job in jobs):
             raise ArithmeticError("label 66")
-        return [[[math.nan]] if job.label_ids[0] == 77 else [[0.5, 0.5]] for job in jobs]
+        return [[[math.nan]] if job.labels[0][0] == 77 else [[0.5, 0.5]] for job in jobs]
 
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
         self.entered.set()
