@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.engine.base import GenerateJob
-from models.engine.qwen3 import Qwen3, attention
+from models.engine.qwen3 import Head, Qwen3, attention
 
 Stopped = Callable[[int, list[int]], bool]
 """(row, tokens so far) -> has a stop string appeared."""
@@ -19,13 +19,13 @@ _CROWDED = 0.8
 
 @torch.inference_mode()
 def generate_many(
-    model: Qwen3, jobs: Sequence[GenerateJob], eos_ids: frozenset[int], stopped: Stopped
+    model: Qwen3, head: Head, jobs: Sequence[GenerateJob], eos_ids: frozenset[int], stopped: Stopped
 ) -> list[tuple[list[int], str]]:
     """Tokens of each continuation without its end marker, and why it ended (`stop` or `length`)."""
     cache = _Cache(model, jobs)
     rows = running = [_Row(index, job, eos_ids, stopped) for index, job in enumerate(jobs)]
     penalties = _Penalties(model, jobs)
-    logits_BV = model.logits(cache.prefill())  # noqa: N806
+    logits_BV = head.logits(cache.prefill())  # noqa: N806
     while True:
         tokens_B = _pick(penalties.apply(logits_BV), running)  # noqa: N806
         for row, token in zip(running, tokens_B.tolist(), strict=True):
@@ -38,7 +38,7 @@ def generate_many(
             running, tokens_B = [running[place] for place in left], tokens_B[left]  # noqa: N806
             cache.keep(left)
             penalties.keep(left)
-        logits_BV = model.logits(cache.step(tokens_B))  # noqa: N806
+        logits_BV = head.logits(cache.step(tokens_B))  # noqa: N806
 
 
 def _pick(logits_BV: Tensor, rows: Sequence[_Row]) -> Tensor:  # noqa: N803

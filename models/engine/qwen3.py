@@ -20,10 +20,31 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 def attention(q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Tensor | None) -> Tensor:  # noqa: N803
     """Attention with shared key-value heads; without a mask each token sees itself and those before it."""
-    groups = q_BHTE.shape[1] // k_BKSE.shape[1]
-    if groups > 1:
-        k_BKSE, v_BKSE = (x.repeat_interleave(groups, dim=1) for x in (k_BKSE, v_BKSE))  # noqa: N806
+    k_BKSE, v_BKSE = repeated(k_BKSE, q_BHTE), repeated(v_BKSE, q_BHTE)  # noqa: N806
     return F.scaled_dot_product_attention(q_BHTE, k_BKSE, v_BKSE, attn_mask=mask, is_causal=mask is None)
+
+
+def repeated(x_BKSE: Tensor, q_BHTE: Tensor) -> Tensor:  # noqa: N803
+    """Keys or values once for each query head that shares them."""
+    groups = q_BHTE.shape[1] // x_BKSE.shape[1]
+    return x_BKSE if groups == 1 else x_BKSE.repeat_interleave(groups, dim=1)
+
+
+class Head:
+    """The final norm and the rows of the vocabulary; a few rows are multiplied in fp32, all of them in `dtype`."""
+
+    def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype, device: torch.device) -> None:
+        name = "model.embed_tokens.weight" if checkpoint.shape.tied else "lm_head.weight"
+        self._rows_VD = checkpoint.weights[name].to(device=device, dtype=dtype)
+        self._norm = checkpoint.weights["model.norm.weight"].to(device=device, dtype=torch.float32)
+        self._eps = checkpoint.shape.norm_eps
+
+    def logits(self, hidden_BD: Tensor, rows: Tensor | None = None) -> Tensor:  # noqa: N803
+        """Next-token logits in fp32 [B, V], or of the vocabulary's `rows` only."""
+        x = F.rms_norm(hidden_BD.float(), (hidden_BD.shape[-1],), self._norm, self._eps)
+        if rows is None:
+            return F.linear(x.to(self._rows_VD.dtype), self._rows_VD).float()
+        return F.linear(x, self._rows_VD[rows].float())
 
 
 class Qwen3:
@@ -34,8 +55,6 @@ class Qwen3:
         self.device, self.dtype = device, dtype
         weights = {name: w.to(device=device, dtype=dtype) for name, w in checkpoint.weights.items()}
         self.embedding_VD = weights["model.embed_tokens.weight"]
-        self.head_VD = self.embedding_VD if shape.tied else weights["lm_head.weight"]
-        self._norm = weights["model.norm.weight"]
         self._layers = [_layer_weights(weights, i) for i in range(shape.layers)]
         half = torch.arange(0, shape.head_dim, 2, dtype=torch.float32, device=device) / shape.head_dim
         angles = torch.arange(shape.context, device=device).float()[:, None] * shape.rope_theta**-half
@@ -51,11 +70,6 @@ class Qwen3:
             gated = F.silu(F.linear(y, layer["mlp.gate_proj"])) * F.linear(y, layer["mlp.up_proj"])
             x = x + F.linear(gated, layer["mlp.down_proj"])
         return x
-
-    def logits(self, hidden_BD: Tensor, rows: Tensor | None = None) -> Tensor:  # noqa: N803
-        """Next-token logits in fp32 [B, V], or of the vocabulary's `rows` only."""
-        head = self.head_VD if rows is None else self.head_VD[rows]
-        return F.linear(self._rms(hidden_BD, self._norm), head).float()
 
     def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.rms_norm(x, (x.shape[-1],), weight, self.shape.norm_eps)

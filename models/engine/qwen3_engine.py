@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from models.engine import generating, scoring
+from models.engine import generating, native, scoring
 from models.engine.base import Generated, GenerateJob, ModelInfo, ScoreJob
-from models.engine.checkpoint import load_checkpoint
-from models.engine.qwen3 import Qwen3
+from models.engine.checkpoint import Checkpoint, load_checkpoint
+from models.engine.packed import Mode, PackedForward
+from models.engine.qwen3 import Head, Qwen3
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}
+"""What is stored; `int8` quantizes the linear layers of scoring, each row of activations as it comes."""
+PASS_TOKENS = {"cpu": 8_192, "cuda": 65_536}
+"""Tokens of one forward pass: enough to keep the device busy, few enough that their activations are small."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """How a checkpoint is computed; `auto` is bfloat16 on a GPU and float32 on a CPU."""
+    """How a checkpoint is computed; dtype `auto` is bfloat16 on a GPU and float32 on a CPU."""
 
     dtype: str = "auto"
     device: str = "auto"
@@ -28,6 +33,9 @@ class EngineConfig:
     """Threads of one forward pass; 0 leaves the default, one a core."""
     role: str = "model"
     """What the clients of this model call it; names a directory that has no card of its own."""
+    mode: Mode = Mode.SHARED_PREFIX
+    kernels: bool = True
+    """Use the kernels of `models/engine/native` where the machine has what they need."""
 
 
 class Qwen3Engine:
@@ -35,16 +43,19 @@ class Qwen3Engine:
 
     def __init__(self, path: Path, config: EngineConfig) -> None:
         """Raise ConfigError for an incomplete or foreign checkpoint, or an unknown dtype or device."""
-        device, dtype = _placement(config)
+        self._device, self._dtype = _placement(config)
+        self._config = config
         if config.threads:
             torch.set_num_threads(config.threads)
-        checkpoint = load_checkpoint(path, config.role)
+        self._checkpoint = load_checkpoint(path, config.role)
         self._tokenizer = load_tokenizer(path)
-        self._eos_ids = checkpoint.eos_ids
-        self._model = Qwen3(checkpoint, dtype=dtype, device=device)
-        shape = checkpoint.shape
-        self.info = ModelInfo(name=checkpoint.name, vocab_size=shape.vocab, context_tokens=shape.context)
-        self._warm_up()
+        self._head = Head(self._checkpoint, dtype=self._dtype, device=self._device)
+        shape = self._checkpoint.shape
+        self.info = ModelInfo(
+            name=self._checkpoint.name, vocab_size=shape.vocab, context_tokens=shape.context
+        )
+        if config.role != "summarizer":
+            self._warm_up()
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """See `Engine`."""
@@ -52,7 +63,7 @@ class Qwen3Engine:
 
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
         """See `Engine`."""
-        return scoring.score_many(self._model, jobs)
+        return scoring.score_many(self._forward, self._head, jobs, PASS_TOKENS[self._device.type])
 
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
         """See `Engine`."""
@@ -60,8 +71,26 @@ class Qwen3Engine:
         def stopped(row: int, tokens: list[int]) -> bool:
             return any(stop in self._decode(tokens) for stop in jobs[row].stop)
 
-        rows = generating.generate_many(self._model, jobs, self._eos_ids, stopped)
+        eos_ids = self._checkpoint.eos_ids
+        rows = generating.generate_many(self._model, self._head, jobs, eos_ids, stopped)
         return [self._generated(job, *row) for job, row in zip(jobs, rows, strict=True)]
+
+    @cached_property
+    def _forward(self) -> scoring.Forward:
+        return self._native() or PackedForward(self._model, self._config.mode)
+
+    @cached_property
+    def _model(self) -> Qwen3:
+        return Qwen3(self._checkpoint, dtype=self._dtype, device=self._device)
+
+    def _native(self) -> scoring.Forward | None:
+        """Our kernels, where machine and settings allow them; ConfigError for int8 where they do not."""
+        config = self._config
+        wanted = config.kernels and config.mode is Mode.SHARED_PREFIX and self._device.type == "cpu"
+        forward = native.open_forward(self._checkpoint, config.dtype) if wanted else None
+        if config.dtype == "int8" and not forward:
+            raise ConfigError("dtype 'int8' needs a CPU with AVX-512 VNNI, a C++ compiler and shared prefixes")
+        return forward
 
     def _generated(self, job: GenerateJob, tokens: list[int], reason: str) -> Generated:
         text = self._decode(tokens)

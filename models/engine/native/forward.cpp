@@ -1,0 +1,250 @@
+// The forward pass of Qwen3 over packed prompts on a CPU with AVX-512, as three sweeps a layer: queries, keys
+// and values; attention; and the rest. A sweep takes a few hundred tokens through all of its steps while they
+// are in the core's own cache. Numbers are fp32 but for the operands of the linear layers.
+#include <omp.h>
+
+#include "attention.h"
+
+namespace nearline {
+
+struct Layer {
+  const float *input_norm, *q_norm, *k_norm, *post_norm;
+  Linear q, k, v, o, gate_up, down;
+};
+
+struct Model {
+  int64_t layers, hidden, heads, kv_heads, head_size, mlp;
+  const Layer* layer;
+  const float *cos, *sin;  // [context][head_size / 2]
+  float norm_eps;
+  int32_t threads;
+};
+
+struct Batch {
+  int64_t tokens, slots, items, segments, queries, last_queries;
+  const int32_t *positions, *slot, *last;  // of each token; the token that each item ends with
+  const Segment* segment;
+  const Queries *query, *last_query;
+  float *x, *out, *q, *keys, *values;  // [tokens][hidden], [items][hidden], and work space
+};
+
+namespace {
+
+constexpr long CHUNK = 126;  // tokens in a sweep: nine blocks of rows
+
+long padded(long n) { return round_up(n, COLUMNS); }
+long stride_of(long width) { return padded(width) + GAP; }
+
+struct Scratch {
+  float *rows, *wide, *head;
+  void* operand;
+};
+
+template <class T>
+class Forward {
+ public:
+  Forward(const Model& model, const Batch& batch) : m_(model), b_(batch) {}
+
+  void run() {
+    for (long i = 0; i + 1 < m_.layers; i++) {
+      const Layer& layer = m_.layer[i];
+      sweep(b_.tokens, [&](long from, int rows, const Scratch& s) {
+        const auto x = normed(b_.x, from, rows, layer.input_norm, s);
+        queries(layer, x, from, rows, b_.positions + from, s);
+        keys_and_values(layer, x, from, rows, s);
+      });
+      attend_all(b_.query, b_.queries);
+      sweep(b_.tokens, [&](long from, int rows, const Scratch& s) { rest(layer, b_.x, from, rows, s); });
+    }
+    last();
+  }
+
+ private:
+  // Of the last layer only its keys and values are wanted of every token, and the rest of each item's end.
+  void last() {
+    const Layer& layer = m_.layer[m_.layers - 1];
+    sweep(b_.tokens, [&](long from, int rows, const Scratch& s) {
+      keys_and_values(layer, normed(b_.x, from, rows, layer.input_norm, s), from, rows, s);
+    });
+    for (long i = 0; i < b_.items; i++)
+      std::memcpy(b_.out + i * m_.hidden, b_.x + b_.last[i] * m_.hidden, m_.hidden * sizeof(float));
+    sweep(b_.items, [&](long from, int rows, const Scratch& s) {
+      int32_t positions[CHUNK];
+      for (int r = 0; r < rows; r++) positions[r] = b_.positions[b_.last[from + r]];
+      queries(layer, normed(b_.out, from, rows, layer.input_norm, s), from, rows, positions, s);
+    });
+    attend_all(b_.last_query, b_.last_queries);
+    sweep(b_.items, [&](long from, int rows, const Scratch& s) { rest(layer, b_.out, from, rows, s); });
+  }
+
+  template <class Step>
+  void sweep(long rows, Step step) {
+    const long even = round_up((rows + CHUNK - 1) / CHUNK, m_.threads);
+    const long chunks = rows < m_.threads * ROWS ? 1 : even;
+#pragma omp parallel num_threads(m_.threads)
+    {
+      const Scratch scratch = scratch_of_thread();
+#pragma omp for schedule(dynamic, 1)
+      for (long c = 0; c < chunks; c++) {
+        const long from = rows * c / chunks, to = rows * (c + 1) / chunks;
+        step(from, (int)(to - from), scratch);
+      }
+    }
+  }
+
+  Scratch scratch_of_thread() const {
+    const long width = std::max({m_.hidden, m_.heads * m_.head_size, m_.mlp});
+    const long rows = CHUNK * stride_of(m_.hidden), wide = CHUNK * stride_of(m_.mlp), head = CHUNK * padded(m_.head_size);
+    const long bytes = (rows + wide + head) * (long)sizeof(float) + Operand<T>::bytes(CHUNK, width);
+    static thread_local struct Memory {
+      char* at = nullptr;
+      long bytes = 0;
+      ~Memory() { std::free(at); }
+    } memory;
+    if (memory.bytes < bytes) {
+      std::free(memory.at);
+      memory.at = static_cast<char*>(std::aligned_alloc(64, round_up(bytes, 64)));
+      memory.bytes = bytes;
+    }
+    auto* floats = reinterpret_cast<float*>(memory.at);
+    return {floats, floats + rows, floats + rows + wide, floats + rows + wide + head};
+  }
+
+  Left<T> normed(const float* x, long from, int rows, const float* weight, const Scratch& s) const {
+    const long stride = stride_of(m_.hidden);
+    for (int r = 0; r < rows; r++) normalize(x + (from + r) * m_.hidden, weight, m_.hidden, s.rows + r * stride);
+    return operand(T(), s.rows, stride, rows, m_.hidden, s.operand);
+  }
+
+  void normalize(const float* x, const float* weight, long width, float* out) const {
+    const Floats scale = _mm512_set1_ps(1 / std::sqrt(sum_of_squares(x, width) / width + m_.norm_eps));
+    for (long i = 0; i < width; i += LANES) {
+      const __mmask16 some = first(width - i);
+      const Floats v = _mm512_mul_ps(_mm512_maskz_loadu_ps(some, x + i), scale);
+      _mm512_mask_storeu_ps(out + i, some, _mm512_mul_ps(v, _mm512_maskz_loadu_ps(some, weight + i)));
+    }
+  }
+
+  // One head of a projection at a time, while it is in the nearest cache: use(row, float[head_size]).
+  template <class Use>
+  void each_head(const Linear& w, long heads, const Left<T>& x, int rows, float* local, Use use) {
+    const long panels = padded(m_.head_size) / COLUMNS, stride = panels * COLUMNS;
+    for (long head = 0; head < heads; head++) {
+      product(x, rows, w, head * panels, (head + 1) * panels, [&](int begin, int count, long panel, const float* out) {
+        float* to = local + begin * stride + (panel - head * panels) * COLUMNS;
+        for (int r = 0; r < count; r++) std::memcpy(to + r * stride, out + r * COLUMNS, COLUMNS * sizeof(float));
+      });
+      for (int r = 0; r < rows; r++) use(head, r, local + r * stride);
+    }
+  }
+
+  void rotate(float* x, const float* norm, int32_t position) const {
+    normalize(x, norm, m_.head_size, x);
+    const long half = m_.head_size / 2;
+    const float *cos = m_.cos + position * half, *sin = m_.sin + position * half;
+    for (long i = 0; i < half; i++) {
+      const float a = x[i], b = x[i + half];
+      x[i] = a * cos[i] - b * sin[i];
+      x[i + half] = b * cos[i] + a * sin[i];
+    }
+  }
+
+  void queries(const Layer& layer, const Left<T>& x, long from, int rows, const int32_t* positions, const Scratch& s) {
+    const long stride = stride_of(m_.heads * m_.head_size);
+    each_head(layer.q, m_.heads, x, rows, s.head, [&](long head, int r, float* q) {
+      rotate(q, layer.q_norm, positions[r]);
+      std::memcpy(b_.q + (from + r) * stride + head * m_.head_size, q, m_.head_size * sizeof(float));
+    });
+  }
+
+  void keys_and_values(const Layer& layer, const Left<T>& x, long from, int rows, const Scratch& s) {
+    const long size = m_.head_size;
+    each_head(layer.k, m_.kv_heads, x, rows, s.head, [&](long head, int r, float* k) {
+      rotate(k, layer.k_norm, b_.positions[from + r]);
+      const long slot = b_.slot[from + r];
+      float* panel = b_.keys + (head * b_.slots + slot / COLUMNS * COLUMNS) * size + slot % COLUMNS;
+      for (long e = 0; e < size; e++) panel[e * COLUMNS] = k[e];
+    });
+    each_head(layer.v, m_.kv_heads, x, rows, s.head, [&](long head, int r, float* v) {
+      std::memcpy(b_.values + (head * b_.slots + b_.slot[from + r]) * size, v, size * sizeof(float));
+    });
+  }
+
+  void attend_all(const Queries* queries, long count) {
+    const long size = m_.head_size, group = m_.heads / m_.kv_heads, stride = stride_of(m_.heads * size);
+#pragma omp parallel for collapse(2) schedule(dynamic, 1) num_threads(m_.threads)
+    for (long i = 0; i < count; i++)
+      for (long h = 0; h < m_.kv_heads; h++) {
+        const Head head{b_.keys + h * b_.slots * size, b_.values + h * b_.slots * size, size};
+        attend(queries[i], b_.segment, head, b_.q + h * group * size, stride, group);
+      }
+  }
+
+  // What attention found is projected and added, then the gated hidden layer's output.
+  void rest(const Layer& layer, float* x, long from, int rows, const Scratch& s) {
+    const long q_width = m_.heads * m_.head_size, q_stride = stride_of(q_width), wide = stride_of(m_.mlp);
+    const auto add = [&](int begin, int count, long panel, const float* out) { add_to(x, from + begin, count, panel, out); };
+    product(operand(T(), b_.q + from * q_stride, q_stride, rows, q_width, s.operand), rows, layer.o, 0,
+            padded(m_.hidden) / COLUMNS, add);
+    const auto y = normed(x, from, rows, layer.post_norm, s);
+    product(y, rows, layer.gate_up, 0, layer.gate_up.outputs / COLUMNS, [&](int begin, int count, long panel, const float* out) {
+      for (int r = 0; r < count; r++) {
+        const Floats gate = _mm512_load_ps(out + r * COLUMNS), up = _mm512_load_ps(out + r * COLUMNS + LANES);
+        _mm512_storeu_ps(s.wide + (begin + r) * wide + panel * LANES, _mm512_mul_ps(_mm512_mul_ps(gate, sigmoid(gate)), up));
+      }
+    });
+    product(operand(T(), s.wide, wide, rows, m_.mlp, s.operand), rows, layer.down, 0, padded(m_.hidden) / COLUMNS, add);
+  }
+
+  void add_to(float* x, long row, int count, long panel, const float* out) const {
+    for (int r = 0; r < count; r++)
+      for (long c = 0; c < COLUMNS; c += LANES) {
+        const long column = panel * COLUMNS + c;
+        const __mmask16 some = column < m_.hidden ? first(m_.hidden - column) : 0;
+        float* at = x + (row + r) * m_.hidden + column;
+        _mm512_mask_storeu_ps(at, some, _mm512_add_ps(_mm512_maskz_loadu_ps(some, at), _mm512_load_ps(out + r * COLUMNS + c)));
+      }
+  }
+
+  const Model& m_;
+  const Batch& b_;
+};
+
+}  // namespace
+}  // namespace nearline
+
+using namespace nearline;
+
+enum Kind { FLOAT32, BFLOAT16, INT8 };
+
+#define NEARLINE_DISPATCH(kind, call)                  \
+  switch (kind) {                                      \
+    case FLOAT32: { using T = Float32; call; return 1; } \
+    NEARLINE_BF16(call)                                \
+    NEARLINE_INT8(call)                                \
+    default: return 0;                                 \
+  }
+#ifdef __AVX512BF16__
+#define NEARLINE_BF16(call) case BFLOAT16: { using T = BFloat16; call; return 1; }
+#else
+#define NEARLINE_BF16(call)
+#endif
+#ifdef __AVX512VNNI__
+#define NEARLINE_INT8(call) case INT8: { using T = Int8; call; return 1; }
+#else
+#define NEARLINE_INT8(call)
+#endif
+
+extern "C" {
+
+// 1 where this machine has the arithmetic; the others return 0 for one it has not.
+int nearline_supports(int kind) { NEARLINE_DISPATCH(kind, (void)sizeof(T)) }
+
+int nearline_pack(int kind, const float* w, int64_t outputs, int64_t inputs, void* panels, float* scales, int32_t* begin) {
+  NEARLINE_DISPATCH(kind, pack<T>(w, outputs, inputs, panels, scales, begin))
+}
+
+int nearline_forward(int kind, const Model* model, const Batch* batch) {
+  NEARLINE_DISPATCH(kind, Forward<T>(*model, *batch).run())
+}
+}

@@ -1,0 +1,197 @@
+"""A checkpoint packed for the kernels, and the call that takes a plan's tokens to its prompts' last hidden states."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.engine.checkpoint import Checkpoint, Shape
+from models.engine.native.build import load_kernels
+from models.engine.native.structs import LINEARS, NORMS, CBatch, CLayer, CLinear, CModel, pointer
+from models.engine.plan import Plan
+
+COLUMNS = 32
+"""Outputs in a panel of packed weights, keys in a panel of keys (gemm.h)."""
+GAP = 16
+"""Floats between the rows of the queries (linear.h)."""
+LANES = 16
+QUERIES = 126
+"""Queries in one piece of attention's work."""
+LARGEST_HEAD = 256
+
+KINDS = {"float32": 0, "bfloat16": 1, "int8": 2}
+ELEMENTS = {"float32": (torch.float32, 1), "bfloat16": (torch.bfloat16, 2), "int8": (torch.int8, 4)}
+Ints = NDArray[np.int32]
+
+
+def available(kind: str, shape: Shape) -> bool:
+    """Whether this machine can compute this shape in this arithmetic."""
+    kernels = load_kernels()
+    fits = shape.head_dim <= LARGEST_HEAD and shape.head_dim % 2 == 0
+    return fits and kernels is not None and bool(kernels.nearline_supports(KINDS[kind]))
+
+
+class NativeForward:
+    """See `Forward`; `kind` is the arithmetic of the linear layers."""
+
+    def __init__(self, checkpoint: Checkpoint, kind: str, threads: int) -> None:
+        kernels = load_kernels()
+        assert kernels is not None  # noqa: S101  (the caller asked `available`)
+        self._kernels, self._kind, self._shape = kernels, kind, checkpoint.shape
+        self._kept: list[Tensor] = []
+        self._embedding = checkpoint.weights["model.embed_tokens.weight"]
+        shape = checkpoint.shape
+        layers = (CLayer * shape.layers)(*(self._layer(checkpoint, i) for i in range(shape.layers)))
+        cos, sin = map(self._keep, rotary(shape))
+        self._model = CModel(
+            layers=shape.layers,
+            hidden=shape.hidden,
+            heads=shape.heads,
+            kv_heads=shape.kv_heads,
+            head_size=shape.head_dim,
+            mlp=shape.mlp,
+            layer=layers,
+            cos=cos,
+            sin=sin,
+            norm_eps=shape.norm_eps,
+            threads=threads,
+        )
+        self._space = torch.empty(0)
+
+    def last_hidden(self, plan: Plan) -> Tensor:
+        """See `Forward`."""
+        tables = _Tables(plan)
+        x = torch.nn.functional.embedding(torch.tensor(plan.ids), self._embedding).float()
+        out = torch.empty(len(plan.ends), self._shape.hidden)
+        q, keys, values = self._work_space(len(plan.ids), tables.slots)
+        batch = CBatch(
+            tokens=len(plan.ids),
+            slots=tables.slots,
+            items=len(plan.ends),
+            segments=len(plan.segments),
+            queries=len(tables.query),
+            last_queries=len(tables.last_query),
+            x=pointer(x),
+            out=pointer(out),
+            q=q,
+            keys=keys,
+            values=values,
+            **{name: pointer(getattr(tables, name)) for name in _Tables.NAMES},
+        )
+        if not self._kernels.nearline_forward(
+            KINDS[self._kind], ctypes.byref(self._model), ctypes.byref(batch)
+        ):
+            msg = f"this machine has no {self._kind} arithmetic"
+            raise RuntimeError(msg)
+        return out
+
+    def _work_space(self, tokens: int, slots: int) -> tuple[int, int, int]:
+        """Addresses of queries, keys and values in memory that is kept from pass to pass."""
+        shape = self._shape
+        q = tokens * (_padded(shape.heads * shape.head_dim) + GAP)
+        kv = (shape.kv_heads * slots + COLUMNS) * shape.head_dim + COLUMNS
+        wanted = q + 2 * _padded(kv)
+        if self._space.numel() < wanted:
+            self._space = torch.empty(wanted)
+        start = pointer(self._space)
+        return start, start + 4 * q, start + 4 * (q + _padded(kv))
+
+    def _layer(self, checkpoint: Checkpoint, index: int) -> CLayer:
+        shape = checkpoint.shape
+
+        def weight(name: str) -> Tensor:
+            return checkpoint.weights[f"model.layers.{index}.{name}.weight"].float()
+
+        linears = {
+            **{name: _by_head(weight(f"self_attn.{name}_proj"), shape.head_dim) for name in "qkv"},
+            "o": weight("self_attn.o_proj"),
+            "gate_up": _interleaved(weight("mlp.gate_proj"), weight("mlp.up_proj")),
+            "down": weight("mlp.down_proj"),
+        }
+        norms = ("input_layernorm", "self_attn.q_norm", "self_attn.k_norm", "post_attention_layernorm")
+        return CLayer(
+            **{name: self._keep(weight(of)) for name, of in zip(NORMS, norms, strict=True)},
+            **{name: self._pack(linears[name]) for name in LINEARS},
+        )
+
+    def _pack(self, weight: Tensor) -> CLinear:
+        outputs, inputs = weight.shape
+        dtype, step = ELEMENTS[self._kind]
+        weight = weight.contiguous()
+        panels = torch.zeros(_padded(outputs) * -(-inputs // step) * step, dtype=dtype)
+        scales, begin = torch.zeros(_padded(outputs)), torch.zeros(_padded(outputs), dtype=torch.int32)
+        places = [self._keep(tensor) for tensor in (panels, scales, begin)]
+        self._kernels.nearline_pack(
+            KINDS[self._kind],
+            ctypes.c_void_p(pointer(weight)),
+            ctypes.c_int64(outputs),
+            ctypes.c_int64(inputs),
+            *map(ctypes.c_void_p, places),
+        )
+        if self._kind != "int8":
+            places[1:] = [None, None]
+        return CLinear(*places, inputs, _padded(outputs))
+
+    def _keep(self, tensor: Tensor) -> Any:
+        self._kept.append(tensor.contiguous())
+        return pointer(self._kept[-1])
+
+
+def rotary(shape: Shape) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [context, head size / 2] of the rotary positions."""
+    half = torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
+    angles = torch.arange(shape.context).float()[:, None] * shape.rope_theta**-half
+    return angles.cos(), angles.sin()
+
+
+class _Tables:
+    """A plan as the kernels read it: integers of 32 bits, structures as rows."""
+
+    NAMES = ("positions", "slot", "last", "segment", "query", "last_query")
+
+    def __init__(self, plan: Plan) -> None:
+        segments = plan.segments
+        counts = np.array([segment.count for segment in segments], dtype=np.int32)
+        starts = np.array([segment.start for segment in segments], dtype=np.int32)
+        slots = np.concatenate(([0], np.cumsum(_padded(counts)))).astype(np.int32)
+        within = np.arange(len(plan.ids), dtype=np.int32) - np.repeat(starts, counts)
+        offsets = np.array([segment.offset for segment in segments], dtype=np.int32)
+        self.slots = int(slots[-1])
+        self.positions: Ints = within + np.repeat(offsets, counts)
+        self.slot: Ints = within + np.repeat(slots[:-1], counts)
+        parents = np.array([segment.parent for segment in segments], dtype=np.int32)
+        self.segment: Ints = np.stack((slots[:-1], counts, parents), axis=1)
+        ends = np.array(plan.ends, dtype=np.int32)
+        self.last: Ints = starts[ends] + counts[ends] - 1
+        rows = np.arange(len(ends), dtype=np.int32)
+        self.last_query: Ints = np.stack((ends, rows, np.ones_like(ends), counts[ends] - 1), axis=1)
+        self.query: Ints = np.array(
+            [
+                (number, segment.start + at, min(QUERIES, segment.count - at), at)
+                for number, segment in enumerate(segments)
+                for at in range(0, segment.count, QUERIES)
+            ],
+            dtype=np.int32,
+        )
+
+
+def _padded(n: Any) -> Any:
+    return (n + COLUMNS - 1) // COLUMNS * COLUMNS
+
+
+def _by_head(weight: Tensor, size: int) -> Tensor:
+    """Each head's outputs filled up to whole panels."""
+    heads = weight.view(-1, size, weight.shape[1])
+    return torch.nn.functional.pad(heads, (0, 0, 0, _padded(size) - size)).flatten(0, 1)
+
+
+def _interleaved(gate: Tensor, up: Tensor) -> Tensor:
+    """Panels of 16 outputs of the gate and the 16 that they multiply."""
+    missing = -gate.shape[0] % LANES
+    parts = [torch.nn.functional.pad(w, (0, 0, 0, missing)).view(-1, LANES, w.shape[1]) for w in (gate, up)]
+    return torch.cat(parts, dim=1).flatten(0, 1)

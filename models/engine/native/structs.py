@@ -1,0 +1,67 @@
+"""The structures of forward.cpp, field by field."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p
+from typing import Any
+
+Fields = list[tuple[str, Any]]
+
+
+class CLinear(Structure):
+    """`struct Linear`."""
+
+    _fields_: Fields = [
+        ("panels", c_void_p),
+        ("scales", c_void_p),
+        ("begin", c_void_p),
+        ("inputs", c_int64),
+        ("outputs", c_int64),
+    ]
+
+
+NORMS = ("input_norm", "q_norm", "k_norm", "post_norm")
+LINEARS = ("q", "k", "v", "o", "gate_up", "down")
+
+
+class CLayer(Structure):
+    """`struct Layer`."""
+
+    _fields_: Fields = [
+        *((name, c_void_p) for name in NORMS),
+        *((name, CLinear) for name in LINEARS),
+    ]
+
+
+class CModel(Structure):
+    """`struct Model`."""
+
+    _fields_: Fields = [
+        *((name, c_int64) for name in ("layers", "hidden", "heads", "kv_heads", "head_size", "mlp")),
+        ("layer", POINTER(CLayer)),
+        ("cos", c_void_p),
+        ("sin", c_void_p),
+        ("norm_eps", c_float),
+        ("threads", c_int32),
+    ]
+
+
+class CBatch(Structure):
+    """`struct Batch`."""
+
+    _fields_: Fields = [
+        *((name, c_int64) for name in ("tokens", "slots", "items", "segments", "queries", "last_queries")),
+        *((name, c_void_p) for name in ("positions", "slot", "last", "segment", "query", "last_query")),
+        *((name, c_void_p) for name in ("x", "out", "q", "keys", "values")),
+    ]
+
+
+def pointer(tensor: Any) -> int:
+    """The address of a tensor's or an array's memory; its owner must outlive the call."""
+    return int(tensor.data_ptr() if hasattr(tensor, "data_ptr") else tensor.ctypes.data)
+
+
+def sized(structure: type[Structure]) -> int:
+    """Bytes of a structure, for a check against the C++ side."""
+    return ctypes.sizeof(structure)

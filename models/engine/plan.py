@@ -1,0 +1,100 @@
+"""Which tokens one forward pass computes: every shared prefix once, and after it what each prompt has of its own.
+
+All tokens of a pass lie in one packed row without padding. A segment is a run of them: a prefix, or the rest of
+a prompt, which continues its parent. A token sees its segment up to itself and its parent whole.
+"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from models.engine.base import ScoreJob
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Tokens `start` to `start + count` of the row; `parent` is the number of the segment they continue, or -1."""
+
+    start: int
+    count: int
+    parent: int
+    offset: int
+    """Position of its first token in its prompt."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """The tokens of one pass, their segments, and for each prompt the segment with whose last token it ends."""
+
+    ids: list[int] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    _known: dict[tuple[int, ...], int] = field(default_factory=dict)
+
+    def add(self, prefix: Sequence[int], rests: Sequence[Sequence[int]]) -> None:
+        """Add the prompts `prefix + rest`; a prefix that is there already is not added again."""
+        parent = self._prefix(prefix)
+        for rest in rests:
+            self.ends.append(self._segment(rest, parent) if rest else parent)
+
+    def _prefix(self, ids: Sequence[int]) -> int:
+        if not ids:
+            return -1
+        key = tuple(ids)
+        if key not in self._known:
+            self._known[key] = self._segment(ids, -1)
+        return self._known[key]
+
+    def _segment(self, ids: Sequence[int], parent: int) -> int:
+        offset = self.segments[parent].count if parent >= 0 else 0
+        self.segments.append(Segment(len(self.ids), len(ids), parent, offset))
+        self.ids.extend(ids)
+        return len(self.segments) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Items `items` of job number `job`."""
+
+    job: int
+    items: slice
+
+
+def passes(jobs: Sequence[ScoreJob], budget_tokens: int) -> Iterator[tuple[Plan, list[Part]]]:
+    """Plans of at most about `budget_tokens` each (a single longer prompt excepted) that cover all items, in order."""
+    plan, parts = Plan(), list[Part]()
+    for number, job in enumerate(jobs):
+        prefix, rests = share(job)
+        for items in _slices(rests, max(budget_tokens - len(prefix), budget_tokens // 2)):
+            wanted = len(prefix) + sum(map(len, rests[items]))
+            if plan.ids and len(plan.ids) + wanted > budget_tokens:
+                yield plan, parts
+                plan, parts = Plan(), []
+            plan.add(prefix, rests[items])
+            parts.append(Part(number, items))
+    if parts:
+        yield plan, parts
+
+
+def share(job: ScoreJob) -> tuple[list[int], list[list[int]]]:
+    """The longest prefix that all prompts of a job begin with, and the rest of each.
+
+    Text is tokenized prompt by prompt, so its shared part is found only here.
+    """
+    if len(job.items) < 2:
+        return ([], [job.prefix + item for item in job.items])
+    common = len(os.path.commonprefix([min(job.items), max(job.items)]))
+    return job.prefix + job.items[0][:common], [item[common:] for item in job.items]
+
+
+def _slices(rests: Sequence[list[int]], budget_tokens: int) -> Iterator[slice]:
+    start = taken = 0
+    for index, rest in enumerate(rests):
+        if index > start and taken + len(rest) > budget_tokens:
+            yield slice(start, index)
+            start, taken = index, 0
+        taken += len(rest)
+    if rests:
+        yield slice(start, len(rests))
