@@ -9,7 +9,7 @@
 
 namespace nearline {
 
-constexpr long KEYS = 256;  // in one range at most: their scores stay in the nearest cache
+constexpr long KEYS = 512;  // whose scores are held at once: they stay in the nearest cache
 
 struct Segment {
   int32_t slot, count, parent;  // its first key's slot (a multiple of 32), its tokens, its prefix's segment or -1
@@ -25,82 +25,114 @@ struct Head {
   long size;
 };
 
+// Up to ROWS queries of one head.
 class Attention {
  public:
   Attention(const Head& head, const float* q, long stride, int rows) : head_(head), rows_(rows) {
-    const float scale = 1.0f / std::sqrt((float)head.size);
+    const Floats scale = _mm512_set1_ps(1.0f / std::sqrt((float)head.size));
     for (int r = 0; r < rows; r++) {
       top_[r] = -INFINITY;
       total_[r] = 0;
-      for (long e = 0; e < head.size; e++) q_[r * Q_STRIDE + e] = q[r * stride + e] * scale;
-      std::fill(sum_ + r * SIZE, sum_ + r * SIZE + head.size, 0.0f);
+      for (long e = 0; e < head.size; e += LANES) {
+        const Floats v = _mm512_maskz_loadu_ps(first(head.size - e), q + r * stride + e);
+        _mm512_store_ps(q_ + r * STRIDE + e, _mm512_mul_ps(v, scale));
+        _mm512_store_ps(sum_ + r * STRIDE + e, _mm512_setzero_ps());
+      }
     }
   }
 
-  // Merge the keys slot..slot+count in; row r sees the first `seen + r` of them, where causal.
-  void over(long slot, long count, bool causal, long seen) {
-    for (long from = 0; from < count; from += KEYS) {
-      const long keys = std::min(KEYS, count - from);
-      score(slot + from, keys);
-      for (int r = 0; r < rows_; r++) weigh(r, causal ? std::min(keys, seen + r - from) : keys, keys);
-      gather(slot + from, keys);
+  // Take the keys slot..slot+count in; row r sees the first `seen + r` of them.
+  void over(long slot, long count, long seen) {
+    for (long from = 0; from < count;) {
+      if (held_ == KEYS) merge();
+      const long keys = std::min(KEYS - held_, count - from);
+      ranges_[count_++] = {slot + from, keys, held_};
+      for (long panel = 0; panel < keys; panel += COLUMNS) score(slot + from + panel, seen - from - panel);
+      from += keys;
     }
   }
 
-  void write(float* out, long stride) const {
-    for (int r = 0; r < rows_; r++)
-      for (long e = 0; e < head_.size; e++) out[r * stride + e] = sum_[r * SIZE + e] / total_[r];
+  void write(float* out, long stride) {
+    merge();
+    for (int r = 0; r < rows_; r++) {
+      const Floats scale = _mm512_set1_ps(1 / total_[r]);
+      for (long e = 0; e < head_.size; e += LANES) {
+        const Floats v = _mm512_mul_ps(_mm512_load_ps(sum_ + r * STRIDE + e), scale);
+        _mm512_mask_storeu_ps(out + r * stride + e, first(head_.size - e), v);
+      }
+    }
   }
 
   static constexpr long SIZE = 256;  // the largest head
 
  private:
-  static constexpr long Q_STRIDE = SIZE + GAP, P_STRIDE = KEYS + GAP;
+  static constexpr long STRIDE = SIZE + GAP, P_STRIDE = KEYS + GAP;
 
-  void score(long slot, long keys) {
-    for (long panel = 0; panel < keys; panel += COLUMNS) {
-      tile_of<Float32>(rows_, q_, Q_STRIDE, head_.keys + (slot + panel) * head_.size, COLUMNS, head_.size, zeros_, out_);
-      for (int r = 0; r < rows_; r++) std::memcpy(p_ + r * P_STRIDE + panel, out_ + r * COLUMNS, COLUMNS * sizeof(float));
-    }
+  struct Range {
+    long slot, keys, held;
+  };
+
+  // Scores of a panel of keys, of which row r sees `seen + r`.
+  void score(long slot, long seen) {
+    tile_of<Float32>(rows_, q_, STRIDE, head_.keys + slot * head_.size, COLUMNS, head_.size, zeros_, q_, out_);
+    for (int r = 0; r < rows_; r++)
+      for (long c = 0; c < COLUMNS; c += LANES) {
+        const __mmask16 visible = seen + r > c ? first(seen + r - c) : 0;
+        const Floats none = _mm512_set1_ps(-INFINITY);
+        _mm512_store_ps(p_ + r * P_STRIDE + held_ + c, _mm512_mask_load_ps(none, visible, out_ + r * COLUMNS + c));
+      }
+    held_ += COLUMNS;
   }
 
-  // Scores of row r become weights relative to its new maximum; those not seen become 0.
-  void weigh(int r, long seen, long keys) {
+  // The scores held become weights relative to the new maximum, and their values join the sums.
+  void merge() {
+    for (int r = 0; r < rows_; r++) weigh(r);
+    for (int i = 0; i < count_; i++) gather(ranges_[i]);
+    count_ = 0;
+    held_ = 0;
+  }
+
+  void weigh(int r) {
     float* p = p_ + r * P_STRIDE;
-    const Floats none = _mm512_set1_ps(-INFINITY);
-    Floats tops = none;
-    for (long i = 0; i < seen; i += LANES) tops = _mm512_max_ps(tops, _mm512_mask_loadu_ps(none, first(seen - i), p + i));
-    const float top = std::max(top_[r], _mm512_reduce_max_ps(tops));
+    Floats tops = _mm512_set1_ps(top_[r]);
+    for (long i = 0; i < held_; i += LANES) tops = _mm512_max_ps(tops, _mm512_load_ps(p + i));
+    const float top = _mm512_reduce_max_ps(tops);
+    if (total_[r] > 0) shrink(r, std::exp(top_[r] - top));
+    top_[r] = top;
     Floats total = _mm512_setzero_ps();
-    for (long i = 0; i < keys; i += LANES) {
-      const Floats weight = seen > i ? _mm512_maskz_mov_ps(first(seen - i), exp_of(_mm512_sub_ps(_mm512_loadu_ps(p + i), _mm512_set1_ps(top))))
-                                     : _mm512_setzero_ps();
-      _mm512_storeu_ps(p + i, weight);
+    for (long i = 0; i < held_; i += LANES) {
+      const Floats below = _mm512_sub_ps(_mm512_load_ps(p + i), _mm512_set1_ps(top));
+      const Floats weight = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(below, _mm512_set1_ps(-87), _CMP_GT_OQ), exp_of(below));
+      _mm512_store_ps(p + i, weight);
       total = _mm512_add_ps(total, weight);
     }
-    if (top_[r] != top && total_[r] > 0) {
-      const float shrink = std::exp(top_[r] - top);
-      total_[r] *= shrink;
-      for (long e = 0; e < head_.size; e++) sum_[r * SIZE + e] *= shrink;
-    }
     total_[r] += _mm512_reduce_add_ps(total);
-    top_[r] = top;
   }
 
-  void gather(long slot, long keys) {
+  void shrink(int r, float factor) {
+    total_[r] *= factor;
+    for (long e = 0; e < head_.size; e++) sum_[r * STRIDE + e] *= factor;
+  }
+
+  void gather(const Range& range) {
+    const float* values = head_.values + range.slot * head_.size;
     for (long e = 0; e < head_.size; e += COLUMNS) {
-      tile_of<Float32>(rows_, p_, P_STRIDE, head_.values + slot * head_.size + e, head_.size, keys, zeros_, out_);
-      const long width = std::min<long>(COLUMNS, head_.size - e);
+      tile_of<Float32>(rows_, p_ + range.held, P_STRIDE, values + e, head_.size, range.keys, zeros_, p_, out_);
       for (int r = 0; r < rows_; r++)
-        for (long i = 0; i < width; i++) sum_[r * SIZE + e + i] += out_[r * COLUMNS + i];
+        for (long c = 0; c < COLUMNS && e + c < head_.size; c += LANES) {
+          float* at = sum_ + r * STRIDE + e + c;
+          _mm512_store_ps(at, _mm512_add_ps(_mm512_load_ps(at), _mm512_load_ps(out_ + r * COLUMNS + c)));
+        }
     }
   }
 
   Head head_;
-  int rows_;
+  int rows_, count_ = 0;
+  long held_ = 0;
   float top_[ROWS], total_[ROWS];
+  Range ranges_[KEYS / COLUMNS];
   alignas(64) int32_t zeros_[COLUMNS] = {};
-  alignas(64) float out_[ROWS * COLUMNS], q_[ROWS * Q_STRIDE], p_[ROWS * P_STRIDE], sum_[ROWS * SIZE];
+  alignas(64) float out_[ROWS * COLUMNS], q_[ROWS * STRIDE], p_[ROWS * P_STRIDE], sum_[ROWS * STRIDE];
 };
 
 // The queries' heads that share a key-value head; the outputs take the place of the queries.
@@ -111,9 +143,12 @@ inline void attend(const Queries& queries, const Segment* segments, const Head& 
       const Block block = block_of(queries.count, i);
       float* rows = q + (queries.row + block.begin) * stride + h * head.size;
       Attention attention(head, rows, stride, block.count);
-      if (own.parent >= 0) attention.over(segments[own.parent].slot, segments[own.parent].count, false, 0);
       const long seen = queries.offset + block.begin + 1;
-      attention.over(own.slot, seen + block.count - 1, true, seen);
+      if (own.parent >= 0) {
+        const Segment& prefix = segments[own.parent];
+        attention.over(prefix.slot, prefix.count, prefix.count);
+      }
+      attention.over(own.slot, seen + block.count - 1, seen);
       attention.write(rows, stride);
     }
 }

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.engine.checkpoint import Checkpoint, Shape
 from models.engine.native.build import load_kernels
+from models.engine.native.memory import Arena, aligned, large_pages
 from models.engine.native.structs import LINEARS, NORMS, CBatch, CLayer, CLinear, CModel, pointer
 from models.engine.plan import Plan
 
@@ -25,6 +26,8 @@ QUERIES = 126
 LARGEST_HEAD = 256
 
 KINDS = {"float32": 0, "bfloat16": 1, "int8": 2}
+EXTRAS = (torch.float32, torch.int32)
+"""Types of an output's scale and of what its sum begins with."""
 ELEMENTS = {"float32": (torch.float32, 1), "bfloat16": (torch.bfloat16, 2), "int8": (torch.int8, 4)}
 Ints = NDArray[np.int32]
 
@@ -44,6 +47,7 @@ class NativeForward:
         assert kernels is not None  # noqa: S101  (the caller asked `available`)
         self._kernels, self._kind, self._shape = kernels, kind, checkpoint.shape
         self._kept: list[Tensor] = []
+        self._arena = Arena(checkpoint.shape.layers * _layer_bytes(checkpoint.shape, kind))
         self._embedding = checkpoint.weights["model.embed_tokens.weight"]
         shape = checkpoint.shape
         layers = (CLayer * shape.layers)(*(self._layer(checkpoint, i) for i in range(shape.layers)))
@@ -97,7 +101,7 @@ class NativeForward:
         kv = (shape.kv_heads * slots + COLUMNS) * shape.head_dim + COLUMNS
         wanted = q + 2 * _padded(kv)
         if self._space.numel() < wanted:
-            self._space = torch.empty(wanted)
+            self._space = large_pages(4 * wanted).view(torch.float32)
         start = pointer(self._space)
         return start, start + 4 * q, start + 4 * (q + _padded(kv))
 
@@ -123,9 +127,8 @@ class NativeForward:
         outputs, inputs = weight.shape
         dtype, step = ELEMENTS[self._kind]
         weight = weight.contiguous()
-        panels = torch.zeros(_padded(outputs) * -(-inputs // step) * step, dtype=dtype)
-        scales, begin = torch.zeros(_padded(outputs)), torch.zeros(_padded(outputs), dtype=torch.int32)
-        places = [self._keep(tensor) for tensor in (panels, scales, begin)]
+        sizes = (_padded(outputs) * _rounded(inputs, step), dtype), *((_padded(outputs), of) for of in EXTRAS)
+        places: list[Any] = [pointer(self._arena.take(*size)) for size in sizes]
         self._kernels.nearline_pack(
             KINDS[self._kind],
             ctypes.c_void_p(pointer(weight)),
@@ -178,6 +181,23 @@ class _Tables:
             ],
             dtype=np.int32,
         )
+
+
+def _layer_bytes(shape: Shape, kind: str) -> int:
+    """Bytes of a layer's packed matrices."""
+    dtype, step = ELEMENTS[kind]
+    heads, q, mlp = _padded(shape.head_dim), shape.heads * shape.head_dim, _rounded(shape.mlp, LANES)
+    sizes = [(shape.heads * heads, shape.hidden), (shape.kv_heads * heads, shape.hidden)]
+    sizes += [(shape.kv_heads * heads, shape.hidden), (shape.hidden, q)]
+    sizes += [(2 * mlp, shape.hidden), (shape.hidden, shape.mlp)]
+    return sum(
+        aligned(_padded(outputs) * _rounded(inputs, step) * dtype.itemsize) + 2 * aligned(4 * _padded(outputs))
+        for outputs, inputs in sizes
+    )
+
+
+def _rounded(n: int, to: int) -> int:
+    return -(-n // to) * to
 
 
 def _padded(n: Any) -> Any:

@@ -60,16 +60,25 @@ struct Int8 {
 };
 #endif
 
+constexpr long NEAR = 16;  // steps from here to what is fetched into the nearest cache
+
+inline void fetch(const void* line) { _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T0); }
+inline void fetch_far(const void* line) { _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T1); }
+
+// out[R][32] = begin + a b; meanwhile `ahead`, one line a step, is brought into the core's second cache.
 template <class T, int R>
 void tile(const typename T::Element* a, long lda, const typename T::Element* b, long ldb, long steps, const int32_t* begin,
-          float* out) {
+          const char* ahead, float* out) {
   typename T::Sum sums[R][2];
 #pragma GCC unroll 14
   for (int r = 0; r < R; r++) {
     sums[r][0] = T::begin(begin);
     sums[r][1] = T::begin(begin + LANES);
   }
-  for (long k = 0; k < steps; k++, a += T::STEP, b += ldb) {
+  for (long k = 0; k < steps; k++, a += T::STEP, b += ldb, ahead += 64) {
+    fetch(b + NEAR * ldb);
+    fetch(b + NEAR * ldb + LANES * T::STEP);
+    fetch_far(ahead);
     const auto left = T::load(b), right = T::load(b + LANES * T::STEP);
 #pragma GCC unroll 14
     for (int r = 0; r < R; r++) {
@@ -86,11 +95,11 @@ void tile(const typename T::Element* a, long lda, const typename T::Element* b, 
 
 template <class T>
 void tile_of(int rows, const typename T::Element* a, long lda, const typename T::Element* b, long ldb, long steps,
-             const int32_t* begin, float* out) {
+             const int32_t* begin, const void* ahead, float* out) {
   switch (rows) {
 #define NEARLINE_ROWS(R) \
   case R:                \
-    return tile<T, R>(a, lda, b, ldb, steps, begin, out);
+    return tile<T, R>(a, lda, b, ldb, steps, begin, static_cast<const char*>(ahead), out);
     NEARLINE_ROWS(1) NEARLINE_ROWS(2) NEARLINE_ROWS(3) NEARLINE_ROWS(4) NEARLINE_ROWS(5)
     NEARLINE_ROWS(6) NEARLINE_ROWS(7) NEARLINE_ROWS(8) NEARLINE_ROWS(9) NEARLINE_ROWS(10)
     NEARLINE_ROWS(11) NEARLINE_ROWS(12) NEARLINE_ROWS(13) NEARLINE_ROWS(14)

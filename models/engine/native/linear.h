@@ -74,8 +74,11 @@ void product(const Left<T>& x, int rows, const Linear& w, long from, long to, Si
     const int32_t* begin = w.begin ? w.begin + panel * COLUMNS : zeros;
     for (int i = 0; i < blocks_in(rows); i++) {
       const Block block = block_of(rows, i);
-      tile_of<T>(block.count, x.rows + block.begin * x.stride, x.stride, panels + panel * width * COLUMNS,
-                 COLUMNS * T::STEP, width / T::STEP, begin, out);
+      const auto* here = panels + panel * width * COLUMNS;
+      // the first two blocks of rows bring half of the next panel each
+      const auto* ahead = here + (i < 2 ? width * COLUMNS + i * width * COLUMNS / 2 : 0);
+      tile_of<T>(block.count, x.rows + block.begin * x.stride, x.stride, here, COLUMNS * T::STEP, width / T::STEP,
+                 begin, ahead, out);
       if (x.scales)
         for (int r = 0; r < block.count; r++)
           for (long c = 0; c < COLUMNS; c += LANES) {
