@@ -47,7 +47,7 @@ class Attention {
       if (held_ == KEYS) merge();
       const long keys = std::min(KEYS - held_, count - from);
       ranges_[count_++] = {slot + from, keys, held_};
-      for (long panel = 0; panel < keys; panel += COLUMNS) score(slot + from + panel, seen - from - panel);
+      for (long panel = 0; panel < keys; panel += COLUMNS) score(slot + from + panel, seen - from - panel, count - from - panel);
       from += keys;
     }
   }
@@ -72,14 +72,14 @@ class Attention {
     long slot, keys, held;
   };
 
-  // Scores of a panel of keys, of which row r sees `seen + r`.
-  void score(long slot, long seen) {
+  // Scores of a panel of `count` keys or more, of which row r sees `seen + r`.
+  void score(long slot, long seen, long count) {
     tile_of<Float32>(rows_, q_, STRIDE, head_.keys + slot * head_.size, COLUMNS, head_.size, zeros_, q_, out_);
     for (int r = 0; r < rows_; r++)
       for (long c = 0; c < COLUMNS; c += LANES) {
-        const __mmask16 visible = seen + r > c ? first(seen + r - c) : 0;
+        const long visible = std::min(seen + r, count) - c;
         const Floats none = _mm512_set1_ps(-INFINITY);
-        _mm512_store_ps(p_ + r * P_STRIDE + held_ + c, _mm512_mask_load_ps(none, visible, out_ + r * COLUMNS + c));
+        _mm512_store_ps(p_ + r * P_STRIDE + held_ + c, _mm512_mask_load_ps(none, visible > 0 ? first(visible) : 0, out_ + r * COLUMNS + c));
       }
     held_ += COLUMNS;
   }
