@@ -125,7 +125,7 @@ def attention_with_lse(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> tupl
     if q.device.type == "cpu":
         out, lse = aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, causal)  # noqa: SLF001
     elif q.dtype is torch.float32:
-        out, lse, *_ = aten._scaled_dot_product_efficient_attention(q, k, v, None, True, 0.0, causal)  # noqa: SLF001, FBT003
+        out, lse, *_ = aten._scaled_dot_product_efficient_attention(q, k, v, None, True, 0.0, causal)  # noqa: SLF001
     else:
         out, lse, *_ = aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal)  # noqa: SLF001
     return out, lse[..., : q.shape[2]].float()

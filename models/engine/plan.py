@@ -6,7 +6,6 @@ a prompt, which continues its parent. A token sees its segment up to itself and 
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -85,7 +84,8 @@ def share(job: ScoreJob) -> tuple[list[int], list[list[int]]]:
     """
     if len(job.items) < 2:
         return ([], [job.prefix + item for item in job.items])
-    common = len(os.path.commonprefix([min(job.items), max(job.items)]))
+    first, last = min(job.items), max(job.items)  # what these two share, all do
+    common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     return job.prefix + job.items[0][:common], [item[common:] for item in job.items]
 
 

@@ -11,7 +11,7 @@ import torch
 
 from models.engine import generating, native, scoring
 from models.engine.base import Generated, GenerateJob, ModelInfo, ScoreJob
-from models.engine.checkpoint import Checkpoint, load_checkpoint
+from models.engine.checkpoint import load_checkpoint
 from models.engine.packed import Mode, PackedForward
 from models.engine.qwen3 import Head, Qwen3
 from models.prompts import load_tokenizer
@@ -89,7 +89,9 @@ class Qwen3Engine:
         wanted = config.kernels and config.mode is Mode.SHARED_PREFIX and self._device.type == "cpu"
         forward = native.open_forward(self._checkpoint, config.dtype) if wanted else None
         if config.dtype == "int8" and not forward:
-            raise ConfigError("dtype 'int8' needs a CPU with AVX-512 VNNI, a C++ compiler and shared prefixes")
+            raise ConfigError(
+                "dtype 'int8' needs a CPU with AVX-512 VNNI, a C++ compiler and shared prefixes"
+            )
         return forward
 
     def _generated(self, job: GenerateJob, tokens: list[int], reason: str) -> Generated:

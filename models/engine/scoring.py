@@ -42,7 +42,10 @@ def score_many(
 
 
 def _label_probabilities(
-    head: Head, hidden_ND: Tensor, job: ScoreJob, labels: Sequence[list[int]]  # noqa: N803
+    head: Head,
+    hidden_ND: Tensor,  # noqa: N803
+    job: ScoreJob,
+    labels: Sequence[list[int]],
 ) -> list[list[float]]:
     found: list[list[float]] = [[]] * len(labels)
     for ids, rows in _same_labels(labels).items():

@@ -191,7 +191,8 @@ def _layer_bytes(shape: Shape, kind: str) -> int:
     sizes += [(shape.kv_heads * heads, shape.hidden), (shape.hidden, q)]
     sizes += [(2 * mlp, shape.hidden), (shape.hidden, shape.mlp)]
     return sum(
-        aligned(_padded(outputs) * _rounded(inputs, step) * dtype.itemsize) + 2 * aligned(4 * _padded(outputs))
+        aligned(_padded(outputs) * _rounded(inputs, step) * dtype.itemsize)
+        + 2 * aligned(4 * _padded(outputs))
         for outputs, inputs in sizes
     )
 

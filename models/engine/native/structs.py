@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p
-from typing import Any
+from typing import Any, ClassVar
 
 Fields = list[tuple[str, Any]]
 
@@ -12,7 +11,7 @@ Fields = list[tuple[str, Any]]
 class CLinear(Structure):
     """`struct Linear`."""
 
-    _fields_: Fields = [
+    _fields_: ClassVar[Fields] = [
         ("panels", c_void_p),
         ("scales", c_void_p),
         ("begin", c_void_p),
@@ -28,7 +27,7 @@ LINEARS = ("q", "k", "v", "o", "gate_up", "down")
 class CLayer(Structure):
     """`struct Layer`."""
 
-    _fields_: Fields = [
+    _fields_: ClassVar[Fields] = [
         *((name, c_void_p) for name in NORMS),
         *((name, CLinear) for name in LINEARS),
     ]
@@ -37,7 +36,7 @@ class CLayer(Structure):
 class CModel(Structure):
     """`struct Model`."""
 
-    _fields_: Fields = [
+    _fields_: ClassVar[Fields] = [
         *((name, c_int64) for name in ("layers", "hidden", "heads", "kv_heads", "head_size", "mlp")),
         ("layer", POINTER(CLayer)),
         ("cos", c_void_p),
@@ -50,7 +49,7 @@ class CModel(Structure):
 class CBatch(Structure):
     """`struct Batch`."""
 
-    _fields_: Fields = [
+    _fields_: ClassVar[Fields] = [
         *((name, c_int64) for name in ("tokens", "slots", "items", "segments", "queries", "last_queries")),
         *((name, c_void_p) for name in ("positions", "slot", "last", "segment", "query", "last_query")),
         *((name, c_void_p) for name in ("x", "out", "q", "keys", "values")),
@@ -60,8 +59,3 @@ class CBatch(Structure):
 def pointer(tensor: Any) -> int:
     """The address of a tensor's or an array's memory; its owner must outlive the call."""
     return int(tensor.data_ptr() if hasattr(tensor, "data_ptr") else tensor.ctypes.data)
-
-
-def sized(structure: type[Structure]) -> int:
-    """Bytes of a structure, for a check against the C++ side."""
-    return ctypes.sizeof(structure)
