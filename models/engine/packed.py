@@ -1,54 +1,37 @@
-"""The pass of a plan by torch's own kernels, on any device: where there are no kernels of ours, and on GPUs.
+"""The pass of a plan by torch's own kernels, on any device: in-batch prefix caching where there are no kernels of ours.
 
-Two ways to the same numbers. `SHARED_PREFIX`: a prompt's own tokens attend causally to themselves, then to their
-prefix, and the two are merged by their log-sum-exps (in-batch prefix caching). `MULTI_ITEM`: all tokens attend in
-one packed sequence under a mask that keeps prompts blind to each other.
+A prompt's own tokens attend causally to themselves, then to their prefix, whose keys are computed in the same pass,
+and the two are merged by their log-sum-exps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from models.engine.plan import Plan, Segment
-from models.engine.qwen3 import Attend, Qwen3, repeated
+from models.engine.qwen3 import Qwen3, repeated
 
 PADDED_TOKENS = 8192
-
-
-class Mode(StrEnum):
-    """How prompts that share a prefix are kept apart."""
-
-    SHARED_PREFIX = "shared-prefix"
-    MULTI_ITEM = "multi-item"
 
 
 class PackedForward:
     """See `scoring.Forward`."""
 
-    def __init__(self, model: Qwen3, mode: Mode) -> None:
-        self._model, self._mode = model, mode
+    def __init__(self, model: Qwen3) -> None:
+        self._model = model
 
     def last_hidden(self, plan: Plan) -> Tensor:
         """See `scoring.Forward`."""
         device = self._model.device
         ids_1N = torch.tensor([plan.ids], device=device)  # noqa: N806
         positions_1N = positions(plan).to(device)[None]  # noqa: N806
-        hidden_1ND = self._model.forward(ids_1N, positions_1N, self._attend(plan))  # noqa: N806
-        return hidden_1ND[0, last_tokens(plan).to(device)]
-
-    def _attend(self, plan: Plan) -> Attend:
-        device = self._model.device
-        if self._mode is Mode.MULTI_ITEM:
-            mask_NN = visible(plan).to(device)  # noqa: N806
-            return lambda _layer, q, k, v: _masked(q, k, v, mask_NN)
         merged = _Merged(plan, device)
-        return lambda _layer, q, k, v: merged(q, k, v)
+        hidden_1ND = self._model.forward(ids_1N, positions_1N, lambda _layer, q, k, v: merged(q, k, v))  # noqa: N806
+        return hidden_1ND[0, last_tokens(plan).to(device)]
 
 
 def positions(plan: Plan) -> Tensor:
@@ -59,21 +42,6 @@ def positions(plan: Plan) -> Tensor:
 def last_tokens(plan: Plan) -> Tensor:
     """The token [prompts] that each prompt ends with."""
     return torch.tensor([plan.segments[end].start + plan.segments[end].count - 1 for end in plan.ends])
-
-
-def visible(plan: Plan) -> Tensor:
-    """Whether token i sees token j [N, N]."""
-    counts = torch.tensor([s.count for s in plan.segments])
-    segment_N = torch.repeat_interleave(torch.arange(len(counts)), counts)  # noqa: N806
-    parent_N = torch.tensor([s.parent for s in plan.segments])[segment_N]  # noqa: N806
-    place_N = torch.arange(len(segment_N))  # noqa: N806
-    own = (segment_N[:, None] == segment_N[None]) & (place_N[:, None] >= place_N[None])
-    return own | (parent_N[:, None] == segment_N[None])
-
-
-def _masked(q_1HNE: Tensor, k: Tensor, v: Tensor, mask_NN: Tensor) -> Tensor:  # noqa: N803
-    k, v = repeated(k, q_1HNE), repeated(v, q_1HNE)
-    return F.scaled_dot_product_attention(q_1HNE, k, v, attn_mask=mask_NN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import torch
 from models.engine import generating, native, scoring
 from models.engine.base import Generated, GenerateJob, ModelInfo, ScoreJob
 from models.engine.checkpoint import load_checkpoint
-from models.engine.packed import Mode, PackedForward
+from models.engine.multi_item import MultiItemForward
+from models.engine.packed import PackedForward
 from models.engine.qwen3 import Head, Qwen3
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError
@@ -21,6 +23,17 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bf
 """What is stored; `int8` quantizes the linear layers of scoring, each row of activations as it comes."""
 PASS_TOKENS = {"cpu": 8_192, "cuda": 65_536}
 """Tokens of one forward pass: enough to keep the device busy, few enough that their activations are small."""
+
+
+class Mode(StrEnum):
+    """How prompts that begin alike share the work: both give the same scores."""
+
+    AUTO = "auto"
+    """Multi-item on a GPU, shared prefix on a CPU."""
+    SHARED_PREFIX = "shared-prefix"
+    """Prefix and own attention merged by log-sum-exp (in-batch prefix caching)."""
+    MULTI_ITEM = "multi-item"
+    """One packed sequence under a mask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +46,7 @@ class EngineConfig:
     """Threads of one forward pass; 0 leaves the default, one a core."""
     role: str = "model"
     """What the clients of this model call it; names a directory that has no card of its own."""
-    mode: Mode = Mode.SHARED_PREFIX
+    mode: Mode = Mode.AUTO
     kernels: bool = True
     """Use the kernels of `models/engine/native` where the machine has what they need."""
 
@@ -77,7 +90,10 @@ class Qwen3Engine:
 
     @cached_property
     def _forward(self) -> scoring.Forward:
-        return self._native() or PackedForward(self._model, self._config.mode)
+        mode, cuda = self._config.mode, self._device.type == "cuda"
+        if mode is Mode.MULTI_ITEM or (mode is Mode.AUTO and cuda):
+            return MultiItemForward(self._model, compiled=cuda)
+        return self._native() or PackedForward(self._model)
 
     @cached_property
     def _model(self) -> Qwen3:
@@ -86,7 +102,7 @@ class Qwen3Engine:
     def _native(self) -> scoring.Forward | None:
         """Our kernels, where machine and settings allow them; ConfigError for int8 where they do not."""
         config = self._config
-        wanted = config.kernels and config.mode is Mode.SHARED_PREFIX and self._device.type == "cpu"
+        wanted = config.kernels and self._device.type == "cpu"
         forward = native.open_forward(self._checkpoint, config.dtype) if wanted else None
         if config.dtype == "int8" and not forward:
             raise ConfigError(
