@@ -58,6 +58,7 @@ def test_few_lengths_are_compiled_and_little_is_computed_in_vain(tokens: int) ->
 
 
 @pytest.mark.integration
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.timeout(280)
 def test_the_compiled_pass_agrees_with_merged_attention(tmp_path: Any) -> None:
     checkpoint = load_checkpoint(
