@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.engine.instant import InstantEngine
+from models.server.complete import generate_jobs
 from models.server.requests import BadRequest, CompletionBody, ScoreBody, parse
-from models.server.service import generate_jobs, score_job
+from models.server.score import score_answer, score_request
 from tests.models.running import (
     COMPLETION,
     LIMITS,
@@ -24,10 +25,11 @@ from tests.models.running import (
 BAD_SCORES: dict[str, tuple[Any, str]] = {
     "no JSON": (b"query", "JSON"),
     "cut JSON": (b'{"query": [1', "JSON"),
-    "deep JSON": (b"[" * 100_000, "JSON"),
+    "deep JSON": (b"[" * 20_000, "JSON"),
+    "nothing but lists": (b"[" + b"[]," * 60_000 + b"1]", "more than 50000 lists"),
     "not UTF-8": (b'{"query": "\xff"}', "JSON|unicode|UTF"),
     "no object": ([1], "object|dict"),
-    "nothing": ({}, "query"),
+    "nothing": ({}, "items"),
     "no labels": (SCORE | {"label_token_ids": []}, "must not be empty"),
     "negative label": (SCORE | {"label_token_ids": [-1, 2]}, "label_token_ids holds token ids outside"),
     "label out of vocabulary": (SCORE | {"label_token_ids": [1, 10**6]}, "outside"),
@@ -157,9 +159,10 @@ def test_any_json_becomes_a_job_within_the_limits_or_a_bad_request(
     refusal = ""
     try:
         if good is SCORE:
-            job = score_job(parse(ScoreBody, body), engine, LIMITS)
-            assert all(job.prefix + row for row in job.items)
-            engine.score_many([job])
+            scoring = score_request(parse(ScoreBody, body), engine, LIMITS, 8_192)
+            assert all(job.prefix + row for job in scoring.jobs for row in job.items)
+            answer = score_answer(scoring, engine.score_many(scoring.jobs), "any@1")
+            assert len(answer["scores"]) == scoring.items
         else:
             for one in generate_jobs(parse(CompletionBody, body), engine, LIMITS):
                 assert 0 < len(one.prompt) <= engine.info.context_tokens - one.max_tokens
