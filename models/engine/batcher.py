@@ -153,9 +153,7 @@ class Batcher(Generic[Job, Result]):
 
     def _refuse_late(self, tokens: int, deadline: float) -> None:
         """Unless what is ahead of these jobs is less: a caller who waits for more tokens gives way after one job."""
-        ahead = sum(
-            min(caller.tokens, max(tokens, caller.waiting[0].job.tokens)) for caller in self._callers
-        )
+        ahead = sum(min(caller.tokens, max(tokens, caller.waiting[0].job.tokens)) for caller in self._callers)
         wait_s = self._seconds(self._running_tokens + ahead)
         if self._clock() + wait_s > deadline:
             msg = f"the deadline cannot be met: {wait_s:.1f} s of work are waiting"

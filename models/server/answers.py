@@ -17,8 +17,11 @@ class Usage(_Answer):
     """Every prompt counted whole."""
 
     prompt_tokens: int
-    completion_tokens: int
     total_tokens: int
+    completion_tokens: int
+    prompt_tokens_details: None
+    reasoning_tokens: int
+    completion_tokens_details: None
 
 
 class ScoreAnswer(_Answer):
@@ -27,8 +30,8 @@ class ScoreAnswer(_Answer):
     scores: list[list[float]]
     pooled_hidden_states: None
     token_logprobs: list[list[float]] | None
-    usage: Usage
     model: str
+    usage: Usage
     object: Literal["scoring"]
 
 
@@ -39,6 +42,7 @@ class Choice(_Answer):
     text: str
     logprobs: None
     finish_reason: Literal["stop", "length"]
+    matched_stop: None
 
 
 class CompletionAnswer(_Answer):
@@ -59,6 +63,8 @@ class Card(_Answer):
     object: Literal["model"]
     created: int
     owned_by: str
+    root: str
+    parent: None
     max_model_len: int
     task: Literal["score", "completions"]
 

@@ -37,7 +37,12 @@ from models.server.transport import Bodies, HungUp, finish
 
 log = logging.getLogger(__name__)
 
-ERROR_TYPES = {404: "NotFoundError", 413: "RequestTooLargeError", 503: "ServiceUnavailableError"}
+ERROR_TYPES = {
+    404: "NotFoundError",
+    413: "RequestTooLargeError",
+    500: "InternalServerError",
+    503: "ServiceUnavailableError",
+}
 REASONS = {400: "bad request", 404: "not found", 408: "slow body", 413: "body too large"}
 SMALL_BODY = 65_536
 """Bytes that are parsed and checked at once, a millisecond or two; more is left to a thread, which others interrupt."""
@@ -156,6 +161,8 @@ class Routes:
                 "object": "model",
                 "created": self._created_s,
                 "owned_by": "nearline",
+                "root": hosted.engine.info.name,
+                "parent": None,
                 "max_model_len": hosted.engine.info.context_tokens,
                 "task": task,
             }
@@ -210,7 +217,7 @@ async def _answer(
     try:
         return _json(await handle(request)), ""
     except BadRequest as error:
-        return _error(error.status, str(error)), REASONS[error.status]
+        return _error(error.status, str(error), kind=error.kind), REASONS[error.status]
     except Refused as error:
         retry = {"Retry-After": str(math.ceil(error.retry_after_s))}
         return _error(503, str(error), retry), error.reason
@@ -225,9 +232,11 @@ def _json(content: dict[str, Any], status: int = 200, headers: Mapping[str, str]
     return Response(orjson.dumps(content), status, headers, "application/json")
 
 
-def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    kind = ERROR_TYPES.get(status, "BadRequestError" if status < 500 else "InternalServerError")
-    body = {"object": "error", "message": message, "type": kind, "param": None, "code": status}
+def _error(
+    status: int, message: str, headers: Mapping[str, str] | None = None, kind: str = "BadRequestError"
+) -> Response:
+    named = ERROR_TYPES.get(status, kind)
+    body = {"object": "error", "message": message, "type": named, "param": None, "code": status}
     return _json(body, status, headers)
 
 

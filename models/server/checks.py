@@ -1,6 +1,8 @@
-"""What both routes ask of token ids and sizes; complaints are `BadRequest`."""
+"""What both routes ask of token ids and sizes, with `BadRequest` as the complaint, and how they count them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from models.server.config import Limits
 from models.server.requests import BadRequest
@@ -28,3 +30,15 @@ def check_total(tokens: int, limits: Limits) -> None:
     if tokens > limits.request_tokens:
         msg = f"{tokens} tokens in one request, at most {limits.request_tokens} are allowed"
         raise BadRequest(msg)
+
+
+def usage(prompt: int, completion: int) -> dict[str, Any]:
+    """SGLang's count of tokens, with every key that it has."""
+    return {
+        "prompt_tokens": prompt,
+        "total_tokens": prompt + completion,
+        "completion_tokens": completion,
+        "prompt_tokens_details": None,
+        "reasoning_tokens": 0,
+        "completion_tokens_details": None,
+    }

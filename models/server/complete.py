@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.engine.base import Engine, Generated, GenerateJob
-from models.server.checks import check_ids, check_length, check_total
+from models.server.checks import check_ids, check_length, check_total, usage
 from models.server.config import Limits
 from models.server.requests import BadRequest, CompletionBody
 
@@ -57,7 +57,13 @@ def completion_answer(
     prompt = sum(len(job.prompt) for job in jobs)
     completion = sum(result.tokens for result in results)
     choices = [
-        {"index": index, "text": result.text, "logprobs": None, "finish_reason": result.finish_reason}
+        {
+            "index": index,
+            "text": result.text,
+            "logprobs": None,
+            "finish_reason": result.finish_reason,
+            "matched_stop": None,
+        }
         for index, result in enumerate(results)
     ]
     return {
@@ -66,9 +72,5 @@ def completion_answer(
         "created": created_s,
         "model": model,
         "choices": choices,
-        "usage": {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-        },
+        "usage": usage(prompt, completion),
     }

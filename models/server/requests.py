@@ -10,16 +10,18 @@ from pydantic_core import PydanticCustomError
 
 DEFAULT_MODEL = "default"
 
+MALFORMED = "Bad Request"
+"""The kind of a body that does not have the fields' types; one that asks for what cannot be is a `BadRequestError`."""
 STRUCTURE = 50_000
 """Brackets, braces and keys of one body: more of them say nothing and take long to parse."""
 
 
 class BadRequest(Exception):  # noqa: N818
-    """The caller's mistake: answered with `status` and the message, and nothing else happens."""
+    """The caller's mistake: answered with `status`, SGLang's name for its kind and the message, and nothing else happens."""
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    def __init__(self, message: str, status: int = 400, kind: str = "BadRequestError") -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.kind = status, kind
 
 
 def _wrong(what: str) -> PydanticCustomError:
@@ -125,15 +127,15 @@ def parse(kind: type[Body], body: bytes) -> Body:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"][:2])
         msg = f"{where}: {first['msg']}" if where else first["msg"]
-        raise BadRequest(msg) from error
+        raise BadRequest(msg, kind=MALFORMED) from error
 
 
 def _json(body: bytes) -> object:
     if body.count(b"[") + body.count(b"{") + body.count(b'":') > STRUCTURE:
         msg = f"the body holds more than {STRUCTURE} lists, objects and keys"
-        raise BadRequest(msg)
+        raise BadRequest(msg, kind=MALFORMED)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         msg = f"the body is not JSON: {error}"
-        raise BadRequest(msg) from error
+        raise BadRequest(msg, kind=MALFORMED) from error

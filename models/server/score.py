@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from models.engine.base import Engine, ScoreJob
-from models.server.checks import check_ids, check_length, check_total
+from models.server.checks import check_ids, check_length, check_total, usage
 from models.server.config import Limits
 from models.server.requests import BadRequest, ScoreBody
 
@@ -86,12 +86,8 @@ def score_answer(scoring: Scoring, scores: Sequence[list[list[float]]], model: s
         "scores": rows,
         "pooled_hidden_states": None,
         "token_logprobs": logprobs,
-        "usage": {
-            "prompt_tokens": scoring.prompt_tokens,
-            "completion_tokens": 0,
-            "total_tokens": scoring.prompt_tokens,
-        },
         "model": model,
+        "usage": usage(scoring.prompt_tokens, 0),
         "object": "scoring",
     }
 
