@@ -181,7 +181,7 @@ class Routes:
 
     def _deadline(self, request: Request) -> float:
         text = request.headers.get(DEADLINE_HEADER)
-        limit_s = self._limits.default_deadline_s
+        limit_s = self._limits.deadline_s
         try:
             left_s = limit_s if text is None else float(text) / 1000
         except ValueError as error:

@@ -19,7 +19,7 @@ class Limits:
     request_tokens: int = 524_288
     labels: int = 64
     """Of one item."""
-    default_deadline_s: float = 60.0
+    deadline_s: float = 60.0
     bodies_bytes: int = 64 * 2**20
     """Bodies of all requests that are being read or checked; more of them are answered 503."""
 

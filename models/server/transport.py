@@ -45,7 +45,7 @@ class Bodies:
 
     async def _fill(self, chunks: list[bytes], request: Request) -> None:
         try:
-            async with asyncio.timeout(self._limits.default_deadline_s):
+            async with asyncio.timeout(self._limits.deadline_s):
                 async for chunk in request.stream():
                     self._held += len(chunk)
                     chunks.append(chunk)
