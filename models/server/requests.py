@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
 DEFAULT_MODEL = "default"
@@ -80,6 +80,13 @@ Prompt = Annotated[
 ]
 
 
+SCORE_EXAMPLES: list[JsonValue] = [
+    {"query": [5, 6], "items": [[7], [8, 9]], "label_token_ids": [1, 2], "apply_softmax": True},
+    {"query": "nurse", "items": [" ward", " kitchen"], "label_token_ids": [[1, 2], [3]]},
+]
+COMPLETION_EXAMPLES: list[JsonValue] = [{"prompt": "night nurse", "max_tokens": 4}, {"prompt": [[5, 6], [7]]}]
+
+
 class _Body(BaseModel):
     """JSON types as they are, without coercion; fields that are not known are ignored, as SGLang does."""
 
@@ -88,6 +95,8 @@ class _Body(BaseModel):
 
 class ScoreBody(_Body):
     """POST /v1/score. The fields at the end are SGLang's for other kinds of models: refused where they ask for something."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": SCORE_EXAMPLES})
 
     query: TextOrIds = None
     items: Items
@@ -106,13 +115,15 @@ class ScoreBody(_Body):
 class CompletionBody(_Body):
     """POST /v1/completions; one greedy answer a prompt unless a temperature is given."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": COMPLETION_EXAMPLES})
+
     prompt: Prompt
     max_tokens: Annotated[int, Field(ge=1)] = 16
     temperature: Annotated[float, Field(ge=0)] = 0.0
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
     stop: str | Annotated[list[str], Field(fail_fast=True)] | None = None
     n: Annotated[int, Field(ge=1, le=1)] = 1
-    stream: bool = False
+    stream: Annotated[bool, Field(json_schema_extra={"const": False})] = False
     model: str = DEFAULT_MODEL
 
 

@@ -66,7 +66,12 @@ def test_without_softmax_the_scores_are_shares_of_the_whole_vocabulary(url: str)
 def test_one_text_item_and_no_items_are_answered(url: str) -> None:
     one = post(url, "score", {"query": "a", "items": "b", "label_token_ids": [4, 5]})
     assert len(one.json()["scores"]) == 1
-    for nothing in ({"items": []}, {"items": ""}, {"items": [], "label_token_ids": []}):
+    nothings: tuple[dict[str, Any], ...] = (
+        {"items": []},
+        {"items": ""},
+        {"items": [], "label_token_ids": []},
+    )
+    for nothing in nothings:
         none = post(url, "score", SCORE | nothing)
         assert (none.status_code, none.json()["scores"]) == (200, [])
         assert none.json()["usage"]["total_tokens"] == 0
