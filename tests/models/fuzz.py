@@ -1,4 +1,7 @@
-"""`python -m tests.models.fuzz`: Schemathesis against a model server's own description; run by `make fuzz`."""
+"""`python -m tests.models.fuzz`: Schemathesis against a model server's own description; run by `make fuzz`.
+
+Not every body that the description allows is accepted: it cannot say which ids go with which items.
+"""
 
 import argparse
 import subprocess
@@ -31,6 +34,7 @@ def main() -> None:
             [
                 *(str(Path(given.st).absolute()), "--config-file", str(HERE / "schemathesis.toml")),
                 *("run", f"{url}/openapi.json", "--checks", "all", "--continue-on-failure"),
+                *("--exclude-checks", "positive_data_acceptance"),
                 *("--max-examples", str(given.examples), "--seed", str(given.seed)),
                 *("--generation-database", "none"),
             ],
