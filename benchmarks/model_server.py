@@ -4,6 +4,7 @@ import random
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from benchmarks.report import FOLDER, Result, measured_on, say, write
 from models.engine.base import ScoreJob
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from models.server.config import ServeConfig
+from models.server.pauses import PROBE_S
 
 NAME = "model-server"
 PLOT = "model-server.png"
@@ -131,8 +133,32 @@ def _loaded(
         seed=settings.seed + number,
     )
     before = _counts(process, port)
-    latencies_ms, took_s = drive(load)
-    return Loaded(seconds=took_s, latencies_ms=latencies_ms, before=before, after=_counts(process, port))
+    with _idle_lag() as lag_s:
+        latencies_ms, took_s = drive(load)
+    after = _counts(process, port)
+    return Loaded(
+        seconds=took_s, latencies_ms=latencies_ms, before=before, after=after, idle_lag_s=max(lag_s)
+    )
+
+
+@contextmanager
+def _idle_lag() -> Iterator[list[float]]:
+    """By how much this process, which does nothing else, is late: what the machine alone does to everybody."""
+    late_s, over = [0.0], threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            time.sleep(PROBE_S)
+            late_s.append(time.monotonic() - began - PROBE_S)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield late_s
+    finally:
+        over.set()
+        thread.join()
 
 
 def _counts(process: psutil.Process, port: int) -> Counts:

@@ -37,6 +37,8 @@ class Loaded:
     latencies_ms: Sequence[float]
     before: Counts
     after: Counts
+    idle_lag_s: float
+    """The longest that a process which does nothing else was late, at the same time."""
 
     @property
     def requests(self) -> int:
@@ -101,6 +103,8 @@ class Round:
             "p50_ms": percentile(load.latencies_ms, 0.5),
             "p95_ms": percentile(load.latencies_ms, 0.95),
             "p99_ms": percentile(load.latencies_ms, 0.99),
+            "lag_so_far_ms": 1000 * load.after.longest_lag_s,
+            "idle_process_lag_ms": 1000 * load.idle_lag_s,
             "stolen_s": load.stolen_s,
             "rss_mib": load.after.rss_mib,
         }
@@ -134,7 +138,8 @@ def findings(rounds: Sequence[Round], counts: Counts) -> list[str]:
         (
             f"longest pause of the event loop {lag_ms:.1f} ms ({counts.long_lags:.0f} over 50 ms), of the garbage "
             f"collector {collection_ms:.1f} ms (goal at most {GOAL_PAUSE_MS:.0f} ms); "
-            f"{sum(one.load.stolen_s for one in rounds):.1f} s of processor time were stolen"
+            f"{sum(one.load.stolen_s for one in rounds):.1f} s of processor time were stolen, and a process that does "
+            f"nothing else was late by up to {1000 * max(one.load.idle_lag_s for one in rounds):.1f} ms"
         ),
         f"{sum(one.load.requests for one in rounds)} requests answered, every one with 200",
     ]

@@ -28,6 +28,7 @@ LOAD = Loaded(
     latencies_ms=[float(n) for n in range(100)],
     before=counts(50, 4.0, 6.0, 0.5, 0.01),
     after=counts(150, 13.0, 15.5, 1.0, 0.06),
+    idle_lag_s=0.004,
 )
 ROUND = Round(alone_per_s=12.5, alone_cpu_s=0.08, load=LOAD)
 
@@ -47,6 +48,7 @@ def test_the_findings_say_what_was_reached_beside_its_goal() -> None:
     assert "6.2% of the engine's processor time (goal at most 10%)" in overhead
     assert "loop 60.0 ms (1 over 50 ms), of the garbage collector 2.0 ms" in pauses
     assert "2.0 s of processor time were stolen" in pauses
+    assert "late by up to 4.0 ms" in pauses
     assert answered.startswith("200 requests")
     assert [len(rows) for rows in tables([ROUND, ROUND], LOAD.after).values()] == [2, 2]
 
