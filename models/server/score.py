@@ -14,6 +14,8 @@ from models.server.requests import BadRequest, ScoreBody
 
 PREFIXES = 8
 """A part of a long request is so many times its prefix at least, which every part computes anew."""
+COLDEST = 1e-30
+"""Logits over it are still fp32 numbers; below it as at it the likeliest label gets everything."""
 LOWEST = -104.0
 """The logarithm given for a probability that is 0 in fp32: the next above it is 1.4e-45, e to the -103.3."""
 
@@ -43,7 +45,7 @@ def score_request(body: ScoreBody, engine: Engine, limits: Limits, batch_tokens:
         items=[],
         labels=_labels(body.label_token_ids, len(items), engine.info.vocab_size, limits.labels),
         softmax_over_labels=body.apply_softmax and not body.return_token_logprobs,
-        temperature=1.0 if body.return_token_logprobs else body.temperature,
+        temperature=1.0 if body.return_token_logprobs else max(COLDEST, body.temperature),
     )
     prefix, rows = _rows(body, items, engine)
     job = replace(job, prefix=prefix, items=rows)

@@ -50,6 +50,12 @@ def test_text_is_scored_as_the_joined_string(url: str, engine: Engine) -> None:
         assert_scores_equal(post(url, "score", by_text | labels), post(url, "score", by_ids | labels))
 
 
+def test_the_smallest_temperature_gives_the_likeliest_label_everything(url: str) -> None:
+    for cold in (1e-40, 5e-324):
+        for row in post(url, "score", SCORE | {"temperature": cold}).json()["scores"]:
+            assert sorted(row) == [0.0, 1.0]
+
+
 def test_item_first_puts_the_query_last(url: str) -> None:
     swapped = SCORE | {"query": [1, 2], "items": [[3], [4, 5]], "item_first": True}
     plain = SCORE | {"query": [], "items": [[3, 1, 2], [4, 5, 1, 2]]}
