@@ -7,10 +7,12 @@ SEARCHES ?= nearline/sample/searches.jsonl
 RATE ?= 25
 STORE ?=
 URL ?=
+INPUTS ?= 2000
+SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte faults bench up down status constraints train clean
+.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte faults fuzz soak-engine bench up down status constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -63,6 +65,18 @@ flyte-env: .envs/flyte/.stamp  ## Flyte's own environment: .envs/flyte/bin/pyfly
 
 test-flyte: flyte-env  ## the offline refresh as a Flyte workflow, run locally by pyflyte
 	.envs/flyte/bin/pytest -q tests/nearline/test_refresh_workflow.py
+
+.envs/fuzz/.stamp: constraints.txt
+	$(PYTHON) -m venv .envs/fuzz
+	.envs/fuzz/bin/python -m pip install -q -c constraints.txt 'schemathesis==4.32.5'
+	@touch $@
+
+fuzz: setup .envs/fuzz/.stamp  ## Schemathesis on the model server's routes: INPUTS=examples a route SEED=n
+	$(BIN)/python -m tests.models.fuzz --st .envs/fuzz/bin/st --examples $(INPUTS) --seed $(SEED)
+
+soak-engine: setup  ## the model server at saturation for ten minutes: its overhead and pauses, into docs/benchmarks
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
+	$(BIN)/python -m benchmarks model-server
 
 bench: setup  ## measure, side by side with peers; tables and plots into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'

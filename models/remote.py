@@ -26,7 +26,7 @@ Scores = tuple[str, list[float]]
 
 FREQUENCY_PENALTY = 1.0
 """A summary names a thing once; without it a small model may run in circles."""
-ITEMS_PER_CALL = 256
+ITEMS_PER_CALL = 128
 """A longer candidate list goes out as several calls, each within any server's limits."""
 
 

@@ -2,51 +2,97 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from models.engine.batcher import BatchRun
+from models.server.pauses import BOUNDS_S, Pauses
 from models.server.service import Hosted
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+JOBS = (1, 2, 4, 8, 16, 32, 64, 128)
+TOKENS = (256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536)
 
 
 class ServerMetrics:
-    """Requests by route and status, their time, the items and tokens answered, and the queues."""
+    """Requests by route and status, refusals by reason, items and tokens answered, queues, batches and pauses."""
 
     def __init__(self, hosted: dict[str, Hosted[Any, Any]]) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "nearline_model_requests", "Requests answered", ["route", "status"], registry=self.registry
+        self.loop_lag, self.collections = Pauses(), Pauses()
+        self._requests = self._counter("requests", "Requests answered", "route", "status")
+        self._refusals = self._counter("refusals", "Requests not computed, by reason", "route", "reason")
+        self._seconds = self._histogram(
+            "request_seconds", "Time from a request's head to its answer", SECONDS, "route"
         )
-        self.seconds = Histogram(
-            "nearline_model_request_seconds",
-            "Time from a request's first byte to its answer",
-            ["route"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self.items = Counter(
-            "nearline_model_items", "Items scored or prompts continued", ["route"], registry=self.registry
-        )
-        self.tokens = Counter(
-            "nearline_model_tokens",
-            "Prompt tokens computed, shared ones once",
-            ["route"],
-            registry=self.registry,
-        )
-        pending = Gauge(
+        self._items = self._counter("items", "Items scored or prompts continued", "route")
+        self._tokens = self._counter("tokens", "Prompt tokens computed, shared ones once", "route")
+        self._queue_seconds = self._histogram("queue_seconds", "Time that a job waited", SECONDS, "task")
+        self._batch_jobs = self._histogram("batch_jobs", "Jobs of one batch", JOBS, "task")
+        self._batch_tokens = self._histogram("batch_tokens", "Tokens of one batch", TOKENS, "task")
+        self._engine_seconds = self._histogram("engine_seconds", "Time of one batch", SECONDS, "task")
+        self._pending = Gauge(
             "nearline_model_pending_tokens", "Tokens waiting or running", ["task"], registry=self.registry
         )
         for task, model in hosted.items():
-            pending.labels(task).set_function(model.pending_tokens)
+            self._watch(task, model)
+        self.registry.register(_PauseCollector(loop_lag=self.loop_lag, gc_pause=self.collections))
 
-    def observe(self, route: str, status: int, took_s: float) -> None:
+    def observe(self, route: str, status: int, refusal: str, took_s: float) -> None:
         """Count one answer."""
-        self.requests.labels(route, str(status)).inc()
-        self.seconds.labels(route).observe(took_s)
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(took_s)
+        if refusal:
+            self._refusals.labels(route, refusal).inc()
 
     def count_work(self, route: str, items: int, tokens: int) -> None:
         """Count what one request had computed."""
-        self.items.labels(route).inc(items)
-        self.tokens.labels(route).inc(tokens)
+        self._items.labels(route).inc(items)
+        self._tokens.labels(route).inc(tokens)
+
+    def _watch(self, task: str, model: Hosted[Any, Any]) -> None:
+        self._pending.labels(task).set_function(model.pending_tokens)
+        waited, jobs, tokens, took = (
+            family.labels(task)
+            for family in (self._queue_seconds, self._batch_jobs, self._batch_tokens, self._engine_seconds)
+        )
+
+        def count(run: BatchRun) -> None:
+            for waited_s in run.waited_s:
+                waited.observe(waited_s)
+            jobs.observe(len(run.waited_s))
+            tokens.observe(run.tokens)
+            took.observe(run.took_s)
+
+        model.batcher.on_batch = count
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(f"nearline_model_{name}", what, labels, registry=self.registry)
+
+    def _histogram(self, name: str, what: str, buckets: Sequence[float], label: str) -> Histogram:
+        return Histogram(f"nearline_model_{name}", what, [label], buckets=buckets, registry=self.registry)
+
+
+class _PauseCollector(Collector):
+    """Pauses as a histogram and the longest since the start."""
+
+    def __init__(self, **pauses: Pauses) -> None:
+        self._pauses = pauses
+
+    def collect(self) -> Iterator[Metric]:
+        """See Collector."""
+        for name, pauses in self._pauses.items():
+            what = name.replace("_", " ")
+            bounds = [*map(str, BOUNDS_S), "+Inf"]
+            buckets = list(zip(bounds, accumulate(pauses.counts), strict=True))
+            yield HistogramMetricFamily(
+                f"nearline_model_{name}_seconds", f"Every {what}", buckets, pauses.total_s
+            )
+            yield GaugeMetricFamily(
+                f"nearline_model_{name}_longest_seconds", f"The longest {what} so far", pauses.longest_s
+            )

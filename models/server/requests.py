@@ -2,26 +2,89 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, ValidationError
+from pydantic_core import PydanticCustomError
 
 DEFAULT_MODEL = "default"
 
-FIRST_FAULT = Field(fail_fast=True)
-"""Stop at the first wrong element: a million wrong ids must not make a million messages."""
-
-TokenIds = Annotated[list[int], FIRST_FAULT]
-Texts = Annotated[list[str], FIRST_FAULT]
-TokenLists = Annotated[list[TokenIds], FIRST_FAULT]
+MALFORMED = "Bad Request"
+"""The kind of a body that does not have the fields' types; one that asks for what cannot be is a `BadRequestError`."""
+STRUCTURE = 50_000
+"""Brackets, braces and keys of one body: more of them say nothing and take long to parse."""
 
 
 class BadRequest(Exception):  # noqa: N818
-    """The caller's mistake: answered with `status` and the message, and nothing else happens."""
+    """The caller's mistake: answered with `status`, SGLang's name for its kind and the message, and nothing else happens."""
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    def __init__(self, message: str, status: int = 400, kind: str = "BadRequestError") -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.kind = status, kind
+
+
+def _wrong(what: str) -> PydanticCustomError:
+    return PydanticCustomError("shape", "must be {what}", {"what": what})
+
+
+def _all(value: object, kind: type) -> bool:
+    """Whether it is a list of nothing else; by exact type, so that `true` is no number."""
+    return type(value) is list and set(map(type, value)) <= {kind}
+
+
+def _ids(value: object) -> object:
+    if _all(value, int):
+        return value
+    raise _wrong("a list of token ids")
+
+
+def _text_or_ids(value: object) -> object:
+    if value is None or isinstance(value, str) or _all(value, int):
+        return value
+    raise _wrong("a text or a list of token ids")
+
+
+def _texts_or_id_lists(value: object) -> object:
+    if isinstance(value, str) or _all(value, str) or _id_lists(value):
+        return value
+    raise _wrong("a text, a list of texts or a list of lists of token ids")
+
+
+def _ids_or_id_lists(value: object) -> object:
+    if _all(value, int) or _id_lists(value):
+        return value
+    raise _wrong("a list of token ids, or one for each item")
+
+
+def _prompt(value: object) -> object:
+    if isinstance(value, str) or _all(value, int) or _all(value, str) or _id_lists(value):
+        return value
+    raise _wrong("a text, a list of token ids, or a list of either")
+
+
+def _id_lists(value: object) -> bool:
+    return isinstance(value, list) and _all(value, list) and all(_all(row, int) for row in value)
+
+
+TokenIds = list[int]
+TextOrIds = Annotated[str | TokenIds | None, PlainValidator(_text_or_ids, str | TokenIds | None)]
+Items = Annotated[
+    str | list[str] | list[TokenIds],
+    PlainValidator(_texts_or_id_lists, str | list[str] | list[TokenIds]),
+]
+Labels = Annotated[TokenIds | list[TokenIds], PlainValidator(_ids_or_id_lists, TokenIds | list[TokenIds])]
+Prompt = Annotated[
+    str | TokenIds | list[str] | list[TokenIds],
+    PlainValidator(_prompt, str | TokenIds | list[str] | list[TokenIds]),
+]
+
+
+SCORE_EXAMPLES: list[JsonValue] = [
+    {"query": [5, 6], "items": [[7], [8, 9]], "label_token_ids": [1, 2], "apply_softmax": True},
+    {"query": "nurse", "items": [" ward", " kitchen"], "label_token_ids": [[1, 2], [3]]},
+]
+COMPLETION_EXAMPLES: list[JsonValue] = [{"prompt": "night nurse", "max_tokens": 4}, {"prompt": [[5, 6], [7]]}]
 
 
 class _Body(BaseModel):
@@ -31,27 +94,36 @@ class _Body(BaseModel):
 
 
 class ScoreBody(_Body):
-    """POST /v1/score."""
+    """POST /v1/score. The fields at the end are SGLang's for other kinds of models: refused where they ask for something."""
 
-    query: str | TokenIds
-    items: str | Texts | TokenLists
-    label_token_ids: TokenIds
+    model_config = ConfigDict(json_schema_extra={"examples": SCORE_EXAMPLES})
+
+    query: TextOrIds = None
+    items: Items
+    label_token_ids: Labels
     apply_softmax: bool = False
     temperature: Annotated[float, Field(gt=0)] = 1.0
+    return_token_logprobs: bool = False
     item_first: bool = False
     model: str = DEFAULT_MODEL
+    return_pooled_hidden_states: bool = False
+    score_extraction_token: str | None = None
+    query_embed_overrides: Any = None
+    item_embed_overrides: Any = None
 
 
 class CompletionBody(_Body):
     """POST /v1/completions; one greedy answer a prompt unless a temperature is given."""
 
-    prompt: str | TokenIds | Texts | TokenLists
+    model_config = ConfigDict(json_schema_extra={"examples": COMPLETION_EXAMPLES})
+
+    prompt: Prompt
     max_tokens: Annotated[int, Field(ge=1)] = 16
     temperature: Annotated[float, Field(ge=0)] = 0.0
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
-    stop: str | Texts | None = None
+    stop: str | Annotated[list[str], Field(fail_fast=True)] | None = None
     n: Annotated[int, Field(ge=1, le=1)] = 1
-    stream: bool = False
+    stream: Annotated[bool, Field(json_schema_extra={"const": False})] = False
     model: str = DEFAULT_MODEL
 
 
@@ -61,28 +133,20 @@ Body = TypeVar("Body", bound=_Body)
 def parse(kind: type[Body], body: bytes) -> Body:
     """The request of a body's JSON; BadRequest names the first field that is wrong."""
     try:
-        return kind.model_validate_json(body)
+        return kind.model_validate(_json(body))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"][:2])
         msg = f"{where}: {first['msg']}" if where else first["msg"]
-        raise BadRequest(msg) from error
+        raise BadRequest(msg, kind=MALFORMED) from error
 
 
-def check_ids(ids: list[int], vocab_size: int, what: str) -> None:
-    """Refuse ids outside the vocabulary."""
-    if ids and not (min(ids) >= 0 and max(ids) < vocab_size):
-        msg = f"{what} holds token ids outside [0, {vocab_size})"
-        raise BadRequest(msg)
-
-
-def check_labels(labels: list[int], vocab_size: int, limit: int) -> None:
-    """Refuse labels that are none, too many, duplicate or outside the vocabulary."""
-    if not labels:
-        raise BadRequest("label_token_ids must not be empty")
-    if len(labels) > limit:
-        msg = f"label_token_ids holds {len(labels)} ids, at most {limit} are allowed"
-        raise BadRequest(msg)
-    if len(set(labels)) < len(labels):
-        raise BadRequest("label_token_ids holds duplicates")
-    check_ids(labels, vocab_size, "label_token_ids")
+def _json(body: bytes) -> object:
+    if body.count(b"[") + body.count(b"{") + body.count(b'":') > STRUCTURE:
+        msg = f"the body holds more than {STRUCTURE} lists, objects and keys"
+        raise BadRequest(msg, kind=MALFORMED)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        msg = f"the body is not JSON: {error}"
+        raise BadRequest(msg, kind=MALFORMED) from error

@@ -33,7 +33,7 @@ def run(config: ServeConfig) -> None:
         log_level="warning",
         timeout_graceful_shutdown=config.drain_s,
         timeout_keep_alive=75,
-        lifespan="off",
+        lifespan="on",
     )
     # What is loaded stays: outside the collector's generations it cannot lengthen a collection's pause.
     gc.collect()

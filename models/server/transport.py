@@ -3,52 +3,67 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from models.engine.batcher import Refused
 from models.server.config import Limits
 from models.server.requests import BadRequest
-from schemas.errors import ModelUnavailable
 
 Result = TypeVar("Result")
-
-SWALLOWED = 8
-"""Multiples of the body limit that are read and dropped, so that most callers see why they are refused."""
 
 
 class HungUp(Exception):  # noqa: N818
     """The caller is gone; nobody reads an answer."""
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The body; BadRequest when it is too large or too slow."""
-    try:
-        async with asyncio.timeout(limits.default_deadline_s):
-            return await _read(request, limits.body_bytes)
-    except TimeoutError as error:
-        raise BadRequest("the request's body did not arrive in time", status=408) from error
-    except ClientDisconnect as error:
-        raise HungUp from error
+class Bodies:
+    """Reads bodies, each within one request's limit and all that are in hand within the server's."""
 
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held = 0
 
-async def _read(request: Request, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-        if size > SWALLOWED * limit:
-            break
-    if size > limit:
-        msg = f"the body is larger than {limit} bytes"
-        raise BadRequest(msg, status=413)
-    return b"".join(chunks)
+    @contextlib.asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """The body, counted while it is in use; BadRequest when it is too large or too slow, Refused beside too many."""
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._limits.body_bytes:
+            raise self._too_large()
+        chunks: list[bytes] = []
+        try:
+            await self._fill(chunks, request)
+            yield b"".join(chunks)
+        finally:
+            self._held -= sum(map(len, chunks))
+
+    async def _fill(self, chunks: list[bytes], request: Request) -> None:
+        try:
+            async with asyncio.timeout(self._limits.deadline_s):
+                async for chunk in request.stream():
+                    self._held += len(chunk)
+                    chunks.append(chunk)
+                    self._check(chunks)
+        except TimeoutError as error:
+            raise BadRequest("the request's body did not arrive in time", status=408) from error
+        except ClientDisconnect as error:
+            raise HungUp from error
+
+    def _check(self, chunks: Sequence[bytes]) -> None:
+        if sum(map(len, chunks)) > self._limits.body_bytes:
+            raise self._too_large()
+        if self._held > self._limits.bodies_bytes:
+            raise Refused("too many large requests at once", reason="bodies in hand")
+
+    def _too_large(self) -> BadRequest:
+        msg = f"the body is larger than {self._limits.body_bytes} bytes"
+        return BadRequest(msg, status=413)
 
 
 async def finish(request: Request, futures: Sequence[Future[Result]], deadline: float) -> list[Result]:
@@ -62,9 +77,11 @@ async def finish(request: Request, futures: Sequence[Future[Result]], deadline: 
             return results.result()
         if gone.done():
             raise HungUp
-        raise ModelUnavailable("the deadline passed")
+        raise Refused("the deadline passed", reason="deadline passed")
     finally:
         gone.cancel()
+        for future in futures:
+            future.cancel()
         if not results.done():
             results.cancel()
             results.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

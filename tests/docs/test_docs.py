@@ -60,7 +60,7 @@ def test_the_model_server_page_shows_the_limits_as_the_code_has_them() -> None:
         f"{limits.items}",
         f"{limits.request_tokens}",
         f"{limits.labels}",
-        f"{limits.default_deadline_s:g}",
+        f"{limits.deadline_s:g}",
     ]
 
 

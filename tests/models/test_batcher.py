@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from models.engine.batcher import BatchConfig, Batcher
-from schemas.errors import ModelUnavailable
+from models.engine.batcher import BatchConfig, Batcher, BatchRun, Refused
+from schemas.errors import ConfigError, ModelUnavailable
+from tests.models.running import eventually
 
 
 @dataclass(frozen=True)
@@ -139,3 +140,65 @@ def test_closing_finishes_what_is_queued_and_refuses_what_comes_later(gate: Gate
     assert future.result(0) == 8
     with pytest.raises(ModelUnavailable, match="is stopping"):
         batcher.submit(Number(5), soon())
+
+
+def test_callers_take_turns_so_that_one_with_many_jobs_delays_the_others_by_one(gate: Gate) -> None:
+    batcher = start(gate, BatchConfig(batch_tokens=10))
+    many = batcher.submit_many([Number(i) for i in (1, 2, 3)], soon())
+    few = [batcher.submit(Number(i), soon()) for i in (7, 8)]
+    gate.opened.set()
+    assert [future.result(5) for future in [*many, *few]] == [2, 4, 6, 14, 16]
+    assert gate.batches == [[0], [1], [7], [8], [2], [3]]
+
+
+def test_a_deadline_that_turns_can_meet_is_not_refused_for_a_long_job_ahead(gate: Gate) -> None:
+    batcher = start(gate)
+    batcher.tokens_per_s = 100.0
+    batcher.submit_many([Number(i) for i in range(50)], time.monotonic() + 60)
+    assert not batcher.submit(Number(2), time.monotonic() + 2).done()
+    with pytest.raises(Refused) as refused:
+        batcher.submit_many([Number(i) for i in range(50)], time.monotonic() + 2)
+    assert refused.value.reason == "deadline unreachable"
+
+
+def test_jobs_are_queued_together_or_not_at_all(gate: Gate) -> None:
+    batcher = start(gate, BatchConfig(queue_jobs=3))
+    with pytest.raises(Refused, match="queue is full"):
+        batcher.submit_many([Number(i) for i in range(4)], soon())
+    assert batcher.pending_tokens == 10
+    gate.opened.set()
+    assert [future.result(5) for future in batcher.submit_many([Number(1), Number(2)], soon())] == [2, 4]
+
+
+def test_waiting_tokens_are_bounded_but_one_request_always_has_room(gate: Gate) -> None:
+    gate.opened.set()
+    batcher: Batcher[Number, int] = Batcher(gate.run, BatchConfig(queue_tokens=50))
+    assert batcher.submit(Number(1, tokens=80), soon()).result(5) == 2
+    gate.opened.clear()
+    gate.entered.clear()
+    eventually(lambda: batcher.pending_tokens, wanted=0)
+    batcher.submit(Number(1, tokens=40), soon())
+    assert gate.entered.wait(5)
+    batcher.submit(Number(2, tokens=10), soon())
+    with pytest.raises(Refused) as refused:
+        batcher.submit(Number(3, tokens=1), soon())
+    assert refused.value.reason == "queue full"
+
+
+def test_every_batch_tells_what_it_held(gate: Gate) -> None:
+    batcher = start(gate, BatchConfig(batch_jobs=2))
+    runs: list[BatchRun] = []
+    batcher.on_batch = runs.append
+    futures = [batcher.submit(Number(i, tokens=i), soon()) for i in (1, 2, 3)]
+    gate.opened.set()
+    for future in futures:
+        future.result(5)
+    batcher.close()
+    assert [(run.tokens, len(run.waited_s)) for run in runs] == [(10, 1), (3, 2), (3, 1)]
+    assert all(run.took_s >= 0 and min(run.waited_s) >= 0 for run in runs)
+
+
+@pytest.mark.parametrize("limit", ["batch_tokens", "batch_jobs", "queue_jobs", "queue_tokens"])
+def test_a_limit_that_allows_nothing_is_refused_by_its_name(limit: str) -> None:
+    with pytest.raises(ConfigError, match=limit):
+        BatchConfig(**{limit: 0})

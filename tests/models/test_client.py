@@ -48,7 +48,7 @@ def test_a_long_candidate_list_goes_out_in_several_calls_and_comes_back_in_order
     scores = opened(HttpRanker, url).score_many("nurse", items(600), 9.0)
     assert len(scores) == 600
     sizes = sorted(len(body["items"]) for route, body, _ in scripted.seen if route == "/v1/score")
-    assert sizes == [88, 256, 256]
+    assert sizes == [88, 128, 128, 128, 128]
 
 
 def test_the_generation_is_read_from_the_answer(server: tuple[Scripted, str], opened: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.engine.base import Engine, ScoreJob
+from models.engine.batcher import BatchConfig
 from models.engine.instant import InstantEngine
 from models.prompts import Prompter
 from tests.models.running import (
@@ -34,7 +35,7 @@ def test_scores_of_ids_are_those_of_the_engine(url: str, engine: Engine) -> None
     )
     assert answer["model"] == "tiny@1"
     assert answer["object"] == "scoring"
-    assert answer["usage"] == {"prompt_tokens": 11, "completion_tokens": 0, "total_tokens": 11}
+    assert answer["usage"]["prompt_tokens"] == answer["usage"]["total_tokens"] == 11
 
 
 def test_text_is_scored_as_the_joined_string(url: str, engine: Engine) -> None:
@@ -47,6 +48,12 @@ def test_text_is_scored_as_the_joined_string(url: str, engine: Engine) -> None:
         by_ids = {"query": [], "items": engine.encode_many(joined)}
         by_text = {"query": text[0], "items": text[1], "item_first": item_first}
         assert_scores_equal(post(url, "score", by_text | labels), post(url, "score", by_ids | labels))
+
+
+def test_the_smallest_temperature_gives_the_likeliest_label_everything(url: str) -> None:
+    for cold in (1e-40, 5e-324):
+        for row in post(url, "score", SCORE | {"temperature": cold}).json()["scores"]:
+            assert sorted(row) == [0.0, 1.0]
 
 
 def test_item_first_puts_the_query_last(url: str) -> None:
@@ -65,8 +72,69 @@ def test_without_softmax_the_scores_are_shares_of_the_whole_vocabulary(url: str)
 def test_one_text_item_and_no_items_are_answered(url: str) -> None:
     one = post(url, "score", {"query": "a", "items": "b", "label_token_ids": [4, 5]})
     assert len(one.json()["scores"]) == 1
-    none = post(url, "score", SCORE | {"items": []})
-    assert (none.status_code, none.json()["scores"]) == (200, [])
+    nothings: tuple[dict[str, Any], ...] = (
+        {"items": []},
+        {"items": ""},
+        {"items": [], "label_token_ids": []},
+    )
+    for nothing in nothings:
+        none = post(url, "score", SCORE | nothing)
+        assert (none.status_code, none.json()["scores"]) == (200, [])
+        assert none.json()["usage"]["total_tokens"] == 0
+
+
+def test_each_item_may_have_its_own_labels(url: str) -> None:
+    own = post(url, "score", SCORE | {"label_token_ids": [[40, 41], [42]], "apply_softmax": False}).json()
+    for index, labels in enumerate([[40, 41], [42]]):
+        one = {"items": [SCORE["items"][index]], "label_token_ids": labels, "apply_softmax": False}
+        torch.testing.assert_close(
+            torch.tensor([own["scores"][index]]),
+            torch.tensor(post(url, "score", SCORE | one).json()["scores"]),
+            atol=1e-6,
+            rtol=0,
+        )
+
+
+def test_log_probabilities_are_those_of_the_whole_vocabulary_whatever_the_temperature(url: str) -> None:
+    shares = post(url, "score", SCORE | {"apply_softmax": False}).json()
+    assert shares["token_logprobs"] is None
+    for changes in ({"apply_softmax": False}, {"temperature": 2.0}):
+        both = post(url, "score", SCORE | changes | {"return_token_logprobs": True}).json()
+        want = post(url, "score", SCORE | changes).json()
+        torch.testing.assert_close(
+            torch.tensor(both["token_logprobs"]).exp(), torch.tensor(shares["scores"]), atol=1e-6, rtol=1e-5
+        )
+        torch.testing.assert_close(
+            torch.tensor(both["scores"]), torch.tensor(want["scores"]), atol=1e-5, rtol=0
+        )
+
+
+def test_without_a_query_the_items_are_the_prompts(url: str) -> None:
+    for items, empty in (([[5, 6], [7]], []), (["night nurse"], "")):
+        bare = {"items": items, "label_token_ids": [40, 41], "apply_softmax": True}
+        assert_scores_equal(post(url, "score", bare), post(url, "score", bare | {"query": empty}))
+        assert_scores_equal(post(url, "score", bare | {"query": None}), post(url, "score", bare))
+
+
+def test_a_request_over_one_batch_is_scored_as_if_it_were_small(engine: Engine) -> None:
+    items = [[4 + i % 50] * (1 + i % 7) for i in range(60)]
+    body = SCORE | {"items": items, "label_token_ids": [[40 + i % 3, 50] for i in range(60)]}
+    with serving(engine, batching=BatchConfig(batch_tokens=64)) as parted, serving(engine) as whole:
+        assert_scores_equal(post(parted, "score", body), post(whole, "score", body))
+        assert post(parted, "score", body).json()["usage"] == post(whole, "score", body).json()["usage"]
+
+
+def test_an_answer_has_the_keys_of_sglang_in_their_order(url: str) -> None:
+    answer = post(url, "score", SCORE).json()
+    assert list(answer) == ["scores", "pooled_hidden_states", "token_logprobs", "model", "usage", "object"]
+    assert list(answer["usage"]) == [
+        "prompt_tokens",
+        "total_tokens",
+        "completion_tokens",
+        "prompt_tokens_details",
+        "reasoning_tokens",
+        "completion_tokens_details",
+    ]
 
 
 def test_completions_answer_each_prompt_in_its_place(url: str) -> None:

@@ -171,3 +171,18 @@ def test_a_checkpoint_without_a_card_is_served_under_a_name_that_clients_take(tm
 
 def asked(path: Path) -> tuple[Prompter, ClientConfig]:
     return Prompter.from_dir(path), ClientConfig()
+
+
+@pytest.mark.parametrize("option", ["--max-items", "--max-body-bytes", "--max-deadline-s", "--batch-tokens"])
+def test_a_limit_that_allows_nothing_ends_the_command_with_its_name(option: str) -> None:
+    refused = command("--instant", option, "0")
+    _, complaint = refused.communicate(timeout=30)
+    assert refused.returncode == 1
+    assert option.removeprefix("--max-").removeprefix("--").replace("-", "_") in complaint.decode()
+
+
+@pytest.mark.timeout(120)
+def test_limits_of_the_command_line_hold() -> None:
+    with process("--instant", "--max-items", "1", "--max-body-bytes", "300") as (_, url):
+        assert "at most 1 are allowed" in post(url, "score", SCORE).json()["message"]
+        assert post(url, "score", b" " * 301).status_code == 413

@@ -1,0 +1,76 @@
+"""POST /v1/completions: from a request to jobs, and from their results to OpenAI's answer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from models.engine.base import Engine, Generated, GenerateJob
+from models.server.checks import check_ids, check_length, check_total, usage
+from models.server.config import Limits
+from models.server.requests import BadRequest, CompletionBody
+
+
+def generate_jobs(body: CompletionBody, engine: Engine, limits: Limits) -> list[GenerateJob]:
+    """One job a prompt; BadRequest for what the engine must never see. Tokenizes text: slow."""
+    info = engine.info
+    if body.stream:
+        raise BadRequest("stream is not served: leave it out")
+    if len(body.prompt) > limits.items and _several(body.prompt):
+        msg = f"{len(body.prompt)} prompts in one request, at most {limits.items} are allowed"
+        raise BadRequest(msg)
+    prompts = _prompts(body.prompt, engine)
+    for index, prompt in enumerate(prompts):
+        check_ids(prompt, info.vocab_size, f"prompt {index}")
+        check_length(len(prompt), info.context_tokens - body.max_tokens, f"prompt {index} before max_tokens")
+    check_total(sum(map(len, prompts)), limits)
+    stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+    return [
+        GenerateJob(
+            prompt=prompt,
+            max_tokens=body.max_tokens,
+            temperature=body.temperature,
+            frequency_penalty=body.frequency_penalty,
+            stop=tuple(text for text in stop if text),
+        )
+        for prompt in prompts
+    ]
+
+
+def _several(prompt: Any) -> bool:
+    return isinstance(prompt, list) and bool(prompt) and not isinstance(prompt[0], int)
+
+
+def _prompts(given: Any, engine: Engine) -> list[list[int]]:
+    if isinstance(given, str):
+        return engine.encode_many([given])
+    if not _several(given):
+        return [given]
+    return engine.encode_many(given) if isinstance(given[0], str) else list(given)
+
+
+def completion_answer(
+    jobs: Sequence[GenerateJob], results: Sequence[Generated], model: str, created_s: int
+) -> dict[str, Any]:
+    """OpenAI's answer, a choice a prompt."""
+    prompt = sum(len(job.prompt) for job in jobs)
+    completion = sum(result.tokens for result in results)
+    choices = [
+        {
+            "index": index,
+            "text": result.text,
+            "logprobs": None,
+            "finish_reason": result.finish_reason,
+            "matched_stop": None,
+        }
+        for index, result in enumerate(results)
+    ]
+    return {
+        "id": f"cmpl-{uuid.uuid4().hex}",
+        "object": "text_completion",
+        "created": created_s,
+        "model": model,
+        "choices": choices,
+        "usage": usage(prompt, completion),
+    }
