@@ -1,0 +1,63 @@
+"""What the seconds of a closed loop say: speeds, paired ratios, shares of the peak; all pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.engine.paired import Ratio, ratio
+
+CaseResult = Mapping[str, Any]
+DTYPE_NAMES = ("float32", "bfloat16", "int8")
+
+
+def kind(name: str) -> str:
+    """Of a contender `kind:dtype`."""
+    return name.partition(":")[0]
+
+
+def dtype(name: str) -> str:
+    """Of a contender `kind:dtype`."""
+    return name.partition(":")[2]
+
+
+def is_ours(name: str) -> bool:
+    """Whether it is our engine, in any mode."""
+    return kind(name).startswith("ours")
+
+
+def items_s(case: CaseResult, name: str) -> float:
+    """Of the median round."""
+    return float(case["items"]) / statistics.median(case["seconds"][name])
+
+
+def faster(case: CaseResult, one: str, other: str) -> Ratio:
+    """How many times as fast as `other` the contender `one` was, round by round."""
+    return ratio(case["seconds"][other], case["seconds"][one])
+
+
+def best(case: CaseResult, *, ours: bool, of_dtype: str = "") -> str | None:
+    """The fastest of ours or of the peers, in one dtype or in any; None when there is none."""
+    names = [
+        name
+        for name in case["seconds"]
+        if is_ours(name) == ours and kind(name) != "ours-unshared" and of_dtype in {"", dtype(name)}
+    ]
+    return max(names, key=lambda name: items_s(case, name), default=None)
+
+
+def peak(case: CaseResult, of_dtype: str) -> float | None:
+    """The fastest routine of a dtype in operations a second."""
+    return max((value for name, value in case["peak"].items() if name.startswith(of_dtype)), default=None)
+
+
+def share(case: CaseResult, name: str, counted: str = "operations") -> float | None:
+    """The necessary operations a second of the median round, as a share of the peak of the same dtype."""
+    highest = peak(case, dtype(name))
+    return case[counted] / statistics.median(case["seconds"][name]) / highest if highest else None
+
+
+def expected_gain(shared: int, own: int, items: int) -> tuple[float, float]:
+    """What sharing multiplies the throughput by: equation (7), for endlessly many items, and for so many."""
+    return 1 + shared / own, items * (shared + own) / (shared + items * own)
