@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = {"device": given.device, "threads": given.threads, "quick": given.quick}
     for shape, group in groupby(_chosen(given), key=lambda case: case.shape):
         for case, found in _run(shape, list(group), given):
-            entry = asdict(case) | {"threads": given.threads, "device": given.device, "run": conditions} | found
+            entry = (
+                asdict(case) | {"threads": given.threads, "device": given.device, "run": conditions} | found
+            )
             page.publish(given.out, page.read(given.out) | {case.name: entry}, settings, conditions)
     say(f"written to {given.out}")
 
@@ -92,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
     parser.add_argument("--out", type=Path, default=FOLDER, help="where results go, merged with those there")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of each engine (%(default)s)")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="of each engine (%(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="the tiny shape only, two rounds")
     parser.add_argument("--only", type=_names, default=(), help="cases, with commas between")
     parser.add_argument("--contenders", type=_names, default=(), help="such as ours,vllm:bfloat16,*:float32")

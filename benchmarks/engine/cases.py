@@ -117,7 +117,11 @@ def cases(device: str) -> list[Case]:
 def _open(summary: Load, full: Load, *, cpu: bool) -> list[Case]:
     """The paper's three; a CPU holds its bound only with a tiny model."""
     wanted = [("tiny", "summary", summary)] if cpu else []
-    wanted += [] if cpu else [("dense", "full-text", full), ("pruned", "full-text", full), ("pruned", "summary", summary)]
+    wanted += (
+        []
+        if cpu
+        else [("dense", "full-text", full), ("pruned", "full-text", full), ("pruned", "summary", summary)]
+    )
     return [
         Case(
             name=f"{shape}-{text}-open",

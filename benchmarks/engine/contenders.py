@@ -7,7 +7,7 @@ import select
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 from benchmarks.engine.processes import Group, Unavailable
 from benchmarks.engine.workload import Request
@@ -42,7 +42,9 @@ class Contender(Protocol):
 class Worker:
     """A module of `benchmarks.engine.workers` in a process of its own, which answers any question that is JSON."""
 
-    def __init__(self, python: Path, module: str, settings: dict[str, Any], env: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, python: Path, module: str, settings: dict[str, Any], env: dict[str, str], log: Path
+    ) -> None:
         self._command = [
             str(python),
             "-m",
@@ -51,16 +53,18 @@ class Worker:
         ]
         self._env, self._log = env, log
         self._group: Group | None = None
+        self._note = ""
 
     def start(self) -> str:
-        """See `Contender`."""
-        self._group = Group(self._command, self._env, self._log, piped=True)
-        return str(self._read())
+        """See `Contender`; again for another mode it does nothing."""
+        if not self._group:
+            self._group = Group(self._command, self._env, self._log, piped=True)
+            self._note = str(self._read())
+        return self._note
 
     def ask(self, question: dict[str, Any]) -> Any:
         """The answer to one question; raises Unavailable when it fails or takes too long."""
-        pipe = self._running().process.stdin
-        assert pipe is not None
+        pipe = cast("IO[str]", self._running().process.stdin)
         try:
             pipe.write(json.dumps(question) + "\n")
             pipe.flush()
@@ -88,9 +92,9 @@ class Worker:
 
     def _read(self) -> Any:
         group = self._running()
-        assert group.process.stdout is not None
-        ready, _, _ = select.select([group.process.stdout], [], [], ANSWER_S)
-        line = group.process.stdout.readline() if ready else ""
+        pipe = cast("IO[str]", group.process.stdout)
+        ready, _, _ = select.select([pipe], [], [], ANSWER_S)
+        line = pipe.readline() if ready else ""
         if not line:
             raise Unavailable(group.last_words() if ready else f"no answer in {ANSWER_S:.0f} s")
         answer = json.loads(line)
@@ -104,7 +108,12 @@ class InProcess:
 
     def __init__(self, worker: Worker, mode: str) -> None:
         self._worker, self._mode = worker, mode
-        self.start, self.pause, self.resume, self.stop = worker.start, worker.pause, worker.resume, worker.stop
+        self.start, self.pause, self.resume, self.stop = (
+            worker.start,
+            worker.pause,
+            worker.resume,
+            worker.stop,
+        )
 
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
         """See `Contender`."""

@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.engine.calling import Caller
 from benchmarks.engine.cases import Case
 from benchmarks.engine.fleet import Fleet
+from benchmarks.engine.processes import Unavailable
 from benchmarks.engine.rates import arrivals, highest
 from benchmarks.engine.servers import Server
 from benchmarks.report import say
@@ -31,9 +32,11 @@ def measure(fleet: Fleet, case: Case, scale: float = 1.0) -> dict[str, Any]:
         if name not in fleet.running:
             continue
         with fleet.turn(name) as one:
-            assert isinstance(one, Server)
+            if not isinstance(one, Server):
+                raise Unavailable("it is no server")
             bodies = [
-                one.route.body(case.load.draw(f"{case.name} {n}", fleet.shape.vocab)[0]) for n in range(BODIES)
+                one.route.body(case.load.draw(f"{case.name} {n}", fleet.shape.vocab)[0])
+                for n in range(BODIES)
             ]
             servers[name] = asyncio.run(_search(one, bodies, case, scale))
             say(f"{case.name}: {name} holds {servers[name]['rate']:.2f} requests/s")

@@ -14,6 +14,8 @@ from benchmarks.report import Result, write
 
 NAME = "engine"
 BASE = "hf-padded"
+SPEEDS = {"pruned-summary": f"{NAME}.png", "tiny-summary": f"{NAME}-tiny.png"}
+"""Cases with a plot of every contender in every dtype."""
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -24,7 +26,10 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def publish(
-    folder: Path, cases: Mapping[str, CaseResult], settings: Mapping[str, object], conditions: Mapping[str, object]
+    folder: Path,
+    cases: Mapping[str, CaseResult],
+    settings: Mapping[str, object],
+    conditions: Mapping[str, object],
 ) -> None:
     """Write all anew."""
     result = Result(
@@ -42,9 +47,9 @@ def publish(
 def _plots(folder: Path, cases: Mapping[str, CaseResult]) -> list[str]:
     closed = {name: case for name, case in cases.items() if case["kind"] == "closed" and case["seconds"]}
     names = []
-    for name, case in closed.items():
-        names.append(f"{NAME}.png" if name == "pruned-summary" else f"{NAME}-{name}.png")
-        plots.bars(folder / names[-1], case["title"], "items/s", _speeds(case))
+    for name in [name for name in SPEEDS if name in closed]:
+        names.append(SPEEDS[name])
+        plots.bars(folder / names[-1], closed[name]["title"], "items/s", _speeds(closed[name]))
     if relative := _relative(closed):
         names.append(f"{NAME}-cases.png")
         unit = f"times the best {BASE} batch; each contender in its best dtype"
@@ -52,12 +57,14 @@ def _plots(folder: Path, cases: Mapping[str, CaseResult]) -> list[str]:
     for name, case in cases.items():
         if case["kind"] == "open" and (lines := _curves(case)):
             names.append(f"{NAME}-{name}.png")
-            plots.lines(folder / names[-1], case["title"], "requests/s", "p95, s (cut at twice the bound)", lines)
+            plots.lines(
+                folder / names[-1], case["title"], "requests/s", "p95, s (cut at twice the bound)", lines
+            )
     return names
 
 
 def _speeds(case: CaseResult) -> dict[str, dict[str, dict[str, float]]]:
-    """dtype to contender to its spread; the fastest contender of any dtype first."""
+    """Dtype to contender to its spread; the fastest contender of any dtype first."""
     ordered = sorted(case["seconds"], key=lambda name: -items_s(case, name))
     places = list(dict.fromkeys(map(kind, ordered)))
     groups: dict[str, dict[str, dict[str, float]]] = {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.engine.contenders import Contender, InProcess, Worker
 from benchmarks.engine.processes import Unavailable
-from benchmarks.engine.servers import GENERATIVE_SCORING, SCORE, Server
+from benchmarks.engine.servers import GENERATIVE_SCORING, MODEL, SCORE, Server
 from benchmarks.engine.shapes import ROOT
 from benchmarks.engine.workload import LABELS
 
@@ -81,7 +81,16 @@ def _our_server(setup: Setup, dtype: str) -> Contender:
 def _vllm(setup: Setup, dtype: str) -> Contender:
     python = _python("vllm", "make vllm-env")
     command = [str(python), "-P", "-m", "vllm.entrypoints.openai.api_server", "--model", str(setup.path)]
-    command += ["--dtype", dtype, "--port", "{port}", "--host", "127.0.0.1", "--served-model-name", "measured"]
+    command += [
+        "--dtype",
+        dtype,
+        "--port",
+        "{port}",
+        "--host",
+        "127.0.0.1",
+        "--served-model-name",
+        MODEL,
+    ]
     command += ["--max-model-len", "2048", "--disable-uvicorn-access-log"]
     env = OFFLINE | {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONPATH": ""}
     if setup.device == "cpu":
@@ -101,12 +110,28 @@ def _sglang(*, radix: bool) -> Callable[[Setup, str], Contender]:
     def build(setup: Setup, dtype: str) -> Contender:
         python = _python("sglang", "make sglang-env")
         command = [str(python), "-P", "-m", "sglang.launch_server", "--model-path", str(setup.path)]
-        command += ["--dtype", dtype, "--port", "{port}", "--host", "127.0.0.1", "--served-model-name", "measured"]
-        command += ["--skip-server-warmup", "--watchdog-timeout", "100000", "--context-length", "4096"]
+        command += [
+            "--dtype",
+            dtype,
+            "--port",
+            "{port}",
+            "--host",
+            "127.0.0.1",
+            "--served-model-name",
+            MODEL,
+        ]
+        command += ["--skip-server-warmup", "--watchdog-timeout", "100000"]
         command += [] if radix else ["--disable-radix-cache"]
         env = OFFLINE | {"PYTHONPATH": ""}
         if setup.device == "cpu":
-            command += ["--device", "cpu", "--attention-backend", "torch_native", "--sampling-backend", "pytorch"]
+            command += [
+                "--device",
+                "cpu",
+                "--attention-backend",
+                "torch_native",
+                "--sampling-backend",
+                "pytorch",
+            ]
             command += ["--chunked-prefill-size", "-1", "--mem-fraction-static", "0.3", "--sleep-on-idle"]
             command += ["--max-total-tokens", "32768"]
             env |= {"SGLANG_USE_CPU_ENGINE": "1", "OMP_NUM_THREADS": str(setup.threads)}

@@ -14,7 +14,7 @@ import psutil
 from benchmarks.engine.shapes import ROOT
 
 
-class Unavailable(Exception):
+class Unavailable(Exception):  # noqa: N818  (it is a finding, not a fault)
     """A contender that cannot start or answer, and why."""
 
 
@@ -63,6 +63,9 @@ class Group:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
         self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
 
     def last_words(self) -> str:
         """The last line of the log that says something."""

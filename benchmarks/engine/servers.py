@@ -18,6 +18,8 @@ from benchmarks.engine.processes import Group, Unavailable
 from benchmarks.engine.workload import LABELS, Request
 
 START_S = 300.0
+MODEL = "default"
+"""The name that every server answers to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Route:
                 "label_token_ids": list(LABELS),
                 "apply_softmax": True,
                 "item_first": False,
-                "model": "measured",
+                "model": MODEL,
             }
         )
 
@@ -60,7 +62,9 @@ def free_port() -> int:
 class Server:
     """See `Contender`; `command` may say `{port}`."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], route: Route, log: Path, version: str) -> None:
+    def __init__(
+        self, command: Sequence[str], env: Mapping[str, str], route: Route, log: Path, version: str
+    ) -> None:
         self.route, self.port = route, 0
         self._command, self._env, self._log, self._version = command, env, log, version
         self._group: Group | None = None

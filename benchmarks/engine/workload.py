@@ -55,8 +55,4 @@ def equal(items: int, prompt: int, shared: int, requests: int = 1) -> Load:
 
 def largest_difference(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> float:
     """The largest distance of two answers to the same requests."""
-    return max(
-        abs(x - y)
-        for one, other in zip(a, b, strict=True)
-        for x, y in zip(one, other, strict=True)
-    )
+    return max(abs(x - y) for one, other in zip(a, b, strict=True) for x, y in zip(one, other, strict=True))

@@ -32,7 +32,9 @@ def load(settings: Settings) -> tuple[str, Handler]:
 
     def score(question: Settings) -> list[list[float]]:
         shared = question["mode"] != "unshared"
-        return [_score(context, prefix, items, labels, shared=shared) for prefix, items in requests_of(question)]
+        return [
+            _score(context, prefix, items, labels, shared=shared) for prefix, items in requests_of(question)
+        ]
 
     return f"llama-cpp-python {api.__version__}", score
 
