@@ -25,7 +25,7 @@ SERVERS = _both("ours-server", "sglang", "vllm")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A load on a shape. `repeats`: calls of one turn, each with other ids."""
+    """A load on a shape. `repeats`: calls of one turn, each with other ids; no round begins that would not fit."""
 
     name: str
     title: str
@@ -35,6 +35,7 @@ class Case:
     contenders: tuple[str, ...] = ()
     rounds: int = 5
     repeats: int = 1
+    budget_s: float = 240.0
 
 
 def cases(device: str) -> list[Case]:

@@ -23,7 +23,10 @@ def measure(fleet: Fleet, case: Case) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {name: [] for name in names}
     differences: dict[str, float] = {}
     peaks: list[dict[str, float]] = []
+    started = time.monotonic()
     for number in range(case.rounds):
+        if number and (time.monotonic() - started) * (number + 1) / number > case.budget_s:
+            break
         peaks.append(fleet.measure_peak())
         asked = [_draw(fleet, case.load, f"{case.name} {number} {n}") for n in range(case.repeats)]
         reference = _reference(fleet, asked[0]) if number == 0 else None
@@ -31,6 +34,7 @@ def measure(fleet: Fleet, case: Case) -> dict[str, Any]:
             with fleet.turn(name) as one:
                 took, answer = _timed(fleet, one, asked)
                 seconds[name].append(took)
+                say(f"{case.name}: {name} {took:.2f} s")
                 if reference is not None:
                     differences[name] = largest_difference(answer, reference)
         say(f"{case.name}: round {number + 1} of {case.rounds}")
