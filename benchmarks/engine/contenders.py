@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import select
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -54,12 +55,14 @@ class Worker:
         self._env, self._log = env, log
         self._group: Group | None = None
         self._note = ""
+        self._starting = threading.Lock()
 
     def start(self) -> str:
         """See `Contender`; again for another mode it does nothing."""
-        if not self._group:
-            self._group = Group(self._command, self._env, self._log, piped=True)
-            self._note = str(self._read())
+        with self._starting:
+            if not self._group:
+                self._group = Group(self._command, self._env, self._log, piped=True)
+                self._note = str(self._read())
         return self._note
 
     def ask(self, question: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,8 @@ from benchmarks.report import say
 from models.engine.checkpoint import Shape
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+TOGETHER = 2
+"""How many load at once: most of it is one thread's work."""
 PROCESS_GIB = {"vllm": 3.0, "sglang": 3.0, "sglang-noradix": 3.0}
 REFERENCE = "hf-single:float32"
 """Each prompt alone through plain transformers: what every answer is compared with."""
@@ -36,12 +39,14 @@ class Fleet:
         self.peak = worker("peak", setup, "")
 
     def __enter__(self) -> Self:
-        """Start one after the other, and stop each as soon as it is up."""
+        """Start all, and stop them when they are up."""
         try:
             self.peak.start()
             self.peak.pause()
-            for name in self._names:
-                self._start(name)
+            with ThreadPoolExecutor(TOGETHER) as threads:
+                list(threads.map(self._start, self._names))
+            for one in self.running.values():
+                one.pause()
         except BaseException:
             self.stop()
             raise
@@ -84,12 +89,10 @@ class Fleet:
             _check_memory(name, self.shape)
             one = contender(name, self.setup)
             self.versions[name] = one.start()
-            one.resume()
             one.score([Request(prefix=[11, 12], items=[[13] * 14, [15] * 16])])
         except Unavailable as reason:
             self._drop(name, one, str(reason))
             return
-        one.pause()
         self.running[name] = one
         say(f"{self.setup.path.name}: {name} is up ({self.versions[name]})")
 

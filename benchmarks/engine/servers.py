@@ -50,9 +50,13 @@ GENERATIVE_SCORING = Route(
 )
 
 
+_PORTS = iter(range(21_000, 23_000))
+"""Below those that systems hand out; each is tried once, so that servers may start together."""
+
+
 def free_port() -> int:
-    """A port that nobody listens on, below those that systems hand out."""
-    for port in range(21_000, 23_000):
+    """A port that nobody listens on; raises Unavailable when all were tried."""
+    for port in _PORTS:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):
                 return port
