@@ -79,8 +79,9 @@ class Fleet:
 
     def stop(self) -> None:
         """End all, whatever state they are in."""
-        for one in (*self.running.values(), self.peak):
+        for one in self.running.values():
             one.stop()
+        self.peak.stop()
         self.running = {}
 
     def _start(self, name: str) -> None:

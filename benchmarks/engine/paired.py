@@ -45,5 +45,5 @@ def _cut(rounds: int) -> int:
 
 def _coverage(rounds: int, cut: int) -> float:
     """Probability that the median lies between the order statistics left, whatever the distribution."""
-    outside = sum(comb(rounds, k) for k in range(cut + 1)) / 2**rounds
+    outside = float(sum(comb(rounds, k) for k in range(cut + 1))) / float(2**rounds)
     return max(0.0, 1 - 2 * outside)

@@ -29,7 +29,8 @@ def is_ours(name: str) -> bool:
 
 def items_s(case: CaseResult, name: str) -> float:
     """Of the median round."""
-    return float(case["items"]) / statistics.median(case["seconds"][name])
+    seconds: list[float] = case["seconds"][name]
+    return float(case["items"]) / statistics.median(seconds)
 
 
 def faster(case: CaseResult, one: str, other: str) -> Ratio:

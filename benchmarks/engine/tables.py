@@ -59,9 +59,11 @@ def _closed_findings(name: str, case: CaseResult) -> Iterator[str]:
             continue
         parts = [f"{items_s(case, ours):,.3g} items/s"]
         rivals = (f"hf-padded:{one}", best(case, ours=False, of_dtype=one), best(case, ours=False))
-        for rival in dict.fromkeys(rivals):
-            if rival in case["seconds"]:
-                parts.append(f"{faster(case, ours, rival)} × {rival}")  # noqa: PERF401
+        parts += [
+            f"{faster(case, ours, rival)} × {rival}"
+            for rival in dict.fromkeys(rivals)
+            if rival and rival in case["seconds"]
+        ]
         reached = share(case, ours)
         parts += [f"{reached:.0%} of the peak"] if reached else []
         yield f"{name}, {ours}: {', '.join(parts)}."

@@ -9,6 +9,7 @@ from typing import Any
 
 import gguf
 import numpy as np
+import numpy.typing as npt
 
 TYPES = {
     "float32": gguf.GGMLQuantizationType.F32,
@@ -69,7 +70,7 @@ def _describe(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
     writer.add_tokenizer_model("none")
 
 
-def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+def _tensors(path: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
     """Names and values in float32 of a bfloat16 safetensors file."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -37,14 +38,14 @@ def _candidates(device: torch.device) -> dict[str, Multiply]:
         x = torch.randn(ROWS, INNER, device=device).to(dtype)
         w = torch.randn(COLUMNS, INNER, device=device).to(dtype)
         name = str(dtype).removeprefix("torch.")
-        found[f"{name} linear"] = lambda x=x, w=w: torch.nn.functional.linear(x, w)
+        found[f"{name} linear"] = partial(torch.nn.functional.linear, x, w)
         if device.type == "cpu":
             found[f"{name} onednn prepacked"] = _prepacked(x, w)
     a, b = (
         torch.randint(-127, 127, size, dtype=torch.int8, device=device)
         for size in ((ROWS, INNER), (COLUMNS, INNER))
     )
-    found["int8 _int_mm"] = lambda: torch._int_mm(a, b.t())  # noqa: SLF001  (the only int8 product there is)
+    found["int8 _int_mm"] = partial(torch._int_mm, a, b.t())  # noqa: SLF001  (the only int8 product there is)
     return found
 
 

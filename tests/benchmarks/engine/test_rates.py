@@ -21,7 +21,12 @@ def test_the_search_ends_just_below_the_rate_that_fails(limit: float) -> None:
 
 def test_a_server_that_never_holds_has_the_rate_zero_after_a_bounded_search() -> None:
     tried: list[float] = []
-    assert highest(lambda rate: bool(tried.append(rate)), 8.0, steps=5) == 0.0
+
+    def never(rate: float) -> bool:
+        tried.append(rate)
+        return False
+
+    assert highest(never, 8.0, steps=5) == 0.0
     assert len(tried) == 7
 
 
