@@ -10,6 +10,7 @@ from benchmarks.engine.cases import Case
 from benchmarks.engine.contenders import Contender
 from benchmarks.engine.fleet import REFERENCE, Fleet
 from benchmarks.engine.operations import necessary
+from benchmarks.engine.speeds import finalists
 from benchmarks.engine.workload import Load, Request, equal, largest_difference
 from benchmarks.report import say
 
@@ -18,35 +19,63 @@ WAKING = equal(2, 24, 8)
 
 
 def measure(fleet: Fleet, case: Case) -> dict[str, Any]:
-    """What the JSON keeps of a case: seconds of every round, differences from the reference, the peak."""
-    names = [name for name in case.contenders if name in fleet.running]
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    differences: dict[str, float] = {}
-    peaks: list[dict[str, float]] = []
-    started = time.monotonic()
+    """What the JSON keeps of a case: seconds of every round, differences from the reference, the peak.
+
+    All run in the first round; of a closed loop only the finalists run on, which leaves time for more rounds.
+    """
+    race = _Race(fleet, case, [name for name in case.contenders if name in fleet.running])
+    started = began = time.monotonic()
     for number in range(case.rounds):
-        if number and (time.monotonic() - started) * (number + 1) / number > case.budget_s:
+        last_s, began = time.monotonic() - began, time.monotonic()
+        if number and began - started + last_s > case.budget_s:
             break
-        peaks.append(fleet.measure_peak())
-        asked = [_draw(fleet, case.load, f"{case.name} {number} {n}") for n in range(case.repeats)]
-        reference = _reference(fleet, asked[0]) if number == 0 else None
-        for name in _rotated([name for name in names if name in fleet.running], number):
-            with fleet.turn(name) as one:
-                took, answer = _timed(fleet, one, asked)
-                seconds[name].append(took)
-                say(f"{case.name}: {name} {took:.2f} s")
-                if reference is not None:
-                    differences[name] = largest_difference(answer, reference)
+        race.run(number)
         say(f"{case.name}: round {number + 1} of {case.rounds}")
-    finished = {name: found for name, found in seconds.items() if name in fleet.running}
-    return {
-        "items": case.load.items * case.repeats,
-        "operations": case.repeats * necessary(fleet.shape, case.load, last_layer_whole=True),
-        "operations_last_tokens": case.repeats * necessary(fleet.shape, case.load, last_layer_whole=False),
-        "peak": {name: max(peak[name] for peak in peaks) for name in peaks[0]},
-        "seconds": finished,
-        "differences": {name: differences[name] for name in finished if name in differences},
-    }
+    return race.found()
+
+
+class _Race:
+    """The rounds of one case, one after the other."""
+
+    def __init__(self, fleet: Fleet, case: Case, names: list[str]) -> None:
+        self._fleet, self._case, self._names = fleet, case, names
+        self._seconds: dict[str, list[float]] = {name: [] for name in names}
+        self._differences: dict[str, float] = {}
+        self._peak: dict[str, float] = {}
+
+    def run(self, number: int) -> None:
+        """One round; in the first, answers are compared with the reference."""
+        for routine, value in self._fleet.measure_peak().items():
+            self._peak[routine] = max(value, self._peak.get(routine, 0.0))
+        case = self._case
+        asked = [_draw(self._fleet, case.load, f"{case.name} {number} {n}") for n in range(case.repeats)]
+        reference = None if number else _reference(self._fleet, asked[0])
+        for name in _rotated(self._names, number):
+            self._turn(name, asked, reference)
+        self._names = [name for name in self._names if name in self._fleet.running]
+        if case.kind == "closed":
+            self._names = finalists({name: self._seconds[name] for name in self._names})
+
+    def found(self) -> dict[str, Any]:
+        """Of those who never failed."""
+        load, repeats, shape = self._case.load, self._case.repeats, self._fleet.shape
+        running = self._fleet.running
+        return {
+            "items": load.items * repeats,
+            "operations": repeats * necessary(shape, load, last_layer_whole=True),
+            "operations_last_tokens": repeats * necessary(shape, load, last_layer_whole=False),
+            "peak": self._peak,
+            "seconds": {name: found for name, found in self._seconds.items() if name in running},
+            "differences": {name: found for name, found in self._differences.items() if name in running},
+        }
+
+    def _turn(self, name: str, asked: Sequence[list[Request]], reference: list[list[float]] | None) -> None:
+        with self._fleet.turn(name) as one:
+            took, answer = _timed(self._fleet, one, asked)
+            self._seconds[name].append(took)
+            say(f"{self._case.name}: {name} {took:.2f} s")
+            if reference is not None:
+                self._differences[name] = largest_difference(answer, reference)
 
 
 def _timed(fleet: Fleet, one: Contender, asked: Sequence[list[Request]]) -> tuple[float, list[list[float]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.engine.paired import Ratio, ratio
@@ -34,8 +34,10 @@ def items_s(case: CaseResult, name: str) -> float:
 
 
 def faster(case: CaseResult, one: str, other: str) -> Ratio:
-    """How many times as fast as `other` the contender `one` was, round by round."""
-    return ratio(case["seconds"][other], case["seconds"][one])
+    """How many times as fast as `other` the contender `one` was, in the rounds that both ran."""
+    theirs, its = case["seconds"][other], case["seconds"][one]
+    rounds = min(len(theirs), len(its))
+    return ratio(theirs[:rounds], its[:rounds])
 
 
 def best(case: CaseResult, *, ours: bool, of_dtype: str = "") -> str | None:
@@ -46,6 +48,18 @@ def best(case: CaseResult, *, ours: bool, of_dtype: str = "") -> str | None:
         if is_ours(name) == ours and kind(name) != "ours-unshared" and of_dtype in {"", dtype(name)}
     ]
     return max(names, key=lambda name: items_s(case, name), default=None)
+
+
+def finalists(seconds: Mapping[str, Sequence[float]]) -> list[str]:
+    """Who runs on when all have run: in each dtype the fastest of ours, the padded batch and the two fastest peers."""
+    ordered = sorted(seconds, key=lambda name: statistics.median(seconds[name]))
+    ours = {dtype(name): name for name in reversed(ordered) if is_ours(name)}
+    peers = [name for name in ordered if not is_ours(name) and not kind(name).startswith("hf-")]
+    fastest = [
+        name for one in {dtype(name) for name in peers} for name in [p for p in peers if dtype(p) == one][:2]
+    ]
+    kept = {*ours.values(), *fastest, *(name for name in ordered if kind(name) == "hf-padded")}
+    return [name for name in seconds if name in kept]
 
 
 def peak(case: CaseResult, of_dtype: str) -> float | None:

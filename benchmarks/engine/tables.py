@@ -83,6 +83,7 @@ def _closed_row(case: CaseResult, name: str) -> Row:
         "items/s": items_s(case, name),
         "lowest": case["items"] / max(seconds),
         "highest": case["items"] / min(seconds),
+        "rounds": len(seconds),
         "ours in that dtype is": _times(case, same, name),
         "our fastest is": _times(case, any_dtype, name),
         "of the peak": _percent(share(case, name)),

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.engine.cases import cases
 from benchmarks.engine.peers import KINDS
-from benchmarks.engine.speeds import best, expected_gain, faster, items_s, share
+from benchmarks.engine.speeds import best, expected_gain, faster, finalists, items_s, share
 from benchmarks.engine.tables import findings, tables
 
 RUN = {"commit": "abc", "date": "today", "load_before": 0.1, "command": "python -m benchmarks.engine"}
@@ -84,3 +84,30 @@ def test_cases_have_names_and_titles_of_their_own_and_known_contenders(device: s
 def test_on_a_gpu_the_papers_three_rates_are_searched() -> None:
     names = [case.name for case in cases("cuda") if case.kind == "open"]
     assert names == ["dense-full-text-open", "pruned-full-text-open", "pruned-summary-open"]
+
+
+def test_after_the_first_round_the_fastest_of_ours_the_padded_batch_and_two_peers_a_dtype_run_on() -> None:
+    seconds = {
+        "ours:float32": [2.0],
+        "ours-packed:float32": [1.0],
+        "ours:int8": [9.0],
+        "hf-padded:float32": [8.0],
+        "hf-single:float32": [3.0],
+        "a:float32": [4.0],
+        "b:float32": [5.0],
+        "c:float32": [6.0],
+        "c:bfloat16": [7.0],
+    }
+    assert finalists(seconds) == [
+        "ours-packed:float32",
+        "ours:int8",
+        "hf-padded:float32",
+        "a:float32",
+        "b:float32",
+        "c:bfloat16",
+    ]
+
+
+def test_contenders_are_compared_over_the_rounds_that_both_ran() -> None:
+    case = {"seconds": {"ours:float32": [1.0, 9.0, 9.0], "slow:float32": [3.0]}}
+    assert str(faster(case, "ours:float32", "slow:float32")) == "3.00 (3.00 to 3.00)"
