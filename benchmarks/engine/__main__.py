@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from fnmatch import fnmatch
 from itertools import groupby
@@ -26,7 +26,7 @@ QUICK_SHAPE, QUICK_SCALE = "tiny", 0.25
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the cases that were asked for, shape by shape; what is found is written after each."""
+    """Run the cases that were asked for, shape by shape; what is found is written as it comes."""
     given = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     say(f"written to {given.out}")
 
 
-def _run(shape: str, group: list[Case], given: argparse.Namespace) -> Any:
-    """Each case of a shape and what it found."""
+def _run(shape: str, group: list[Case], given: argparse.Namespace) -> Iterator[tuple[Case, dict[str, Any]]]:
+    """Each case of a shape and what it found so far."""
     path = ensure(shape, BUILD)
     setup = Setup(path=path, device=given.device, threads=given.threads, logs=BUILD / "logs")
     for case in [case for case in group if case.kind == "tokenization"]:
@@ -55,10 +55,11 @@ def _run(shape: str, group: list[Case], given: argparse.Namespace) -> Any:
     with Fleet(setup, shape_of(shape), names) as fleet:
         for case in racing:
             scale = QUICK_SCALE if given.quick else 1.0
-            found = (
+            steps = (
                 open_loop.measure(fleet, case, scale) if case.kind == "open" else closed.measure(fleet, case)
             )
-            yield case, found | _attendance(fleet, case)
+            for found in steps:
+                yield case, found | _attendance(fleet, case)
 
 
 def _attendance(fleet: Fleet, case: Case) -> dict[str, object]:

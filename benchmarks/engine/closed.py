@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.engine.cases import Case
@@ -18,8 +18,8 @@ WAKING = equal(2, 24, 8)
 """What each turn begins with, unmeasured: a process that was stopped has lost the caches."""
 
 
-def measure(fleet: Fleet, case: Case) -> dict[str, Any]:
-    """What the JSON keeps of a case: seconds of every round, differences from the reference, the peak.
+def measure(fleet: Fleet, case: Case) -> Iterator[dict[str, Any]]:
+    """What the JSON keeps of a case, after each round: seconds of all rounds, differences from the reference, the peak.
 
     All run in the first round; of a closed loop only the finalists run on, which leaves time for more rounds.
     """
@@ -31,7 +31,7 @@ def measure(fleet: Fleet, case: Case) -> dict[str, Any]:
             break
         race.run(number)
         say(f"{case.name}: round {number + 1} of {case.rounds}")
-    return race.found()
+        yield race.found()
 
 
 class _Race:

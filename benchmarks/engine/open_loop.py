@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.engine.calling import Caller
@@ -25,8 +25,8 @@ BODIES = 64
 STEPS = 4
 
 
-def measure(fleet: Fleet, case: Case, scale: float = 1.0) -> dict[str, Any]:
-    """What the JSON keeps: for each server the rate that held and every rate tried; `scale` shortens the probes."""
+def measure(fleet: Fleet, case: Case, scale: float) -> Iterator[dict[str, Any]]:
+    """What the JSON keeps, after each server: the rate that held and every rate tried; `scale` shortens the probes."""
     servers: dict[str, Any] = {}
     for name in case.contenders:
         if name not in fleet.running:
@@ -40,7 +40,7 @@ def measure(fleet: Fleet, case: Case, scale: float = 1.0) -> dict[str, Any]:
             ]
             servers[name] = asyncio.run(_search(one, bodies, case, scale))
             say(f"{case.name}: {name} holds {servers[name]['rate']:.2f} requests/s")
-    return {"bound_s": BOUND_S, "items": case.load.items, "servers": servers}
+        yield {"bound_s": BOUND_S, "items": case.load.items, "servers": servers}
 
 
 async def _search(server: Server, bodies: Sequence[bytes], case: Case, scale: float) -> dict[str, Any]:

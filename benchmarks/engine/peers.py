@@ -54,7 +54,8 @@ def worker(module: str, setup: Setup, dtype: str, mode: str = "", python: Path |
             "threads": setup.threads,
             "labels": LABELS,
         }
-        env = OFFLINE | {"OMP_NUM_THREADS": str(setup.threads), "PYTHONPATH": str(ROOT)}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS"), str(setup.threads))
+        env = OFFLINE | threads | {"PYTHONPATH": str(ROOT)}
         setup.workers[key] = Worker(python or Path(sys.executable), module, settings, env, setup.log(*key))
     return setup.workers[key]
 

@@ -36,7 +36,7 @@ def test_a_run_measures_in_turns_agrees_with_the_reference_and_lists_who_is_abse
     setup: Setup, tmp_path: Path
 ) -> None:
     with Fleet(setup, SHAPE, CASE.contenders) as fleet:
-        found = closed.measure(fleet, CASE)
+        *_, found = closed.measure(fleet, CASE)
         assert fleet.absent.keys() == {"nobody:float32"}
     assert {name: len(seconds) for name, seconds in found["seconds"].items()} == {
         "ours:float32": 2,
