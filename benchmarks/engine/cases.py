@@ -9,7 +9,6 @@ from benchmarks.engine.workload import UNEQUAL, Load, equal
 
 Kind = Literal["closed", "open", "gain", "tokenization"]
 OURS = ("ours:float32", "ours:bfloat16", "ours:int8")
-PACKED = tuple(name.replace("ours", "ours-packed") for name in OURS)
 LLAMA = ("llamacpp:float32", "llamacpp:bfloat16", "llamacpp:int8")
 
 
@@ -18,7 +17,7 @@ def _both(*kinds: str) -> tuple[str, ...]:
 
 
 PEERS = (*_both("hf-padded", "sglang", "vllm"), *LLAMA)
-EVERYONE = (*OURS, *PACKED, *_both("hf-single"), *PEERS)
+EVERYONE = (*OURS, *_both("ours-torch", "ours-multi-item", "hf-single"), *PEERS)
 UNSHARED = tuple(name.replace("ours", "ours-unshared") for name in OURS)
 SOME = (*OURS, *_both("hf-padded", "vllm"), *LLAMA[:2])
 """For cases beside the first: the slowest peers are left out."""

@@ -85,7 +85,7 @@ def _relative(closed: Mapping[str, CaseResult]) -> dict[str, dict[str, dict[str,
         fastest: dict[str, str] = {}
         for contender in sorted(case["seconds"], key=lambda contender: items_s(case, contender)):
             fastest[kind(contender)] = contender
-        for what in (BASE, "vllm", "sglang", "llamacpp", "ours", "ours-packed"):
+        for what in (BASE, "vllm", "sglang", "llamacpp", "ours", "ours-torch", "ours-multi-item"):
             if what in fastest and BASE in fastest:
                 found = faster(case, fastest[what], fastest[BASE])
                 groups.setdefault(what, {})[name] = {

@@ -144,7 +144,8 @@ def _sglang(*, radix: bool) -> Callable[[Setup, str], Contender]:
 
 KINDS: dict[str, Callable[[Setup, str], Contender]] = {
     "ours": _ours(""),
-    "ours-packed": _ours("packed"),
+    "ours-torch": _ours("torch"),
+    "ours-multi-item": _ours("multi-item"),
     "ours-unshared": _ours("", "unshared"),
     "ours-server": _our_server,
     "hf-padded": _hugging_face("padded"),

@@ -10,6 +10,7 @@ from benchmarks.engine.paired import Ratio, ratio
 
 CaseResult = Mapping[str, Any]
 DTYPE_NAMES = ("float32", "bfloat16", "int8")
+FINER = {name: DTYPE_NAMES[: n + 1] for n, name in enumerate(DTYPE_NAMES)}
 
 
 def kind(name: str) -> str:
@@ -63,8 +64,9 @@ def finalists(seconds: Mapping[str, Sequence[float]]) -> list[str]:
 
 
 def peak(case: CaseResult, of_dtype: str) -> float | None:
-    """The fastest routine of a dtype in operations a second."""
-    return max((value for name, value in case["peak"].items() if name.startswith(of_dtype)), default=None)
+    """Operations a second of the fastest routine of a dtype, or of a finer one: float32 holds every bfloat16."""
+    allowed = FINER.get(of_dtype, ())
+    return max((value for name, value in case["peak"].items() if name.split()[0] in allowed), default=None)
 
 
 def share(case: CaseResult, name: str, counted: str = "operations") -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,20 @@ import torch
 
 from benchmarks.engine.workers.protocol import Handler, Settings, requests_of, run
 from models.engine.base import ScoreJob
+from models.engine.packed import Mode
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "": {},
+    "torch": {"kernels": False},
+    "multi-item": {"mode": Mode.MULTI_ITEM},
+}
 
 
 def load(settings: Settings) -> tuple[str, Handler]:
-    """An engine of this dtype, device and, where it has modes, mode; raises what the engine raises."""
+    """An engine of this dtype, on this device, in this variant; raises what the engine raises."""
     how: dict[str, Any] = {name: settings[name] for name in ("dtype", "device", "threads")}
-    if settings["mode"]:
-        if "mode" not in {field.name for field in dataclasses.fields(EngineConfig)}:
-            raise LookupError(f"this engine has no mode {settings['mode']!r}")
-        how["mode"] = settings["mode"]
-    engine = Qwen3Engine(Path(settings["path"]), EngineConfig(**how))
+    engine = Qwen3Engine(Path(settings["path"]), EngineConfig(**how, **VARIANTS[settings["mode"]]))
 
     def score(question: Settings) -> list[list[float]]:
         jobs = [
@@ -36,7 +38,7 @@ def _job(prefix: list[int], items: list[list[int]], labels: list[int], *, shared
     return ScoreJob(
         prefix=prefix if shared else [],
         items=items if shared else [prefix + item for item in items],
-        label_ids=labels,
+        labels=[labels] * len(items),
         softmax_over_labels=True,
         temperature=1.0,
     )

@@ -18,7 +18,7 @@ CASE: dict[str, Any] = {
     "seconds": {
         "ours:float32": [4.0, 4.0, 4.0],
         "ours:bfloat16": [2.0, 2.0, 2.0],
-        "ours-packed:bfloat16": [1.9, 2.5, 2.5],
+        "ours-multi-item:bfloat16": [1.9, 2.5, 2.5],
         "hf-padded:float32": [8.0, 8.0, 8.0],
         "hf-padded:bfloat16": [5.0, 5.0, 5.0],
         "vllm:bfloat16": [4.0, 5.0, 4.0],
@@ -38,9 +38,11 @@ def test_the_best_is_chosen_by_the_median_round_among_ours_or_among_the_peers() 
     assert items_s(CASE, "vllm:bfloat16") == 2.5
 
 
-def test_the_share_of_the_peak_is_of_the_fastest_routine_in_the_same_dtype() -> None:
+def test_the_share_of_the_peak_is_of_the_fastest_routine_in_the_same_or_a_finer_dtype() -> None:
     assert share(CASE, "ours:float32") == pytest.approx(0.5)
     assert share(CASE, "ours:bfloat16", "operations_last_tokens") == pytest.approx(0.375)
+    slow_bfloat16 = CASE | {"peak": {"float32 linear": 800e9, "bfloat16 linear": 400e9}}
+    assert share(slow_bfloat16, "ours:bfloat16") == pytest.approx(0.25)
 
 
 def test_a_finding_names_the_padded_batch_and_the_best_peer_of_the_dtype_and_of_all() -> None:
@@ -61,7 +63,7 @@ def test_a_page_has_a_table_a_case_fastest_first_and_says_who_was_absent_and_why
 
 def test_ours_is_never_compared_with_ours() -> None:
     rows = {(row["contender"], row["dtype"]): row for row in tables({"ten": CASE})["Ten items"]}
-    assert rows["ours-packed", "bfloat16"]["our fastest is"] == "–"
+    assert rows["ours-multi-item", "bfloat16"]["our fastest is"] == "–"
     assert (
         rows["hf-padded", "float32"]["our fastest is"]
         == str(faster(CASE, "ours:bfloat16", "hf-padded:float32")) + " ×"
@@ -89,7 +91,7 @@ def test_on_a_gpu_the_papers_three_rates_are_searched() -> None:
 def test_after_the_first_round_the_fastest_of_ours_the_padded_batch_and_two_peers_a_dtype_run_on() -> None:
     seconds = {
         "ours:float32": [2.0],
-        "ours-packed:float32": [1.0],
+        "ours-multi-item:float32": [1.0],
         "ours:int8": [9.0],
         "hf-padded:float32": [8.0],
         "hf-single:float32": [3.0],
@@ -99,7 +101,7 @@ def test_after_the_first_round_the_fastest_of_ours_the_padded_batch_and_two_peer
         "c:bfloat16": [7.0],
     }
     assert finalists(seconds) == [
-        "ours-packed:float32",
+        "ours-multi-item:float32",
         "ours:int8",
         "hf-padded:float32",
         "a:float32",
