@@ -16,8 +16,11 @@ def _both(*kinds: str) -> tuple[str, ...]:
     return tuple(f"{kind}:{dtype}" for kind in kinds for dtype in ("float32", "bfloat16"))
 
 
-PEERS = (*_both("hf-padded", "sglang", "vllm"), *LLAMA)
-EVERYONE = (*OURS, *_both("ours-torch", "ours-multi-item", "hf-single"), *PEERS)
+EVERYONE = (
+    *(*OURS, *_both("hf-padded", "vllm", "hf-single"), *LLAMA, *_both("sglang")),
+    *("ours-torch:bfloat16", "ours-multi-item:bfloat16", "ours-torch:float32", "ours-multi-item:float32"),
+)
+"""Those first whom a small memory should hold."""
 UNSHARED = tuple(name.replace("ours", "ours-unshared") for name in OURS)
 SOME = (*OURS, *_both("hf-padded", "vllm"), *LLAMA[:2])
 """For cases beside the first: the slowest peers are left out."""

@@ -45,13 +45,13 @@ class _Race:
 
     def run(self, number: int) -> None:
         """One round; in the first, answers are compared with the reference."""
-        for routine, value in self._fleet.measure_peak().items():
-            self._peak[routine] = max(value, self._peak.get(routine, 0.0))
+        self._measure_peak()
         case = self._case
         asked = [_draw(self._fleet, case.load, f"{case.name} {number} {n}") for n in range(case.repeats)]
         reference = None if number else _reference(self._fleet, asked[0])
         for name in _rotated(self._names, number):
             self._turn(name, asked, reference)
+        self._measure_peak()
         self._names = [name for name in self._names if name in self._fleet.running]
         if case.kind == "closed":
             self._names = finalists({name: self._seconds[name] for name in self._names})
@@ -68,6 +68,10 @@ class _Race:
             "seconds": {name: found for name, found in self._seconds.items() if name in running},
             "differences": {name: found for name, found in self._differences.items() if name in running},
         }
+
+    def _measure_peak(self) -> None:
+        for routine, value in self._fleet.measure_peak().items():
+            self._peak[routine] = max(value, self._peak.get(routine, 0.0))
 
     def _turn(self, name: str, asked: Sequence[list[Request]], reference: list[list[float]] | None) -> None:
         with self._fleet.turn(name) as one:

@@ -95,7 +95,7 @@ class Fleet:
             self._drop(name, one, str(reason))
             return
         self.running[name] = one
-        say(f"{self.setup.path.name}: {name} is up ({self.versions[name]})")
+        say(f"{self.setup.path.name}: {name} is up ({self.versions[name]}), {_free_gib():.1f} GiB free")
 
     def _drop(self, name: str, one: Contender | None, reason: str) -> None:
         self.absent[name] = reason
@@ -110,6 +110,9 @@ def _check_memory(name: str, shape: Shape) -> None:
     kind, _, dtype = name.partition(":")
     weights_gib = parameters(shape) * BYTES.get(dtype, 4) / 2**30
     need_gib = PROCESS_GIB.get(kind, 0.8) + 1.6 * weights_gib
-    free_gib = psutil.virtual_memory().available / 2**30
-    if need_gib + 1.0 > free_gib:
-        raise Unavailable(f"needs about {need_gib:.1f} GiB, {free_gib:.1f} are free")
+    if need_gib + 1.0 > _free_gib():
+        raise Unavailable(f"needs about {need_gib:.1f} GiB, {_free_gib():.1f} are free")
+
+
+def _free_gib() -> float:
+    return float(psutil.virtual_memory().available) / 2**30

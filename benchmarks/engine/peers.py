@@ -99,7 +99,7 @@ def _vllm(setup: Setup, dtype: str) -> Contender:
         env |= {
             # without it one core is kept free
             "VLLM_CPU_OMP_THREADS_BIND": f"0-{setup.threads - 1}",
-            "VLLM_CPU_KVCACHE_SPACE": "2",
+            "VLLM_CPU_KVCACHE_SPACE": "1",
             "OMP_NUM_THREADS": str(setup.threads),
         }
         openmp = python.parents[1] / "lib" / "libiomp5.so"
@@ -134,7 +134,7 @@ def _sglang(*, radix: bool) -> Callable[[Setup, str], Contender]:
                 "pytorch",
             ]
             command += ["--chunked-prefill-size", "-1", "--mem-fraction-static", "0.3", "--sleep-on-idle"]
-            command += ["--max-total-tokens", "32768"]
+            command += ["--max-total-tokens", "8192"]
             env |= {"SGLANG_USE_CPU_ENGINE": "1", "OMP_NUM_THREADS": str(setup.threads)}
         name = "sglang" if radix else "sglang-noradix"
         return Server(command, env, SCORE, setup.log(name, dtype), _version(python, "sglang"))
