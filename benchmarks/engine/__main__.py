@@ -32,18 +32,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
     arguments = sys.argv[1:] if argv is None else argv
     conditions = measured_on() | {"command": f"python -m benchmarks.engine {shlex.join(arguments)}".strip()}
+    out = given.out or (FOLDER if given.device == "cpu" else FOLDER / "gpu")
     settings = {"device": given.device, "threads": given.threads, "quick": given.quick}
-    for shape, group in groupby(_chosen(given), key=lambda case: case.shape):
-        for case, found in _run(shape, list(group), given):
+    for _, group in groupby(_chosen(given), key=_fleet):
+        for case, found in _run(list(group), given):
             entry = (
                 asdict(case) | {"threads": given.threads, "device": given.device, "run": conditions} | found
             )
-            page.publish(given.out, page.read(given.out) | {case.name: entry}, settings, conditions)
-    say(f"written to {given.out}")
+            page.publish(out, page.read(out) | {case.name: entry}, settings, conditions)
+    say(f"written to {out}")
 
 
-def _run(shape: str, group: list[Case], given: argparse.Namespace) -> Iterator[tuple[Case, dict[str, Any]]]:
-    """Each case of a shape and what it found so far."""
+def _fleet(case: Case) -> tuple[str, str]:
+    return case.shape, case.heat
+
+
+def _run(group: list[Case], given: argparse.Namespace) -> Iterator[tuple[Case, dict[str, Any]]]:
+    """Each case of one fleet and what it found so far."""
+    shape = group[0].shape
     path = ensure(shape, BUILD)
     setup = Setup(path=path, device=given.device, threads=given.threads, logs=BUILD / "logs")
     for case in [case for case in group if case.kind == "tokenization"]:
@@ -70,7 +76,7 @@ def _attendance(fleet: Fleet, case: Case) -> dict[str, object]:
 
 
 def _chosen(given: argparse.Namespace) -> list[Case]:
-    """The cases asked for, with the rounds and contenders asked for; those of a shape beside each other."""
+    """The cases asked for, with the rounds and contenders asked for; those of a fleet beside each other."""
     found = [case for case in cases(given.device) if not given.only or case.name in given.only]
     if given.quick:
         found = [replace(case, rounds=min(case.rounds, 2)) for case in found if case.shape == QUICK_SHAPE]
@@ -78,8 +84,8 @@ def _chosen(given: argparse.Namespace) -> list[Case]:
         found = [replace(case, rounds=given.rounds) for case in found]
     if given.contenders:
         found = [replace(case, contenders=_matching(case.contenders, given.contenders)) for case in found]
-    shapes = list(dict.fromkeys(case.shape for case in found))
-    return sorted(found, key=lambda case: shapes.index(case.shape))
+    fleets = list(dict.fromkeys(map(_fleet, found)))
+    return sorted(found, key=lambda case: fleets.index(_fleet(case)))
 
 
 def _matching(names: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
@@ -93,7 +99,7 @@ def _matching(names: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
-    parser.add_argument("--out", type=Path, default=FOLDER, help="where results go, merged with those there")
+    parser.add_argument("--out", type=Path, help=f"merged with what is there ({FOLDER}; of a GPU its gpu/)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count() or 1, help="of each engine (%(default)s)"

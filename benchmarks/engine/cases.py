@@ -16,11 +16,8 @@ def _both(*kinds: str) -> tuple[str, ...]:
     return tuple(f"{kind}:{dtype}" for kind in kinds for dtype in ("float32", "bfloat16"))
 
 
-EVERYONE = (
-    *(*OURS, *_both("hf-padded", "vllm", "hf-single"), *LLAMA, *_both("sglang")),
-    *("ours-torch:bfloat16", "ours-multi-item:bfloat16", "ours-torch:float32", "ours-multi-item:float32"),
-)
-"""Those first whom a small memory should hold."""
+MOST = (*OURS, *_both("vllm", "hf-padded", "hf-single"), *LLAMA)
+VARIANTS = _both("ours-torch", "ours-multi-item")
 UNSHARED = tuple(name.replace("ours", "ours-unshared") for name in OURS)
 SOME = (*OURS, *_both("hf-padded", "vllm"), *LLAMA[:2])
 """For cases beside the first: the slowest peers are left out."""
@@ -37,6 +34,8 @@ class Case:
     shape: str
     load: Load
     contenders: tuple[str, ...] = ()
+    heat: str = ""
+    """Cases of one shape and heat share what is loaded; more than one heat where the memory is too small for all."""
     rounds: int = 5
     repeats: int = 1
     budget_s: float = 120.0
@@ -53,9 +52,9 @@ def cases(device: str) -> list[Case]:
             title="Pruned shape, 10 items of 220 tokens, 70 of them shared",
             shape="pruned",
             load=summary,
-            contenders=EVERYONE,
+            contenders=MOST,
             rounds=6,
-            budget_s=360.0,
+            budget_s=300.0,
         ),
         Case(
             name="pruned-unequal",
@@ -91,6 +90,24 @@ def cases(device: str) -> list[Case]:
             rounds=3,
         ),
         Case(
+            name="pruned-summary-sglang",
+            title="The first case beside SGLang, apart from the other peers for lack of memory",
+            shape="pruned",
+            heat="sglang",
+            load=summary,
+            contenders=(*OURS, *_both("sglang", "hf-padded", "sglang-noradix")),
+            rounds=3,
+        ),
+        Case(
+            name="pruned-summary-variants",
+            title="The first case, variants of our engine",
+            shape="pruned",
+            heat="variants",
+            load=summary,
+            contenders=(*OURS, *VARIANTS),
+            rounds=3,
+        ),
+        Case(
             name="dense-full-text",
             title=f"Dense shape, {texts} items of 900 tokens, 70 of them shared",
             shape="dense",
@@ -103,7 +120,7 @@ def cases(device: str) -> list[Case]:
             title="The shipped model's shape, 10 items of 220 tokens, 70 of them shared",
             shape="tiny",
             load=summary,
-            contenders=EVERYONE,
+            contenders=(*MOST, *_both("sglang"), *VARIANTS),
             rounds=12,
             repeats=4,
         ),

@@ -32,7 +32,8 @@ class Fleet:
     def __init__(self, setup: Setup, shape: Shape, names: Sequence[str]) -> None:
         """`names` may repeat; nothing starts before the `with`."""
         self.setup, self.shape = setup, shape
-        self._names = list(dict.fromkeys((*names, REFERENCE)))
+        self._names = list(dict.fromkeys((REFERENCE, *names)))
+        self._started: list[Contender] = []
         self.running: dict[str, Contender] = {}
         self.versions: dict[str, str] = {}
         self.absent: dict[str, str] = {}
@@ -40,14 +41,15 @@ class Fleet:
 
     def __enter__(self) -> Self:
         """Start all, and stop them when they are up."""
+        threads = ThreadPoolExecutor(TOGETHER)
         try:
             self.peak.start()
             self.peak.pause()
-            with ThreadPoolExecutor(TOGETHER) as threads:
-                list(threads.map(self._start, self._names))
+            list(threads.map(self._start, self._names))
             for one in self.running.values():
                 one.pause()
         except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
             self.stop()
             raise
         return self
@@ -71,17 +73,19 @@ class Fleet:
             one.pause()
 
     def measure_peak(self) -> dict[str, float]:
-        """Operations a second of each way to multiply matrices."""
-        self.peak.resume()
-        found: dict[str, float] = self.peak.ask({})
-        self.peak.pause()
+        """Operations a second of each way to multiply matrices; empty when they cannot be measured."""
+        found: dict[str, float] = {}
+        with contextlib.suppress(Unavailable):
+            self.peak.resume()
+            found = self.peak.ask({})
+            self.peak.pause()
         return found
 
     def stop(self) -> None:
         """End all, whatever state they are in."""
-        for one in self.running.values():
+        for one in (*self._started, self.peak):
             one.stop()
-        self.peak.stop()
+        self._started = []
         self.running = {}
 
     def _start(self, name: str) -> None:
@@ -89,6 +93,7 @@ class Fleet:
         try:
             _check_memory(name, self.shape)
             one = contender(name, self.setup)
+            self._started.append(one)
             self.versions[name] = one.start()
             one.score([Request(prefix=[11, 12], items=[[13] * 14, [15] * 16])])
         except Unavailable as reason:

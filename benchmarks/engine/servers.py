@@ -100,8 +100,9 @@ class Server:
 
     def stop(self) -> None:
         """See `Contender`."""
-        if self._group:
-            self._group.stop()
+        group, self._group = self._group, None
+        if group:
+            group.stop()
 
     def _running(self) -> Group:
         if not self._group:

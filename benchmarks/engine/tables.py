@@ -156,10 +156,14 @@ def _tokenization(case: CaseResult) -> list[Row]:
 
 
 def _peaks(cases: Mapping[str, CaseResult]) -> list[Row]:
+    measured = {name: case["peak"] for name, case in cases.items() if case.get("peak")}
+    routines = dict.fromkeys(routine for peak in measured.values() for routine in peak)
     return [
-        {"case": name, **{routine: round(value / 1e9) for routine, value in case["peak"].items()}}
-        for name, case in cases.items()
-        if "peak" in case
+        {
+            "case": name,
+            **{routine: round(peak[routine] / 1e9) if routine in peak else "–" for routine in routines},
+        }
+        for name, peak in measured.items()
     ]
 
 
