@@ -83,8 +83,9 @@ class Fleet:
 
     def stop(self) -> None:
         """End all, whatever state they are in."""
-        for one in (*self._started, self.peak):
+        for one in self._started:
             one.stop()
+        self.peak.stop()
         self._started = []
         self.running = {}
 
