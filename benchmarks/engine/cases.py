@@ -16,7 +16,7 @@ def _both(*kinds: str) -> tuple[str, ...]:
     return tuple(f"{kind}:{dtype}" for kind in kinds for dtype in ("float32", "bfloat16"))
 
 
-MOST = (*OURS, *_both("vllm", "hf-padded", "hf-single"), *LLAMA)
+MOST = (*OURS, *_both("hf-padded", "hf-single"), *LLAMA, *_both("vllm"))
 VARIANTS = _both("ours-torch", "ours-multi-item")
 UNSHARED = tuple(name.replace("ours", "ours-unshared") for name in OURS)
 SOME = (*OURS, *_both("hf-padded", "vllm"), *LLAMA[:2])
@@ -95,7 +95,7 @@ def cases(device: str) -> list[Case]:
             shape="pruned",
             heat="sglang",
             load=summary,
-            contenders=(*OURS, *_both("sglang", "hf-padded", "sglang-noradix")),
+            contenders=(*OURS, *_both("hf-padded", "sglang"), "sglang-noradix:float32"),
             rounds=3,
         ),
         Case(
