@@ -5,6 +5,7 @@ BIN := .venv/bin
 STREAM ?= nearline/sample/stream.jsonl
 SEARCHES ?= nearline/sample/searches.jsonl
 RATE ?= 25
+DEVICE ?= cpu
 STORE ?=
 URL ?=
 INPUTS ?= 2000
@@ -12,7 +13,7 @@ SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte faults fuzz soak-engine bench up down status constraints train clean
+.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine up down status constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -81,6 +82,31 @@ soak-engine: setup  ## the model server at saturation for ten minutes: its overh
 bench: setup  ## measure, side by side with peers; tables and plots into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
 	$(BIN)/python -m benchmarks
+
+.envs/vllm/.stamp: $(wildcard docker/envs/vllm/*.txt)
+	$(PYTHON) -m venv .envs/vllm
+	.envs/vllm/bin/python -m pip install -q 'uv>=0.9'
+	if command -v nvidia-smi >/dev/null; then \
+	  .envs/vllm/bin/uv pip install -q --python .envs/vllm/bin/python --compile-bytecode -r docker/envs/vllm/gpu.txt; \
+	else \
+	  .envs/vllm/bin/uv pip install -q --python .envs/vllm/bin/python --compile-bytecode --no-deps -r docker/envs/vllm/cpu.txt; \
+	fi
+	@touch $@
+
+vllm-env: .envs/vllm/.stamp  ## vLLM's own environment: with a GPU as it ships, else for a CPU; a peer of bench-engine
+
+.envs/llamacpp/.stamp: $(wildcard docker/envs/llamacpp/*.txt)
+	$(PYTHON) -m venv .envs/llamacpp
+	.envs/llamacpp/bin/python -m pip install -q 'uv>=0.9'
+	CMAKE_ARGS="-DGGML_NATIVE=ON $$(command -v nvcc >/dev/null && echo -DGGML_CUDA=ON)" \
+	  .envs/llamacpp/bin/uv pip install -q --python .envs/llamacpp/bin/python -r docker/envs/llamacpp/requirements.txt
+	@touch $@
+
+llamacpp-env: .envs/llamacpp/.stamp  ## llama.cpp built for this processor (ten minutes): a peer of bench-engine
+
+bench-engine: setup  ## the scoring engine beside the peers whose environments exist: DEVICE=cpu|cuda ENGINE_ARGS="--only pruned-summary"
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
+	$(BIN)/python -m benchmarks.engine --device $(DEVICE) $(ENGINE_ARGS)
 
 up: setup  ## start the local stack and leave it running
 	$(BIN)/nearline up

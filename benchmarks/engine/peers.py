@@ -1,0 +1,178 @@
+"""Who can be measured, by names such as `vllm:bfloat16`, and how each is started; peers as tuned as we could."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.engine.contenders import Contender, InProcess, Worker
+from benchmarks.engine.processes import Unavailable
+from benchmarks.engine.servers import GENERATIVE_SCORING, MODEL, SCORE, Server
+from benchmarks.engine.shapes import ROOT
+from benchmarks.engine.workload import LABELS
+
+ENVIRONMENTS = ROOT / ".envs"
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Setup:
+    """One checkpoint on one device; workers that answer in several modes are shared."""
+
+    path: Path
+    device: str
+    threads: int
+    logs: Path
+    workers: dict[tuple[str, ...], Worker] = field(default_factory=dict)
+
+    def log(self, *name: str) -> Path:
+        """Where a process writes what it has to say."""
+        return self.logs / f"{'-'.join((self.path.name, *filter(None, name)))}.log"
+
+
+def contender(name: str, setup: Setup) -> Contender:
+    """The contender of a name `kind:dtype`; raises Unavailable for one that nobody knows."""
+    kind, _, dtype = name.partition(":")
+    if kind not in KINDS:
+        raise Unavailable(f"unknown: one of {', '.join(KINDS)}")
+    return KINDS[kind](setup, dtype or "float32")
+
+
+def worker(module: str, setup: Setup, dtype: str, mode: str = "", python: Path | None = None) -> Worker:
+    """A worker process, the same for the same arguments."""
+    key = (module, dtype, mode)
+    if key not in setup.workers:
+        settings = {
+            "path": setup.path,
+            "dtype": dtype,
+            "mode": mode,
+            "device": setup.device,
+            "threads": setup.threads,
+            "labels": LABELS,
+        }
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS"), str(setup.threads))
+        env = OFFLINE | threads | {"PYTHONPATH": str(ROOT)}
+        setup.workers[key] = Worker(python or Path(sys.executable), module, settings, env, setup.log(*key))
+    return setup.workers[key]
+
+
+def _ours(mode: str, asked: str = "") -> Callable[[Setup, str], Contender]:
+    return lambda setup, dtype: InProcess(worker("ours", setup, dtype, mode), asked)
+
+
+def _hugging_face(mode: str) -> Callable[[Setup, str], Contender]:
+    return lambda setup, dtype: InProcess(worker("hugging_face", setup, dtype), mode)
+
+
+def _llama_cpp(setup: Setup, dtype: str) -> Contender:
+    python = _python("llamacpp", "make llamacpp-env")
+    return InProcess(worker("llama_cpp", setup, dtype, python=python), "")
+
+
+def _our_server(setup: Setup, dtype: str) -> Contender:
+    command = [sys.executable, "-m", "models.server", "--ranker", str(setup.path), "--port", "{port}"]
+    command += ["--dtype", dtype, "--device", setup.device, "--threads", str(setup.threads)]
+    return Server(command, OFFLINE, SCORE, setup.log("ours-server", dtype), "this repository")
+
+
+def _vllm(setup: Setup, dtype: str) -> Contender:
+    python = _python("vllm", "make vllm-env")
+    command = [str(python), "-P", "-m", "vllm.entrypoints.openai.api_server", "--model", str(setup.path)]
+    command += [
+        "--dtype",
+        dtype,
+        "--port",
+        "{port}",
+        "--host",
+        "127.0.0.1",
+        "--served-model-name",
+        MODEL,
+    ]
+    command += ["--max-model-len", "2048", "--disable-uvicorn-access-log"]
+    env = OFFLINE | {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONPATH": ""}
+    if setup.device == "cpu":
+        command += ["--enforce-eager", "--max-num-batched-tokens", "4096"]
+        env |= {
+            # without it one core is kept free
+            "VLLM_CPU_OMP_THREADS_BIND": f"0-{setup.threads - 1}",
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "OMP_NUM_THREADS": str(setup.threads),
+        }
+        openmp = python.parents[1] / "lib" / "libiomp5.so"
+        env |= {"LD_PRELOAD": str(openmp)} if openmp.exists() else {}
+    return Server(command, env, GENERATIVE_SCORING, setup.log("vllm", dtype), _version(python, "vllm"))
+
+
+def _sglang(*, radix: bool) -> Callable[[Setup, str], Contender]:
+    def build(setup: Setup, dtype: str) -> Contender:
+        python = _python("sglang", "make sglang-env")
+        command = [str(python), "-P", "-m", "sglang.launch_server", "--model-path", str(setup.path)]
+        command += [
+            "--dtype",
+            dtype,
+            "--port",
+            "{port}",
+            "--host",
+            "127.0.0.1",
+            "--served-model-name",
+            MODEL,
+        ]
+        command += ["--skip-server-warmup", "--watchdog-timeout", "100000"]
+        command += [] if radix else ["--disable-radix-cache"]
+        env = OFFLINE | {"PYTHONPATH": ""}
+        if setup.device == "cpu":
+            command += [
+                "--device",
+                "cpu",
+                "--attention-backend",
+                "torch_native",
+                "--sampling-backend",
+                "pytorch",
+            ]
+            command += ["--chunked-prefill-size", "-1", "--mem-fraction-static", "0.3", "--sleep-on-idle"]
+            command += ["--max-total-tokens", "8192"]
+            env |= {"SGLANG_USE_CPU_ENGINE": "1", "OMP_NUM_THREADS": str(setup.threads)}
+        name = "sglang" if radix else "sglang-noradix"
+        return Server(command, env, SCORE, setup.log(name, dtype), _version(python, "sglang"))
+
+    return build
+
+
+KINDS: dict[str, Callable[[Setup, str], Contender]] = {
+    "ours": _ours(""),
+    "ours-torch": _ours("torch"),
+    "ours-multi-item": _ours("multi-item"),
+    "ours-unshared": _ours("", "unshared"),
+    "ours-server": _our_server,
+    "hf-padded": _hugging_face("padded"),
+    "hf-single": _hugging_face("single"),
+    "sglang": _sglang(radix=True),
+    "sglang-noradix": _sglang(radix=False),
+    "vllm": _vllm,
+    "llamacpp": _llama_cpp,
+}
+
+
+def _python(environment: str, target: str) -> Path:
+    path = ENVIRONMENTS / environment / "bin" / "python"
+    if not path.exists():
+        raise Unavailable(f"no environment: `{target}` builds it")
+    return path
+
+
+def _version(python: Path, package: str) -> str:
+    """`package version, torch version` of an environment."""
+    listed = subprocess.run(
+        [str(python), "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": ""},
+    )
+    found = {entry["name"]: entry["version"] for entry in json.loads(listed.stdout or "[]")}
+    names = [name for name in found if name == "torch" or name.startswith(package)]
+    return ", ".join(f"{name} {found[name]}" for name in sorted(names, reverse=True))

@@ -1,0 +1,48 @@
+"""Our engine, called directly; mode `unshared` gives it every prompt whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.engine.workers.protocol import Handler, Settings, requests_of, run
+from models.engine.base import ScoreJob
+from models.engine.packed import Mode
+from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "": {},
+    "torch": {"kernels": False},
+    "multi-item": {"mode": Mode.MULTI_ITEM},
+}
+
+
+def load(settings: Settings) -> tuple[str, Handler]:
+    """An engine of this dtype, on this device, in this variant; raises what the engine raises."""
+    how: dict[str, Any] = {name: settings[name] for name in ("dtype", "device", "threads")}
+    engine = Qwen3Engine(Path(settings["path"]), EngineConfig(**how, **VARIANTS[settings["mode"]]))
+
+    def score(question: Settings) -> list[list[float]]:
+        jobs = [
+            _job(prefix, items, settings["labels"], shared=question["mode"] != "unshared")
+            for prefix, items in requests_of(question)
+        ]
+        return [[row[0] for row in rows] for rows in engine.score_many(jobs)]
+
+    return f"torch {torch.__version__}", score
+
+
+def _job(prefix: list[int], items: list[list[int]], labels: list[int], *, shared: bool) -> ScoreJob:
+    return ScoreJob(
+        prefix=prefix if shared else [],
+        items=items if shared else [prefix + item for item in items],
+        labels=[labels] * len(items),
+        softmax_over_labels=True,
+        temperature=1.0,
+    )
+
+
+if __name__ == "__main__":
+    run(load)
