@@ -67,12 +67,17 @@ def _same_labels(labels: Sequence[list[int]]) -> dict[tuple[int, ...], list[int]
 
 
 def _softmax_of_labels(head: Head, hidden_ND: Tensor, labels: Tensor, temperature: float) -> Tensor:  # noqa: N803
-    return torch.softmax(head.logits(hidden_ND, labels) / temperature, dim=-1)
+    return _softmax(head.logits(hidden_ND, labels), temperature)
 
 
 def _of_vocabulary(head: Head, hidden_ND: Tensor, labels: Tensor, temperature: float) -> Tensor:  # noqa: N803
     def parts() -> Iterator[Tensor]:
         for some_ND in torch.split(hidden_ND, HEAD_ROWS):  # noqa: N806
-            yield torch.softmax(head.logits(some_ND) / temperature, dim=-1)[:, labels]
+            yield _softmax(head.logits(some_ND), temperature)[:, labels]
 
     return torch.cat(list(parts()))
+
+
+def _softmax(logits: Tensor, temperature: float) -> Tensor:
+    """Whose largest exponent is 0: however low the temperature, nothing overflows."""
+    return torch.softmax((logits - logits.amax(dim=-1, keepdim=True)) / temperature, dim=-1)

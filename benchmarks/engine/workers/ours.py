@@ -9,8 +9,7 @@ import torch
 
 from benchmarks.engine.workers.protocol import Handler, Settings, requests_of, run
 from models.engine.base import ScoreJob
-from models.engine.packed import Mode
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+from models.engine.qwen3_engine import EngineConfig, Mode, Qwen3Engine
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "": {},
@@ -25,19 +24,22 @@ def load(settings: Settings) -> tuple[str, Handler]:
     engine = Qwen3Engine(Path(settings["path"]), EngineConfig(**how, **VARIANTS[settings["mode"]]))
 
     def score(question: Settings) -> list[list[float]]:
-        jobs = [
-            _job(prefix, items, settings["labels"], shared=question["mode"] != "unshared")
-            for prefix, items in requests_of(question)
-        ]
-        return [[row[0] for row in rows] for rows in engine.score_many(jobs)]
+        requests, labels = requests_of(question), settings["labels"]
+        if question["mode"] != "unshared":
+            jobs = [_job(prefix, items, labels) for prefix, items in requests]
+            return [[row[0] for row in rows] for rows in engine.score_many(jobs)]
+        alone = [_job(prefix, [item], labels) for prefix, items in requests for item in items]
+        scores = iter(rows[0][0] for rows in engine.score_many(alone))
+        return [[next(scores) for _ in items] for _, items in requests]
 
     return f"torch {torch.__version__}", score
 
 
-def _job(prefix: list[int], items: list[list[int]], labels: list[int], *, shared: bool) -> ScoreJob:
+def _job(prefix: list[int], items: list[list[int]], labels: list[int]) -> ScoreJob:
+    """Prompts of one job share what they begin with, those of different jobs what was named their prefix."""
     return ScoreJob(
-        prefix=prefix if shared else [],
-        items=items if shared else [prefix + item for item in items],
+        prefix=prefix if len(items) > 1 else [],
+        items=items if len(items) > 1 else [prefix + item for item in items],
         labels=[labels] * len(items),
         softmax_over_labels=True,
         temperature=1.0,
