@@ -1,4 +1,4 @@
-"""`python -m benchmarks [feature-job | consumer | latency | backfill | stores | model-server]`; without a name all of them, one after the other."""
+"""`python -m benchmarks [feature-job | consumer | latency | backfill | stores | model-server | rounding]`; without a name all of them, one after the other."""
 
 import argparse
 import dataclasses
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import backfill, consumer, feature_job, latency, model_server, stores
+from benchmarks import backfill, consumer, feature_job, latency, model_server, rounding, stores
 from benchmarks.report import FOLDER, Result, say
 
 BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
     backfill.NAME: (backfill.BackfillBenchmark, backfill.measure),
     stores.NAME: (stores.StoresBenchmark, stores.measure),
     model_server.NAME: (model_server.ModelServerBenchmark, model_server.measure),
+    rounding.NAME: (rounding.RoundingBenchmark, rounding.measure),
 }
 
 

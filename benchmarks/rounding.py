@@ -1,0 +1,93 @@
+"""What bfloat16 and int8 cost in ranking: the same judged queries scored by one engine in each arithmetic."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.report import Result, Row, write
+from models.engine.base import ScoreJob
+from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+from models.prompts import Prompter
+from training import evaluate_tiny, figures
+from training.figures import Floats
+from training.ndcg import ndcg
+from training.real_labels import Judged
+
+NAME = "rounding"
+DATA = Path("../shared/data")
+ARITHMETICS = {
+    "float32": EngineConfig(dtype="float32", device="cpu"),
+    "bfloat16": EngineConfig(dtype="bfloat16", device="cpu"),
+    "int8": EngineConfig(dtype="int8", device="cpu"),
+}
+
+Scores = list[Floats]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundingBenchmark:
+    """Ranking on judged queries in each arithmetic: NDCG@10, and how far scores and orders move."""
+
+    ranker: str = "models/checkpoints/ranker-tiny"
+    queries: int = 120
+    postings: int = 1500
+
+
+def measure(settings: RoundingBenchmark, folder: Path) -> Result:
+    """Write and return the result; real postings are read where they lie."""
+    path = Path(settings.ranker)
+    engines = {name: Qwen3Engine(path, how) for name, how in ARITHMETICS.items()}
+    prompter = Prompter.from_dir(path)
+    sizes = evaluate_tiny.Sizes(queries=settings.queries, postings=settings.postings)
+    tables: dict[str, list[Row]] = {}
+    for name, judged in evaluate_tiny.sets(DATA, sizes):
+        scores = {kind: _scores(engine, prompter, judged) for kind, engine in engines.items()}
+        tables[name] = [_row(kind, scores, judged) for kind in ARITHMETICS]
+    result = Result(
+        name=NAME,
+        title="What rounding costs in ranking",
+        settings={"ranker": settings.ranker, "queries": settings.queries, "postings": settings.postings},
+        tables=tables,
+        findings=[_finding(name, rows) for name, rows in tables.items()],
+    )
+    write(result, folder)
+    return result
+
+
+def _scores(engine: Qwen3Engine, prompter: Prompter, judged: list[Judged]) -> Scores:
+    """p_yes of each query's items."""
+    found: Scores = []
+    for one in judged:
+        items = prompter.item_ids_many(one.items)
+        job = ScoreJob(
+            prefix=prompter.prefix_ids(one.query),
+            items=items,
+            labels=[list(prompter.label_ids)] * len(items),
+            softmax_over_labels=True,
+            temperature=1.0,
+        )
+        found.append(np.array([row[0] for row in engine.score_many([job])[0]]))
+    return found
+
+
+def _row(kind: str, scores: dict[str, Scores], judged: list[Judged]) -> Row:
+    exact, here = scores["float32"], scores[kind]
+    grades = [one.grades for one in judged]
+    gained = np.array([ndcg(p, g) - ndcg(q, g) for p, q, g in zip(here, exact, grades, strict=True)])
+    mean, low, high = figures.bootstrap(judged, lambda rows: float(np.nanmean(gained[rows])))
+    orders = [
+        (np.argsort(-p, kind="stable") == np.argsort(-q, kind="stable")).all()
+        for p, q in zip(here, exact, strict=True)
+    ]
+    return {
+        "arithmetic": kind,
+        "NDCG@10": f"{np.nanmean([ndcg(p, g) for p, g in zip(here, grades, strict=True)]):.4f}",
+        "against float32": f"{mean:+.4f} ({low:+.4f} to {high:+.4f})",
+        "max |Δp|": f"{max(float(np.abs(p - q).max()) for p, q in zip(here, exact, strict=True)):.4f}",
+        "queries in the same order": f"{np.mean(orders):.1%}",
+    }
+
+
+def _finding(name: str, rows: list[Row]) -> str:
+    return f"{name}: " + ", ".join(f"{row['arithmetic']} {row['against float32']}" for row in rows[1:])
