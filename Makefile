@@ -10,7 +10,7 @@ URL ?=
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte faults bench up down status constraints train clean
+.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults bench up down status constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -41,7 +41,7 @@ lint: setup  ## style, types, import direction, contracts
 	$(BIN)/nearline schemas check
 
 unit: setup  ## tests without brokers or clusters
-	$(BIN)/pytest -q -n 2 -m 'not integration and not faults'
+	$(BIN)/pytest -q -n 2 -m 'not integration and not faults and not sglang'
 
 integration: setup  ## tests on a real broker, a real Flink cluster, real processes
 	$(BIN)/pytest -q -m 'integration and not faults'
@@ -63,6 +63,25 @@ flyte-env: .envs/flyte/.stamp  ## Flyte's own environment: .envs/flyte/bin/pyfly
 
 test-flyte: flyte-env  ## the offline refresh as a Flyte workflow, run locally by pyflyte
 	.envs/flyte/bin/pytest -q tests/nearline/test_refresh_workflow.py
+
+.envs/sglang/.stamp: $(wildcard docker/envs/sglang/*.txt docker/envs/sglang/sgl_kernel/*.py)
+	$(PYTHON) -m venv .envs/sglang
+	.envs/sglang/bin/python -m pip install -q 'uv>=0.9'
+	if command -v nvidia-smi >/dev/null; then \
+	  .envs/sglang/bin/uv pip install -q --python .envs/sglang/bin/python --compile-bytecode -r docker/envs/sglang/gpu.txt; \
+	else \
+	  .envs/sglang/bin/uv pip install -q --python .envs/sglang/bin/python --compile-bytecode --no-deps -r docker/envs/sglang/cpu.txt \
+	  && cp -r docker/envs/sglang/sgl_kernel .envs/sglang/lib/python3.11/site-packages/; \
+	fi
+	@touch $@
+
+sglang-env: .envs/sglang/.stamp  ## SGLang's own environment: with a GPU as it ships, else for a CPU
+
+conformance: setup sglang-env  ## the same requests to a real SGLang and to our server (about five minutes)
+	$(BIN)/pytest -q -m sglang tests/sglang/test_conformance.py tests/sglang/test_deaths.py
+
+test-sglang: setup sglang-env  ## the whole stack on two real SGLang servers, named by URL alone
+	$(BIN)/pytest -q -m sglang tests/sglang/test_drop_in.py
 
 bench: setup  ## measure, side by side with peers; tables and plots into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'

@@ -30,6 +30,8 @@ SUMMARIZER_PROMPT = "Summarize the posting for search.\n"
 SUMMARIZER_SUFFIX = "\nSummary:"
 
 BUDGET_TOKENS = 2048
+CONTEXT_RESERVE_TOKENS = 7
+"""Of a context of 512 tokens SGLang takes prompts of 505."""
 PREFIX_TOKENS = 128
 """At most this much of the budget (or a quarter of a small one) is the shared prefix."""
 SUMMARY_MAX_TOKENS = 128
@@ -138,7 +140,7 @@ class Prompter:
 
     @classmethod
     def from_dir(cls, checkpoint: Path, budget: int = BUDGET_TOKENS) -> Prompter:
-        """The prompter of a checkpoint directory, its budget cut to the model's own context length."""
+        """The prompter of a checkpoint directory, its budget cut to what an SGLang takes of its context."""
         path = checkpoint / "config.json"
         tokenizer = load_tokenizer(checkpoint)
         try:
@@ -151,7 +153,7 @@ class Prompter:
         if size > vocab_size:
             msg = f"{checkpoint}: the tokenizer has {size} ids, the model only {vocab_size}"
             raise ConfigError(msg)
-        return cls(tokenizer, min(budget, context))
+        return cls(tokenizer, min(budget, context - CONTEXT_RESERVE_TOKENS))
 
     @property
     def vocab_size(self) -> int:

@@ -51,7 +51,7 @@ def explain(
 def _explainer(
     stack: StackSettings, features: FeatureStore, ledger: AlertLedger, cache: ScoreCache
 ) -> Explainer:
-    url = stack.models_client_url
+    url = stack.ranker_url
     prompter = None if stack.ranker_dir is None else Prompter.from_dir(stack.ranker_dir)
     return Explainer(
         features, CachedScorer(open_ranker(url, stack.ranker_dir), cache), ledger, prompter=prompter

@@ -22,7 +22,7 @@ PortBase = Annotated[int, typer.Option(help="First port; the broker takes +92, F
 Models = Annotated[
     str,
     typer.Option(
-        help="`tiny` (shipped checkpoints), `instant` (no model), or the URL of a model server or SGLang."
+        help="`tiny` (shipped checkpoints), `instant` (no model), the URL of a model server, or RANKER,SUMMARIZER of two SGLangs."
     ),
 ]
 StoreUrl = Annotated[
@@ -56,7 +56,9 @@ def stack_settings(
     """Settings of a stack from the command line, the shipped checkpoints filled in."""
     registry(schema_registry)
     if models not in {"tiny", "instant", "instant-server"} and not models.startswith("http"):
-        raise ConfigError(f"--models {models!r}: give `tiny`, `instant`, `instant-server` or a URL")
+        raise ConfigError(
+            f"--models {models!r}: give `tiny`, `instant`, `instant-server`, a URL or two with a comma between"
+        )
     if store not in {None, "couchbase"}:
         # a URL that cannot work is refused here, not by each process in its log
         open_store(with_login(str(store), os.environ)).close()

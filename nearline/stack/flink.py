@@ -113,7 +113,6 @@ def _flink_run(settings: StackSettings) -> tuple[str, ...]:
 
 def job_arguments(settings: StackSettings) -> tuple[str, ...]:
     """What the feature job is told on its command line."""
-    summarizer = "instant:" if settings.models == "instant" else settings.models_url
     tokenizer = (
         () if settings.summarizer_dir is None else ("--tokenizer", str(settings.summarizer_dir.resolve()))
     )
@@ -124,7 +123,7 @@ def job_arguments(settings: StackSettings) -> tuple[str, ...]:
             "--store",
             settings.store_url,
             "--summarizer",
-            summarizer,
+            settings.summarizer_url,
             *tokenizer,
         ),
         *("--parallelism", str(settings.parallelism), "--batch-size", str(settings.updates_a_batch)),

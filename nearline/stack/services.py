@@ -40,7 +40,7 @@ def consumer(settings: StackSettings) -> Component:
     tokenizer = () if settings.ranker_dir is None else ("--tokenizer", str(settings.ranker_dir.resolve()))
     arguments = (
         *("--bootstrap", settings.bootstrap, "--store", settings.store_url, "--cache", settings.cache_url),
-        *("--ranker", settings.models_client_url, *tokenizer, "--instance-id", "local-1"),
+        *("--ranker", settings.ranker_url, *tokenizer, "--instance-id", "local-1"),
     )
     return _service(settings, "consumer", "streaming.alert_consumer", arguments)
 

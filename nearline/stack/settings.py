@@ -31,9 +31,11 @@ class StackSettings:
     """Settings of the local stack.
 
     `models` is `tiny` (the shipped checkpoints behind the model server), `instant-server` (stand-ins behind the same
-    server), `instant` (stand-ins inside job and consumer, no server) or the URL of a server. `crash_at` is for the fault
-    tests (streaming/crash.py). `store` is a URL, or `couchbase` for Couchbase's test server as one more component; the
-    cache of a Couchbase store is in the same place. `batch_size` None: what suits the models. `schema_registry`: its URL, handed to every part that reads or writes a topic.
+    server), `instant` (stand-ins inside job and consumer, no server), the URL of a server, or two of them with a comma
+    between, ranker and summarizer: an SGLang serves one model. `crash_at` is for the fault tests (streaming/crash.py).
+    `store` is a URL, or `couchbase` for Couchbase's test server as one more component; the cache of a Couchbase store is
+    in the same place. `batch_size` None: what suits the models. `schema_registry`: its URL, handed to every part that
+    reads or writes a topic.
     """
 
     home: Path = Path("build/stack")
@@ -80,9 +82,14 @@ class StackSettings:
         return self.models if self.models.startswith("http") else f"http://127.0.0.1:{self.port('models')}"
 
     @property
-    def models_client_url(self) -> str:
-        """What job and consumer are told."""
-        return "instant:" if self.models == "instant" else self.models_url
+    def ranker_url(self) -> str:
+        """What the alert consumer is told."""
+        return "instant:" if self.models == "instant" else self.models_url.split(",")[0]
+
+    @property
+    def summarizer_url(self) -> str:
+        """What the feature job is told."""
+        return "instant:" if self.models == "instant" else self.models_url.split(",")[-1]
 
     @property
     def updates_a_batch(self) -> int:

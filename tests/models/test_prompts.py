@@ -124,7 +124,7 @@ def test_special_tokens_in_a_posting_are_plain_text(tmp_path: Path) -> None:
 
 
 def test_the_budget_is_cut_to_the_context_of_the_checkpoint(tmp_path: Path) -> None:
-    assert Prompter.from_dir(write_tokenizer(tmp_path, word_piece_tokenizer(), context=512)).budget == 512
+    assert Prompter.from_dir(write_tokenizer(tmp_path, word_piece_tokenizer(), context=512)).budget == 505
 
 
 def test_a_budget_too_small_for_the_fixed_words_is_refused() -> None:

@@ -1,0 +1,44 @@
+"""What was recorded of SGLang, held against our server alone; needs no SGLang."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+from tests.models.running import serving
+from tests.sglang.cases import Case, edge_cases
+from tests.sglang.differences import BY_CASE, DIFFERENCES
+
+PAGE = Path(__file__).parents[2] / "docs" / "model-server.md"
+
+
+@pytest.fixture(scope="module")
+def url(checkpoint: Path) -> Iterator[str]:
+    with serving(Qwen3Engine(checkpoint, EngineConfig(dtype="float32", device="cpu", threads=1))) as url:
+        yield url
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in edge_cases()])
+def test_ours_answers_an_edge_case_as_sglang_did_or_as_the_table_says(url: str, case: Case) -> None:
+    answer = case.post(url)
+    difference = BY_CASE.get(case.name)
+    wanted = case.status if difference is None else difference.statuses[case.name]
+    assert answer.status_code == wanted, answer.text
+    if wanted == case.status and case.kind:
+        assert answer.json()["type"] == case.kind
+
+
+def test_every_difference_has_a_recorded_case() -> None:
+    assert set(BY_CASE) <= {case.name for case in edge_cases()}
+    assert all(difference.statuses for difference in DIFFERENCES)
+
+
+def test_the_page_lists_the_differences_of_the_table_and_no_other() -> None:
+    table = re.search(
+        r"\| a request with \| SGLang \| ours \|\n\|---\|---\|---\|\n((?:\|.*\n)+)", PAGE.read_text()
+    )
+    assert table is not None
+    rows = [[cell.strip() for cell in row.strip("|\n").split("|")] for row in table[1].splitlines()]
+    assert rows == [[d.asked, d.sglang, d.ours] for d in DIFFERENCES]
