@@ -26,7 +26,7 @@ def test_ours_answers_an_edge_case_as_sglang_did_or_as_the_table_says(url: str, 
     difference = BY_CASE.get(case.name)
     wanted = case.status if difference is None else difference.statuses[case.name]
     assert answer.status_code == wanted, answer.text
-    if wanted == case.status and case.kind:
+    if case.kind and difference is None:
         assert answer.json()["type"] == case.kind
 
 
