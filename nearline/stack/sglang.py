@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -89,7 +88,7 @@ class SglangServer:
             env={"PYTHONPATH": "", **({} if gpu else _CPU_ENV)},
         )
         try:
-            self._await(lambda: answers(f"{self.url}/health"))
+            self._await()
         except BaseException:
             self.__exit__()
             raise
@@ -105,9 +104,14 @@ class SglangServer:
         """The server's first process."""
         return self._process
 
-    def _await(self, ready: Callable[[], bool]) -> None:
-        ended = lambda: self._process.poll() is not None  # noqa: E731
-        if wait_until(lambda: ready() or ended(), self.config.ready_timeout_s, 0.5) and not ended():
-            return
-        what = "ended" if ended() else f"did not answer in {self.config.ready_timeout_s:g} s"
-        raise ComponentFailed(f"SGLang {what}; the end of {self.log}:\n{tail(self.log, 30)}")
+    def _await(self) -> None:
+        ready = wait_until(self._answers_or_ended, self.config.ready_timeout_s, 0.5)
+        if self._ended() or not ready:
+            what = "ended" if self._ended() else f"did not answer in {self.config.ready_timeout_s:g} s"
+            raise ComponentFailed(f"SGLang {what}; the end of {self.log}:\n{tail(self.log, 30)}")
+
+    def _answers_or_ended(self) -> bool:
+        return self._ended() or answers(f"{self.url}/health")
+
+    def _ended(self) -> bool:
+        return self._process.poll() is not None

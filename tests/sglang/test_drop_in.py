@@ -1,0 +1,123 @@
+"""The same feature job and alert consumer on real SGLang servers, which they know by URL alone."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from models.client import ClientConfig
+from models.prompts import Prompter
+from models.remote import HttpRanker
+from nearline.stack import daemon
+from nearline.stack.settings import StackSettings
+from nearline.stack.sglang import SglangConfig, SglangServer
+from nearline.stack.tools import taken_ports
+from pipeline.score import item_of
+from schemas.events import read_events
+from schemas.records import FeatureRecord
+from storage.base import open_store
+from storage.features import FeatureStore
+from streaming.kafka_settings import KafkaSettings
+from streaming.replayer import replay_updates, send_searches
+from tests.faults import verify, world
+from tests.models.running import free_port, process
+from tests.sglang.cases import TOLERANCE
+
+pytestmark = [pytest.mark.sglang, pytest.mark.usefixtures("needs_sglang"), pytest.mark.timeout(1200)]
+
+ROOT = Path(__file__).parents[2]
+RANKER, SUMMARIZER = (ROOT / "models/checkpoints" / name for name in ("ranker-tiny", "summarizer-tiny"))
+EVENTS = list(islice(read_events(world.SAMPLE / "stream.jsonl"), 60))
+SEARCHES = world.sample_searches()
+
+
+def ranker_at(url: str) -> HttpRanker:
+    return HttpRanker(url, Prompter.from_dir(RANKER), ClientConfig())
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Ranker and summarizer, under generations that no other server has."""
+    logs = tmp_path_factory.mktemp("servers")
+    ranker = SglangConfig(model=RANKER, name="ranker@7", port=free_port(), dtype="float32")
+    summarizer = SglangConfig(model=SUMMARIZER, name="summarizer@9", port=free_port(), dtype="float32")
+    with SglangServer(ranker, logs) as one, SglangServer(summarizer, logs) as other:
+        yield one.url, other.url
+
+
+@pytest.fixture(scope="module")
+def stack(servers: tuple[str, str]) -> Iterator[StackSettings]:
+    """A stack that has seen the head of the sample stream."""
+    home = ROOT / "build" / f"sglang-{os.getpid()}"
+    bases = (
+        base for base in range(15_000, 27_000, 100) if not taken_ports(StackSettings(port_base=base).ports)
+    )
+    settings = StackSettings(
+        home=home,
+        port_base=next(bases),
+        models=",".join(servers),
+        ranker_dir=RANKER,
+        summarizer_dir=SUMMARIZER,
+        parallelism=1,
+        batch_size=16,
+        checkpoint_s=2.0,
+    )
+    daemon.up(settings)
+    try:
+        kafka = KafkaSettings(bootstrap=settings.bootstrap)
+        send_searches(kafka, SEARCHES)
+        replay_updates(kafka, EVENTS, rate_per_s=20)
+        world.await_end(settings, len(EVENTS), timeout_s=600).close()
+        yield settings
+    finally:
+        daemon.down(home)
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def features(stack: StackSettings) -> list[FeatureRecord]:
+    with closing(open_store(stack.store_url)) as store:
+        return list(FeatureStore(store).scan())
+
+
+@pytest.fixture(scope="module")
+def evidence(stack: StackSettings) -> verify.Evidence:
+    return verify.gather(KafkaSettings(bootstrap=stack.bootstrap))
+
+
+@pytest.fixture(scope="module")
+def our_ranker() -> Iterator[HttpRanker]:
+    settings = ("--dtype", "float32", "--device", "cpu", "--threads", "1")
+    with process("--ranker", str(RANKER), *settings) as (_, url), closing(ranker_at(url)) as ranker:
+        yield ranker
+
+
+def test_the_summaries_are_those_of_the_sglang(features: list[FeatureRecord]) -> None:
+    summarized = [record for record in features if record.summary]
+    assert len(summarized) > 20
+    assert {record.model for record in summarized} == {"summarizer@9"}
+
+
+def test_alerts_come_out_with_the_scores_that_our_server_gives_the_same_features(
+    evidence: verify.Evidence, our_ranker: HttpRanker
+) -> None:
+    assert len(evidence.alerts) > 5
+    assert {alert.model for alert in evidence.alerts} == {"ranker@7"}
+    for alert in evidence.alerts:
+        records = evidence.published[alert.posting_id, alert.version]
+        ours = our_ranker.score_many(alert.query, [item_of(record) for record in records], 60.0)
+        assert min(abs(score - alert.p_yes) for score in ours) <= TOLERANCE
+
+
+def test_both_servers_score_every_pair_of_search_and_posting_alike(
+    servers: tuple[str, str], features: list[FeatureRecord], our_ranker: HttpRanker
+) -> None:
+    items = [item_of(record) for record in features]
+    with closing(ranker_at(servers[0])) as sglang:
+        for search in SEARCHES[:12]:
+            theirs, ours = (r.score_many(search.query, items, 60.0) for r in (sglang, our_ranker))
+            assert max(abs(a - b) for a, b in zip(theirs, ours, strict=True)) <= TOLERANCE
