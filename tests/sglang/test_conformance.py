@@ -5,7 +5,7 @@ import pytest
 from tests.sglang.cases import DIES, Case, disagreements, edge_cases, generated
 from tests.sglang.differences import BY_CASE
 
-pytestmark = [pytest.mark.sglang, pytest.mark.usefixtures("needs_sglang"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.sglang, pytest.mark.usefixtures("needs_sglang"), pytest.mark.timeout(1200)]
 
 ASKED = [case for case in edge_cases() if case.status != DIES]
 REQUESTS = list(generated(seed=5, count=300))

@@ -10,7 +10,7 @@ from nearline.stack.sglang import SglangConfig, SglangServer
 from tests.models.running import free_port
 from tests.sglang.cases import DIES, NAME, Case, edge_cases
 
-pytestmark = [pytest.mark.sglang, pytest.mark.usefixtures("needs_sglang"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.sglang, pytest.mark.usefixtures("needs_sglang"), pytest.mark.timeout(1200)]
 
 GOOD, *_ = EDGE_CASES = edge_cases()
 SAMPLE = {"no ids at all", "no text at all", "an id beyond the vocabulary", "a negative id"}

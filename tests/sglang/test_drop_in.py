@@ -44,7 +44,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     """Ranker and summarizer, under generations that no other server has."""
     logs = tmp_path_factory.mktemp("servers")
     ranker = SglangConfig(model=RANKER, name="ranker@7", port=free_port(), dtype="float32")
-    summarizer = SglangConfig(model=SUMMARIZER, name="summarizer@9", port=free_port(), dtype="float32")
+    summarizer = SglangConfig(
+        model=SUMMARIZER,
+        name="summarizer@9",
+        port=free_port(),
+        dtype="float32",
+        more=("--disable-overlap-schedule",),
+    )
     with SglangServer(ranker, logs) as one, SglangServer(summarizer, logs) as other:
         yield one.url, other.url
 
