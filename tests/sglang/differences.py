@@ -124,6 +124,24 @@ DIFFERENCES = [
         apart=frozenset({"choices"}),
     ),
     Difference(
+        asked="no `items` or labels; a completion's temperature or penalty out of range",
+        sglang="400 of type `BadRequestError`",
+        ours="400 of type `Bad Request`, as whatever is not of the route's form",
+        statuses=dict.fromkeys(
+            (
+                "labels null",
+                "labels missing",
+                "labels missing, no items",
+                "items null",
+                "items missing",
+                "completion with a negative temperature",
+                "completion with a penalty of 3",
+            ),
+            400,
+        ),
+        apart=frozenset({"type"}),
+    ),
+    Difference(
         asked="header `x-deadline-ms`",
         sglang="ignored",
         ours="503 with `Retry-After` at once when the queue is too long for it, or when it passes",
