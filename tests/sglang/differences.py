@@ -80,10 +80,10 @@ DIFFERENCES = [
         statuses={"sixty-five labels": 400},
     ),
     Difference(
-        asked="`score_extraction_token`",
-        sglang="scores at every such token of a text",
+        asked="`score_extraction_token`, or vectors in place of ids (`query_embed_overrides`, `item_embed_overrides`)",
+        sglang="served",
         ours="400",
-        statuses={"an extraction token": 400},
+        statuses={"an extraction token": 400, "an embedding override": 400},
     ),
     Difference(
         asked="another content type than `application/json`",
