@@ -36,7 +36,7 @@ class SglangConfig:
     """Of all requests in hand together; on a CPU only."""
     radix_cache: bool = False
     """Keep the prefixes of past requests; on a CPU only, a GPU has it."""
-    ready_timeout_s: float = 300.0
+    ready_timeout_s: float = 600.0
     environment: Path = ENVIRONMENT
     more: tuple[str, ...] = ()
 
