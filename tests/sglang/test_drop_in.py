@@ -70,7 +70,6 @@ def stack(servers: tuple[str, str]) -> Iterator[StackSettings]:
         summarizer_dir=SUMMARIZER,
         parallelism=1,
         batch_size=3,  # an SGLang on two cores takes seconds for each summary
-        deadline_s=90.0,
         checkpoint_s=2.0,
     )
     daemon.up(settings)
