@@ -47,7 +47,7 @@ def _config(argv: list[str]) -> ServeConfig:
     add("--host", default=default.host, help="address to listen on")
     add("--port", type=int, default=default.port, help="port to listen on")
     add("--threads", type=int, default=default.threads, help="processor threads of a model, 0: one a core")
-    add("--dtype", default=default.dtype, help="auto, float32 or bfloat16")
+    add("--dtype", default=default.dtype, help="auto, float32, bfloat16 or int8")
     add("--device", default=default.device, help="auto, cpu or cuda")
     add("--drain-s", type=int, default=default.drain_s, help="how long requests in hand may take at the end")
     add("--batch-tokens", type=int, default=batching.batch_tokens, help="tokens of one batch of the ranker")

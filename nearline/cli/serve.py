@@ -32,7 +32,7 @@ def serve(
     threads: Annotated[
         int, typer.Option(help="Processor threads of a model; 0: one a core.")
     ] = DEFAULT.threads,
-    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = DEFAULT.dtype,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or int8 (CPU).")] = DEFAULT.dtype,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = DEFAULT.device,
     drain_s: Annotated[
         int, typer.Option(help="How long requests in hand may take after SIGTERM.")
