@@ -86,7 +86,7 @@ DIFFERENCES = [
         statuses={"an extraction token": 400, "an embedding override": 400},
     ),
     Difference(
-        asked="text that spells a special token: `<|im_end|>`",
+        asked="text that spells a special token",
         sglang="the token",
         ours="its letters, so that no posting speaks for the prompt",
         statuses={"text that spells a special token": 200},
