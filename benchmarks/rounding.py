@@ -1,13 +1,20 @@
-"""What bfloat16 and int8 cost in ranking: the same judged queries scored by one engine in each arithmetic."""
+"""What bfloat16 and int8 cost in ranking: the same judged queries scored by the kernels in each arithmetic.
+
+bfloat16 is here what AMD's CPUs compute, dot products of rounded numbers, on whatever CPU has the instructions.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.report import Result, Row, write
+from models.engine import scoring
 from models.engine.base import ScoreJob
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+from models.engine.checkpoint import Checkpoint, load_checkpoint
+from models.engine.native.forward import KINDS, NativeForward, available
+from models.engine.qwen3 import Head
 from models.prompts import Prompter
 from training import evaluate_tiny, figures
 from training.figures import Floats
@@ -16,12 +23,7 @@ from training.real_labels import Judged
 
 NAME = "rounding"
 DATA = Path("../shared/data")
-ARITHMETICS = {
-    "float32": EngineConfig(dtype="float32", device="cpu"),
-    "bfloat16": EngineConfig(dtype="bfloat16", device="cpu"),
-    "int8": EngineConfig(dtype="int8", device="cpu"),
-}
-
+BUDGET_TOKENS = 8192
 Scores = list[Floats]
 
 
@@ -37,13 +39,14 @@ class RoundingBenchmark:
 def measure(settings: RoundingBenchmark, folder: Path) -> Result:
     """Write and return the result; real postings are read where they lie."""
     path = Path(settings.ranker)
-    engines = {name: Qwen3Engine(path, how) for name, how in ARITHMETICS.items()}
+    checkpoint = load_checkpoint(path, "ranker")
+    kinds = {kind: NativeForward(checkpoint, kind, 2) for kind in KINDS if available(kind, checkpoint.shape)}
     prompter = Prompter.from_dir(path)
     sizes = evaluate_tiny.Sizes(queries=settings.queries, postings=settings.postings)
     tables: dict[str, list[Row]] = {}
     for name, judged in evaluate_tiny.sets(DATA, sizes):
-        scores = {kind: _scores(engine, prompter, judged) for kind, engine in engines.items()}
-        tables[name] = [_row(kind, scores, judged) for kind in ARITHMETICS]
+        scores = {kind: _scores(forward, checkpoint, prompter, judged) for kind, forward in kinds.items()}
+        tables[name] = [_row(kind, scores, judged) for kind in kinds]
     result = Result(
         name=NAME,
         title="What rounding costs in ranking",
@@ -55,9 +58,11 @@ def measure(settings: RoundingBenchmark, folder: Path) -> Result:
     return result
 
 
-def _scores(engine: Qwen3Engine, prompter: Prompter, judged: list[Judged]) -> Scores:
+def _scores(
+    forward: NativeForward, checkpoint: Checkpoint, prompter: Prompter, judged: list[Judged]
+) -> Scores:
     """p_yes of each query's items."""
-    found: Scores = []
+    head, found = Head(checkpoint, dtype=torch.float32, device=torch.device("cpu")), Scores()
     for one in judged:
         items = prompter.item_ids_many(one.items)
         job = ScoreJob(
@@ -67,7 +72,7 @@ def _scores(engine: Qwen3Engine, prompter: Prompter, judged: list[Judged]) -> Sc
             softmax_over_labels=True,
             temperature=1.0,
         )
-        found.append(np.array([row[0] for row in engine.score_many([job])[0]]))
+        found.append(np.array([row[0] for row in scoring.score_many(forward, head, [job], BUDGET_TOKENS)[0]]))
     return found
 
 
