@@ -35,6 +35,7 @@ def setup(tmp_path: Path) -> Setup:
 def test_a_run_measures_in_turns_agrees_with_the_reference_and_lists_who_is_absent(
     setup: Setup, tmp_path: Path
 ) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `bench` is not installed")
     with Fleet(setup, SHAPE, CASE.contenders) as fleet:
         *_, found = closed.measure(fleet, CASE)
         assert fleet.absent.keys() == {"nobody:float32"}
