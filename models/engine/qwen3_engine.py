@@ -90,25 +90,21 @@ class Qwen3Engine:
 
     @cached_property
     def _forward(self) -> scoring.Forward:
-        mode, cuda = self._config.mode, self._device.type == "cuda"
-        if mode is Mode.MULTI_ITEM or (mode is Mode.AUTO and cuda):
-            return MultiItemForward(self._model, compiled=cuda)
-        return self._native() or PackedForward(self._model)
+        config, cuda = self._config, self._device.type == "cuda"
+        multi_item = config.mode is Mode.MULTI_ITEM or (config.mode is Mode.AUTO and cuda)
+        allowed = config.kernels and not (multi_item or cuda)
+        forward = native.open_forward(self._checkpoint, config.dtype) if allowed else None
+        if forward:
+            return forward
+        if config.dtype == "int8":
+            raise ConfigError(
+                "dtype 'int8' needs a CPU with AVX-512 VNNI, a C++ compiler and shared prefixes"
+            )
+        return MultiItemForward(self._model, compiled=cuda) if multi_item else PackedForward(self._model)
 
     @cached_property
     def _model(self) -> Qwen3:
         return Qwen3(self._checkpoint, dtype=self._dtype, device=self._device)
-
-    def _native(self) -> scoring.Forward | None:
-        """Our kernels, where machine and settings allow them; ConfigError for int8 where they do not."""
-        config = self._config
-        wanted = config.kernels and self._device.type == "cpu"
-        forward = native.open_forward(self._checkpoint, config.dtype) if wanted else None
-        if config.dtype == "int8" and not forward:
-            raise ConfigError(
-                "dtype 'int8' needs a CPU with AVX-512 VNNI, a C++ compiler and shared prefixes"
-            )
-        return forward
 
     def _generated(self, job: GenerateJob, tokens: list[int], reason: str) -> Generated:
         text = self._decode(tokens)

@@ -359,6 +359,8 @@ def test_weights_that_are_not_finite_are_refused(one: Path, tmp_path: Path) -> N
     ("config", "message"),
     [
         (EngineConfig(dtype="int3"), "dtype 'int3' is unknown"),
+        (EngineConfig(dtype="int8", device="cpu", mode=Mode.MULTI_ITEM), "dtype 'int8' needs a CPU"),
+        (EngineConfig(dtype="int8", device="cpu", kernels=False), "dtype 'int8' needs a CPU"),
         pytest.param(
             EngineConfig(device="cuda"),
             "torch sees no GPU",
