@@ -21,6 +21,8 @@ VARIANTS = _both("ours-torch", "ours-multi-item")
 UNSHARED = tuple(name.replace("ours", "ours-unshared") for name in OURS)
 SOME = (*OURS, *_both("hf-padded", "vllm"), *LLAMA[:2])
 """For cases beside the first: the slowest peers are left out."""
+FULL = (*OURS, *_both("hf-padded"), "vllm:float32", "sglang:float32")
+"""For full texts: each server in its faster dtype."""
 SERVERS = ("ours-server", "sglang", "vllm")
 
 
@@ -63,6 +65,7 @@ def cases(device: str) -> list[Case]:
             load=Load(shared=70, own=UNEQUAL),
             contenders=SOME,
             rounds=3,
+            budget_s=240.0,
         ),
         Case(
             name="pruned-concurrent",
@@ -71,14 +74,17 @@ def cases(device: str) -> list[Case]:
             load=equal(3, 220, 70, requests=4),
             contenders=SOME,
             rounds=3,
+            budget_s=240.0,
         ),
         Case(
             name="pruned-full-text",
             title=f"Pruned shape, {texts} items of 900 tokens, 70 of them shared",
             shape="pruned",
+            heat="full",
             load=full,
-            contenders=SOME,
+            contenders=FULL,
             rounds=3,
+            budget_s=240.0,
         ),
         Case(
             name="pruned-gain",
@@ -112,8 +118,9 @@ def cases(device: str) -> list[Case]:
             title=f"Dense shape, {texts} items of 900 tokens, 70 of them shared",
             shape="dense",
             load=full,
-            contenders=SOME,
+            contenders=FULL,
             rounds=3,
+            budget_s=240.0,
         ),
         Case(
             name="tiny-summary",

@@ -1,0 +1,90 @@
+"""The words of judging and evaluation: a judgement, a judged query, and the postings that they name."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from models.prompts import Item
+from schemas.errors import ConfigError
+
+Split = Literal["train", "dev", "test"]
+MAX_GRADE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a teacher says of one (query, posting): a row of the judged Parquet.
+
+    `grades`: 0-4 by dimension of the policy, `label` their aggregate 0-4, `soft_label` p*_yes in [0, 1] of
+    equation (3). `evidence` is what in the full text speaks for it, kept apart from what the ranker reads.
+    `strata` name what a report breaks down by: `title only`, `one facet`, `several facets`, `seen company`, ….
+    """
+
+    query_id: str
+    query: str
+    posting_id: str
+    grades: dict[str, int]
+    label: int
+    soft_label: float
+    rationale: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
+    teacher: str
+    policy: str
+    split: Split = "test"
+    strata: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedQuery:
+    """One query with its judged items, in file order."""
+
+    query_id: str
+    query: str
+    posting_ids: tuple[str, ...]
+    labels: tuple[int, ...]
+    soft_labels: tuple[float, ...]
+    split: Split = "test"
+    strata: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingRow:
+    """A posting of a postings file: what the ranker reads, and what splits and strata need."""
+
+    posting_id: str
+    item: Item
+    posted_at: str | None
+    source: str | None
+
+
+def read_postings(path: Path) -> Iterator[PostingRow]:
+    """Postings of a JSON Lines file, gzipped or not, in file order; ConfigError names the row that is wrong."""
+    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    with opened as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield _posting(path, number, line)
+
+
+def _posting(path: Path, number: int, line: str) -> PostingRow:
+    try:
+        row = json.loads(line)
+        fields = {name: row.get(name) for name in ("company", "location", "employment_type", "remote")}
+        return PostingRow(
+            posting_id=str(row["id"]),
+            item=Item(
+                title=str(row.get("title") or ""),
+                text=str(row.get("description") or ""),
+                **{name: None if value in (None, "") else str(value) for name, value in fields.items()},
+            ),
+            posted_at=row.get("posted_at"),
+            source=row.get("source"),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        msg = f"{path}, line {number}: not a posting ({type(error).__name__}: {error}); each line is an object with id, title, description"
+        raise ConfigError(msg) from error
