@@ -5,7 +5,19 @@ import sys
 import typer
 from rich.console import Console
 
-from nearline.cli import backfill, deadletters, explain, judge, parity, schemas, serve, stack, store, stream
+from nearline.cli import (
+    backfill,
+    deadletters,
+    explain,
+    judge,
+    parity,
+    schemas,
+    serve,
+    stack,
+    store,
+    stream,
+    train,
+)
 from schemas.errors import NearlineError
 
 app = typer.Typer(
@@ -16,6 +28,7 @@ app = typer.Typer(
 for module in (stack, stream, serve, explain, parity, judge):
     module.register(app)
 app.add_typer(backfill.app, name="backfill")
+app.add_typer(train.app, name="train")
 app.add_typer(store.app, name="store")
 app.add_typer(deadletters.app, name="dlq")
 app.add_typer(schemas.app, name="schemas")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from models.prompts import Item
 from schemas.errors import ConfigError
@@ -64,8 +64,7 @@ class PostingRow:
 
 def read_postings(path: Path) -> Iterator[PostingRow]:
     """Postings of a JSON Lines file, gzipped or not, in file order; ConfigError names the row that is wrong."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield _posting(path, number, line)
@@ -88,3 +87,34 @@ def _posting(path: Path, number: int, line: str) -> PostingRow:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         msg = f"{path}, line {number}: not a posting ({type(error).__name__}: {error}); each line is an object with id, title, description"
         raise ConfigError(msg) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A query to be judged. `needs` is what a rule teacher knows of it; no other teacher and no ranker reads it."""
+
+    query_id: str
+    query: str
+    needs: dict[str, Any] = field(default_factory=dict)
+    split: Split = "test"
+    strata: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A teacher's 0-4 on each dimension of its policy, why, and the evidence found in the full text."""
+
+    grades: dict[str, int]
+    rationale: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+class Teacher(Protocol):
+    """Whoever grades postings for queries; `name` tells it and its version, such as `rules@1`."""
+
+    @property
+    def name(self) -> str: ...
+
+    def judge_many(self, pairs: Sequence[tuple[Ask, PostingRow]]) -> list[Verdict | None]:
+        """One verdict a pair, in order; None where nothing speaks for any grade: unjudged, never 0."""
+        ...
