@@ -113,7 +113,9 @@ class Teacher(Protocol):
     """Whoever grades postings for queries; `name` tells it and its version, such as `rules@1`."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Who judged, and by which version."""
+        ...
 
     def judge_many(self, pairs: Sequence[tuple[Ask, PostingRow]]) -> list[Verdict | None]:
         """One verdict a pair, in order; None where nothing speaks for any grade: unjudged, never 0."""
