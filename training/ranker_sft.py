@@ -6,29 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import Qwen3ForCausalLM
 
+from models.prompts import Prompter
 from training import checkpoint, circuits, losses, vocabulary
-from training.first_table import first_table
+from training.checkpoint import Shape
+from training.mixing import Mix, Stage
 from training.optim import Optimizer, schedule
-from training.pseudo import PseudoLexicon
-from training.ranker_data import CANDIDATES, Encoder, Pool, collate
-from training.synthetic import lexicon
+from training.ranker_data import CANDIDATES, Encoder, collate
 from training.vocabulary import Table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """From a share `start` of the run on: windows of text tokens to draw from, and queries a step."""
-
-    start: float
-    windows: tuple[int, ...]
-    queries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +28,9 @@ class RankerRun:
     minutes: float = 40.0
     steps: int = 1_000_000
     seed: int = 1
-    pool: int = 5000
-    refresh_steps: int = 250
-    vocabulary_texts: int = 4000
-    vocab_size: int = vocabulary.VOCAB_SIZE
+    save_steps: int = 200
+    compiled: bool = False
+    shape: Shape = checkpoint.RANKER
     matrix_rate: float = 0.004
     vector_rate: float = 1e-3
     dense_weight: float = 0.5
@@ -55,37 +44,34 @@ class RankerRun:
 
 
 Report = Callable[[str], None]
-
-
-def train_ranker(run: RankerRun, out: Path, report: Report = print) -> list[float]:
-    """Train from nothing but MiniLM's token vectors, save to `out`; returns the loss of each step."""
-    made = first_table(Random(run.seed), lexicon.load("train"), run.vocabulary_texts, run.vocab_size)
-    return train_ranker_from(*made, run, out, report)
+Mixing = Callable[[Encoder, Tokenizer, Table], Mix]
+"""What to train on, once the tokenizer and its vectors are known."""
 
 
 def train_ranker_from(
-    tokenizer: Tokenizer, table_VD: Table, run: RankerRun, out: Path, report: Report = print
+    tokenizer: Tokenizer, table_VD: Table, mixing: Mixing, run: RankerRun, out: Path, report: Report = print
 ) -> list[float]:
-    """The same from any tokenizer and its tokens' [V, 256] vectors, the strongest directions first."""
-    rng = Random(run.seed)
+    """Train from a tokenizer's [V, 256] vectors, the strongest directions first; returns the loss of each step."""
     torch.manual_seed(run.seed)
-    words = lexicon.load("train")
     table = table_VD[:, : checkpoint.HIDDEN - circuits.RESERVED]
     encoder = Encoder(tokenizer)
     first = torch.Generator().manual_seed(run.seed)
-    model = checkpoint.new_model(
-        circuits.plant_vectors(table, marks(tokenizer, encoder)), checkpoint.RANKER, first
-    )
+    model = checkpoint.new_model(circuits.plant_vectors(table, marks(tokenizer, encoder)), run.shape, first)
     circuits.plant(model, first)
-    pseudo = PseudoLexicon(*whole_words(tokenizer, table))
+    return train_on(model, tokenizer, mixing(encoder, tokenizer, table), run, out, report)
 
-    def refreshed() -> Pool:
-        # What a long run has learned so far survives its death.
-        checkpoint.save(model, tokenizer, out, "ranker@1")
-        return Pool(rng, words, encoder, run.pool, pseudo)
 
-    history = _loop(run, model, refreshed, encoder, rng, report)
-    checkpoint.save(model, tokenizer, out, "ranker@1")
+def train_on(
+    model: Qwen3ForCausalLM, tokenizer: Tokenizer, mix: Mix, run: RankerRun, out: Path, report: Report = print
+) -> list[float]:
+    """Train a model further and save it to `out`, every `save_steps` steps as well."""
+    labels = Prompter(tokenizer).label_ids
+
+    def save() -> None:
+        checkpoint.save(model, tokenizer, out, "ranker@2")
+
+    history = _loop(run, model, mix, labels, save, report)
+    save()
     return history
 
 
@@ -111,29 +97,32 @@ def whole_words(tokenizer: Tokenizer, table: Table) -> tuple[list[str], Table]:
 def _loop(
     run: RankerRun,
     model: Qwen3ForCausalLM,
-    pool_maker: Callable[[], Pool],
-    encoder: Encoder,
-    rng: Random,
+    mix: Mix,
+    labels: tuple[int, int],
+    save: Callable[[], None],
     report: Report,
 ) -> list[float]:
     optimizer = Optimizer(model, matrix_rate=run.matrix_rate, vector_rate=run.vector_rate)
-    body = model.model
-    start, history, tokens, pool = time.monotonic(), [], 0, pool_maker()
+    body = torch.compile(model.model, dynamic=True) if run.compiled else model.model
+    start, history, tokens = time.monotonic(), [], 0
     for step in range(run.steps):
         done = max((time.monotonic() - start) / (60 * run.minutes), step / run.steps)
         if done >= 1:
             break
-        if step and step % run.refresh_steps == 0:
-            pool = pool_maker()
         stage = [s for s in run.stages if s.start <= done][-1]
-        examples = pool.batch(stage.queries, rng.choice(stage.windows))
-        ids, rows, columns, targets = collate(examples)
-        logits = label_logits(model, body, ids, rows, columns, encoder.prompter.label_ids)
-        loss = ranker_loss(run, rows, logits, targets)
-        torch.autograd.backward(loss)
+        total = 0.0
+        for share, examples in mix.draw(stage):
+            ids, rows, columns, targets = collate(examples)
+            logits = label_logits(model, body, ids, rows, columns, labels)
+            loss = share * ranker_loss(run, rows, logits, targets)
+            torch.autograd.backward(loss)
+            total += float(loss.detach())
+            tokens += ids.numel()
         optimizer.step(schedule(done))
-        history.append(float(loss.detach()))
-        tokens += ids.numel()
+        history.append(total)
+        if step and step % run.save_steps == 0:
+            # What a long run has learned so far survives its death.
+            save()
         if step % 20 == 0:
             mean = sum(history[-50:]) / len(history[-50:])
             report(

@@ -8,6 +8,7 @@ and reduced by SVD (facts page: token identity otherwise drowns in the default i
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ Table = npt.NDArray[np.float32]
 
 VOCAB_SIZE = 15_000
 EMBEDDING_STD = 0.05
+SURELY = 1_000_000
+"""The count of a word that must be kept."""
 SPECIAL = ("[PAD]", "[UNK]", "[EOS]")
 EMPTY_WORDS = frozenset(
     (
@@ -163,6 +166,41 @@ def build(texts: Iterable[str], whole: Iterable[str], encoder: Path, size: int =
             break
         kept.setdefault(token, (known[token],))
     return Vocabulary(tokenizer=tokenizer(list(kept)), spelled=list(kept.values()))
+
+
+def from_counts(texts: Iterable[str], needed: Iterable[str], encoder: Path, size: int = VOCAB_SIZE) -> Vocabulary:
+    """The same for more text than a vocabulary can hold: the commonest words and pieces, all `needed` words among them.
+
+    A word that the encoder spells in pieces becomes one token if it is commoner than the rarest piece kept.
+    """
+    full = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+    full.no_truncation()
+    full.no_padding()
+    known = full.get_vocab()
+    words = Counter(word for text in texts for word in _words(text))
+    words.update({word: SURELY for text in needed for word in _words(text)})
+    spelled: dict[str, tuple[int, ...]] = {
+        word: tuple(encoding.ids)
+        for word, encoding in zip(words, full.encode_batch(list(words), add_special_tokens=False), strict=True)
+    }
+    pieces: Counter[str] = Counter()
+    names = {index: token for token, index in known.items()}
+    for word, count in words.items():
+        if len(spelled[word]) > 1:
+            pieces.update({names[index]: count for index in spelled[word]})
+    kept = {"[PAD]": (known["[PAD]"],), "[UNK]": (known["[UNK]"],), "[EOS]": (known["[SEP]"],)}
+    kept |= {token: (known[token],) for token in _characters(known)}
+    whole = {word: count for word, count in words.items() if word.isascii() and word.isalpha()}
+    ranked = Counter({token: count for token, count in pieces.items() if token in known}) | Counter(whole)
+    for token, _ in ranked.most_common():
+        if len(kept) >= size:
+            break
+        kept.setdefault(token, spelled.get(token) or (known[token],))
+    return Vocabulary(tokenizer=tokenizer(list(kept)), spelled=list(kept.values()))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z]+|[^\sa-z]", text.lower())
 
 
 def tokenizer(tokens: list[str]) -> Tokenizer:

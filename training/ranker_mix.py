@@ -1,0 +1,101 @@
+"""What the shipped tiny ranker trains on: titles, generated postings, and real postings if there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from tokenizers import Tokenizer
+
+from training import title_pool
+from training.judged import PostingRow
+from training.mixing import Mix, Pool, Renewed
+from training.pseudo import PseudoLexicon
+from training.ranker_data import Encoder
+from training.ranker_data import Pool as Generated
+from training.real_facets import FacetAsker, spans
+from training.real_pool import RealPool
+from training.real_sources import sources
+from training.real_words import WordAsker
+from training.rules.evidence import evidence
+from training.rules.lexicon import Lexicon, held_out
+from training.rules.lexicon import lexicon as rule_lexicon
+from training.synthetic import lexicon
+from training.vocabulary import Table
+
+Domain = tuple[Lexicon, Sequence[PostingRow]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixConfig:
+    """Shares of a step's queries, and sizes."""
+
+    titles: float = 0.6
+    """Beside the others: titles alone cost little."""
+    generated: float = 0.25
+    facets: float = 0.5
+    words: float = 0.25
+    pool: int = 4000
+    renew_batches: int = 250
+    seed: int = 1
+
+
+def mixing(
+    config: MixConfig, domains: Sequence[Domain], onet: Path | None, esco: Path | None
+) -> Callable[[Encoder, Tokenizer, Table], Mix]:
+    """The mix over a tokenizer that is not known yet."""
+
+    def build(encoder: Encoder, tokenizer: Tokenizer, table_VD: Table) -> Mix:
+        rng = Random(config.seed)
+        pseudo = PseudoLexicon(*whole_words(tokenizer, table_VD))
+        words = lexicon.load("train")
+        generated = Renewed(
+            lambda: Generated(rng, words, encoder, config.pool, pseudo), config.renew_batches
+        )
+        parts: list[tuple[float, Pool]] = [(config.generated, generated)]
+        if onet:
+            parts.append((config.titles, title_pool.TitlePool(rng, encoder, title_pool.read(onet, esco))))
+        share = (config.facets + config.words) / max(1, len(domains))
+        for domain in domains:
+            parts.append((share, real_pool(rng, encoder, tokenizer, table_VD, domain, config)))
+        return Mix(rng, parts)
+
+    return build
+
+
+def real_pool(
+    rng: Random, encoder: Encoder, tokenizer: Tokenizer, table_VD: Table, domain: Domain, config: MixConfig
+) -> RealPool:
+    """Queries of both kinds over one domain's postings."""
+    words, postings = domain
+    found = [evidence(posting, words) for posting in postings]
+    marked = [spans(p, f, words) for p, f in zip(postings, found, strict=True)]
+    read = sources(encoder, tokenizer, [p.item for p in postings], marked)
+    rows = list(zip(postings, found, read, strict=True))
+    tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
+    wordings = {key: tuple(w for w in o.wordings if w not in held_out(o.wordings)) for key, o in words.occupations.items()}
+    askers = [
+        (config.facets, FacetAsker(rng, encoder, words, rows)),
+        (config.words, WordAsker(rng, encoder, read, tokens, table_VD, wordings)),
+    ]
+    return RealPool(rng, encoder, askers)
+
+
+def whole_words(tokenizer: Tokenizer, table: Table) -> tuple[list[str], Table]:
+    """The vocabulary's alphabetic whole words of four letters and more, and their vectors."""
+    named = sorted((i, t) for t, i in tokenizer.get_vocab().items() if t.isalpha() and len(t) > 3)
+    return [token for _, token in named], table[[i for i, _ in named]]
+
+
+def texts(domains: Iterable[Domain]) -> Iterable[str]:
+    """All words of the postings, for the vocabulary."""
+    for _, postings in domains:
+        for posting in postings:
+            yield f"{posting.item.title} {posting.item.text}"
+
+
+def domain_of(name: str, postings: Sequence[PostingRow]) -> Domain:
+    """A rule lexicon beside its postings."""
+    return rule_lexicon("health" if name == "health" else "technology"), postings
