@@ -10,6 +10,7 @@ from typing import Any
 from training.judged import PostingRow
 from training.rules.lexicon import Facet, Lexicon
 from training.rules.places import place_of
+from training.rules.prefilter import may_match, search
 
 HEAD_CHARACTERS = 300
 """How much of the text may show that a posting is of an occupation that its title does not name."""
@@ -79,7 +80,7 @@ def facet_in(facet: Facet, text: str, lower: str) -> tuple[int, str]:
     The facet's own denial wins; a statement inside a negation ("no X", "X is not required") is a denial unless
     another statement of it stands free.
     """
-    if facet.denied and (match := facet.denied.search(lower)):
+    if facet.denied and (match := search(facet.denied, lower)):
         return -1, _snippet(lower, match)
     negated: re.Match[str] | None = None
     for match in _statements(facet, text, lower):
@@ -90,16 +91,16 @@ def facet_in(facet: Facet, text: str, lower: str) -> tuple[int, str]:
 
 
 def _statements(facet: Facet, text: str, lower: str) -> Iterable[re.Match[str]]:
-    yield from facet.stated.finditer(lower)
-    if facet.cased:
+    if may_match(facet.stated, lower):
+        yield from facet.stated.finditer(lower)
+    if facet.cased and may_match(facet.cased, text):
         yield from facet.cased.finditer(text)
 
 
 def _negated(lower: str, match: re.Match[str]) -> bool:
     start, end = match.span()
     return bool(
-        _DENIED_BEFORE.search(lower[max(0, start - 40) : start])
-        or _DENIED_AFTER.match(lower[end : end + 60])
+        _DENIED_BEFORE.search(lower[max(0, start - 40) : start]) or _DENIED_AFTER.match(lower[end : end + 60])
     )
 
 
@@ -119,5 +120,5 @@ def _occupations(text: str, words: Lexicon) -> tuple[str, ...]:
     return tuple(
         key
         for key, occupation in words.occupations.items()
-        if occupation.title.search(text) and not (occupation.unless and occupation.unless.search(text))
+        if search(occupation.title, text) and not (occupation.unless and search(occupation.unless, text))
     )

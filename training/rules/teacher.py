@@ -75,7 +75,9 @@ class RuleTeacher:
             "requirements": requirements_grade(needs.facets, found, self.words),
             "constraints": constraints_grade(needs.facets, found, self.words, place_met=place is not False),
         }
-        return Verdict(grades=grades, rationale=_rationale(needs, found, grades), evidence=_shown(needs, found))
+        return Verdict(
+            grades=grades, rationale=_rationale(needs, found, grades), evidence=_shown(needs, found)
+        )
 
     def evidence_of(self, posting: PostingRow) -> Evidence:
         """The posting's evidence, found once."""
@@ -137,9 +139,19 @@ def _shown(needs: Needs, found: Evidence) -> dict[str, Any]:
 
 
 def _rationale(needs: Needs, found: Evidence, grades: Mapping[str, int]) -> str:
-    kind = {4: "the occupation asked for", 3: "a closely related occupation", 1: "another occupation of the field"}
-    says = {key: "denied" if key in found.denied else "stated" if key in found.stated else "not said" for key in needs.facets}
-    parts = [kind.get(grades["occupation"], "another occupation"), *(f"{key}: {said}" for key, said in says.items())]
+    kind = {
+        4: "the occupation asked for",
+        3: "a closely related occupation",
+        1: "another occupation of the field",
+    }
+    says = {
+        key: "denied" if key in found.denied else "stated" if key in found.stated else "not said"
+        for key in needs.facets
+    }
+    parts = [
+        kind.get(grades["occupation"], "another occupation"),
+        *(f"{key}: {said}" for key, said in says.items()),
+    ]
     if needs.place:
         parts.append(f"place: {'as asked' if grades['constraints'] == MAX_GRADE else 'off or contradicted'}")
     return "; ".join(parts)
