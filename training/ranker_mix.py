@@ -10,7 +10,6 @@ from random import Random
 from tokenizers import Tokenizer
 
 from training import title_pool
-from training.judged import PostingRow
 from training.mixing import Mix, Pool, Renewed
 from training.pseudo import PseudoLexicon
 from training.ranker_data import Encoder
@@ -19,13 +18,11 @@ from training.real_facets import FacetAsker, spans
 from training.real_pool import RealPool
 from training.real_sources import sources
 from training.real_words import WordAsker
-from training.rules.evidence import evidence
-from training.rules.lexicon import Lexicon, held_out
-from training.rules.lexicon import lexicon as rule_lexicon
+from training.rules.judge import Prepared
+from training.rules.lexicon import held_out
 from training.synthetic import lexicon
 from training.vocabulary import Table
 
-Domain = tuple[Lexicon, Sequence[PostingRow]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +40,7 @@ class MixConfig:
 
 
 def mixing(
-    config: MixConfig, domains: Sequence[Domain], onet: Path | None, esco: Path | None
+    config: MixConfig, domains: Sequence[Prepared], onet: Path | None, esco: Path | None
 ) -> Callable[[Encoder, Tokenizer, Table], Mix]:
     """The mix over a tokenizer that is not known yet."""
 
@@ -58,26 +55,27 @@ def mixing(
         if onet:
             parts.append((config.titles, title_pool.TitlePool(rng, encoder, title_pool.read(onet, esco))))
         share = (config.facets + config.words) / max(1, len(domains))
-        for domain in domains:
-            parts.append((share, real_pool(rng, encoder, tokenizer, table_VD, domain, config)))
+        parts += [
+            (share, real_pool(rng, encoder, tokenizer, table_VD, domain, config)) for domain in domains
+        ]
         return Mix(rng, parts)
 
     return build
 
 
 def real_pool(
-    rng: Random, encoder: Encoder, tokenizer: Tokenizer, table_VD: Table, domain: Domain, config: MixConfig
+    rng: Random, encoder: Encoder, tokenizer: Tokenizer, table_VD: Table, domain: Prepared, config: MixConfig
 ) -> RealPool:
     """Queries of both kinds over one domain's postings."""
-    words, postings = domain
-    found = [evidence(posting, words) for posting in postings]
-    marked = [spans(p, f, words) for p, f in zip(postings, found, strict=True)]
-    read = sources(encoder, tokenizer, [p.item for p in postings], marked)
-    rows = list(zip(postings, found, read, strict=True))
+    words, corpus = domain.words, domain.corpus("train")
+    marked = [spans(p, f, words) for p, f in zip(corpus.postings, corpus.found, strict=True)]
+    read = sources(encoder, tokenizer, [p.item for p in corpus.postings], marked)
     tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
-    wordings = {key: tuple(w for w in o.wordings if w not in held_out(o.wordings)) for key, o in words.occupations.items()}
+    wordings = {
+        key: tuple(w for w in o.wordings if w not in held_out(o.wordings)) for key, o in words.occupations.items()
+    }
     askers = [
-        (config.facets, FacetAsker(rng, encoder, words, rows)),
+        (config.facets, FacetAsker(rng, encoder, corpus, read)),
         (config.words, WordAsker(rng, encoder, read, tokens, table_VD, wordings)),
     ]
     return RealPool(rng, encoder, askers)
@@ -89,13 +87,8 @@ def whole_words(tokenizer: Tokenizer, table: Table) -> tuple[list[str], Table]:
     return [token for _, token in named], table[[i for i, _ in named]]
 
 
-def texts(domains: Iterable[Domain]) -> Iterable[str]:
-    """All words of the postings, for the vocabulary."""
-    for _, postings in domains:
-        for posting in postings:
+def texts(domains: Iterable[Prepared]) -> Iterable[str]:
+    """All words of the training postings, for the vocabulary."""
+    for domain in domains:
+        for posting in domain.splits.postings["train"]:
             yield f"{posting.item.title} {posting.item.text}"
-
-
-def domain_of(name: str, postings: Sequence[PostingRow]) -> Domain:
-    """A rule lexicon beside its postings."""
-    return rule_lexicon("health" if name == "health" else "technology"), postings

@@ -10,14 +10,12 @@ from training.ranker_data import CANDIDATES, Encoder
 from training.real_pool import Asked, Source
 from training.real_sources import Evidence as Spans
 from training.rules import evidence as rules
+from training.rules.corpus import Corpus
 from training.rules.evidence import Evidence
-from training.rules.lexicon import Facet, Lexicon, held_out
+from training.rules.lexicon import Facet, Lexicon
+from training.rules.queries import asks
 from training.rules.teacher import Needs, constraints_grade, occupation_grade, place_met, requirements_grade
 
-SHAPES = ("{t} {n}", "{n} {t}", "{t}, {n}", "{t} with {n}", "{t} - {n}", "{n}, {t}", "{t} ({n})", "looking for {t} {n}")
-PLACED = ("{x} in {p}", "{x} {p}", "{p} {x}", "{x} near {p}", "{x}, {p}")
-COUNTS, WEIGHTS = (0, 1, 2, 3), (25, 40, 28, 7)
-PLACE = 0.12
 MOST_MENTIONS = 4
 
 
@@ -53,56 +51,30 @@ def _denials(key: str, text: str, lower: str, words: Lexicon) -> Iterable[tuple[
 
 
 class FacetAsker:
-    """Draws queries about the postings of one domain, in wordings that training may use."""
+    """Draws queries about a corpus of the training split, with lists of candidates that differ in what they state."""
 
-    def __init__(
-        self, rng: Random, encoder: Encoder, words: Lexicon, postings: Sequence[tuple[PostingRow, Evidence, Source]]
-    ) -> None:
-        self._rng, self._encoder, self._words = rng, encoder, words
-        kept = [one for one in postings if one[1].occupations]
-        self._all = [source for _, _, source in kept]
-        self._found = {id(source): (posting, found) for posting, found, source in kept}
-        apart = words.test_only()
-        self._wordings = {
-            key: [w for w in o.wordings if w not in held_out(o.wordings)]
-            for key, o in words.occupations.items()
-            if key not in apart
-        }
-        self._phrases = {key: [p for p in f.phrases if p not in held_out(f.phrases)] for key, f in words.facets.items()}
-        self._by_occupation: dict[str, list[Source]] = {}
-        for _, found, source in kept:
-            for key in found.occupations:
-                self._by_occupation.setdefault(key, []).append(source)
-        self._asked = [key for key in self._wordings if len(self._by_occupation.get(key, ())) >= CANDIDATES]
-        self._frequency = [len(self._by_occupation[key]) ** 0.5 for key in self._asked]
+    def __init__(self, rng: Random, encoder: Encoder, corpus: Corpus, sources: Sequence[Source]) -> None:
+        """`sources` are the corpus's postings, in its order."""
+        self._rng, self._encoder, self._words = rng, encoder, corpus.words
+        self._sources = sources
+        self._asks = asks(corpus, rng.randrange(1 << 30))
+        rows = zip(corpus.postings, corpus.found, sources, strict=True)
+        self._found = {id(source): (posting, found) for posting, found, source in rows}
+        self._all = [s for s, found in zip(sources, corpus.found, strict=True) if found.occupations]
+        self._by_occupation = {key: [sources[i] for i in rows] for key, rows in corpus.of_occupation.items()}
 
     def __call__(self) -> Asked:
         """One query asked of a posting, with that posting among its candidates."""
-        rng = self._rng
-        key = rng.choices(self._asked, self._frequency)[0]
-        source = rng.choice(self._by_occupation[key])
-        found = self._found[id(source)][1]
-        facets = self._facets(found)
-        place = found.place if found.place and rng.random() < PLACE else None
-        needs = Needs(occupation=key, facets=tuple(facets), place=place)
-        candidates = self._candidates(key, source, facets)
+        drawn = next(self._asks)
+        needs = drawn.needs
+        candidates = self._candidates(needs.occupation, self._sources[drawn.source], needs.facets)
         return Asked(
-            prefix=self._encoder.prompter.prefix_ids(self._text(needs)),
+            prefix=self._encoder.prompter.prefix_ids(drawn.ask.query),
             candidates=tuple(candidates),
-            tags=frozenset(f"{kind}:{facet}" for facet in facets for kind in ("facet", "deny")),
+            tags=frozenset(f"{kind}:{facet}" for facet in needs.facets for kind in ("facet", "deny")),
             extra=((),) * len(candidates),
             grade=lambda item, seen: self._grade(needs, item, seen),
         )
-
-    def _facets(self, found: Evidence) -> list[str]:
-        """Mostly what the posting states; every tenth from anywhere."""
-        rng = self._rng
-        count = rng.choices(COUNTS, WEIGHTS)[0]
-        stated = sorted(found.stated)
-        chosen = rng.sample(stated, min(count, len(stated)))
-        if chosen and rng.random() < 0.15:
-            chosen[-1] = rng.choice(sorted(self._phrases))
-        return list(dict.fromkeys(chosen))
 
     def _candidates(self, key: str, source: Source, facets: Sequence[str]) -> list[Source]:
         """The source, one more that states all, three of the occupation that do not, a close one, others."""
@@ -119,16 +91,6 @@ class FacetAsker:
         close = [c for c in self._words.occupations[key].close if c in self._by_occupation]
         chosen += [rng.choice(self._by_occupation[rng.choice(sorted(close))]) for _ in range(1 if close else 0)]
         return chosen + rng.sample(self._all, CANDIDATES - len(chosen))
-
-    def _text(self, needs: Needs) -> str:
-        rng = self._rng
-        named = rng.choice(self._wordings[needs.occupation])
-        asked = [rng.choice(self._phrases[key]) for key in needs.facets]
-        joined = rng.choice((" ", ", ", " and ", " ")).join(asked)
-        text = rng.choice(SHAPES).format(t=named, n=joined) if joined else named
-        if needs.place:
-            text = rng.choice(PLACED).format(x=text, p=needs.place.title())
-        return text if rng.random() < 0.35 else text.lower()
 
     def _grade(self, needs: Needs, item: Source, seen: Collection[str]) -> int:
         posting, found = self._found[id(item)]

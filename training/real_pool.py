@@ -34,7 +34,7 @@ class Mention:
     tag: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Source:
     """A posting as the pool reads it: its prompt's metadata, its text, and where the text states what."""
 
