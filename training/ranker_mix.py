@@ -24,7 +24,6 @@ from training.synthetic import lexicon
 from training.vocabulary import Table
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixConfig:
     """Shares of a step's queries, and sizes."""
@@ -48,16 +47,12 @@ def mixing(
         rng = Random(config.seed)
         pseudo = PseudoLexicon(*whole_words(tokenizer, table_VD))
         words = lexicon.load("train")
-        generated = Renewed(
-            lambda: Generated(rng, words, encoder, config.pool, pseudo), config.renew_batches
-        )
+        generated = Renewed(lambda: Generated(rng, words, encoder, config.pool, pseudo), config.renew_batches)
         parts: list[tuple[float, Pool]] = [(config.generated, generated)]
         if onet:
             parts.append((config.titles, title_pool.TitlePool(rng, encoder, title_pool.read(onet, esco))))
         share = (config.facets + config.words) / max(1, len(domains))
-        parts += [
-            (share, real_pool(rng, encoder, tokenizer, table_VD, domain, config)) for domain in domains
-        ]
+        parts += [(share, real_pool(rng, encoder, tokenizer, table_VD, domain, config)) for domain in domains]
         return Mix(rng, parts)
 
     return build
@@ -72,7 +67,8 @@ def real_pool(
     read = sources(encoder, tokenizer, [p.item for p in corpus.postings], marked)
     tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
     wordings = {
-        key: tuple(w for w in o.wordings if w not in held_out(o.wordings)) for key, o in words.occupations.items()
+        key: tuple(w for w in o.wordings if w not in held_out(o.wordings))
+        for key, o in words.occupations.items()
     }
     askers = [
         (config.facets, FacetAsker(rng, encoder, corpus, read)),

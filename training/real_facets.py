@@ -33,7 +33,9 @@ def spans(posting: PostingRow, found: Evidence, words: Lexicon) -> Spans:
         marks += [(a, b, f"facet:{key}") for a, b in _statements(facet, item.text, lower)]
     for key in found.denied:
         marks += [(a, b, f"deny:{key}") for a, b in _denials(key, item.text, lower, words)]
-    return Spans(spans=tuple(marks), known=frozenset(known), occupation=(*found.occupations, "")[0], place=found.place)
+    return Spans(
+        spans=tuple(marks), known=frozenset(known), occupation=(*found.occupations, "")[0], place=found.place
+    )
 
 
 def _statements(facet: Facet, text: str, lower: str) -> Iterable[tuple[int, int]]:
@@ -89,7 +91,9 @@ class FacetAsker:
         else:
             chosen = [source, *same[:2]]
         close = [c for c in self._words.occupations[key].close if c in self._by_occupation]
-        chosen += [rng.choice(self._by_occupation[rng.choice(sorted(close))]) for _ in range(1 if close else 0)]
+        chosen += [
+            rng.choice(self._by_occupation[rng.choice(sorted(close))]) for _ in range(1 if close else 0)
+        ]
         return chosen + rng.sample(self._all, CANDIDATES - len(chosen))
 
     def _grade(self, needs: Needs, item: Source, seen: Collection[str]) -> int:
@@ -107,5 +111,7 @@ class FacetAsker:
         return min(
             occupation,
             requirements_grade(needs.facets, read, self._words),
-            constraints_grade(needs.facets, read, self._words, place_met=place_met(needs.place, posting, found) is not False),
+            constraints_grade(
+                needs.facets, read, self._words, place_met=place_met(needs.place, posting, found) is not False
+            ),
         )

@@ -63,7 +63,9 @@ class Asked:
 class RealPool:
     """Draws queries from the askers handed in and cuts their candidates to windows."""
 
-    def __init__(self, rng: Random, encoder: Encoder, askers: Sequence[tuple[float, Callable[[], Asked]]]) -> None:
+    def __init__(
+        self, rng: Random, encoder: Encoder, askers: Sequence[tuple[float, Callable[[], Asked]]]
+    ) -> None:
         """`askers`: shares, and what draws one query with CANDIDATES candidates."""
         self._rng, self._encoder = rng, encoder
         self._shares, self._askers = zip(*askers, strict=True)
@@ -91,7 +93,10 @@ class RealPool:
         for begin, end in pieces:
             start, at = len(ids), begin
             ids = ids + item.ids[begin:end].tolist() + (self._encoder.comma if len(pieces) > 1 else [])
-            for stop, tag in [*((m.end, m.tag) for m in wanted if m.begin >= begin and m.end <= end), (end, "")]:
+            for stop, tag in [
+                *((m.end, m.tag) for m in wanted if m.begin >= begin and m.end <= end),
+                (end, ""),
+            ]:
                 for place in range(at + EVERY, stop - EVERY // 2, EVERY):
                     places.append(start + place - begin - 1)
                     targets.append(value)

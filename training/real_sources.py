@@ -27,7 +27,9 @@ class Evidence:
     place: str | None
 
 
-def sources(encoder: Encoder, tokenizer: Tokenizer, items: Sequence[Item], found: Iterable[Evidence]) -> list[Source]:
+def sources(
+    encoder: Encoder, tokenizer: Tokenizer, items: Sequence[Item], found: Iterable[Evidence]
+) -> list[Source]:
     """One source a posting; its ids are those of the prompt, the marker before the text apart."""
     heads = encoder.prompter.item_ids_many([_without_text(item) for item in items])
     texts = tokenizer.encode_batch([" " + item.text for item in items], add_special_tokens=False)
@@ -44,7 +46,9 @@ def sources(encoder: Encoder, tokenizer: Tokenizer, items: Sequence[Item], found
     ]
 
 
-def _mentions(offsets: Sequence[tuple[int, int]], spans: Iterable[tuple[int, int, str]]) -> tuple[Mention, ...]:
+def _mentions(
+    offsets: Sequence[tuple[int, int]], spans: Iterable[tuple[int, int, str]]
+) -> tuple[Mention, ...]:
     """Spans of characters as spans of tokens; those behind the last token are left out."""
     begins, ends = [o[0] for o in offsets], [o[1] for o in offsets]
     found = []

@@ -8,6 +8,7 @@ from random import Random
 
 import numpy as np
 
+from schemas.errors import ConfigError
 from training.ranker_data import CANDIDATES, Encoder
 from training.real_pool import Asked, Mention, Source
 from training.vocabulary import EMPTY_WORDS, Table
@@ -23,7 +24,13 @@ class WordAsker:
     """Draws (occupation, words) queries over sources; `wording` words an occupation."""
 
     def __init__(
-        self, rng: Random, encoder: Encoder, sources: Sequence[Source], tokens: Sequence[str], table_VD: Table, wording: dict[str, tuple[str, ...]]
+        self,
+        rng: Random,
+        encoder: Encoder,
+        sources: Sequence[Source],
+        tokens: Sequence[str],
+        table_VD: Table,
+        wording: dict[str, tuple[str, ...]],
     ) -> None:
         """`tokens`: the vocabulary in the order of ids; `table_VD`: their vectors, for relatives."""
         self._rng, self._encoder, self._sources, self._tokens = rng, encoder, sources, tokens
@@ -35,20 +42,24 @@ class WordAsker:
         most = COMMONEST * len(sources)
         self._words = {i for i, n in counts.items() if RAREST <= n <= most and _asked_for(tokens[i])}
         self._own = {id(s): frozenset(int(i) for i in np.unique(s.ids)) & self._words for s in sources}
+        self._askable = [s for s in sources if s.occupation in wording and self._own[id(s)]]
+        if not self._askable:
+            msg = f"no posting holds a word to ask for: one that stands in {RAREST} postings and in at most {COMMONEST:.0%}"
+            raise ConfigError(msg)
         self._unit = table_VD / (np.linalg.norm(table_VD, axis=1, keepdims=True) + 1e-6)
         self._rows = np.array(sorted(self._words))
 
     def __call__(self) -> Asked:
         """One query; half of the draws ask for a second word, a fifth name no occupation."""
         rng = self._rng
-        while True:
-            source = rng.choice(self._sources)
-            own = sorted(self._own[id(source)])
-            if source.occupation in self._wording and len(own) >= 2:
-                break
-        words = rng.sample(own, 2 if rng.random() < TWO else 1)
+        source = rng.choice(self._askable)
+        own = sorted(self._own[id(source)])
+        words = rng.sample(own, 2 if len(own) > 1 and rng.random() < TWO else 1)
         met = [self._relatives(word) for word in words]
-        said = [self._tokens[rng.choice(near) if near and rng.random() < RELATIVE else word] for word, near in zip(words, met, strict=True)]
+        said = [
+            self._tokens[rng.choice(near) if near and rng.random() < RELATIVE else word]
+            for word, near in zip(words, met, strict=True)
+        ]
         alone = rng.random() < ALONE
         named = "" if alone else rng.choice(self._wording[source.occupation])
         parts = [part for part in (named, *said) if part]
@@ -73,8 +84,12 @@ class WordAsker:
         rng = self._rng
         same = self._by_occupation[source.occupation]
         drawn = rng.sample(same, min(len(same), 40))
-        good = [s for s in drawn if s is not source and all(a & self._own[id(s)] for a in accepted)][:SAME_WITH]
-        bad = [s for s in drawn if s is not source and not any(a & self._own[id(s)] for a in accepted)][:SAME_WITHOUT]
+        good = [s for s in drawn if s is not source and all(a & self._own[id(s)] for a in accepted)][
+            :SAME_WITH
+        ]
+        bad = [s for s in drawn if s is not source and not any(a & self._own[id(s)] for a in accepted)][
+            :SAME_WITHOUT
+        ]
         chosen = [source, *good, *bad]
         return chosen + rng.sample(self._sources, CANDIDATES - len(chosen))
 

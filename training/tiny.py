@@ -4,35 +4,75 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from random import Random
 
 import torch
 
+from training.first_table import ranker_table
+from training.judged import read_postings
 from training.keeping import KeepingRun
-from training.ranker_sft import RankerRun, train_ranker
+from training.ranker_mix import MixConfig, mixing, texts
+from training.ranker_sft import RankerRun, train_ranker_from
+from training.rules.judge import Prepared, prepare
+from training.rules.lexicon import DOMAINS
 from training.summarizer_sft import SummarizerRun, train_summarizer
+
+GENERATED_TEXTS = 3000
 
 
 def main() -> None:
     """Train one model on this machine's processors."""
+    settings = _parser().parse_args()
+    torch.set_num_threads(settings.threads)
+    limits = {"minutes": settings.minutes, "steps": settings.steps}
+    if settings.model == "ranker":
+        _ranker(settings, RankerRun(seed=settings.seed, **limits))
+    else:
+        run = SummarizerRun(seed=settings.seed, keeping=KeepingRun(**limits))
+        train_summarizer(run, settings.out, _report)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.tiny", description=__doc__)
     parser.add_argument("model", choices=("ranker", "summarizer"))
     parser.add_argument("--out", type=Path, required=True, help="checkpoint directory to write")
-    parser.add_argument("--minutes", type=float, default=40.0, help="wall-clock minutes of training")
+    parser.add_argument("--minutes", type=float, default=60.0, help="wall-clock minutes of training")
     parser.add_argument("--steps", type=int, default=1_000_000, help="stop after so many steps at the latest")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    settings = parser.parse_args()
-    torch.set_num_threads(settings.threads)
+    real = parser.add_argument_group(
+        "the ranker's real data; without any it trains on generated postings alone"
+    )
+    for domain in DOMAINS:
+        real.add_argument(f"--{domain}", type=Path, help=f"{domain} postings, JSON Lines, plain or .gz")
+    real.add_argument("--onet", type=Path, help="O*NET occupations with their titles, JSON Lines .gz")
+    real.add_argument("--esco", type=Path, help="ESCO occupations with their labels, JSON Lines .gz")
+    real.add_argument(
+        "--cache", type=Path, default=Path("build/rules"), help="folder of evidence found before"
+    )
+    return parser
 
-    def report(line: str) -> None:
-        print(line, flush=True)
 
-    limits = {"minutes": settings.minutes, "steps": settings.steps}
-    if settings.model == "ranker":
-        train_ranker(RankerRun(seed=settings.seed, **limits), settings.out, report)
-    else:
-        run = SummarizerRun(seed=settings.seed, keeping=KeepingRun(**limits))
-        train_summarizer(run, settings.out, report)
+def _ranker(settings: argparse.Namespace, run: RankerRun) -> None:
+    domains = _domains(settings)
+    _report("vocabulary …")
+    made = ranker_table(Random(run.seed), texts(domains), [d.words for d in domains], GENERATED_TEXTS)
+    mix = mixing(MixConfig(seed=run.seed), domains, settings.onet, settings.esco)
+    train_ranker_from(*made, mix, run, settings.out, _report)
+
+
+def _domains(settings: argparse.Namespace) -> list[Prepared]:
+    """Each domain's postings, split and read by the rules; training sees its train split alone."""
+    found = []
+    for domain in DOMAINS:
+        if path := getattr(settings, domain):
+            _report(f"{domain}: reading {path}, looking for near-duplicates and evidence …")
+            found.append(prepare(list(read_postings(path)), domain, settings.cache))
+    return found
+
+
+def _report(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

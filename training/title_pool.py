@@ -71,21 +71,34 @@ class TitlePool:
         asked, *same = rng.sample(own, min(len(own), SAME + 1))
         chosen = [(title, SOFT_LABELS[4]) for title in same]
         near = [i for i in self._all[row].related if i != row]
-        chosen += [(rng.choice(self._all[rng.choice(near)].titles), SOFT_LABELS[2]) for _ in range(RELATED if near else 0)]
+        chosen += [
+            (rng.choice(self._all[rng.choice(near)].titles), SOFT_LABELS[2])
+            for _ in range(RELATED if near else 0)
+        ]
         while len(chosen) < CANDIDATES:
             other = rng.randrange(len(self._all))
             if other != row and other not in near:
                 chosen.append((rng.choice(self._all[other].titles), SOFT_LABELS[0]))
         prompter = self._encoder.prompter
-        items = [Item(title=title, company=None, location=None, employment_type=None, remote=None, text="") for title, _ in chosen]
+        items = [
+            Item(title=title, company=None, location=None, employment_type=None, remote=None, text="")
+            for title, _ in chosen
+        ]
         prefix = prompter.prefix_ids(asked if rng.random() < MIXED_CASE else asked.lower())
         ids = [prefix + item for item in prompter.item_ids_many(items)]
-        return [Example(ids=i, places=[len(i) - 1], targets=[label]) for i, (_, label) in zip(ids, chosen, strict=True)]
+        return [
+            Example(ids=i, places=[len(i) - 1], targets=[label])
+            for i, (_, label) in zip(ids, chosen, strict=True)
+        ]
 
 
 def _related(row: dict[str, Any]) -> list[str]:
     """Codes of the first tier."""
-    return [str(one["code"]) for one in row.get("related", ()) if str(one.get("tier", "")).lower().startswith("primary-short")]
+    return [
+        str(one["code"])
+        for one in row.get("related", ())
+        if str(one.get("tier", "")).lower().startswith("primary-short")
+    ]
 
 
 def _unique(titles: Sequence[str]) -> tuple[str, ...]:

@@ -168,7 +168,9 @@ def build(texts: Iterable[str], whole: Iterable[str], encoder: Path, size: int =
     return Vocabulary(tokenizer=tokenizer(list(kept)), spelled=list(kept.values()))
 
 
-def from_counts(texts: Iterable[str], needed: Iterable[str], encoder: Path, size: int = VOCAB_SIZE) -> Vocabulary:
+def from_counts(
+    texts: Iterable[str], needed: Iterable[str], encoder: Path, size: int = VOCAB_SIZE
+) -> Vocabulary:
     """The same for more text than a vocabulary can hold: the commonest words and pieces, all `needed` words among them.
 
     A word that the encoder spells in pieces becomes one token if it is commoner than the rarest piece kept.
@@ -181,7 +183,9 @@ def from_counts(texts: Iterable[str], needed: Iterable[str], encoder: Path, size
     words.update({word: SURELY for text in needed for word in _words(text)})
     spelled: dict[str, tuple[int, ...]] = {
         word: tuple(encoding.ids)
-        for word, encoding in zip(words, full.encode_batch(list(words), add_special_tokens=False), strict=True)
+        for word, encoding in zip(
+            words, full.encode_batch(list(words), add_special_tokens=False), strict=True
+        )
     }
     pieces: Counter[str] = Counter()
     names = {index: token for token, index in known.items()}

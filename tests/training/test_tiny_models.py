@@ -16,9 +16,11 @@ from models.prompts import Prompter, load_tokenizer, summarizer_input
 from training import figures, losses, vocabulary
 from training.evaluate_tiny import Sizes, generated, ranking, summarize
 from training.keeping import KeepingRun
+from training.mixing import Stage
 from training.optim import orthogonalized
 from training.ranker_data import Encoder, item_of
-from training.ranker_sft import RankerRun, Stage, train_ranker_from
+from training.ranker_mix import MixConfig, mixing
+from training.ranker_sft import RankerRun, train_ranker_from
 from training.scoring import OfflineRanker, OfflineSummarizer, load
 from training.summarizer_sft import SummarizerRun, train_summarizer_from
 from training.synthetic.lexicon import load as load_lexicon
@@ -96,8 +98,9 @@ def test_piecewise_encoding_equals_the_prompters() -> None:
 @pytest.mark.timeout(60)
 def test_twenty_steps_lower_the_rankers_loss_and_leave_a_loadable_checkpoint(tmp_path: Path) -> None:
     stage = Stage(start=0.0, windows=(24,), queries=2)
-    run = RankerRun(minutes=1.0, steps=20, pool=200, stages=(stage,))
-    history = train_ranker_from(*small_vocabulary(), run, tmp_path, lambda _: None)
+    run = RankerRun(minutes=1.0, steps=20, stages=(stage,))
+    mix = mixing(MixConfig(pool=200), [], None, None)
+    history = train_ranker_from(*small_vocabulary(), mix, run, tmp_path, lambda _: None)
     assert len(history) == 20
     assert np.mean(history[-5:]) < np.mean(history[:5])
     model, prompter = load(tmp_path), Prompter.from_dir(tmp_path)

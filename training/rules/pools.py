@@ -22,7 +22,33 @@ GOOD = 3
 """The lowest label of a good match."""
 _WORD = re.compile(r"[a-z0-9+#.]*[a-z0-9+#]")
 _EMPTY = frozenset(
-    ["a", "an", "the", "and", "or", "of", "to", "in", "for", "on", "at", "by", "with", "from", "as", "i", "my", "is", "are", "any", "want", "work", "looking", "job", "jobs"]
+    [
+        "a",
+        "an",
+        "the",
+        "and",
+        "or",
+        "of",
+        "to",
+        "in",
+        "for",
+        "on",
+        "at",
+        "by",
+        "with",
+        "from",
+        "as",
+        "i",
+        "my",
+        "is",
+        "are",
+        "any",
+        "want",
+        "work",
+        "looking",
+        "job",
+        "jobs",
+    ]
 )
 
 
