@@ -19,6 +19,8 @@ MATCHING = Path(__file__).parent / "policies" / "matching.toml"
 """The shipped policy."""
 GRADES = range(MAX_GRADE + 1)
 Aggregation = Literal["min", "weighted_mean"]
+RESERVED = ("label", "overall")
+"""Names that stand beside the dimensions in a stage 1 text (`rationales.py`)."""
 PROBABILITIES = "probabilities"
 """Key of a verdict's evidence under which a teacher gives [p_0, …, p_4] by dimension."""
 
@@ -160,6 +162,9 @@ def _dimensions(tables: dict[str, Any]) -> tuple[Dimension, ...]:
 
 def _dimension(key: str, value: object) -> Dimension:
     where = f"dimensions.{key}"
+    if key in RESERVED:
+        msg = f"{where}: the name is taken"
+        raise ValueError(msg)
     table = table_of(value, where)
     only(table, ("question", "weight", "grades"), f"{where}.")
     grades = table_of(table.get("grades"), f"{where}.grades")

@@ -34,6 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train_judge(
+    *,
     queries: Annotated[Path, typer.Option(help="JSON Lines {query_id, query, items: [posting ids]}.")],
     postings: Annotated[Path, typer.Option(help="Postings, JSON Lines, plain or .gz.")],
     out: Annotated[Path, typer.Option(help="The judged table, Parquet; unjudged pairs go beside it.")],

@@ -53,7 +53,7 @@ class EndpointConfig:
     """Fields of the request set otherwise; None takes one out (`{"temperature": null}`)."""
 
 
-class Refused(Strike):  # noqa: N818
+class Refused(Strike):
     """The endpoint refuses this very request: asking again changes nothing."""
 
 
@@ -86,7 +86,9 @@ class Endpoint:
         body["max_tokens"] = self._config.max_tokens
         if logprobs:
             body |= {"logprobs": True, "top_logprobs": 20}
-        return {name: value for name, value in (body | self._config.request).items() if value is not None}
+        return {
+            name: value for name, value in (body | dict(self._config.request)).items() if value is not None
+        }
 
     async def ask(self, body: Body, response_format: Body) -> Body:
         """The endpoint's JSON answer; raises ModelUnavailable or Strike. A schema it refuses is left out from then on."""
