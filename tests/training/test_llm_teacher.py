@@ -2,6 +2,7 @@
 
 import json
 import math
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -404,13 +405,14 @@ def test_a_cache_cut_anywhere_keeps_its_whole_lines_and_goes_on(
     whole = path.read_bytes()
     cut = data.draw(st.integers(0, len(whole)))
     path.write_bytes(whole[:cut])
+    left = [line.strip() in whole[:cut] for line in whole.splitlines()].count(True)
     with VerdictCache(path) as cache:
-        assert len(cache) == whole[:cut].count(b"\n")
+        assert len(cache) == left
         cache.put("new", kept["k1"])
         assert cache.get("new") == kept["k1"]
     with VerdictCache(path) as cache:
         found = {key: verdict for key in [*kept, "new"] if (verdict := cache.get(key))}
-        assert found == {**dict(list(kept.items())[: whole[:cut].count(b"\n")]), "new": kept["k1"]}
+        assert found == {**dict(list(kept.items())[:left]), "new": kept["k1"]}
 
 
 def test_a_second_run_on_the_same_cache_is_refused(tmp_path: Path) -> None:
@@ -424,12 +426,27 @@ def test_a_cache_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
         VerdictCache(tmp_path / "file" / "c.jsonl")
 
 
-def test_a_full_disk_is_an_error_that_names_the_cache() -> None:
-    with (
-        VerdictCache(Path("/dev/full")) as cache,
-        pytest.raises(ConfigError, match="/dev/full cannot be written"),
-    ):
-        cache.put("k", Verdict(grades={"work": 1}))
+def test_a_full_disk_is_an_error_that_names_the_cache_and_loses_nothing(tmp_path: Path) -> None:
+    verdict = Verdict(grades={"work": 1}, rationale="long " * 50)
+    with VerdictCache(tmp_path / "c.jsonl") as cache:
+        cache.put("first", verdict)
+        with file_limit(500), pytest.raises(ConfigError, match=r"c\.jsonl cannot be written"):
+            cache.put("second", verdict)
+        assert (cache.get("first"), cache.get("second")) == (verdict, None)
+        cache.put("third", verdict)
+    with VerdictCache(tmp_path / "c.jsonl") as cache:
+        assert (len(cache), cache.damaged, cache.get("third")) == (2, 1, verdict)
+
+
+@contextmanager
+def file_limit(size: int) -> Iterator[None]:
+    """No file of this process can grow past `size` bytes, as on a disk without room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 # The pace

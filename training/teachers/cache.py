@@ -118,6 +118,6 @@ def _key_of(line: bytes) -> str | None:
             and isinstance(row["rationale"], str)
             and isinstance(row["evidence"], dict)
         )
-        return str(row["key"]) if whole and line.endswith(b"\n") else None
+        return str(row["key"]) if whole else None
     except (ValueError, TypeError, KeyError):
         return None

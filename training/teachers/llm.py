@@ -61,7 +61,8 @@ class LlmTeacher:
         """`progress` is called after each pair, `rejects` learns why a pair stays unjudged."""
         self.spent = Spent()
         self._policy, self._settings, self._cache = policy, endpoint, cache
-        self._config, self._rejects, self._progress = config or LlmConfig(), rejects or Rejects(), progress
+        self._config, self._progress = config or LlmConfig(), progress
+        self._rejects = Rejects() if rejects is None else rejects
         self._endpoint = Endpoint(endpoint, clock)
         self._schema = answer_schema(policy)
         self._logprobs = policy.soft_labels.method == "distribution"
