@@ -1,86 +1,139 @@
-"""The judged table as Parquet: one row a judgement; grades and evidence are JSON objects."""
+"""Judgements as Parquet: one row a (query, posting); grades and evidence are JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from schemas.errors import ConfigError
-from training.judged import MAX_GRADE, Judgement, Split
+from training.judged import MAX_GRADE, JudgedQuery, Judgement
 
-TEXTS = ("query_id", "query", "posting_id", "grades", "rationale", "evidence", "teacher", "policy", "split")
-COLUMNS = (*TEXTS[:4], "label", "soft_label", *TEXTS[4:], "strata")
+COLUMNS = {
+    "query_id": "string",
+    "query": "string",
+    "posting_id": "string",
+    "grades": "string",
+    "label": "int8",
+    "soft_label": "float",
+    "rationale": "string",
+    "evidence": "string",
+    "teacher": "string",
+    "policy": "string",
+    "split": "string",
+    "strata": "list<string>",
+}
+_FOR_QUERIES = ("query_id", "query", "posting_id", "label", "soft_label", "split", "strata")
+_ROWS_AT_ONCE = 8192
 
 
-def write_judged(path: Path, judgements: Sequence[Judgement]) -> None:
-    """Write the whole table or nothing: what stood at `path` stays until the new file is complete."""
-    import pyarrow as pa  # noqa: PLC0415
-    from pyarrow import parquet  # noqa: PLC0415
+def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
+    """Write all rows, then put the file in place at once; the number of rows. The file before stays on any error."""
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
 
-    kinds: dict[str, Any] = dict.fromkeys(TEXTS, pa.string())
-    kinds |= {"label": pa.int8(), "soft_label": pa.float32(), "strata": pa.list_(pa.string())}
-    schema = pa.schema([pa.field(name, kinds[name], nullable=False) for name in COLUMNS])
-    table = pa.Table.from_pylist([_row(judgement) for judgement in judgements], schema=schema)
-    draft = path.with_name(f".{path.name}.part")
+    types = {
+        "string": pa.string(),
+        "int8": pa.int8(),
+        "float": pa.float32(),
+        "list<string>": pa.list_(pa.string()),
+    }
+    schema = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    rows, count = iter(judgements), 0
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        parquet.write_table(table, draft, compression="zstd")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        msg = f"the judged table {path} cannot be written: {error}"
-        raise ConfigError(msg) from error
+        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
+            while some := [_row(judgement) for judgement in islice(rows, _ROWS_AT_ONCE)]:
+                writer.write_table(pa.Table.from_pylist(some, schema=schema))
+                count += len(some)
+        os.replace(part, path)  # noqa: PTH105 - atomic, over an existing file
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def read_judgements(path: Path) -> Iterator[Judgement]:
+    """All rows in file order; ConfigError names the file and the column or row that is wrong."""
+    for number, row in enumerate(_rows(path, tuple(COLUMNS))):
+        _check(path, number, row)
+        try:
+            row |= {"grades": json.loads(row["grades"]), "evidence": json.loads(row["evidence"] or "{}")}
+        except ValueError as error:
+            msg = f"{path}, row {number}: grades or evidence are not JSON ({error})"
+            raise ConfigError(msg) from error
+        yield Judgement(**row | {"strata": tuple(row["strata"] or ())})
 
 
 def read_judged(path: Path) -> list[Judgement]:
-    """The judgements of a table, in its order; ConfigError names the column or the row that is wrong."""
-    import pyarrow as pa  # noqa: PLC0415
-    from pyarrow import parquet  # noqa: PLC0415
-
-    try:
-        table = parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        msg = f"{path} is not a Parquet file: {error}"
-        raise ConfigError(msg) from error
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing:
-        msg = f"{path} is no judged table: it lacks the column {missing[0]!r}; columns: {', '.join(COLUMNS)}"
+    """All rows at once; ConfigError, besides what `read_judgements` refuses, for a file without any."""
+    judgements = list(read_judgements(path))
+    if not judgements:
+        msg = f"{path} holds no judgement"
         raise ConfigError(msg)
-    judgements = []
-    for number, row in enumerate(table.select(list(COLUMNS)).to_pylist(), 1):
-        try:
-            judgements.append(_judgement(row))
-        except (ValueError, TypeError) as error:
-            msg = f"{path}, row {number}: {error}"
-            raise ConfigError(msg) from error
     return judgements
+
+
+def read_queries(path: Path) -> list[JudgedQuery]:
+    """The judged queries in the order of their first rows, each with its items in file order."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for number, row in enumerate(_rows(path, _FOR_QUERIES)):
+        _check(path, number, row)
+        found.setdefault(row["query_id"], []).append(row)
+    if not found:
+        msg = f"{path} holds no judgement: judge some queries first (python -m training.rules)"
+        raise ConfigError(msg)
+    return [_query(rows) for rows in found.values()]
+
+
+def _query(rows: Sequence[dict[str, Any]]) -> JudgedQuery:
+    return JudgedQuery(
+        query_id=rows[0]["query_id"],
+        query=rows[0]["query"],
+        posting_ids=tuple(row["posting_id"] for row in rows),
+        labels=tuple(row["label"] for row in rows),
+        soft_labels=tuple(row["soft_label"] for row in rows),
+        split=rows[0]["split"],
+        strata=tuple(rows[0]["strata"] or ()),
+    )
 
 
 def _row(judgement: Judgement) -> dict[str, Any]:
     row = {name: getattr(judgement, name) for name in COLUMNS}
     return row | {
-        "grades": json.dumps(judgement.grades, ensure_ascii=False),
+        "grades": json.dumps(judgement.grades),
         "evidence": json.dumps(judgement.evidence, ensure_ascii=False),
         "strata": list(judgement.strata),
     }
 
 
-def _judgement(row: dict[str, Any]) -> Judgement:
-    for name in TEXTS:
-        if not isinstance(row[name], str):
-            msg = f"{name} must be a text, not {row[name]!r:.40}"
-            raise ValueError(msg)  # noqa: TRY004  (a mistake in a file, not in a call)
-    grades, evidence = (json.loads(row[name]) for name in ("grades", "evidence"))
-    for name, grade in [*grades.items(), ("label", row["label"])]:
-        if grade not in range(MAX_GRADE + 1):
-            msg = f"{name} must be a grade from 0 to {MAX_GRADE}, not {grade!r}"
-            raise ValueError(msg)
-    if row["soft_label"] is None or not 0 <= row["soft_label"] <= 1:
-        msg = f"soft_label must lie in [0, 1], not {row['soft_label']!r}"
-        raise ValueError(msg)
-    if row["split"] not in get_args(Split):
-        msg = f"split must be one of {', '.join(get_args(Split))}, not {row['split']!r}"
-        raise ValueError(msg)
-    return Judgement(**row | {"grades": grades, "evidence": evidence, "strata": tuple(row["strata"] or ())})
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa  # noqa: PLC0415 - heavy
+    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
+
+    try:
+        with pq.ParquetFile(path) as file:
+            missing = [name for name in columns if name not in file.schema_arrow.names]
+            if missing:
+                msg = (
+                    f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} of a judged file"
+                )
+                raise ConfigError(msg)
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(columns)):
+                yield from batch.to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        msg = f"{path} cannot be read as Parquet: {error}"
+        raise ConfigError(msg) from error
+
+
+def _check(path: Path, number: int, row: dict[str, Any]) -> None:
+    label, soft = row["label"], row["soft_label"]
+    if label is None or not 0 <= label <= MAX_GRADE:
+        msg = f"{path}, row {number}: the label {label} is not a grade of 0 to {MAX_GRADE}"
+        raise ConfigError(msg)
+    if soft is None or not 0 <= soft <= 1:
+        msg = f"{path}, row {number}: the soft label {soft} is not within 0 and 1"
+        raise ConfigError(msg)

@@ -1,0 +1,115 @@
+"""From postings to judged queries of every split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from schemas.errors import ConfigError
+from training.judged import MAX_GRADE, Judgement, PostingRow, Split
+from training.rules.corpus import Corpus, all_evidence, domain_of
+from training.rules.evidence import Evidence
+from training.rules.lexicon import Domain, Lexicon, lexicon
+from training.rules.pools import Candidate, Dense, PoolConfig, Pools
+from training.rules.queries import Drawn, asks
+from training.rules.splits import Splits, split
+from training.rules.teacher import Aggregate, RuleTeacher, weakest
+
+POLICY = "weakest dimension"
+MOST_DRAWS_A_QUERY = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeConfig:
+    """How many queries a split gets, from which seed, with which pools."""
+
+    queries: dict[Split, int] = field(default_factory=lambda: {"train": 8000, "dev": 200, "test": 800})
+    seed: int = 0
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    train_pool: PoolConfig = field(
+        default_factory=lambda: PoolConfig(by_title=4, by_text=5, same=8, random=3)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """One domain's postings, split, with their evidence."""
+
+    words: Lexicon
+    splits: Splits
+    known: dict[str, Evidence]
+
+    def corpus(self, name: Split) -> Corpus:
+        """One split's postings as queries are drawn over them."""
+        return Corpus.of(name, self.words, self.splits.postings[name], self.known)
+
+
+def prepare(postings: list[PostingRow], domain: Domain | None = None, cache: Path | None = None) -> Prepared:
+    """Split the postings and look for evidence; the domain is found by their titles if none is told."""
+    words = lexicon(domain or domain_of(postings))
+    return Prepared(words=words, splits=split(postings), known=all_evidence(postings, words, cache))
+
+
+def soft_label(label: int) -> float:
+    """p*_yes of equation (3) for a grade of 0-4, kept off 0 and 1."""
+    return 0.02 + 0.96 * label / MAX_GRADE
+
+
+def judged(
+    prepared: Prepared,
+    name: Split,
+    count: int,
+    seed: int,
+    pool: PoolConfig,
+    *,
+    aggregate: Aggregate = weakest,
+    policy: str = POLICY,
+    dense: Dense | None = None,
+) -> Iterator[list[Judgement]]:
+    """`count` queries of a split, each with its judged pool; ConfigError where the postings give too few."""
+    corpus = prepared.corpus(name)
+    teacher = RuleTeacher(prepared.words, prepared.known)
+    for drawn, found in pooled(corpus, Pools(corpus, teacher, aggregate, pool, dense), seed, count):
+        yield [_judgement(corpus, drawn, candidate, teacher.name, policy) for candidate in found]
+
+
+def pooled(
+    corpus: Corpus, pools: Pools, seed: int, count: int | None = None
+) -> Iterator[tuple[Drawn, list[Candidate]]]:
+    """Drawn asks with their judged pools, `count` of different texts, or without end and with repeats for None."""
+    rng = Random(f"pools {seed} {corpus.split}")
+    seen: set[str] = set()
+    for draws, drawn in enumerate(asks(corpus, seed)):
+        if count is not None and (len(seen) == count or draws >= MOST_DRAWS_A_QUERY * count):
+            break
+        if count is not None and drawn.ask.query in seen:
+            continue
+        found = pools.pool(drawn, rng)
+        if found:
+            seen.add(drawn.ask.query) if count is not None else None
+            yield drawn, found
+    if len(seen) < (count or 0):
+        msg = (
+            f"the {corpus.split} split of {len(corpus.postings)} postings gave {len(seen)} of {count} queries: "
+            "ask for fewer, or give more postings"
+        )
+        raise ConfigError(msg)
+
+
+def _judgement(corpus: Corpus, drawn: Drawn, candidate: Candidate, teacher: str, policy: str) -> Judgement:
+    return Judgement(
+        query_id=drawn.ask.query_id,
+        query=drawn.ask.query,
+        posting_id=corpus.postings[candidate.position].posting_id,
+        grades=candidate.verdict.grades,
+        label=candidate.label,
+        soft_label=soft_label(candidate.label),
+        rationale=candidate.verdict.rationale,
+        evidence=candidate.verdict.evidence,
+        teacher=teacher,
+        policy=policy,
+        split=corpus.split,
+        strata=drawn.ask.strata,
+    )

@@ -1,0 +1,54 @@
+"""Quick refusals: literals of which every match of a pattern contains one, so that most texts skip the pattern."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+_parser: Any = import_module("re._parser")
+Literals = frozenset[str]
+
+
+def search(rule: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """As `rule.search(text)`."""
+    return rule.search(text) if may_match(rule, text) else None
+
+
+def may_match(rule: re.Pattern[str], text: str) -> bool:
+    """False only where the pattern cannot match."""
+    literals = literals_of(rule.pattern)
+    return not literals or any(literal in text for literal in literals)
+
+
+@cache
+def literals_of(pattern: str) -> Literals:
+    """Literals of which each match contains at least one; empty where the pattern promises none."""
+    return _of_sequence(list(_parser.parse(pattern)))
+
+
+def _of_sequence(parts: list[tuple[Any, Any]]) -> Literals:
+    """The best of what its runs of characters and its groups promise: that whose shortest literal is longest."""
+    promises: list[Literals] = []
+    run = ""
+    for operation, argument in parts:
+        if str(operation) == "LITERAL":
+            run += chr(argument)
+            continue
+        promises += [frozenset({run})] if run else []
+        run = ""
+        promises.append(_of_part(str(operation), argument))
+    promises += [frozenset({run})] if run else []
+    return max(promises, key=lambda p: min(map(len, p), default=0), default=frozenset())
+
+
+def _of_part(operation: str, argument: Any) -> Literals:
+    if operation == "SUBPATTERN":
+        return _of_sequence(list(argument[-1]))
+    if operation == "BRANCH":
+        branches = [_of_sequence(list(branch)) for branch in argument[1]]
+        return frozenset().union(*branches) if all(branches) else frozenset()
+    if operation in {"MAX_REPEAT", "MIN_REPEAT"} and argument[0] > 0:
+        return _of_sequence(list(argument[2]))
+    return frozenset()

@@ -1,0 +1,131 @@
+"""Asks over a split's postings: what somebody hides behind a query, and how they word it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from training.judged import Ask
+from training.rules.corpus import Corpus
+from training.rules.lexicon import held_out
+from training.rules.teacher import Needs
+
+KINDS = (("title only", 0.3), ("one facet", 0.4), ("several facets", 0.3))
+COMMONEST, RAREST = 0.7, 0.01
+"""A facet is asked for where this part of the occupation's postings states it, at most and at least."""
+PLACE_PART = 0.2
+"""How many of the queries with facets ask for a place, in the stead of a facet."""
+UNSEEN_PART = 0.5
+"""How many of the test queries are worded by held-out phrases alone."""
+_ALONE = (
+    "{o}",
+    "{o}",
+    "{o}",
+    "{o} jobs",
+    "{o} vacancies",
+    "looking for {o} work",
+    "any openings for a {o}?",
+    "{o} role",
+)
+_WITH = (
+    "{o} {f}",
+    "{o} {f}",
+    "{o}, {c}",
+    "{f} {o}",
+    "{c}, {o}",
+    "looking for {o}: {c}",
+    "{o} - {c}",
+    "{o} job, {c}",
+    "{c} / {o}",
+    "I want to work as a {o}, {c}",
+    "{o} ({c})",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """An ask, and the position of the posting that it was thought up from, which meets it."""
+
+    ask: Ask
+    needs: Needs
+    source: int
+
+
+def asks(corpus: Corpus, seed: int) -> Iterator[Drawn]:
+    """Asks without end; the same for the same split and seed. Training asks use no held-out word or occupation."""
+    rng = Random(f"{seed} {corpus.split} {corpus.words.domain}")
+    kept = corpus.words.test_only()
+    keys = [key for key in corpus.of_occupation if corpus.split == "test" or key not in kept]
+    weights = [len(corpus.of_occupation[key]) ** 0.5 for key in keys]
+    number = 0
+    while keys:
+        unseen = corpus.split == "test" and rng.random() < UNSEEN_PART
+        drawn = _draw(corpus, rng, rng.choices(keys, weights)[0], number, unseen=unseen)
+        if drawn:
+            yield drawn
+            number += 1
+
+
+def _draw(corpus: Corpus, rng: Random, occupation: str, number: int, *, unseen: bool) -> Drawn | None:
+    source = rng.choice(corpus.of_occupation[occupation])
+    kind = rng.choices([name for name, _ in KINDS], [part for _, part in KINDS])[0]
+    count = {"title only": 0, "one facet": 1}.get(kind) or (
+        0 if kind == "title only" else rng.choice((2, 2, 2, 3))
+    )
+    place = corpus.found[source].place if count and rng.random() < PLACE_PART else None
+    place = place if place in corpus.places else None
+    facets = _facets(corpus, rng, occupation, source, count - bool(place))
+    if facets is None:
+        return None
+    needs = Needs(occupation=occupation, facets=facets, place=place)
+    ask = Ask(
+        query_id=f"{corpus.words.domain}-{corpus.split}-{number:05d}",
+        query=_worded(corpus, rng, needs, source, unseen=unseen),
+        needs=needs.as_json(corpus.words),
+        split=corpus.split,
+        strata=_strata(corpus, kind, needs, unseen=unseen),
+    )
+    return Drawn(ask=ask, needs=needs, source=source)
+
+
+def _facets(corpus: Corpus, rng: Random, occupation: str, source: int, count: int) -> tuple[str, ...] | None:
+    """Facets that the posting states, rare ones more often than by their number; None where it states too few."""
+    share = corpus.share[occupation]
+    fit = [key for key in corpus.found[source].stated if RAREST <= share.get(key, 0) <= COMMONEST]
+    if len(fit) < count:
+        return None
+    chosen: list[str] = []
+    while len(chosen) < count:
+        left = [key for key in fit if key not in chosen]
+        chosen += rng.choices(left, [share[key] ** -0.5 for key in left])
+    return tuple(chosen)
+
+
+def _worded(corpus: Corpus, rng: Random, needs: Needs, source: int, *, unseen: bool) -> str:
+    title = corpus.postings[source].item.title.lower()
+    wordings = _allowed(corpus.words.occupations[needs.occupation].wordings, unseen=unseen)
+    wording = rng.choice([w for w in wordings if w.lower() not in title] or wordings)
+    phrases = [rng.choice(_allowed(corpus.words.facets[key].phrases, unseen=unseen)) for key in needs.facets]
+    rng.shuffle(phrases)
+    if needs.place:
+        phrases.append(f"{rng.choice(('in', 'near', 'around'))} {needs.place.title()}")
+    shape = rng.choice(_WITH if phrases else _ALONE)
+    text = shape.format(o=wording, f=" ".join(phrases), c=", ".join(phrases))
+    return text.lower() if rng.random() < 0.5 else text
+
+
+def _allowed(wordings: Sequence[str], *, unseen: bool) -> list[str]:
+    kept = held_out(wordings)
+    return [wording for wording in wordings if (wording in kept) == unseen]
+
+
+def _strata(corpus: Corpus, kind: str, needs: Needs, *, unseen: bool) -> tuple[str, ...]:
+    known = corpus.split == "train"
+    return (
+        kind,
+        "unseen phrase" if unseen else "seen phrase",
+        "unseen occupation" if needs.occupation in corpus.words.test_only() else "seen occupation",
+        "seen company" if known else "unseen company",
+        *(("with place",) if needs.place else ()),
+    )
