@@ -51,6 +51,9 @@ def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
                 writer.write_table(pa.Table.from_pylist(some, schema=schema))
                 count += len(some)
         os.replace(part, path)  # noqa: PTH105 - atomic, over an existing file
+    except OSError as error:
+        msg = f"{path} cannot be written: {error}; what stood there before stands there still"
+        raise ConfigError(msg) from error
     finally:
         part.unlink(missing_ok=True)
     return count

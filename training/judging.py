@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from schemas.errors import ConfigError
@@ -26,61 +25,62 @@ def judge(
     *,
     chunk: int,
     done: Callable[[int], object] = lambda _count: None,
-) -> list[Judgement]:
+) -> Iterator[Judgement]:
     """The judgements of the pairs that the teacher judges, in their order; the others go to `rejects`.
 
-    `chunk` pairs go to the teacher at once; `done` is told how many after each. ValueError for a teacher whose
+    `chunk` pairs go to the teacher at once; `done` is told how many after each. ConfigError for a teacher whose
     grades are not the policy's.
     """
-    judgements, waiting = [], iter(pairs)
+    waiting = iter(pairs)
     while asked := list(islice(waiting, chunk)):
         for (ask, posting), verdict in zip(asked, teacher.judge_many(asked), strict=True):
             if verdict is None:
                 rejects.add(ask, posting.posting_id, NO_EVIDENCE)
-            else:
-                judgements.append(policy.judgement(ask, posting.posting_id, verdict, teacher.name))
+                continue
+            try:
+                yield policy.judgement(ask, posting.posting_id, verdict, teacher.name)
+            except ValueError as error:
+                msg = f"{teacher.name} does not grade by the policy {policy.identity}: {error}"
+                raise ConfigError(msg) from error
         done(len(asked))
-    return judgements
 
 
-def check_splits(queries: Sequence[Query]) -> None:
-    """ConfigError when a posting or a search stands in two splits: what is held out must not be trained on."""
-    postings: dict[str, tuple[Split, str]] = {}
-    searches: dict[str, tuple[Split, str]] = {}
+def check_splits(queries: Sequence[Query], postings: Mapping[str, PostingRow]) -> None:
+    """ConfigError names a search, a posting or a pair of near-duplicates that stand in two splits."""
+    searches: dict[str, Ask] = {}
+    by_split: dict[Split, dict[str, PostingRow]] = defaultdict(dict)
     for query in queries:
         ask = query.ask
-        _seen(searches, " ".join(ask.query.lower().split()), ask, "the search")
-        for posting_id in query.posting_ids:
-            _seen(postings, posting_id, ask, "posting")
+        by_split[ask.split] |= {posting_id: postings[posting_id] for posting_id in query.posting_ids}
+        first = searches.setdefault(" ".join(ask.query.lower().split()), ask)
+        if first.split != ask.split:
+            msg = (
+                f"the queries {first.query_id!r} ({first.split}) and {ask.query_id!r} ({ask.split}) ask the same "
+                "in two splits: put them into one"
+            )
+            raise ConfigError(msg)
+    if len(by_split) > 1:
+        from training.rules.splits import check_no_leak  # noqa: PLC0415  (NumPy)
+
+        check_no_leak({split: list(rows.values()) for split, rows in by_split.items()})
 
 
-def _seen(seen: dict[str, tuple[Split, str]], key: str, ask: Ask, what: str) -> None:
-    split, query_id = seen.setdefault(key, (ask.split, ask.query_id))
-    if split != ask.split:
-        msg = (
-            f"a leak between splits: {what} {key!r:.80} stands in {split} (query {query_id!r}) "
-            f"and in {ask.split} (query {ask.query_id!r})"
-        )
-        raise ConfigError(msg)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a run came to: rows, labels 0-4 and grades 0-4 of each dimension as counts."""
+    """Counts the rows that pass through it: labels 0-4, and grades 0-4 of each dimension."""
 
-    judged: int
-    unjudged: int
-    labels: list[int]
-    grades: dict[str, list[int]]
+    def __init__(self, policy: Policy) -> None:
+        self.labels = [0 for _ in GRADES]
+        self.grades = {key: [0 for _ in GRADES] for key in policy.keys}
 
+    @property
+    def judged(self) -> int:
+        """How many rows came by."""
+        return sum(self.labels)
 
-def summary_of(judgements: Sequence[Judgement], rejects: Rejects, policy: Policy) -> Summary:
-    """The counts of a run."""
-    labels = Counter(judgement.label for judgement in judgements)
-    grades = {key: Counter(judgement.grades[key] for judgement in judgements) for key in policy.keys}
-    return Summary(
-        judged=len(judgements),
-        unjudged=len(rejects),
-        labels=[labels[grade] for grade in GRADES],
-        grades={key: [counts[grade] for grade in GRADES] for key, counts in grades.items()},
-    )
+    def counting(self, judgements: Iterable[Judgement]) -> Iterator[Judgement]:
+        """The same rows, counted."""
+        for judgement in judgements:
+            self.labels[judgement.label] += 1
+            for key, grade in judgement.grades.items():
+                self.grades[key][grade] += 1
+            yield judgement

@@ -44,6 +44,19 @@ def read_queries(path: Path) -> list[Query]:
     return queries
 
 
+def queries_of_table(path: Path) -> list[Query]:
+    """The pairs of a judged table without what was said of them, for another teacher."""
+    from training.judged_parquet import read_judged  # noqa: PLC0415  (pyarrow)
+
+    asks: dict[str, Ask] = {}
+    items: dict[str, list[str]] = {}
+    for row in read_judged(path):
+        ask = Ask(query_id=row.query_id, query=row.query, split=row.split, strata=row.strata)
+        asks.setdefault(row.query_id, ask)
+        items.setdefault(row.query_id, []).append(row.posting_id)
+    return [Query(ask=ask, posting_ids=tuple(items[query_id])) for query_id, ask in asks.items()]
+
+
 def pairs_of(queries: Iterable[Query], postings: Mapping[str, PostingRow]) -> list[tuple[Ask, PostingRow]]:
     """Each query with each of its postings; ConfigError names a posting that the postings file lacks."""
     pairs = []

@@ -55,11 +55,12 @@ class LlmTeacher:
         config: LlmConfig | None = None,
         *,
         rejects: Rejects | None = None,
+        spent: Spent | None = None,
         progress: Callable[[], object] = lambda: None,
         clock: Clock = time.monotonic,
     ) -> None:
-        """`progress` is called after each pair, `rejects` learns why a pair stays unjudged."""
-        self.spent = Spent()
+        """`progress` is called after each pair; `rejects` learns why a pair stays unjudged, `spent` what it cost."""
+        self.spent = Spent() if spent is None else spent
         self._policy, self._settings, self._cache = policy, endpoint, cache
         self._config, self._progress = config or LlmConfig(), progress
         self._rejects = Rejects() if rejects is None else rejects
