@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -71,12 +72,12 @@ def pairs_of(queries: Iterable[Query], postings: Mapping[str, PostingRow]) -> li
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with path.open(encoding="utf-8") as lines:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield number, line
-    except UnicodeDecodeError as error:
-        msg = f"{path} is not UTF-8: {error}"
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+        msg = f"{path} is not UTF-8 text, plain or gzipped: {error}"
         raise ConfigError(msg) from error
 
 

@@ -90,6 +90,17 @@ def asked_rows(opening: Opening, postings: Path, queries: Path) -> Iterator[Judg
 
 
 @contextmanager
+def extra() -> Iterator[None]:
+    """ConfigError instead of a missing package, with how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{error.name} is not installed: pip install 'nearline-job-search[train]'"
+        ) from error
+
+
+@contextmanager
 def _open(opening: Opening, asked: Sequence[Query]) -> Iterator[Grading]:
     """The teacher of a run; an outage or Ctrl-C ends the run and says what is kept."""
     if opening.kind == "rules":

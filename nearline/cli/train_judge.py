@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from nearline.cli.judged_view import Bar, show
-from nearline.cli.teachers import Opening, asked_rows, drawn_rows
+from nearline.cli.teachers import Opening, asked_rows, drawn_rows, extra
 from schemas.errors import ConfigError
 from training.judged import Judgement, Split
 from training.judging import Summary
@@ -82,7 +82,7 @@ def train_judge(
     console, chosen, rejects = Console(stderr=True), load_policy(policy), Rejects()
     summary = Summary(chosen)
     _check_out(out)
-    with Bar(console) as bar:
+    with extra(), Bar(console) as bar:
         opening = Opening(
             kind=teacher, policy=chosen, endpoint=endpoint, cache=cache, rejects=rejects, bar=bar, seed=seed
         )

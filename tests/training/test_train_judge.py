@@ -1,5 +1,6 @@
 """`nearline train judge`: files in, a judged table out, and what it refuses."""
 
+import gzip
 import json
 import signal
 import subprocess
@@ -221,8 +222,17 @@ def test_an_empty_file_or_one_that_is_no_text_is_refused_by_name(tmp_path: Path)
     with pytest.raises(ConfigError, match=r"q\.jsonl holds no query"):
         read_queries(lines(tmp_path / "q.jsonl", "", " "))
     (tmp_path / "q.jsonl").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match=r"q\.jsonl is not UTF-8"):
+    with pytest.raises(ConfigError, match=r"q\.jsonl is not UTF-8 text"):
         read_queries(tmp_path / "q.jsonl")
+    (tmp_path / "q.jsonl.gz").write_bytes(gzip.compress(json.dumps(query()).encode())[:-9])
+    with pytest.raises(ConfigError, match=r"q\.jsonl\.gz is not UTF-8 text"):
+        read_queries(tmp_path / "q.jsonl.gz")
+
+
+def test_a_queries_file_may_be_gzipped(tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl.gz").write_bytes(gzip.compress(json.dumps(query()).encode()))
+    (found,) = read_queries(tmp_path / "q.jsonl.gz")
+    assert (found.ask.query, found.posting_ids) == ("nurse", ("p0", "p1"))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from schemas.errors import ConfigError
 from training.judged import Ask
 
 
@@ -43,8 +44,12 @@ class Rejects:
         return Counter(reject.reason.partition(":")[0] for reject in self).most_common()
 
     def write(self, path: Path) -> None:
-        """JSON Lines, one pair a line; no file for none."""
-        path.unlink(missing_ok=True)
-        if self._found:
-            lines = (json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in self)
-            path.write_text("".join(lines), encoding="utf-8")
+        """JSON Lines, one pair a line; no file for none. ConfigError when it cannot be written."""
+        lines = (json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in self)
+        try:
+            path.unlink(missing_ok=True)
+            if self._found:
+                path.write_text("".join(lines), encoding="utf-8", errors="replace")
+        except OSError as error:
+            msg = f"{path} cannot be written: {error}"
+            raise ConfigError(msg) from error
