@@ -59,7 +59,7 @@ def teaching(
 
 
 def graded(verdicts: list[Verdict | None]) -> list[int | None]:
-    return [verdict and min(verdict.grades.values()) for verdict in verdicts]
+    return [None if verdict is None else min(verdict.grades.values()) for verdict in verdicts]
 
 
 def several(count: int) -> list[PostingRow]:
@@ -411,7 +411,7 @@ def test_a_cache_cut_anywhere_keeps_its_whole_lines_and_goes_on(
         cache.put("new", kept["k1"])
         assert cache.get("new") == kept["k1"]
     with VerdictCache(path) as cache:
-        found = {key: verdict for key in [*kept, "new"] if (verdict := cache.get(key))}
+        found = {key: again for key in [*kept, "new"] if (again := cache.get(key))}
         assert found == {**dict(list(kept.items())[:left]), "new": kept["k1"]}
 
 

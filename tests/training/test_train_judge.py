@@ -418,5 +418,5 @@ def test_ctrl_c_keeps_what_was_paid_for_and_says_how_to_go_on(tmp_path: Path) ->
     assert "Traceback" not in told
     assert not (tmp_path / "judged.parquet").exists()
     with chatting() as server:
-        told = figures(by_llm(tmp_path, server, asked, "--cache", str(tmp_path)))
-    assert (told["cached"], told["calls"]) == (5, 5)
+        again = figures(by_llm(tmp_path, server, asked, "--cache", str(tmp_path)))
+    assert (again["cached"], again["calls"]) == (5, 5)
