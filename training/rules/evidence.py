@@ -117,8 +117,10 @@ def _snippet(text: str, match: re.Match[str]) -> str:
 
 
 def _occupations(text: str, words: Lexicon) -> tuple[str, ...]:
-    return tuple(
+    """Those that the text names, without the general ones of which it names a particular kind."""
+    named = [
         key
         for key, occupation in words.occupations.items()
         if search(occupation.title, text) and not (occupation.unless and search(occupation.unless, text))
-    )
+    ]
+    return tuple(key for key in named if words.occupations[key].includes.isdisjoint(named))

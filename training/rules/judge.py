@@ -29,7 +29,7 @@ class JudgeConfig:
     seed: int = 0
     pool: PoolConfig = field(default_factory=PoolConfig)
     train_pool: PoolConfig = field(
-        default_factory=lambda: PoolConfig(by_title=4, by_text=5, same=8, random=3)
+        default_factory=lambda: PoolConfig(by_title=3, by_text=4, same=8, random=5)
     )
 
 
@@ -78,21 +78,22 @@ def judged(
 def pooled(
     corpus: Corpus, pools: Pools, seed: int, count: int | None = None
 ) -> Iterator[tuple[Drawn, list[Candidate]]]:
-    """Drawn asks with their judged pools, `count` of different texts, or without end and with repeats for None."""
+    """Drawn asks with their judged pools, `count` of them or without end; outside training no text comes twice."""
     rng = Random(f"pools {seed} {corpus.split}")
     seen: set[str] = set()
+    given = 0
     for draws, drawn in enumerate(asks(corpus, seed)):
-        if count is not None and (len(seen) == count or draws >= MOST_DRAWS_A_QUERY * count):
+        if count is not None and (given == count or draws >= MOST_DRAWS_A_QUERY * count):
             break
-        if count is not None and drawn.ask.query in seen:
-            continue
-        found = pools.pool(drawn, rng)
+        found = None if drawn.ask.query in seen else pools.pool(drawn, rng)
         if found:
-            seen.add(drawn.ask.query) if count is not None else None
+            given += 1
+            if corpus.split != "train":
+                seen.add(drawn.ask.query)
             yield drawn, found
-    if len(seen) < (count or 0):
+    if given < (count or 0):
         msg = (
-            f"the {corpus.split} split of {len(corpus.postings)} postings gave {len(seen)} of {count} queries: "
+            f"the {corpus.split} split of {len(corpus.postings)} postings gave {given} of {count} queries: "
             "ask for fewer, or give more postings"
         )
         raise ConfigError(msg)

@@ -19,7 +19,32 @@ ALIASES = {
     "washington dc": "washington",
 }
 _COUNTRIES = frozenset(
-    ["gb uk us usa united kingdom", "united states", "england", "wales", "scotland", "germany", "canada", "france", "netherlands", "the netherlands", "australia", "spain", "ireland", "switzerland", "sweden", "india", "israel", "singapore", "europe", "eu", "worldwide", "anywhere", "remote", "global"]
+    [
+        "gb uk us usa united kingdom",
+        "united states",
+        "england",
+        "wales",
+        "scotland",
+        "germany",
+        "canada",
+        "france",
+        "netherlands",
+        "the netherlands",
+        "australia",
+        "spain",
+        "ireland",
+        "switzerland",
+        "sweden",
+        "india",
+        "israel",
+        "singapore",
+        "europe",
+        "eu",
+        "worldwide",
+        "anywhere",
+        "remote",
+        "global",
+    ]
 ) | {"gb", "uk", "us", "usa"}
 _NOT_TOWNS = re.compile(
     r"\d|hospital|centre|center|clinic|house|unit|road|street|hmp|trust|health|surgery|park|lane|building|infirmary|"

@@ -22,7 +22,33 @@ GOOD = 3
 """The lowest label of a good match."""
 _WORD = re.compile(r"[a-z0-9+#.]*[a-z0-9+#]")
 _EMPTY = frozenset(
-    ["a", "an", "the", "and", "or", "of", "to", "in", "for", "on", "at", "by", "with", "from", "as", "i", "my", "is", "are", "any", "want", "work", "looking", "job", "jobs"]
+    [
+        "a",
+        "an",
+        "the",
+        "and",
+        "or",
+        "of",
+        "to",
+        "in",
+        "for",
+        "on",
+        "at",
+        "by",
+        "with",
+        "from",
+        "as",
+        "i",
+        "my",
+        "is",
+        "are",
+        "any",
+        "want",
+        "work",
+        "looking",
+        "job",
+        "jobs",
+    ]
 )
 
 
@@ -30,13 +56,13 @@ _EMPTY = frozenset(
 class PoolConfig:
     """How many candidates come from where; `same` are of the occupation and below GOOD, `met` are good."""
 
-    by_title: int = 5
-    by_text: int = 6
+    by_title: int = 4
+    by_text: int = 5
     by_dense: int = 4
-    met: int = 3
+    met: int = 2
     same: int = 10
-    close: int = 3
-    random: int = 4
+    close: int = 2
+    random: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

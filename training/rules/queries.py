@@ -11,7 +11,9 @@ from training.rules.corpus import Corpus
 from training.rules.lexicon import held_out
 from training.rules.teacher import Needs
 
-KINDS = (("title only", 0.3), ("one facet", 0.4), ("several facets", 0.3))
+KINDS = {"title only": (0,), "one facet": (1,), "several facets": (2, 2, 2, 3)}
+"""How many facets the queries of a stratum ask for."""
+PARTS = (0.3, 0.4, 0.3)
 COMMONEST, RAREST = 0.7, 0.01
 """A facet is asked for where this part of the occupation's postings states it, at most and at least."""
 PLACE_PART = 0.2
@@ -69,10 +71,8 @@ def asks(corpus: Corpus, seed: int) -> Iterator[Drawn]:
 
 def _draw(corpus: Corpus, rng: Random, occupation: str, number: int, *, unseen: bool) -> Drawn | None:
     source = rng.choice(corpus.of_occupation[occupation])
-    kind = rng.choices([name for name, _ in KINDS], [part for _, part in KINDS])[0]
-    count = {"title only": 0, "one facet": 1}.get(kind) or (
-        0 if kind == "title only" else rng.choice((2, 2, 2, 3))
-    )
+    kind = rng.choices(list(KINDS), PARTS)[0]
+    count = rng.choice(KINDS[kind])
     place = corpus.found[source].place if count and rng.random() < PLACE_PART else None
     place = place if place in corpus.places else None
     facets = _facets(corpus, rng, occupation, source, count - bool(place))
@@ -105,14 +105,19 @@ def _facets(corpus: Corpus, rng: Random, occupation: str, source: int, count: in
 def _worded(corpus: Corpus, rng: Random, needs: Needs, source: int, *, unseen: bool) -> str:
     title = corpus.postings[source].item.title.lower()
     wordings = _allowed(corpus.words.occupations[needs.occupation].wordings, unseen=unseen)
-    wording = rng.choice([w for w in wordings if w.lower() not in title] or wordings)
-    phrases = [rng.choice(_allowed(corpus.words.facets[key].phrases, unseen=unseen)) for key in needs.facets]
+    wording = _plain(rng, [w for w in wordings if w.lower() not in title] or wordings)
+    phrases = [_plain(rng, _allowed(corpus.words.facets[key].phrases, unseen=unseen)) for key in needs.facets]
     rng.shuffle(phrases)
     if needs.place:
         phrases.append(f"{rng.choice(('in', 'near', 'around'))} {needs.place.title()}")
     shape = rng.choice(_WITH if phrases else _ALONE)
     text = shape.format(o=wording, f=" ".join(phrases), c=", ".join(phrases))
     return text.lower() if rng.random() < 0.5 else text
+
+
+def _plain(rng: Random, wordings: Sequence[str]) -> str:
+    """One of them; the lexicon lists the plainest first, and they come up most."""
+    return rng.choices(wordings, [1 / (2 + place) for place in range(len(wordings))])[0]
 
 
 def _allowed(wordings: Sequence[str], *, unseen: bool) -> list[str]:

@@ -44,7 +44,9 @@ class Needs:
         if unknown:
             msg = f"query {ask.query_id}: its needs name {unknown[0]}, which the {words.domain} lexicon does not have"
             raise ConfigError(msg)
-        return cls(occupation=needs["occupation"], facets=tuple(needs["facets"]), place=needs.get("place"))
+        return cls(
+            occupation=needs["occupation"], facets=tuple(needs.get("facets", ())), place=needs.get("place")
+        )
 
 
 @dataclass(frozen=True, slots=True)
