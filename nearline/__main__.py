@@ -17,6 +17,7 @@ from nearline.cli import (
     store,
     stream,
     train,
+    train_judge,
 )
 from schemas.errors import NearlineError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for module in (stack, stream, serve, explain, parity, judge):
     module.register(app)
+train_judge.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
 app.add_typer(store.app, name="store")

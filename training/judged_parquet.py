@@ -51,6 +51,9 @@ def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
                 writer.write_table(pa.Table.from_pylist(some, schema=schema))
                 count += len(some)
         os.replace(part, path)  # noqa: PTH105 - atomic, over an existing file
+    except OSError as error:
+        msg = f"{path} cannot be written: {error}; what stood there before stands there still"
+        raise ConfigError(msg) from error
     finally:
         part.unlink(missing_ok=True)
     return count
@@ -66,6 +69,15 @@ def read_judgements(path: Path) -> Iterator[Judgement]:
             msg = f"{path}, row {number}: grades or evidence are not JSON ({error})"
             raise ConfigError(msg) from error
         yield Judgement(**row | {"strata": tuple(row["strata"] or ())})
+
+
+def read_judged(path: Path) -> list[Judgement]:
+    """All rows at once; ConfigError, besides what `read_judgements` refuses, for a file without any."""
+    judgements = list(read_judgements(path))
+    if not judgements:
+        msg = f"{path} holds no judgement"
+        raise ConfigError(msg)
+    return judgements
 
 
 def read_queries(path: Path) -> list[JudgedQuery]:
