@@ -109,7 +109,7 @@ def tune(
 def stop_after(stop: Stop, step: int) -> Watch:
     """A watcher that asks to stop as a signal would, after a step."""
 
-    def watch(metrics: Any, total: int) -> None:
+    def watch(metrics: Any, _total: int) -> None:
         if metrics.step == step:
             stop.signal = 15
 

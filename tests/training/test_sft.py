@@ -52,7 +52,9 @@ def test_the_loss_of_labels_is_equation_3_of_the_plain_models_last_logits(given:
 def test_the_loss_of_rationales_is_that_of_the_text_after_the_prompt_alone(given: Inputs) -> None:
     chosen = judgements()[:3]
     postings = {row.posting_id: row.item for row in read_postings(given.postings)}
-    answers = Answers(rationale=said, tokenizer=load_tokenizer(given.model), end_id=1, most_tokens=64)
+    answers = Answers(
+        suffix="\nGrades:", rationale=said, tokenizer=load_tokenizer(given.model), end_id=1, most_tokens=64
+    )
     prompter = open_prompter(given.model, None, 64)
     examples = encode(chosen, postings, prompter, judged, answers)
     model = open_model(given.model)

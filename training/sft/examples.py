@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from models.prompts import Item, Prompter
+from models.prompts import SUFFIX, Item, Prompter
 from schemas.errors import ConfigError
 from training.judged import Judgement, Split
 from training.sft.targets import SoftLabel
@@ -56,19 +56,35 @@ class Examples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """How stage 1's answers are made: words, ids, the end marker and the most tokens of one."""
+    """How stage 1's answers are made: words, ids, the end marker and the most tokens of one.
 
+    `suffix` stands in place of the prompt's own, which asks for yes or no.
+    """
+
+    suffix: str
     rationale: Rationale
     tokenizer: Tokenizer
     end_id: int
     most_tokens: int
 
+    def prompted(self, prompter: Prompter, ids: list[int]) -> list[int]:
+        """An item's ids with this suffix."""
+        (own,) = prompter.count_many([SUFFIX])
+        asked: list[int] = self.tokenizer.encode(self.suffix, add_special_tokens=False).ids
+        return ids[:-own] + asked
+
     def ids_many(self, judgements: Sequence[Judgement]) -> list[Ids]:
         """Ids of each rationale, ended; a rationale too long is cut and then does not end."""
-        encoded = self.tokenizer.encode_batch_fast(
-            [self.rationale(j) for j in judgements], add_special_tokens=False
-        )
+        texts = [self._text(number, judgement) for number, judgement in enumerate(judgements, 1)]
+        encoded = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array([*e.ids, self.end_id][: self.most_tokens], np.int32) for e in encoded]
+
+    def _text(self, number: int, judgement: Judgement) -> str:
+        try:
+            return self.rationale(judgement)
+        except ValueError as error:
+            msg = f"{_where(number, judgement)}: {error}"
+            raise ConfigError(msg) from error
 
 
 def of_split(judgements: Sequence[Judgement], split: Split, source: Path) -> list[Judgement]:
@@ -107,6 +123,8 @@ def encode(
     soft_labels = [_checked(number, j, soft_label(j)) for number, j in enumerate(judgements, 1)]
     named = list(dict.fromkeys(j.posting_id for j in judgements))
     ids = prompter.item_ids_many([postings[name] for name in named])
+    if answers:
+        ids = [answers.prompted(prompter, item) for item in ids]
     items = {name: np.array(i, np.int32) for name, i in zip(named, ids, strict=True)}
     prefixes = {
         query: np.array(prompter.prefix_ids(query), np.int32)
@@ -140,7 +158,10 @@ def _check_postings(judgements: Sequence[Judgement], postings: Mapping[str, Item
 
 def _checked(number: int, judgement: Judgement, soft_label: float) -> float:
     if not 0 <= soft_label <= 1:
-        where = f"judgement {number} (query {judgement.query_id}, posting {judgement.posting_id})"
-        msg = f"{where}: soft label {soft_label} is outside [0, 1]"
+        msg = f"{_where(number, judgement)}: soft label {soft_label} is outside [0, 1]"
         raise ConfigError(msg)
     return float(soft_label)
+
+
+def _where(number: int, judgement: Judgement) -> str:
+    return f"judgement {number} of its split (query {judgement.query_id}, posting {judgement.posting_id})"

@@ -9,6 +9,7 @@ from pathlib import Path
 from models.prompts import Item, load_tokenizer
 from schemas.errors import ConfigError
 from training.judged import Judgement, read_postings
+from training.rationales import SUFFIX as GRADES_SUFFIX
 from training.sft import inputs
 from training.sft.config import Objective, SftConfig, check
 from training.sft.evaluation import check_dev
@@ -93,6 +94,7 @@ def _encoded(
     if objective == "labels":
         return encode(judgements, postings, open_prompter(given.model, config.budget_tokens), soft_label)
     answers = Answers(
+        suffix=GRADES_SUFFIX,
         rationale=rationale,
         tokenizer=load_tokenizer(given.model),
         end_id=end_id(given.model),
