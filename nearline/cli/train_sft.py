@@ -17,7 +17,7 @@ from training.sft.config import SftConfig, SftStage
 from training.sft.overrides import override
 
 if TYPE_CHECKING:
-    from training.sft.examples import Rationale
+    from training.sft.examples import Wording
     from training.sft.loop import Result, Watch
     from training.sft.rundir import Metrics
 
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sft(
+    *,
     judged: Annotated[Path, typer.Option(help="Judged Parquet with rows in the splits train and dev.")],
     postings: Annotated[Path, typer.Option(help="Postings, JSON Lines, gzipped or not.")],
     model: Annotated[Path, typer.Option(help="Qwen3 checkpoint directory to start from.")],
@@ -77,7 +78,7 @@ def sft(
             given,
             out,
             read_judged(judged),
-            rationale=_rationale(policy),
+            wording=_wording(policy),
             machine=machine,
             stop=stop,
             watch=_watch(bar),
@@ -113,12 +114,13 @@ def _config(name: str, work: int) -> SftConfig:
     return found[work - 1]
 
 
-def _rationale(path: Path | None) -> "Rationale":
+def _wording(path: Path | None) -> "Wording":
     from training.policy import MATCHING, load_policy  # noqa: PLC0415
-    from training.rationales import rationale_text  # noqa: PLC0415
+    from training.rationales import SUFFIX, rationale_text  # noqa: PLC0415
+    from training.sft.examples import Wording  # noqa: PLC0415
 
     policy = load_policy(path or MATCHING)
-    return lambda judgement: rationale_text(judgement, policy)
+    return Wording(suffix=SUFFIX, text=lambda judgement: rationale_text(judgement, policy))
 
 
 def _progress(console: Console, *, quiet: bool) -> Progress:

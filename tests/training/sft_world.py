@@ -10,6 +10,7 @@ import torch
 from tests.models.tiny import byte_level_tokenizer, write_checkpoint
 from training.judged import Judgement, Split
 from training.sft.config import SftConfig, SftStage
+from training.sft.examples import Wording
 from training.sft.loop import Result, Watch
 from training.sft.machine import Machine
 from training.sft.run import Inputs, fine_tune
@@ -20,8 +21,8 @@ CPU = Machine(device=torch.device("cpu"))
 SMALL = SftConfig(
     stages=(SftStage(epochs=3, rate=3e-3),),
     batch_tokens=1024,
-    evaluate_every_steps=4,
-    save_every_steps=4,
+    evaluate_every_steps=6,
+    save_every_steps=6,
     best_dtype="float32",
 )
 
@@ -75,12 +76,15 @@ def world(folder: Path, **changes: object) -> Inputs:
     )
 
 
-def nobody(metrics: object, total: int) -> None:
-    """Watch nothing."""
-
-
 def said(judgement: Judgement) -> str:
     return judgement.rationale
+
+
+WORDING = Wording(suffix="\nGrades:", text=said)
+
+
+def nobody(metrics: object, total: int) -> None:
+    """Watch nothing."""
 
 
 def tune(
@@ -98,7 +102,7 @@ def tune(
         given,
         out,
         judgements() if judged is None else judged,
-        rationale=said,
+        wording=WORDING,
         machine=CPU,
         stop=stop or Stop(),
         watch=watch,

@@ -9,7 +9,7 @@ import torch
 from transformers import Qwen3ForCausalLM
 
 from models.prompts import Prompter, load_tokenizer
-from tests.training.sft_world import CPU, SMALL, judgements, lines, losses, said, stop_after, tune, world
+from tests.training.sft_world import CPU, SMALL, WORDING, judgements, lines, losses, stop_after, tune, world
 from training.judged import read_postings
 from training.sft.config import SftStage
 from training.sft.examples import Answers, encode
@@ -52,9 +52,7 @@ def test_the_loss_of_labels_is_equation_3_of_the_plain_models_last_logits(given:
 def test_the_loss_of_rationales_is_that_of_the_text_after_the_prompt_alone(given: Inputs) -> None:
     chosen = judgements()[:3]
     postings = {row.posting_id: row.item for row in read_postings(given.postings)}
-    answers = Answers(
-        suffix="\nGrades:", rationale=said, tokenizer=load_tokenizer(given.model), end_id=1, most_tokens=64
-    )
+    answers = Answers(wording=WORDING, tokenizer=load_tokenizer(given.model), end_id=1, most_tokens=64)
     prompter = open_prompter(given.model, None, 64)
     examples = encode(chosen, postings, prompter, judged, answers)
     model = open_model(given.model)

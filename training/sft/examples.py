@@ -17,7 +17,17 @@ from training.judged import Judgement, Split
 from training.sft.targets import SoftLabel
 
 Ids = npt.NDArray[np.int32]
-Rationale = Callable[[Judgement], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """Stage 1's words: what ends the prompt in place of its own suffix, and a judgement as text.
+
+    `text` may raise ValueError for a judgement that it cannot word.
+    """
+
+    suffix: str
+    text: Callable[[Judgement], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +66,9 @@ class Examples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """How stage 1's answers are made: words, ids, the end marker and the most tokens of one.
+    """How stage 1's answers become ids: their words, the end marker and the most tokens of one."""
 
-    `suffix` stands in place of the prompt's own, which asks for yes or no.
-    """
-
-    suffix: str
-    rationale: Rationale
+    wording: Wording
     tokenizer: Tokenizer
     end_id: int
     most_tokens: int
@@ -70,7 +76,7 @@ class Answers:
     def prompted(self, prompter: Prompter, ids: list[int]) -> list[int]:
         """An item's ids with this suffix."""
         (own,) = prompter.count_many([SUFFIX])
-        asked: list[int] = self.tokenizer.encode(self.suffix, add_special_tokens=False).ids
+        asked: list[int] = self.tokenizer.encode(self.wording.suffix, add_special_tokens=False).ids
         return ids[:-own] + asked
 
     def ids_many(self, judgements: Sequence[Judgement]) -> list[Ids]:
@@ -81,7 +87,7 @@ class Answers:
 
     def _text(self, number: int, judgement: Judgement) -> str:
         try:
-            return self.rationale(judgement)
+            return self.wording.text(judgement)
         except ValueError as error:
             msg = f"{_where(number, judgement)}: {error}"
             raise ConfigError(msg) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -93,7 +94,6 @@ class Sft:
         while not stopped and self._place.stage < len(self._plans):
             stopped = self._train_stage(state["optimizer"] if state else None)
             state = None
-        self._draw()
         return self._result(stopped=stopped)
 
     def _train_stage(self, optimizer_state: dict[str, Any] | None) -> bool:
@@ -152,7 +152,6 @@ class Sft:
                 self._save_best()
             if stage.objective == "labels" and place.worse >= self._config.patience:
                 place.done, place.early = len(steps), place.done < len(steps)
-        self._draw()
         return value
 
     def _baseline(self) -> Metrics:
@@ -197,6 +196,9 @@ class Sft:
 
         if self._first:
             self._run.save(self._place.step, fill)
+            # The checkpoint stands; a picture that found no room comes again with the next.
+            with suppress(OSError):
+                curves.draw(self._run.metrics(), self._run.path / "curves.png")
 
     def _save_best(self) -> None:
         weights, dtype = saving.weights(self._module), getattr(torch, self._config.best_dtype)
@@ -211,10 +213,6 @@ class Sft:
         if self._first:
             self._run.append(asdict(metrics))
             self._watch(metrics, sum(map(len, self._plans)))
-
-    def _draw(self) -> None:
-        if self._first:
-            curves.draw(self._run.metrics(), self._run.path / "curves.png")
 
     def _result(self, *, stopped: bool) -> Result:
         place = self._place

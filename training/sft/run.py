@@ -9,11 +9,10 @@ from pathlib import Path
 from models.prompts import Item, load_tokenizer
 from schemas.errors import ConfigError
 from training.judged import Judgement, read_postings
-from training.rationales import SUFFIX as GRADES_SUFFIX
 from training.sft import inputs
 from training.sft.config import Objective, SftConfig, check
 from training.sft.evaluation import check_dev
-from training.sft.examples import Answers, Examples, Rationale, encode, of_split, sampled
+from training.sft.examples import Answers, Examples, Wording, encode, of_split, sampled
 from training.sft.loop import Data, Result, Sft, Watch
 from training.sft.machine import Machine
 from training.sft.model import Ranker, check_vocabulary, end_id, open_model, open_prompter
@@ -38,7 +37,7 @@ def fine_tune(
     out: Path,
     judgements: Sequence[Judgement],
     *,
-    rationale: Rationale,
+    wording: Wording,
     machine: Machine,
     stop: Stop,
     watch: Watch,
@@ -47,7 +46,7 @@ def fine_tune(
     """Train and leave the best model in `out/best`. Raises ConfigError before anything is written for bad input."""
     check(config)
     check_vocabulary(given.model)
-    data = load_data(config, given, judgements, rationale)
+    data = load_data(config, given, judgements, wording)
     run = RunDirectory(out, keep_last=config.keep_last)
     files = {"judged": given.judged, "postings": given.postings, "model": given.model}
     description = inputs.describe(config, files, from_scratch=given.from_scratch)
@@ -61,9 +60,7 @@ def fine_tune(
     return sft.train(at)
 
 
-def load_data(
-    config: SftConfig, given: Inputs, judgements: Sequence[Judgement], rationale: Rationale
-) -> Data:
+def load_data(config: SftConfig, given: Inputs, judgements: Sequence[Judgement], wording: Wording) -> Data:
     """Examples of every stage and of dev. Raises ConfigError naming the split, row, posting or setting."""
     train = sampled(of_split(judgements, "train", given.judged), config.max_examples, config.seed)
     dev = _first_queries(of_split(judgements, "dev", given.judged), config.dev_queries)
@@ -73,7 +70,7 @@ def load_data(
     stages: dict[str, Examples] = {}
     for stage in config.stages:
         if stage.objective not in stages:
-            stages[stage.objective] = _encoded(config, given, train, postings, rationale, stage.objective)
+            stages[stage.objective] = _encoded(config, given, train, postings, wording, stage.objective)
             _check_lengths(stages[stage.objective], config.batch_tokens)
     soft_label, prompter = rule(config.soft_label), open_prompter(given.model, config.budget_tokens)
     dev_rows = encode(dev, postings, prompter, soft_label)
@@ -87,15 +84,14 @@ def _encoded(
     given: Inputs,
     judgements: Sequence[Judgement],
     postings: Mapping[str, Item],
-    rationale: Rationale,
+    wording: Wording,
     objective: Objective,
 ) -> Examples:
     soft_label = rule(config.soft_label)
     if objective == "labels":
         return encode(judgements, postings, open_prompter(given.model, config.budget_tokens), soft_label)
     answers = Answers(
-        suffix=GRADES_SUFFIX,
-        rationale=rationale,
+        wording=wording,
         tokenizer=load_tokenizer(given.model),
         end_id=end_id(given.model),
         most_tokens=config.rationale_tokens,
