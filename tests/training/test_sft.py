@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import Qwen3ForCausalLM
 
+from models.engine.checkpoint import load_checkpoint
 from models.prompts import Prompter, load_tokenizer
 from tests.training.sft_world import CPU, SMALL, WORDING, judgements, lines, losses, stop_after, tune, world
 from training.judged import read_postings
@@ -17,6 +18,7 @@ from training.sft.model import Ranker, open_model, open_prompter
 from training.sft.objective import batch_loss, count
 from training.sft.order import Step
 from training.sft.run import Inputs
+from training.sft.rundir import RunDirectory
 from training.sft.stopping import Stop
 from training.sft.targets import judged
 
@@ -114,3 +116,21 @@ def test_a_run_stopped_and_resumed_has_the_losses_and_weights_of_an_undisturbed_
     assert len(losses(tmp_path / "cut")) == 12
     last = [open_model(tmp_path / name / "step-12").state_dict() for name in ("whole", "cut")]
     assert all(torch.equal(last[0][key], last[1][key]) for key in last[0])
+
+
+def test_training_ends_early_when_dev_ndcg_no_longer_rises(given: Inputs, tmp_path: Path) -> None:
+    stage = SftStage(epochs=50, rate=1e-12)
+    config = replace(SMALL, stages=(stage,), evaluate_every_steps=1, save_every_steps=100, patience=3)
+    result = tune(given, tmp_path / "run", config)
+    assert (result.ended, result.steps, result.best_step) == ("early", 4, 1)
+    assert [path.name for path in RunDirectory(tmp_path / "run").checkpoints()] == ["step-4"]
+
+
+def test_best_is_a_stock_checkpoint_with_a_name_of_its_own(given: Inputs, tmp_path: Path) -> None:
+    tune(given, tmp_path / "run7", replace(SMALL, stages=(SftStage(max_steps=2),), best_dtype="bfloat16"))
+    best = tmp_path / "run7" / "best"
+    checkpoint = load_checkpoint(best, "ranker")
+    assert checkpoint.name == "ranker@run7-2"
+    assert checkpoint.weights["model.norm.weight"].dtype == torch.bfloat16
+    assert Qwen3ForCausalLM.from_pretrained(best).dtype == torch.bfloat16
+    assert (tmp_path / "run7" / "step-2" / "model.safetensors").is_file()

@@ -56,10 +56,14 @@ def open_model(directory: Path, *, from_scratch: bool = False, seed: int = 0) ->
     Raises ConfigError for what is missing, of another architecture or of another vocabulary than the tokenizer.
     """
     check_vocabulary(directory)
+    torch.manual_seed(seed)
+    model: Qwen3ForCausalLM = Qwen3ForCausalLM(Qwen3Config.from_pretrained(directory)).float()
     if from_scratch:
-        return _new(Qwen3Config.from_pretrained(directory), seed)
-    load_checkpoint(directory, "ranker")
-    return Qwen3ForCausalLM.from_pretrained(directory, dtype=torch.float32)
+        _silence(model)
+    else:
+        model.load_state_dict(load_checkpoint(directory, "ranker").weights, strict=False)
+        model.tie_weights()
+    return model
 
 
 def open_prompter(directory: Path, budget: int | None, answer_tokens: int = 0) -> Prompter:
@@ -103,11 +107,8 @@ def end_id(directory: Path) -> int:
     raise ConfigError(msg)
 
 
-def _new(config: Qwen3Config, seed: int) -> Qwen3ForCausalLM:
-    """New weights that write nothing into the residual stream yet (facts page: a tiny ranker from scratch)."""
-    torch.manual_seed(seed)
-    model = Qwen3ForCausalLM(config).float()
+def _silence(model: Qwen3ForCausalLM) -> None:
+    """New weights write nothing into the residual stream yet (facts page: a tiny ranker from scratch)."""
     for layer in model.model.layers:
         nn.init.zeros_(layer.self_attn.o_proj.weight)
         nn.init.zeros_(layer.mlp.down_proj.weight)
-    return model

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from transformers import Qwen3ForCausalLM
 
-TOKENIZER_FILES = (
+BESIDE = (
+    "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -39,15 +41,17 @@ def write_model(
     name: str,
     dtype: torch.dtype,
 ) -> None:
-    """Weights in `dtype`, the configuration, and the tokenizer of `source`; `name` is what answers carry."""
+    """Weights in `dtype`, the configuration, and the tokenizer and generation settings of `source`; `name` is what answers carry."""
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
-    kept = {key: value.to(dtype) for key, value in state.items() if key not in tied}
-    model.save_pretrained(directory, state_dict=kept)
-    path = directory / "config.json"
-    config = json.loads(path.read_text()) | {"dtype": str(dtype).removeprefix("torch.")}
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    kept = {key: value.to(dtype).contiguous() for key, value in state.items() if key not in tied}
+    save_file(kept, directory / "model.safetensors", metadata={"format": "pt"})
+    config = model.config.to_dict() | {
+        "architectures": ["Qwen3ForCausalLM"],
+        "dtype": str(dtype).removeprefix("torch."),
+    }
+    (directory / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     (directory / "nearline.json").write_text(json.dumps({"name": name}) + "\n")
-    for file in TOKENIZER_FILES:
+    for file in BESIDE:
         if (source / file).is_file():
             shutil.copyfile(source / file, directory / file)
 
