@@ -65,14 +65,14 @@ def write_postings(path: Path, judged: Sequence[Judgement]) -> Path:
     return path
 
 
-def world(folder: Path, **changes: object) -> Inputs:
+def world(folder: Path) -> Inputs:
     """A model directory, a postings file, and a file that stands for the judged table."""
     postings = write_postings(folder / "postings.jsonl", judgements())
     (folder / "judged.parquet").write_text("stands for it")
     return Inputs(
         judged=folder / "judged.parquet",
         postings=postings,
-        model=write_checkpoint(folder / "model", byte_level_tokenizer(), **changes),
+        model=write_checkpoint(folder / "model", byte_level_tokenizer()),
     )
 
 

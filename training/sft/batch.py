@@ -40,7 +40,9 @@ def collate(examples: Examples, batch: Batch, *, answers: bool) -> Tensors:
     chosen = [examples.rows[row] for rows in batch for row in rows]
     wide = max(example.length if answers else example.prompt_length for example in chosen)
     ids = np.zeros((len(chosen), wide), np.int64)
-    rows, places, wanted = [], [], []
+    rows: list[int] = []
+    places: list[int] = []
+    wanted: list[int] = []
     for row, example in enumerate(chosen):
         prompt = example.prompt_length
         ids[row, : len(example.query)] = example.query

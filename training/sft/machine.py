@@ -80,9 +80,11 @@ def _device(name: str) -> torch.device:
 
 
 def _sharded(module: nn.Module) -> nn.Module:
+    """Weights split by block; the embedding table and the head go with the whole, whose forward needs both."""
     from torch.distributed.fsdp import fully_shard  # noqa: PLC0415
 
     for part in module.modules():
         if type(part).__name__.endswith("DecoderLayer"):
             fully_shard(part)
-    return fully_shard(module)
+    fully_shard(module)
+    return module

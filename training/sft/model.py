@@ -43,7 +43,7 @@ class Ranker(nn.Module):
         return logit_N
 
     def _answer_losses(self, hidden_AH: Tensor, answers_A: Tensor) -> Tensor:
-        parts = zip(hidden_AH.split(CHUNK), answers_A.split(CHUNK), strict=True)
+        parts = zip(torch.split(hidden_AH, CHUNK), torch.split(answers_A, CHUNK), strict=True)
         return torch.cat([checkpoint(self._losses, h, a, use_reentrant=False) for h, a in parts])
 
     def _losses(self, hidden_AH: Tensor, answers_A: Tensor) -> Tensor:

@@ -51,6 +51,6 @@ def batch_loss(
 
 def _lists(batch: Batch, soft_N: Tensor, logit_N: Tensor) -> Tensor:
     sizes = [len(rows) for rows in batch]
-    parts = zip(soft_N.split(sizes), logit_N.split(sizes), strict=True)
+    parts = zip(torch.split(soft_N, sizes), torch.split(logit_N, sizes), strict=True)
     found = [losses.listwise(soft[None], logit[None]) for soft, logit in parts if len(soft) > 1]
     return torch.cat(found).sum() if found else logit_N.sum() * 0
