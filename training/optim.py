@@ -7,6 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_optimizer_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.tensor import DTensor
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration that drives all singular values towards 1 (Jordan et al., Muon)."""
@@ -25,6 +31,7 @@ def orthogonalized(matrices_BMN: Tensor, steps: int = 5) -> Tensor:
     return result
 
 
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _TABLES = {"embed_tokens", "lm_head"}
 """Modules with a row per token, and no matrix of a block."""
 
@@ -86,14 +93,16 @@ class Optimizer:
         vectors = [p for _, p in named if p.ndim != 2]
         self._muon = Muon(matrices if matrix_rate is not None else [])
         self._rates = (matrix_rate or 0.0, vector_rate)
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": vectors, "share": 1.0},
             # A table that starts from good vectors: a smaller rate keeps unseen words near their seen relatives.
             {"params": tables, "share": table_share},
             {"params": matrices if matrix_rate is None else [], "share": 1.0, "weight_decay": weight_decay},
         ]
+        groups = [group for group in groups if group["params"]]
         self._adam = torch.optim.AdamW(groups, lr=vector_rate, betas=(0.9, 0.98), weight_decay=0.0)
-        self._parameters, self._clip = [p for _, p in named], clip
+        self._model, self._parameters, self._clip = model, [p for _, p in named], clip
+        self._sharded = any(isinstance(p, DTensor) for p in self._parameters)
 
     def step(self, factor: float) -> float:
         """One update from the gradients at hand, which are then cleared; returns their norm before the cut."""
@@ -104,14 +113,20 @@ class Optimizer:
         self._adam.step()
         for parameter in self._parameters:
             parameter.grad = None
-        return float(norm)
+        # Of sharded weights each process has a part of the norm.
+        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs besides the weights."""
+        """What a resumed run needs besides the weights; of sharded weights whole, on the first process."""
+        if self._sharded:
+            return {"adam": get_optimizer_state_dict(self._model, self._adam, options=_WHOLE)}
         return {"muon": self._muon.state_dict(), "adam": self._adam.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take a state back."""
+        if self._sharded:
+            set_optimizer_state_dict(self._model, self._adam, state["adam"], options=_WHOLE)
+            return
         self._muon.load_state_dict(state["muon"])
         self._adam.load_state_dict(state["adam"])
 

@@ -36,6 +36,9 @@ def sft(
     out: Annotated[
         Path, typer.Option(help="Run directory: configuration, metrics, curves, checkpoints, best/.")
     ],
+    best_to: Annotated[
+        Path | None, typer.Option(help="Also put the best model here: a stock Hugging Face directory.")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="A name that `nearline train recipes` lists.")] = "ranker_tiny",
     work: Annotated[int, typer.Option(help="Which fine-tuning of a recipe that has several, from 1 on.")] = 1,
     set_: Annotated[
@@ -48,7 +51,9 @@ def sft(
     from_scratch: Annotated[
         bool, typer.Option(help="Take only the directory's shape and tokenizer; new weights.")
     ] = False,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint of --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from the last checkpoint of --out, if there is one.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     shard: Annotated[
         bool, typer.Option(help="Split weights and optimizer between the launcher's processes (FSDP).")
@@ -62,6 +67,7 @@ def sft(
     import torch  # noqa: PLC0415
 
     from training.judged_parquet import read_judged  # noqa: PLC0415
+    from training.sft.atomic import copy_directory  # noqa: PLC0415
     from training.sft.machine import open_machine  # noqa: PLC0415
     from training.sft.run import Inputs, fine_tune  # noqa: PLC0415
     from training.sft.stopping import stopping  # noqa: PLC0415
@@ -86,6 +92,8 @@ def sft(
         )
     machine.close()
     if machine.rank == 0:
+        if best_to and result.ended != "stopped":
+            copy_directory(out / "best", best_to)
         _tell(console, result, out)
     if result.ended == "stopped":
         raise typer.Exit(128 + (stop.signal or 0))

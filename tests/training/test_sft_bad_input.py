@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError, StoreFull
 from tests.models.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
-from tests.training.sft_world import SMALL, judgements, tune, world
+from tests.training.sft_world import SMALL, judgements, lines, tune, world
 from training.sft import atomic
 from training.sft.config import SftConfig, SftStage
 from training.sft.machine import open_machine
@@ -101,9 +102,17 @@ def test_a_run_directory_in_use_is_not_written_over(given: Inputs, tmp_path: Pat
         tune(given, tmp_path / "run", FEW)
 
 
-def test_resuming_where_no_run_is_says_so(given: Inputs, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nothing to resume"):
-        tune(given, tmp_path / "run", FEW, resume=True)
+def test_resuming_where_no_run_is_starts_one(given: Inputs, tmp_path: Path) -> None:
+    assert tune(given, tmp_path / "run", FEW, resume=True).steps == 2
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_anew_on_resume(
+    given: Inputs, tmp_path: Path
+) -> None:
+    whole = tune(given, tmp_path / "run", FEW)
+    shutil.rmtree(tmp_path / "run" / "step-2")
+    assert tune(given, tmp_path / "run", FEW, resume=True) == whole
+    assert [line["step"] for line in lines(tmp_path / "run")] == [0, 1, 2]
 
 
 def full(_directory: Path) -> None:
@@ -190,7 +199,9 @@ def test_an_unknown_rule_for_soft_labels_lists_those_that_exist(given: Inputs, t
 
 @pytest.mark.parametrize("change", ["batch_tokens=0", "patience=-1", "clip=0", "stages.epochs=0"])
 def test_numbers_that_no_run_can_work_with_are_named(given: Inputs, tmp_path: Path, change: str) -> None:
-    with pytest.raises(ConfigError, match=f"{change.split('=')[0].split('.')[-1]} must be positive"):
+    with pytest.raises(
+        ConfigError, match=f"{change.split('=', maxsplit=1)[0].rsplit('.', maxsplit=1)[-1]} must be positive"
+    ):
         tune(given, tmp_path / "run", override(SMALL, [change]))
 
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from schemas.errors import StoreFull
 
-Fill = Callable[[Path], None]
+Fill = Callable[[Path], object]
 
 
 def write_directory(target: Path, fill: Fill) -> None:
@@ -35,6 +35,11 @@ def write_directory(target: Path, fill: Fill) -> None:
         msg = f"cannot write {target}: {error}; what was written before it is intact"
         raise StoreFull(msg) from error
     shutil.rmtree(before, ignore_errors=True)
+
+
+def copy_directory(source: Path, target: Path) -> None:
+    """A copy of a directory in `target`'s place; raises StoreFull as `write_directory`."""
+    write_directory(target, lambda beside: shutil.copytree(source, beside, dirs_exist_ok=True))
 
 
 def recover(target: Path) -> None:

@@ -89,7 +89,7 @@ class Sft:
         if state:
             self._restore(state)
         else:
-            self._tell(self._baseline())
+            self._begin()
         stopped = False
         while not stopped and self._place.stage < len(self._plans):
             stopped = self._train_stage(state["optimizer"] if state else None)
@@ -181,6 +181,12 @@ class Sft:
         torch.set_rng_state(state["rng"])
         if self._first:
             self._run.rewind(self._place.step)
+
+    def _begin(self) -> None:
+        if self._first:
+            # A run killed before its first checkpoint leaves lines behind.
+            self._run.rewind(-1)
+        self._tell(self._baseline())
 
     def _save(self, optimizer: Optimizer) -> None:
         weights = saving.weights(self._module)

@@ -43,18 +43,25 @@ def fine_tune(
     watch: Watch,
     resume: bool = False,
 ) -> Result:
-    """Train and leave the best model in `out/best`. Raises ConfigError before anything is written for bad input."""
+    """Train and leave the best model in `out/best`; with `resume` go on where a run there was left, if one was.
+
+    Raises ConfigError for bad input before anything is written, StoreFull when a checkpoint cannot be written.
+    """
     check(config)
+    if machine.shard and config.optimizer != "adamw":
+        msg = f"optimizer {config.optimizer!r} needs whole matrices: shard with adamw"
+        raise ConfigError(msg)
     check_vocabulary(given.model)
     data = load_data(config, given, judgements, wording)
     run = RunDirectory(out, keep_last=config.keep_last)
     files = {"judged": given.judged, "postings": given.postings, "model": given.model}
     description = inputs.describe(config, files, from_scratch=given.from_scratch)
-    if machine.rank == 0:
-        (run.resume if resume else run.start)(description)
-    at = run.checkpoints()[-1] if resume and run.checkpoints() else None
+    again = resume and run.started
+    at = run.checkpoints()[-1] if again and run.checkpoints() else None
     scratch = given.from_scratch and at is None
     model = open_model(at or given.model, from_scratch=scratch, seed=config.seed)
+    if machine.rank == 0:
+        (run.resume if again else run.start)(description)
     ranker = Ranker(model, open_prompter(given.model, None).label_ids, bf16=config.bf16)
     sft = Sft(config, data, ranker, run, source=given.model, machine=machine, stop=stop, watch=watch)
     return sft.train(at)

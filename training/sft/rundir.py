@@ -44,9 +44,14 @@ class RunDirectory:
         """Where the best model so far stands."""
         return self.path / "best"
 
+    @property
+    def started(self) -> bool:
+        """Whether a run is here."""
+        return (self.path / "config.json").exists()
+
     def start(self, description: Mapping[str, Any]) -> None:
         """Write config.json. ConfigError when a run is here already."""
-        if (self.path / "config.json").exists():
+        if self.started:
             msg = f"{self.path} holds a run: go on with --resume, or give another --out"
             raise ConfigError(msg)
         try:
@@ -62,7 +67,7 @@ class RunDirectory:
         try:
             said = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            msg = f"nothing to resume: {path} is not readable ({error})"
+            msg = f"cannot resume: {path} is not readable ({error})"
             raise ConfigError(msg) from error
         here, there = _flat(said), _flat(json.loads(json.dumps(description)))
         differing = [
