@@ -106,15 +106,18 @@ class Optimizer:
 
     def step(self, factor: float) -> float:
         """One update from the gradients at hand, which are then cleared; returns their norm before the cut."""
-        norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._clip)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
+        if isinstance(norm, DTensor):
+            # Of sharded weights each process has a part of the norm.
+            norm = norm.full_tensor()
+        torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip, norm)
         self._muon.step(self._rates[0] * factor)
         for group in self._adam.param_groups:
             group["lr"] = self._rates[1] * factor * group["share"]
         self._adam.step()
         for parameter in self._parameters:
             parameter.grad = None
-        # Of sharded weights each process has a part of the norm.
-        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+        return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs besides the weights; of sharded weights whole, on the first process."""

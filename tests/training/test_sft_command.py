@@ -1,19 +1,25 @@
 """`nearline train sft` from files to a checkpoint, as a process: its exit status, its files, SIGTERM and a full disk."""
 
 import json
-import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
+from typer.testing import CliRunner
 
 from models.engine.checkpoint import load_checkpoint
+from nearline.__main__ import app
+from schemas.errors import ConfigError
 from tests.training.sft_world import judgements, lines, losses, world
-from training.judged_parquet import write_judged
+from training.judged_parquet import write_judgements
+from training.policy import load_policy
+from training.recipes import RECIPES
 from training.sft.run import Inputs
 from training.sft.rundir import RunDirectory
 
@@ -24,7 +30,7 @@ HUNG_S = 100
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     inputs = world(tmp_path_factory.mktemp("command"))
-    write_judged(inputs.judged, judgements())
+    write_judgements(inputs.judged, judgements())
     return inputs
 
 
@@ -53,7 +59,8 @@ def run(arguments: list[str], **more: object) -> subprocess.CompletedProcess[str
     return subprocess.run(arguments, capture_output=True, text=True, timeout=HUNG_S, check=False, **more)  # type: ignore[call-overload, no-any-return]
 
 
-@pytest.mark.timeout(2 * HUNG_S)
+@pytest.mark.integration
+@pytest.mark.timeout(3 * HUNG_S)
 def test_sigterm_saves_and_resuming_ends_with_the_losses_of_an_undisturbed_run(
     given: Inputs, tmp_path: Path
 ) -> None:
@@ -79,7 +86,8 @@ def test_sigterm_saves_and_resuming_ends_with_the_losses_of_an_undisturbed_run(
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
 
 
-@pytest.mark.timeout(2 * HUNG_S)
+@pytest.mark.integration
+@pytest.mark.timeout(3 * HUNG_S)
 def test_a_write_that_finds_no_room_ends_the_run_with_its_last_checkpoint_whole(
     given: Inputs, tmp_path: Path
 ) -> None:
@@ -99,13 +107,37 @@ def test_a_write_that_finds_no_room_ends_the_run_with_its_last_checkpoint_whole(
     assert len(lines(tmp_path / "full")) >= 1
 
 
-@pytest.mark.timeout(HUNG_S)
 def test_a_judged_file_that_lacks_a_column_is_named(given: Inputs, tmp_path: Path) -> None:
-    import pyarrow.parquet
-
     table = pyarrow.parquet.read_table(given.judged).drop_columns(["soft_label"])
     pyarrow.parquet.write_table(table, tmp_path / "judged.parquet")
-    damaged = Inputs(judged=tmp_path / "judged.parquet", postings=given.postings, model=given.model)
-    found = run(command(damaged, tmp_path / "run"), env={**os.environ, "COLUMNS": "400"})
-    assert found.returncode == 1
-    assert "lacks the column 'soft_label'" in found.stderr
+    damaged = replace(given, judged=tmp_path / "judged.parquet")
+    found = CliRunner().invoke(app, command(damaged, tmp_path / "run")[3:])
+    assert isinstance(found.exception, ConfigError)
+    assert "lacks the column soft_label" in str(found.exception)
+
+
+def test_both_stages_run_from_files_and_the_best_model_is_put_where_asked(
+    given: Inputs, tmp_path: Path
+) -> None:
+    graded = write_rated(tmp_path / "rated.parquet")
+    stages = ("--recipe", "sft_qwen3_0_6b", "--set", "stages.max_steps=2", "--set", "bf16=false")
+    more = (*stages, "--best-to", str(tmp_path / "ranker"))
+    found = CliRunner().invoke(app, command(replace(given, judged=graded), tmp_path / "run", *more)[3:])
+    assert found.exit_code == 0, found.output
+    assert [line["stage"] for line in lines(tmp_path / "run")] == [0, 0, 0, 1, 1]
+    assert load_checkpoint(tmp_path / "ranker", "ranker").name == "ranker@run-4"
+
+
+def test_the_recipes_are_shown_with_what_differs_from_the_defaults() -> None:
+    shown = CliRunner().invoke(app, ["train", "recipes"]).output
+    assert all(f"{name}  " in shown for name in RECIPES)
+    assert "PruneMlp" in shown
+    assert "max_examples=200000" in shown
+
+
+def write_rated(path: Path) -> Path:
+    """Judgements with the grades that the shipped policy asks for."""
+    policy = load_policy()
+    rated = [replace(j, grades=dict.fromkeys(policy.keys, j.label)) for j in judgements()]
+    write_judgements(path, rated)
+    return path
