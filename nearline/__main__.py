@@ -18,6 +18,7 @@ from nearline.cli import (
     stream,
     train,
     train_judge,
+    train_sft,
 )
 from schemas.errors import NearlineError
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 for module in (stack, stream, serve, explain, parity, judge):
     module.register(app)
 train_judge.register(train.app)
+train_sft.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
 app.add_typer(store.app, name="store")

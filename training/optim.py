@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_optimizer_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.tensor import DTensor
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration that drives all singular values towards 1 (Jordan et al., Muon)."""
@@ -24,6 +31,11 @@ def orthogonalized(matrices_BMN: Tensor, steps: int = 5) -> Tensor:
     return result
 
 
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+_TABLES = {"embed_tokens", "lm_head"}
+"""Modules with a row per token, and no matrix of a block."""
+
+
 class Muon:
     """Momentum orthogonalized, for the matrices inside the blocks; equal shapes go through one batched product."""
 
@@ -32,7 +44,10 @@ class Muon:
         by_shape: dict[torch.Size, list[nn.Parameter]] = {}
         for parameter in parameters:
             by_shape.setdefault(parameter.shape, []).append(parameter)
-        self._groups = [(group, torch.zeros(len(group), *shape)) for shape, group in by_shape.items()]
+        self._groups = [
+            (group, torch.zeros(len(group), *shape, dtype=group[0].dtype, device=group[0].device))
+            for shape, group in by_shape.items()
+        ]
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
@@ -45,36 +60,78 @@ class Muon:
             for parameter, move in zip(group, update, strict=True):
                 parameter.add_(move, alpha=-rate * scale)
 
+    def state_dict(self) -> list[Tensor]:
+        """The momenta, one tensor per shape."""
+        return [buffer for _, buffer in self._groups]
+
+    def load_state_dict(self, momenta: list[Tensor]) -> None:
+        """Take momenta back."""
+        for (_, buffer), momentum in zip(self._groups, momenta, strict=True):
+            buffer.copy_(momentum)
+
 
 class Optimizer:
-    """Both optimizers behind one `step`; rates are multiplied by the schedule's factor."""
+    """Both optimizers behind one `step`; rates are multiplied by the schedule's factor.
 
-    def __init__(self, model: nn.Module, *, matrix_rate: float = 0.012, vector_rate: float = 1.5e-3) -> None:
+    With `matrix_rate` None AdamW takes the matrices too. `table_share` scales the rate of embedding tables.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        matrix_rate: float | None = 0.012,
+        vector_rate: float = 1.5e-3,
+        table_share: float = 0.3,
+        weight_decay: float = 0.0,
+        clip: float = 1.0,
+    ) -> None:
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name]
-        chosen = {id(p) for p in matrices}
-        tables = [p for _, p in named if id(p) not in chosen and p.ndim == 2]
-        vectors = [p for _, p in named if id(p) not in chosen and p.ndim != 2]
-        self._muon = Muon(matrices)
-        self._rates = (matrix_rate, vector_rate)
-        # The table starts from good vectors: a third of the rate keeps unseen words near their seen relatives.
-        self._adam = torch.optim.AdamW(
-            [{"params": vectors, "share": 1.0}, {"params": tables, "share": 0.3}],
-            lr=vector_rate,
-            betas=(0.9, 0.98),
-            weight_decay=0.0,
-        )
-        self._parameters = [p for _, p in named]
+        tables = [p for name, p in named if p.ndim == 2 and _TABLES & {*name.split(".")}]
+        known = {id(p) for p in tables}
+        matrices = [p for _, p in named if id(p) not in known and p.ndim == 2]
+        vectors = [p for _, p in named if p.ndim != 2]
+        self._muon = Muon(matrices if matrix_rate is not None else [])
+        self._rates = (matrix_rate or 0.0, vector_rate)
+        groups: list[dict[str, Any]] = [
+            {"params": vectors, "share": 1.0},
+            # A table that starts from good vectors: a smaller rate keeps unseen words near their seen relatives.
+            {"params": tables, "share": table_share},
+            {"params": matrices if matrix_rate is None else [], "share": 1.0, "weight_decay": weight_decay},
+        ]
+        groups = [group for group in groups if group["params"]]
+        self._adam = torch.optim.AdamW(groups, lr=vector_rate, betas=(0.9, 0.98), weight_decay=0.0)
+        self._model, self._parameters, self._clip = model, [p for _, p in named], clip
+        self._sharded = any(isinstance(p, DTensor) for p in self._parameters)
 
-    def step(self, factor: float) -> None:
-        """One update from the gradients at hand, which are then cleared."""
-        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+    def step(self, factor: float) -> float:
+        """One update from the gradients at hand, which are then cleared; returns their norm before the cut."""
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
+        if isinstance(norm, DTensor):
+            # Of sharded weights each process has a part of the norm.
+            norm = norm.full_tensor()
+        torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip, norm)
         self._muon.step(self._rates[0] * factor)
         for group in self._adam.param_groups:
             group["lr"] = self._rates[1] * factor * group["share"]
         self._adam.step()
         for parameter in self._parameters:
             parameter.grad = None
+        return float(norm)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs besides the weights; of sharded weights whole, on the first process."""
+        if self._sharded:
+            return {"adam": get_optimizer_state_dict(self._model, self._adam, options=_WHOLE)}
+        return {"muon": self._muon.state_dict(), "adam": self._adam.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take a state back."""
+        if self._sharded:
+            set_optimizer_state_dict(self._model, self._adam, state["adam"], options=_WHOLE)
+            return
+        self._muon.load_state_dict(state["muon"])
+        self._adam.load_state_dict(state["adam"])
 
 
 def schedule(done: float, warmup: float = 0.02, cooldown: float = 0.5) -> float:

@@ -1,0 +1,36 @@
+"""What a run was made from: the description that config.json keeps and `--resume` compares."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from training.sft.config import SftConfig
+
+PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
+
+
+def describe(config: SftConfig, inputs: Mapping[str, Path], **more: Any) -> dict[str, Any]:
+    """Configuration, a SHA-256 of every input (of a directory: of its files), paths, and versions."""
+    return {
+        "config": asdict(config),
+        "inputs": {name: digest(path) for name, path in inputs.items()},
+        **more,
+        "paths": {name: str(path) for name, path in inputs.items()},
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of the names and bytes of a model directory's files."""
+    total = hashlib.sha256()
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if file.is_file() and not file.name.startswith(".") and file.suffix != ".md":
+            total.update(file.name.encode())
+            with file.open("rb") as opened:
+                total.update(hashlib.file_digest(opened, "sha256").digest())
+    return total.hexdigest()

@@ -1,0 +1,254 @@
+"""The fine-tuning loop: stages of steps, dev NDCG, checkpoints; a resumed run repeats an undisturbed one exactly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from training.optim import Optimizer, schedule
+from training.sft import curves, saving
+from training.sft.config import SftConfig, SftStage
+from training.sft.evaluation import logits, mean_ndcg
+from training.sft.examples import Examples
+from training.sft.machine import Machine
+from training.sft.model import Ranker
+from training.sft.order import OrderConfig, Step, plan
+from training.sft.rundir import STATE, Metrics, RunDirectory
+from training.sft.step import gradients, tokens
+from training.sft.stopping import Stop
+
+Watch = Callable[[Metrics, int], None]
+"""Told each step's metrics and how many steps the run has at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Training examples of each stage, and the queries that dev NDCG is measured on."""
+
+    stages: tuple[Examples, ...]
+    dev: Examples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a run ended; `best_ndcg` is that of the model in `best/`, as it was after `best_step`."""
+
+    ended: Literal["whole", "early", "stopped"]
+    steps: int
+    best_ndcg: float
+    best_step: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Place:
+    """Where a run stands: `done` steps of its stage, `step` of all; `worse`: evaluations since the best."""
+
+    stage: int = 0
+    done: int = 0
+    step: int = 0
+    worse: int = 0
+    best_ndcg: float = -1.0
+    best_step: int = 0
+    early: bool = False
+
+
+class Sft:
+    """One run on one machine; every process of several calls the same methods."""
+
+    def __init__(
+        self,
+        config: SftConfig,
+        data: Data,
+        ranker: Ranker,
+        run: RunDirectory,
+        *,
+        source: Path,
+        machine: Machine,
+        stop: Stop,
+        watch: Watch,
+    ) -> None:
+        self._config, self._data, self._run, self._machine = config, data, run, machine
+        self._source, self._stop, self._watch = source, stop, watch
+        self._model = ranker.model
+        if config.gradient_checkpointing:
+            self._model.gradient_checkpointing_enable({"use_reentrant": False})
+        self._module = machine.wrap(ranker).train()
+        self._place = Place()
+        self._plans = [planned(config, number, rows) for number, rows in enumerate(data.stages)]
+
+    def train(self, checkpoint: Path | None = None) -> Result:
+        """Run all stages, or what is left of them after `checkpoint`, whose weights the ranker holds."""
+        state = saving.read_state(checkpoint / STATE) if checkpoint else None
+        if state:
+            self._restore(state)
+        else:
+            self._begin()
+        stopped = False
+        while not stopped and self._place.stage < len(self._plans):
+            stopped = self._train_stage(state["optimizer"] if state else None)
+            state = None
+        return self._result(stopped=stopped)
+
+    def _train_stage(self, optimizer_state: dict[str, Any] | None) -> bool:
+        """Whether the stage was stopped from outside; else the place moves on to the next."""
+        place, stage, steps = (
+            self._place,
+            self._config.stages[self._place.stage],
+            self._plans[self._place.stage],
+        )
+        optimizer = self._optimizer(stage)
+        if optimizer_state is not None:
+            optimizer.load_state_dict(optimizer_state)
+        while place.done < len(steps):
+            self._tell(self._step(optimizer, stage, steps))
+            stopped = bool(self._machine.total(self._tensor(float(self._stop.asked))))
+            if stopped or place.done == len(steps) or place.step % self._config.save_every_steps == 0:
+                self._save(optimizer)
+            if stopped:
+                return True
+        place.stage, place.done, place.worse = place.stage + 1, 0, 0
+        return False
+
+    def _step(self, optimizer: Optimizer, stage: SftStage, steps: list[Step]) -> Metrics:
+        place, start = self._place, time.monotonic()
+        step, examples = steps[place.done], self._data.stages[place.stage]
+        factor = schedule(place.done / len(steps), stage.warmup, stage.cooldown)
+        loss = gradients(self._module, examples, step, stage, self._machine)
+        norm = optimizer.step(factor)
+        place.done, place.step = place.done + 1, place.step + 1
+        read, padding = tokens(examples, step, stage)
+        number, seconds = place.stage, time.monotonic() - start
+        return Metrics(
+            step=place.step,
+            stage=number,
+            epoch=step.epoch,
+            loss=loss,
+            rate=stage.rate * factor,
+            norm=norm,
+            tokens=read,
+            padding=padding,
+            seconds=seconds,
+            dev_ndcg=self._evaluated(stage, steps),
+        )
+
+    def _evaluated(self, stage: SftStage, steps: list[Step]) -> float | None:
+        """Dev NDCG when it is due; writes a better model, ends a stage of labels that no longer improves."""
+        place = self._place
+        if place.done < len(steps) and place.step % self._config.evaluate_every_steps:
+            return None
+        value = self._ndcg()
+        if stage.objective == "labels" or not self._has_labels:
+            better = value > place.best_ndcg
+            place.worse = 0 if better else place.worse + 1
+            if better:
+                place.best_ndcg, place.best_step = value, place.step
+                self._save_best()
+            if stage.objective == "labels" and place.worse >= self._config.patience:
+                place.done, place.early = len(steps), place.done < len(steps)
+        return value
+
+    def _baseline(self) -> Metrics:
+        """Step 0: the model as it came."""
+        start, value = time.monotonic(), self._ndcg()
+        nothing = {"step": 0, "stage": 0, "epoch": 0, "tokens": 0}
+        seconds = time.monotonic() - start
+        return Metrics(**nothing, loss=None, rate=0.0, norm=0.0, padding=0.0, seconds=seconds, dev_ndcg=value)
+
+    def _ndcg(self) -> float:
+        found = logits(self._module, self._data.dev, self._machine, self._config.batch_tokens)
+        return mean_ndcg(self._data.dev, found)
+
+    def _optimizer(self, stage: SftStage) -> Optimizer:
+        muon = self._config.optimizer == "muon"
+        return Optimizer(
+            self._module,
+            matrix_rate=stage.matrix_rate if muon else None,
+            vector_rate=stage.rate,
+            table_share=self._config.table_share,
+            weight_decay=self._config.weight_decay,
+            clip=self._config.clip,
+        )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._place = Place(**state["place"])
+        torch.set_rng_state(state["rng"])
+        if self._first:
+            self._run.rewind(self._place.step)
+
+    def _begin(self) -> None:
+        if self._first:
+            # A run killed before its first checkpoint leaves lines behind.
+            self._run.rewind(-1)
+        self._tell(self._baseline())
+
+    def _save(self, optimizer: Optimizer) -> None:
+        weights = saving.weights(self._module)
+        state = {
+            "place": asdict(self._place),
+            "optimizer": optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+        }
+
+        def fill(directory: Path) -> None:
+            self._write_model(directory, weights, torch.float32)
+            saving.write_state(directory / STATE, state)
+
+        if self._first:
+            self._run.save(self._place.step, fill)
+            # The checkpoint stands; a picture that found no room comes again with the next.
+            with suppress(OSError):
+                curves.draw(self._run.metrics(), self._run.path / "curves.png")
+
+    def _save_best(self) -> None:
+        weights, dtype = saving.weights(self._module), getattr(torch, self._config.best_dtype)
+        if self._first:
+            self._run.save_best(lambda directory: self._write_model(directory, weights, dtype))
+
+    def _write_model(self, directory: Path, weights: dict[str, Tensor], dtype: torch.dtype) -> None:
+        name = f"ranker@{self._run.path.resolve().name}-{self._place.step}"
+        saving.write_model(directory, self._model, weights, source=self._source, name=name, dtype=dtype)
+
+    def _tell(self, metrics: Metrics) -> None:
+        if self._first:
+            self._run.append(asdict(metrics))
+            self._watch(metrics, sum(map(len, self._plans)))
+
+    def _result(self, *, stopped: bool) -> Result:
+        place = self._place
+        ended: Literal["whole", "early", "stopped"] = "early" if place.early else "whole"
+        return Result(
+            ended="stopped" if stopped else ended,
+            steps=place.step,
+            best_ndcg=place.best_ndcg,
+            best_step=place.best_step,
+        )
+
+    @property
+    def _first(self) -> bool:
+        return self._machine.rank == 0
+
+    @property
+    def _has_labels(self) -> bool:
+        return any(stage.objective == "labels" for stage in self._config.stages)
+
+    def _tensor(self, value: float) -> Tensor:
+        return torch.tensor(value, device=self._machine.device)
+
+
+def planned(config: SftConfig, number: int, examples: Examples) -> list[Step]:
+    """The steps of stage `number`, all its epochs; the same whenever it is asked."""
+    stage = config.stages[number]
+    order = OrderConfig(
+        seed=f"{config.seed}/{number}",
+        batch_tokens=config.batch_tokens,
+        accumulation=config.accumulation,
+        list_size=stage.list_size if stage.listwise_weight else 1,
+    )
+    return plan(examples.lengths, examples.queries, order, stage.epochs)[: stage.max_steps]

@@ -1,0 +1,38 @@
+"""The gradients of one step, whichever process computes which of its batches."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from training.sft.config import SftStage
+from training.sft.examples import Examples
+from training.sft.machine import Machine
+from training.sft.objective import batch_loss, count
+from training.sft.order import Step
+
+
+def gradients(module: nn.Module, examples: Examples, step: Step, stage: SftStage, machine: Machine) -> float:
+    """Add up the gradients of the step's batches; returns the step's mean loss over all processes."""
+    counts, total = count(examples, step), torch.zeros((), device=machine.device)
+    for start in range(0, len(step.batches), machine.world):
+        at, last = start + machine.rank, start + machine.world >= len(step.batches)
+        # A process without a batch of its own in the last round goes along with weight 0.
+        batch, weight = step.batches[min(at, len(step.batches) - 1)], float(at < len(step.batches))
+        with machine.sync(module, now=last):
+            loss = weight * batch_loss(module, examples, batch, stage, counts, machine.device)
+            # Wrappers average gradients over processes; the step's loss is a sum over them.
+            torch.autograd.backward(loss * machine.world)
+        total += loss.detach()
+    return float(machine.total(total))
+
+
+def tokens(examples: Examples, step: Step, stage: SftStage) -> tuple[int, float]:
+    """Tokens that a step's forward passes read, and the share of them that is padding."""
+    answers = stage.objective == "rationales"
+    padded = real = 0
+    for batch in step.batches:
+        chosen = [examples.rows[row] for rows in batch for row in rows]
+        sizes = [row.length if answers else row.prompt_length for row in chosen]
+        padded, real = padded + max(sizes) * len(sizes), real + sum(sizes)
+    return padded, 1 - real / padded
