@@ -8,9 +8,11 @@ from rich.console import Console
 from nearline.cli import (
     backfill,
     deadletters,
+    evaluate,
     explain,
     judge,
     parity,
+    report,
     schemas,
     serve,
     stack,
@@ -27,12 +29,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Nearline semantic job search: posting updates in, features and alerts out. Start with `nearline demo`.",
 )
-for module in (stack, stream, serve, explain, parity, judge):
+for module in (stack, stream, serve, explain, parity, judge, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
+app.add_typer(report.app, name="report")
 app.add_typer(store.app, name="store")
 app.add_typer(deadletters.app, name="dlq")
 app.add_typer(schemas.app, name="schemas")
