@@ -12,6 +12,7 @@ from nearline.cli import (
     explain,
     judge,
     parity,
+    prune,
     report,
     schemas,
     serve,
@@ -35,6 +36,7 @@ train_judge.register(train.app)
 train_sft.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
+app.add_typer(prune.app, name="prune")
 app.add_typer(report.app, name="report")
 app.add_typer(store.app, name="store")
 app.add_typer(deadletters.app, name="dlq")
