@@ -28,6 +28,8 @@ class RankerRun:
     minutes: float = 40.0
     steps: int = 1_000_000
     seed: int = 1
+    begin: float = 0.0
+    """The share of the schedule that a checkpoint to go on from has behind it."""
     save_steps: int = 200
     compiled: bool = False
     shape: Shape = checkpoint.RANKER
@@ -106,7 +108,8 @@ def _loop(
     body = torch.compile(model.model, dynamic=True) if run.compiled else model.model
     start, history, tokens = time.monotonic(), [], 0
     for step in range(run.steps):
-        done = max((time.monotonic() - start) / (60 * run.minutes), step / run.steps)
+        share = max((time.monotonic() - start) / (60 * run.minutes), step / run.steps)
+        done = run.begin + (1 - run.begin) * share
         if done >= 1:
             break
         stage = [s for s in run.stages if s.start <= done][-1]

@@ -40,7 +40,7 @@ def spans(posting: PostingRow, found: Evidence, words: Lexicon) -> Spans:
 
 def _statements(facet: Facet, text: str, lower: str) -> Iterable[tuple[int, int]]:
     matches = [*facet.stated.finditer(lower), *(facet.cased.finditer(text) if facet.cased else ())]
-    return [m.span() for m in matches if not rules._negated(lower, m)][:MOST_MENTIONS]
+    return [m.span() for m in matches if not rules.negated(lower, m)][:MOST_MENTIONS]
 
 
 def _denials(key: str, text: str, lower: str, words: Lexicon) -> Iterable[tuple[int, int]]:

@@ -8,14 +8,19 @@ from random import Random
 
 import torch
 
+from models.prompts import load_tokenizer
+from training import circuits
 from training.first_table import ranker_table
 from training.judged import read_postings
 from training.keeping import KeepingRun
+from training.ranker_data import Encoder
 from training.ranker_mix import MixConfig, mixing, texts
-from training.ranker_sft import RankerRun, train_ranker_from
+from training.ranker_sft import RankerRun, train_on, train_ranker_from
 from training.rules.judge import Prepared, prepare
 from training.rules.lexicon import DOMAINS
+from training.scoring import load
 from training.summarizer_sft import SummarizerRun, train_summarizer
+from training.vocabulary import Table
 
 GENERATED_TEXTS = 3000
 
@@ -26,7 +31,7 @@ def main() -> None:
     torch.set_num_threads(settings.threads)
     limits = {"minutes": settings.minutes, "steps": settings.steps}
     if settings.model == "ranker":
-        _ranker(settings, RankerRun(seed=settings.seed, **limits))
+        _ranker(settings, RankerRun(seed=settings.seed, begin=settings.begin, **limits))
     else:
         run = SummarizerRun(seed=settings.seed, keeping=KeepingRun(**limits))
         train_summarizer(run, settings.out, _report)
@@ -40,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=1_000_000, help="stop after so many steps at the latest")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--init", type=Path, help="a tiny ranker's checkpoint to go on from")
+    parser.add_argument(
+        "--begin", type=float, default=0.0, help="the share of the schedule that it has behind it"
+    )
     real = parser.add_argument_group(
         "the ranker's real data; without any it trains on generated postings alone"
     )
@@ -55,9 +64,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _ranker(settings: argparse.Namespace, run: RankerRun) -> None:
     domains = _domains(settings)
+    mix = mixing(MixConfig(seed=run.seed), domains, settings.onet, settings.esco)
+    if settings.init:
+        tokenizer, model = load_tokenizer(settings.init), load(settings.init)
+        vectors: Table = model.model.embed_tokens.weight.detach().numpy()[:, : -circuits.RESERVED].copy()
+        train_on(model, tokenizer, mix(Encoder(tokenizer), tokenizer, vectors), run, settings.out, _report)
+        return
     _report("vocabulary …")
     made = ranker_table(Random(run.seed), texts(domains), [d.words for d in domains], GENERATED_TEXTS)
-    mix = mixing(MixConfig(seed=run.seed), domains, settings.onet, settings.esco)
     train_ranker_from(*made, mix, run, settings.out, _report)
 
 

@@ -82,12 +82,12 @@ def facet_in(facet: Facet, text: str, lower: str) -> tuple[int, str]:
     """
     if facet.denied and (match := search(facet.denied, lower)):
         return -1, _snippet(lower, match)
-    negated: re.Match[str] | None = None
+    inside: re.Match[str] | None = None
     for match in _statements(facet, text, lower):
-        if not _negated(lower, match):
+        if not negated(lower, match):
             return 1, _snippet(lower, match)
-        negated = negated or match
-    return (-1, _snippet(lower, negated)) if negated else (0, "")
+        inside = inside or match
+    return (-1, _snippet(lower, inside)) if inside else (0, "")
 
 
 def _statements(facet: Facet, text: str, lower: str) -> Iterable[re.Match[str]]:
@@ -97,7 +97,8 @@ def _statements(facet: Facet, text: str, lower: str) -> Iterable[re.Match[str]]:
         yield from facet.cased.finditer(text)
 
 
-def _negated(lower: str, match: re.Match[str]) -> bool:
+def negated(lower: str, match: re.Match[str]) -> bool:
+    """Whether a statement stands inside a negation of its sentence."""
     start, end = match.span()
     return bool(
         _DENIED_BEFORE.search(lower[max(0, start - 40) : start]) or _DENIED_AFTER.match(lower[end : end + 60])
