@@ -15,7 +15,7 @@ from training.pseudo import PseudoLexicon
 from training.ranker_data import Encoder
 from training.ranker_data import Pool as Generated
 from training.real_facets import FacetAsker, spans
-from training.real_pool import RealPool
+from training.real_pool import Asked, RealPool
 from training.real_sources import sources
 from training.real_words import WordAsker
 from training.rules.judge import Prepared
@@ -70,7 +70,7 @@ def real_pool(
         key: tuple(w for w in o.wordings if w not in held_out(o.wordings))
         for key, o in words.occupations.items()
     }
-    askers = [
+    askers: list[tuple[float, Callable[[], Asked]]] = [
         (config.facets, FacetAsker(rng, encoder, corpus, read)),
         (config.words, WordAsker(rng, encoder, read, tokens, table_VD, wordings)),
     ]

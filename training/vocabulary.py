@@ -192,7 +192,11 @@ def from_counts(
     for word, count in words.items():
         if len(spelled[word]) > 1:
             pieces.update({names[index]: count for index in spelled[word]})
-    kept = {"[PAD]": (known["[PAD]"],), "[UNK]": (known["[UNK]"],), "[EOS]": (known["[SEP]"],)}
+    kept: dict[str, tuple[int, ...]] = {
+        "[PAD]": (known["[PAD]"],),
+        "[UNK]": (known["[UNK]"],),
+        "[EOS]": (known["[SEP]"],),
+    }
     kept |= {token: (known[token],) for token in _characters(known)}
     whole = {word: count for word, count in words.items() if word.isascii() and word.isalpha()}
     ranked = Counter({token: count for token, count in pieces.items() if token in known}) | Counter(whole)
