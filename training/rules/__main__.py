@@ -19,7 +19,7 @@ from training.rules.lexicon import DOMAINS
 from training.rules.splits import check_no_leak
 
 _CONFIG = JudgeConfig()
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+SPLITS: tuple[Split, ...] = ("test", "dev", "train")
 
 
 @dataclass(slots=True)
