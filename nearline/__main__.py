@@ -8,6 +8,7 @@ from rich.console import Console
 from nearline.cli import (
     backfill,
     deadletters,
+    evaluate,
     explain,
     judge,
     parity,
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Nearline semantic job search: posting updates in, features and alerts out. Start with `nearline demo`.",
 )
-for module in (stack, stream, serve, explain, parity, judge):
+for module in (stack, stream, serve, explain, parity, judge, evaluate):
     module.register(app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")

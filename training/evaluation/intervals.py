@@ -1,0 +1,78 @@
+"""Paired bootstrap over queries: intervals of means, and of the differences between systems on the same queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.evaluation.settings import BootstrapConfig
+from training.figures import Floats
+
+CHUNK = 500
+"""Resamples at a time: 3 MB of counts for 800 queries."""
+STATEMENT = (
+    "Intervals: percentile bootstrap over queries, all systems on the same resamples. A difference whose interval "
+    "excludes zero holds for these queries and this teacher; nothing is said about other judges or other pools."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A mean over `queries` queries, and where it lies in resamples; all nan without a query."""
+
+    mean: float
+    low: float
+    high: float
+    queries: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether zero lies outside."""
+        return self.low > 0 or self.high < 0
+
+
+def paired(values_SQ: Floats, config: BootstrapConfig) -> list[tuple[Interval, Interval]]:
+    """For each system its mean and its difference to the first system; a query's nan is left out."""
+    first = values_SQ[:1]
+    columns_CQ = np.concatenate([values_SQ, values_SQ - first])
+    means_CR = resampled_means(columns_CQ, config)
+    found = [_interval(row, means, config) for row, means in zip(columns_CQ, means_CR, strict=True)]
+    return list(zip(found[: len(values_SQ)], found[len(values_SQ) :], strict=True))
+
+
+def resampled_means(values_CQ: Floats, config: BootstrapConfig) -> Floats:
+    """Means [C, R] of each row over the same resampled queries; nan where a resample holds no value."""
+    known_CQ = ~np.isnan(values_CQ)
+    filled_CQ = np.where(known_CQ, values_CQ, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.concatenate(
+            [(filled_CQ @ c.T) / (known_CQ @ c.T) for c in resamples(values_CQ.shape[1], config)], axis=1
+        )
+
+
+def resamples(queries: int, config: BootstrapConfig) -> Iterator[Floats]:
+    """How often each query was drawn, [up to CHUNK, Q] at a time."""
+    rng = np.random.default_rng(config.seed)
+    for start in range(0, config.resamples, CHUNK):
+        rows = min(CHUNK, config.resamples - start)
+        drawn = rng.integers(0, queries, (rows, queries)) + queries * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * queries).reshape(rows, queries).astype(np.float64)
+
+
+def quantiles(means_R: Floats, config: BootstrapConfig) -> tuple[float, float]:
+    """The two ends of the interval; nan when no resample holds a value."""
+    known = means_R[~np.isnan(means_R)]
+    if not len(known):
+        return float("nan"), float("nan")
+    tail = (1 - config.confidence) / 2
+    low, high = np.quantile(known, (tail, 1 - tail))
+    return float(low), float(high)
+
+
+def _interval(values_Q: Floats, means_R: Floats, config: BootstrapConfig) -> Interval:
+    known = values_Q[~np.isnan(values_Q)]
+    low, high = quantiles(means_R, config)
+    mean = float(known.mean()) if len(known) else float("nan")
+    return Interval(mean=mean, low=low, high=high, queries=len(known))

@@ -1,0 +1,80 @@
+"""Figures of one ranked query: NDCG@k with both gains, and the poor-match rate.
+
+The tie rule is trec_eval's: scores are compared as fp32, and items of one score stand in descending order of
+their ids (by code point, which is the order of their UTF-8 bytes). NDCG@k then agrees with trec_eval's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from training.evaluation.settings import MetricConfig
+from training.figures import Floats
+
+Ints = npt.NDArray[np.int64]
+METRICS = ("ndcg", "ndcg_exp", "poor_match")
+"""NDCG@k with linear gains, NDCG@k with gains 2^grade - 1, and the share of poor matches in the first k."""
+TIE_RULE = "scores compared as fp32; items of one score in descending order of their ids, as trec_eval does"
+
+
+def ranked(scores_N: Floats, posting_ids: Sequence[str]) -> Ints:
+    """Indices of the items, best first, by the tie rule of this module."""
+    by_id = np.array(
+        sorted(range(len(posting_ids)), key=posting_ids.__getitem__, reverse=True), dtype=np.int64
+    )
+    return by_id[np.argsort(-single(scores_N)[by_id], kind="stable")]
+
+
+def single(scores_N: Floats) -> npt.NDArray[np.float32]:
+    """Scores as trec_eval holds them."""
+    with np.errstate(over="ignore"):
+        return scores_N.astype(np.float32)
+
+
+def exponential(labels_N: Ints) -> Floats:
+    """Gains 2^grade - 1."""
+    return np.exp2(labels_N.astype(np.float64)) - 1
+
+
+def ndcg(gains_N: Floats, judged_M: Floats, k: int = 10) -> float:
+    """Gains in ranked order against the best order of all judged gains; nan where nothing has a gain."""
+    best = dcg(np.sort(judged_M)[::-1], k)
+    return dcg(gains_N, k) / best if best > 0 else float("nan")
+
+
+def dcg(gains_N: Floats, k: int) -> float:
+    """Sum of the first k gains, each over log2(rank + 1)."""
+    first = gains_N[:k]
+    return float(first @ _discounts(k)[: len(first)])
+
+
+def figures(ranked_N: Ints, judged_M: Ints, config: MetricConfig) -> tuple[float, float, float]:
+    """The METRICS of a query from its grades in ranked order and all its judged grades; nan where undefined."""
+    first = ranked_N[: config.k]
+    return (
+        ndcg(ranked_N.astype(np.float64), judged_M.astype(np.float64), config.k),
+        ndcg(exponential(ranked_N), exponential(judged_M), config.k),
+        float((first <= config.poor).mean()) if len(first) else float("nan"),
+    )
+
+
+def expected(judged_M: Ints, config: MetricConfig) -> tuple[float, float, float]:
+    """The METRICS of a query on average over all orders of its items."""
+    poor = float((judged_M <= config.poor).mean())
+    linear = _expected_ndcg(judged_M.astype(np.float64), config.k)
+    return linear, _expected_ndcg(exponential(judged_M), config.k), poor
+
+
+def _expected_ndcg(gains_M: Floats, k: int) -> float:
+    level = np.full(len(gains_M), gains_M.mean())
+    return ndcg(level, gains_M, k)
+
+
+@cache
+def _discounts(k: int) -> Floats:
+    discounts: Floats = 1 / np.log2(np.arange(2, k + 2))
+    return discounts

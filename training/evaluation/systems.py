@@ -1,0 +1,123 @@
+"""Whatever puts the items of a query in an order, behind one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from models.prompts import Item
+from schemas.errors import ConfigError
+from training.evaluation.metrics import Ints, expected, figures, ranked, single
+from training.evaluation.settings import MetricConfig, Tell
+from training.evaluation.trec import Run
+from training.figures import Floats
+from training.judged import JudgedQuery
+
+
+class System(Protocol):
+    """Scores for the items of queries; higher is better."""
+
+    @property
+    def name(self) -> str:
+        """The row's name in a table."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a reader must know to get the same scores."""
+        ...
+
+    def score_many(
+        self, queries: Sequence[JudgedQuery], items: Mapping[str, Item], tell: Tell
+    ) -> list[Floats]:
+        """One score for each item of each query, in the order of its `posting_ids`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ties:
+    """Queries in which items of different grades share a score, and those in which all items do."""
+
+    mixed: int = 0
+    all_items: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One system on all queries: METRICS as `figures` [Q, 3], and what else is known of it."""
+
+    name: str
+    settings: dict[str, Any]
+    figures: Floats
+    ties: Ties = field(default_factory=Ties)
+    scores: Sequence[Floats] | None = None
+    """Scores of the judged items, where the system gave them; logit differences if `probable`."""
+    probable: bool = False
+
+
+def outcome(
+    system: System,
+    queries: Sequence[JudgedQuery],
+    items: Mapping[str, Item],
+    config: MetricConfig,
+    tell: Tell,
+) -> Outcome:
+    """Score and judge all queries; ConfigError for a score that is not a number."""
+    scores = system.score_many(queries, items, tell)
+    for query, scores_N in zip(queries, scores, strict=True):
+        if np.isnan(scores_N).any():
+            posting = query.posting_ids[int(np.isnan(scores_N).argmax())]
+            raise ConfigError(
+                f"{system.name} gives no number for posting {posting!r} of query {query.query_id!r}"
+            )
+    orders = [ranked(s, q.posting_ids) for s, q in zip(scores, queries, strict=True)]
+    labels = [np.array(q.labels) for q in queries]
+    return Outcome(
+        name=system.name,
+        settings=system.settings,
+        figures=np.array([figures(j[o], j, config) for j, o in zip(labels, orders, strict=True)]),
+        ties=count_ties(scores, labels),
+        scores=scores,
+        probable=bool(system.settings.get("probable")),
+    )
+
+
+def random_order(queries: Sequence[JudgedQuery], config: MetricConfig) -> Outcome:
+    """What a random order reaches on average, exactly: no seed is drawn."""
+    rows = [expected(np.array(q.labels), config) for q in queries]
+    return Outcome(name="random", settings={"value": "exact mean over all orders"}, figures=np.array(rows))
+
+
+def of_run(name: str, run: Run, queries: Sequence[JudgedQuery], config: MetricConfig) -> Outcome:
+    """A TREC run judged; an unjudged item has no gain, and a query that the run lacks has NDCG 0."""
+    rows, scores, labels = [], [], []
+    for query in queries:
+        grades = dict(zip(query.posting_ids, query.labels, strict=True))
+        retrieved = run.get(query.query_id, {})
+        scores.append(np.array(list(retrieved.values()), dtype=np.float64))
+        labels.append(np.array([grades.get(posting, 0) for posting in retrieved], dtype=np.int64))
+        order = ranked(scores[-1], list(retrieved))
+        rows.append(figures(labels[-1][order], np.array(query.labels), config))
+    absent = sum(query.query_id not in run for query in queries)
+    foreign = len(run.keys() - {query.query_id for query in queries})
+    return Outcome(
+        name=name,
+        settings={"queries_absent_from_run": absent, "queries_without_qrels": foreign},
+        figures=np.array(rows),
+        ties=count_ties(scores, labels),
+    )
+
+
+def count_ties(scores: Sequence[Floats], labels: Sequence[Ints]) -> Ties:
+    """See `Ties`; scores are compared as fp32, as they are for ranking."""
+    mixed = whole = 0
+    for scores_N, labels_N in zip(scores, labels, strict=True):
+        held = single(scores_N)
+        different = {(score, int(label)) for score, label in zip(held.tolist(), labels_N, strict=True)}
+        distinct = len(np.unique(held))
+        mixed += len(different) > distinct
+        whole += distinct == 1 and len(held) > 1
+    return Ties(mixed=mixed, all_items=whole)

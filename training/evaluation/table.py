@@ -1,0 +1,122 @@
+"""A report as tables for a terminal of 100 columns."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from training.evaluation.report import Report
+
+WIDTH = 100
+
+
+def tables(report: Report) -> RenderableType:
+    """All systems in one table, then strata, calibration, and what was counted."""
+    parts: list[RenderableType] = [_systems(report)]
+    if report["strata"]:
+        parts.append(_strata(report))
+    if any(system["calibration"] for system in report["systems"]):
+        parts += [_calibration(report), _reliability(report)]
+    return Group(*parts, Text(_counted(report)), Text(_ties(report)), Text(report["statement"], style="dim"))
+
+
+def _systems(report: Report) -> Table:
+    k, first = report["settings"]["k"], report["systems"][0]["name"]
+    table = _table(f"NDCG@{k} and poor matches, {report['settings']['confidence']:.0%} intervals", "system")
+    for title in (f"NDCG@{k} linear", f"minus {first}", "2^g-1", "poor match"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for system in report["systems"]:
+        linear = system["metrics"]["ndcg"]
+        table.add_row(
+            system["name"],
+            spread(linear),
+            difference(linear.get("minus_first")),
+            point(system["metrics"]["ndcg_exp"]["mean"]),
+            point(system["metrics"]["poor_match"]["mean"]),
+        )
+    return table
+
+
+def _strata(report: Report) -> Table:
+    table = _table("NDCG, linear, by stratum", "stratum")
+    names = [system["name"] for system in report["systems"]]
+    for name in ("queries", *names):
+        table.add_column(name, justify="right")
+    for stratum, queries in report["strata"].items():
+        cells = [point(system["strata"][stratum]["ndcg"]["mean"]) for system in report["systems"]]
+        table.add_row(stratum, str(queries), *cells)
+    return table
+
+
+def _calibration(report: Report) -> Table:
+    relevant = report["settings"]["relevant"]
+    table = _table(f"p_yes against grade >= {relevant}, and against the soft label", "system")
+    for title in ("AUC", "Brier", "ECE", "Brier, soft", "ECE, soft"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for system in report["systems"]:
+        if found := system["calibration"]:
+            cells = [point(found[name]) for name in ("brier", "ece", "brier_soft", "ece_soft")]
+            auc = {"mean": found["auc"], "low": found["auc_low"], "high": found["auc_high"]}
+            table.add_row(system["name"], spread(auc), *cells)
+    return table
+
+
+def _reliability(report: Report) -> Table:
+    system = next(system for system in report["systems"] if system["calibration"])
+    table = _table(f"Reliability of {system['name']}", "")
+    bins = system["calibration"]["bins"]
+    for number in range(1, len(bins) + 1):
+        table.add_column(str(number), justify="right", no_wrap=True)
+    for title, key in (("p_yes", "p_yes"), ("relevant", "relevant"), ("soft label", "soft_label")):
+        table.add_row(title, *(f"{each[key]:.2f}" for each in bins))
+    table.add_row("pairs", *(str(each["pairs"]) for each in bins))
+    return table
+
+
+def _counted(report: Report) -> str:
+    counts = report["counts"]
+    return (
+        f"{counts['queries']} queries, {counts['pairs']} pairs; {counts['without_gain']} queries without a graded item "
+        f"(no NDCG: in no mean), {counts['without_relevant']} without one of grade >= {report['settings']['relevant']}, "
+        f"{counts['all_alike']} with one grade only."
+    )
+
+
+def _ties(report: Report) -> str:
+    tied = [
+        f"{system['name']} {system['ties']['mixed']} ({system['ties']['all_items']})"
+        for system in report["systems"]
+    ]
+    return f"Queries with ties between grades (all items tied): {', '.join(tied)}. Rule: {report['settings']['tie_rule']}."
+
+
+def _table(title: str, first: str) -> Table:
+    table = Table(title=title, title_justify="left", width=None)
+    table.add_column(first, overflow="fold")
+    return table
+
+
+def point(value: float | None) -> str:
+    """Three digits, or a dash for what is not defined."""
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def spread(interval: dict[str, Any]) -> str:
+    """A mean and its interval."""
+    return f"{point(interval['mean'])} [{point(interval['low'])}, {point(interval['high'])}]"
+
+
+def difference(interval: dict[str, Any] | None) -> str:
+    """A difference and its interval, with signs; a star where zero lies outside."""
+    if interval is None:
+        return ""
+    mean, low, high = (_signed(interval[name]) for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]{'*' if interval['excludes_zero'] else ' '}"
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:+.3f}"
