@@ -12,6 +12,7 @@ from nearline.cli import (
     explain,
     judge,
     parity,
+    report,
     schemas,
     serve,
     stack,
@@ -30,6 +31,7 @@ for module in (stack, stream, serve, explain, parity, judge, evaluate):
     module.register(app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
+app.add_typer(report.app, name="report")
 app.add_typer(store.app, name="store")
 app.add_typer(deadletters.app, name="dlq")
 app.add_typer(schemas.app, name="schemas")

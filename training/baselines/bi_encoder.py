@@ -57,8 +57,8 @@ class BiEncoder:
         """See `System`."""
         wanted = list(dict.fromkeys(posting for query in queries for posting in query.posting_ids))
         texts = [sound(query.query) for query in queries] + [full_text(items[posting]) for posting in wanted]
-        share = sum(len(query.posting_ids) for query in queries) / len(texts)
-        vectors = self._vectors(texts, lambda count: tell(round(count * share)))
+        pairs = sum(len(query.posting_ids) for query in queries)
+        vectors = self._vectors(texts, _scaled(tell, pairs / len(texts)))
         asked, found = vectors[: len(queries)], vectors[len(queries) :]
         row_of = {posting: row for row, posting in enumerate(wanted)}
         return [
@@ -95,6 +95,18 @@ def encode(texts: Sequence[str], config: BiEncoderConfig, tell: Tell) -> Vectors
             vectors[rows] = torch.nn.functional.normalize(pooled_BD, dim=-1).numpy()
             tell(len(rows))
     return vectors
+
+
+def _scaled(tell: Tell, share: float) -> Tell:
+    """Texts told as pairs."""
+    done = 0
+
+    def scaled(texts: int) -> None:
+        nonlocal done
+        done += texts
+        tell(round(done * share) - round((done - texts) * share))
+
+    return scaled
 
 
 def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from schemas.errors import ConfigError
-from training.evaluation.rows import Pair, pair_of
+from training.evaluation.rows import Pair, number_of, pair_of
 
 COLUMNS = ("query_id", "query", "posting_id", "label", "grade", "soft_label", "split", "strata")
 
@@ -19,12 +19,14 @@ def parquet_pairs(path: Path) -> Iterator[Pair]:
     """Pairs of a Parquet file, or of a folder of them, in file order."""
     columns, rows = _table(path)
     label = _one_of(path, columns, "label", "grade")
-    query_id = _one_of(path, columns, "query_id", "query")
+    named = _one_of(path, columns, "query_id", "query")
     _one_of(path, columns, "posting_id")
+    numbers: dict[str, str] = {}
     for number, row in enumerate(rows, 1):
+        query = row.get("query") or row[named]
+        query_id = row[named] if named == "query_id" else number_of(str(query), numbers)
+        head = {"query": query, "query_id": query_id, "split": row.get("split"), "strata": row.get("strata")}
         item = {"id": row["posting_id"], "grade": row[label], "soft_label": row.get("soft_label")}
-        head = {name: row.get(name) for name in ("query", "split", "strata")} | {"query_id": row[query_id]}
-        head["query"] = head["query"] if head["query"] is not None else row[query_id]
         yield pair_of(f"{path}, row {number}", head, item)
 
 

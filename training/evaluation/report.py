@@ -133,10 +133,10 @@ def of_pairs(
     return calibration(pairs, config.bootstrap)
 
 
-def input_hashes(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Name, size and SHA-256 of files; of a directory its files', in order of their names."""
+def input_hashes(role: str, paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Role, name, size and SHA-256 of files; of a directory its files', in order of their names."""
     return [
-        {"name": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
+        {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
         for given in paths
         for path in (sorted(p for p in given.iterdir() if p.is_file()) if given.is_dir() else [given])
     ]

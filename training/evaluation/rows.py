@@ -32,15 +32,21 @@ class Pair:
 
 def line_pairs(path: Path) -> Iterator[Pair]:
     """Pairs of a JSON Lines file of judged queries, in file order."""
+    numbers: dict[str, str] = {}
     for where, row in json_lines(path):
         items = row.get("items")
         if not isinstance(row.get("query"), str) or not isinstance(items, list) or not items:
             raise ConfigError(f"{where}: query must be a text and items a list that is not empty; {EXPECTED}")
-        head = row | {"query_id": row.get("query_id") or row["query"]}
+        head = row | {"query_id": row.get("query_id") or number_of(row["query"], numbers)}
         for number, item in enumerate(items, 1):
             if not isinstance(item, dict):
                 raise ConfigError(f"{where}, item {number}: not an object; {EXPECTED}")
             yield pair_of(f"{where}, item {number}", head, item)
+
+
+def number_of(query: str, numbers: dict[str, str]) -> str:
+    """The id of a query that has none: `q` and its place among the different queries of its file."""
+    return numbers.setdefault(query, f"q{len(numbers) + 1}")
 
 
 def json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

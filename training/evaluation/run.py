@@ -24,6 +24,8 @@ def evaluate(request: Request, config: EvaluationConfig, begin: Begin) -> Report
     count(queries, config.metrics)
     items = read.read_items(request.postings)
     read.check_known(queries, items)
+    if request.save_run:
+        trec.check_names(queries)
     systems = systems_of(open_scorer(request.ranker), names, request.cache)
     pairs = sum(len(query.posting_ids) for query in queries)
     found = [outcome(s, queries, items, config.metrics, begin(s.name, pairs)) for s in systems]
@@ -31,7 +33,8 @@ def evaluate(request: Request, config: EvaluationConfig, begin: Begin) -> Report
         trec.write_run(request.save_run, queries, found[0].scores or [], "ranker")
     found += [random_order(queries, config.metrics)] if "random" in names else []
     place = Path(request.ranker.name)
-    inputs = input_hashes([request.judged, *request.postings, *([place] if place.is_dir() else [])])
+    inputs = input_hashes("judged", [request.judged]) + input_hashes("postings", request.postings)
+    inputs += input_hashes("ranker", [place] if place.is_dir() else [])
     return build(queries, found, config, {"split": request.split, "inputs": inputs, "notes": notes})
 
 
@@ -43,7 +46,8 @@ def evaluate_runs(qrels: Path, runs: Sequence[Path], config: EvaluationConfig) -
     tags = [tag for _, tag, _ in read_runs]
     named = [(tag if tags.count(tag) == 1 else path.stem, run) for path, tag, run in read_runs]
     found: list[Outcome] = [of_run(name, run, queries, config.metrics) for name, run in named]
-    return build(queries, found, config, {"inputs": input_hashes([qrels, *runs]), "notes": []})
+    inputs = input_hashes("judged", [qrels]) + input_hashes("run", runs)
+    return build(queries, found, config, {"inputs": inputs, "notes": []})
 
 
 def baselines(names: str | None) -> tuple[list[str], list[str]]:

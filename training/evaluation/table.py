@@ -21,6 +21,7 @@ def tables(report: Report) -> RenderableType:
         parts.append(_strata(report))
     if any(system["calibration"] for system in report["systems"]):
         parts += [_calibration(report), _reliability(report)]
+    parts += [Text(note) for note in report["settings"]["notes"]]
     return Group(*parts, Text(_counted(report)), Text(_ties(report)), Text(report["statement"], style="dim"))
 
 

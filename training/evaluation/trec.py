@@ -45,12 +45,7 @@ def read_run(path: Path) -> tuple[str, Run]:
 
 def write_run(path: Path, queries: Sequence[JudgedQuery], scores: Sequence[Floats], tag: str) -> None:
     """Write `path` and, beside it, the qrels as `path` + `.qrels`; trec_eval then finds our NDCG again."""
-    for query in queries:
-        for name in (query.query_id, *query.posting_ids):
-            if name.split() != [name]:
-                raise ConfigError(
-                    f"{name!r} of query {query.query_id!r} holds blanks, which TREC's files cannot"
-                )
+    check_names(queries)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(_run_lines(queries, scores, tag)), encoding="utf-8")
     judged = (
@@ -59,6 +54,16 @@ def write_run(path: Path, queries: Sequence[JudgedQuery], scores: Sequence[Float
         for posting, label in zip(query.posting_ids, query.labels, strict=True)
     )
     qrels_path(path).write_text("".join(judged), encoding="utf-8")
+
+
+def check_names(queries: Sequence[JudgedQuery]) -> None:
+    """ConfigError for an id that TREC's files, which are separated by blanks, cannot hold."""
+    for query in queries:
+        for name in (query.query_id, *query.posting_ids):
+            if name.split() != [name]:
+                raise ConfigError(
+                    f"{name!r} of query {query.query_id!r} holds blanks, which TREC's files cannot (--save-run)"
+                )
 
 
 def qrels_path(run: Path) -> Path:

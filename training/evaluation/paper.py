@@ -1,0 +1,121 @@
+"""The paper's tables (arXiv 2510.22101) as rows, each with the file that holds our counterpart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DENSE = "dense"
+SCAN = "scan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A model of the paper's and ours: `file` is the stem of an evaluation's report, `system` the row in it."""
+
+    file: str
+    title: str
+    system: str = "ranker"
+    paper_model: str = ""
+    paper_change: float | None = None
+    """Of NDCG@10, to the paper's dense model on raw text; None where the paper measured nothing."""
+
+    @property
+    def key(self) -> str:
+        """What a manifest calls the row."""
+        return self.file if self.system == "ranker" else f"{self.file}:{self.system}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperTable:
+    """A table's number and title in the paper, and its rows."""
+
+    number: str
+    title: str
+    rows: tuple[Row, ...]
+
+
+_DENSE = Row(file=DENSE, title="dense", paper_model="600M, unpruned", paper_change=0.0)
+_DROPPED = Row(
+    file="mlp50-drop-sft",
+    title="50% MLP + SFT, blocks dropped, SFT",
+    paper_model="376M: 8 of 28 blocks",
+    paper_change=-0.0079,
+)
+
+TABLES = (
+    PaperTable(
+        number="1",
+        title="Half of the MLP's hidden neurons removed",
+        rows=(
+            _DENSE,
+            Row(file="mlp50", title="50% MLP", paper_model="464M", paper_change=-0.0095),
+            Row(file="mlp50-sft", title="50% MLP + SFT", paper_model="464M", paper_change=-0.0046),
+        ),
+    ),
+    PaperTable(
+        number="3",
+        title="Half of the MLP and whole blocks removed",
+        rows=(
+            _DENSE,
+            Row(file="mlp50-drop", title="50% MLP + SFT, blocks dropped, no SFT after it"),
+            _DROPPED,
+            Row(
+                file="mlp50-drop10-sft",
+                title="the same, more blocks",
+                paper_model="354M: 10 of 28 blocks",
+                paper_change=-0.0074,
+            ),
+            Row(
+                file="mlp50-drop12-sft",
+                title="the same, most blocks",
+                paper_model="332M: 12 of 28 blocks",
+                paper_change=-0.0080,
+            ),
+        ),
+    ),
+    PaperTable(
+        number="4 and 6",
+        title="Less text, and both: a smaller model on less text",
+        rows=(
+            _DENSE,
+            Row(
+                file=DENSE,
+                system="no-description",
+                title="dense, no description",
+                paper_model="no item description",
+                paper_change=-0.09,
+            ),
+            Row(file="mlp50-drop-sft", title="pruned, raw text"),
+            Row(
+                file="mlp50-drop-sft-summaries",
+                title="pruned, SFT on raw text, read summaries",
+                paper_model="375M",
+                paper_change=-0.0164,
+            ),
+            Row(
+                file="mlp50-drop-summaries-sft-summaries",
+                title="pruned, SFT on summaries, read summaries",
+                paper_model="375M",
+                paper_change=-0.0162,
+            ),
+        ),
+    ),
+)
+"""Table 6 gives NDCG@10 of .8950, .8786 and .8788; the changes are their differences."""
+
+BLOCKS = {0: -0.3356, 1: -0.0296, 2: -0.0133, 9: -0.0166, -3: -0.0001, -2: -0.0004, -1: -0.0009}
+"""Table 2: what removing one of 28 blocks did, counted from the first (0) or from the last (-1)."""
+
+
+def block_names(block: int, blocks: int) -> dict[str, float]:
+    """The paper's blocks that stand where block number `block` of `blocks` does; a small model's may be two of them."""
+    names = {
+        0: "first",
+        1: "second",
+        2: "third",
+        9: "tenth",
+        -3: "two before last",
+        -2: "one before last",
+        -1: "last",
+    }
+    return {name: BLOCKS[place] for place, name in names.items() if place in {block, block - blocks}}
