@@ -76,7 +76,8 @@ class Bm25:
 def words(text: str) -> list[str]:
     """Stems (Snowball, English) of the words of a text that are no stop words; `c++` and `c#` are words."""
     found = (word for word in _WORDS.findall(text.casefold()) if word not in _STOP)
-    return _STEMMER.stemWords(list(found))
+    stems: list[str] = _STEMMER.stemWords(list(found))
+    return stems
 
 
 def _index(texts: list[list[str]], config: Bm25Config) -> Callable[[list[str]], Floats]:
