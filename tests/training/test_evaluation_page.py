@@ -106,8 +106,8 @@ def test_a_manifest_gives_rows_other_files_and_titles_and_the_page_a_note(tmp_pa
 
 def test_tables_1_to_3_hold_the_papers_changes() -> None:
     changes = {table.number: [row.paper_change for row in table.rows if row.paper_change] for table in TABLES}
-    assert changes["1"] == [-0.0095, -0.0046]
-    assert changes["3"] == [-0.0079, -0.0074, -0.0080]
+    assert changes["Table 1"] == [-0.0095, -0.0046]
+    assert changes["Table 3"] == [-0.0079, -0.0074, -0.0080]
 
 
 @pytest.mark.parametrize(

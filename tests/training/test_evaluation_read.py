@@ -26,7 +26,7 @@ def lines(path: Path, *rows: Any) -> Path:
     return path
 
 
-def query(text: str = "nurse", **grades: Any) -> dict[str, Any]:
+def query(text: str = "nurse", /, **grades: Any) -> dict[str, Any]:
     return {"query": text, "items": [{"id": name, "grade": grade} for name, grade in grades.items()]}
 
 
@@ -133,7 +133,9 @@ def test_an_empty_split_names_those_that_there_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["j.parquet", "j.jsonl.gz"])
 def test_a_file_that_breaks_off_is_told_so(tmp_path: Path, name: str) -> None:
     whole = table(tmp_path / "whole", *(ROW | {"posting_id": str(n)} for n in range(50)))
-    zipped = gzip.compress(b"\n".join(json.dumps(query(**{f"a{n}": 1})).encode() for n in range(500)))
+    zipped = gzip.compress(
+        b"\n".join(json.dumps(query("nurse", **{f"a{n}": 1})).encode() for n in range(500))
+    )
     data = whole.read_bytes() if name.endswith("parquet") else zipped
     (tmp_path / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(ConfigError, match=f"{name} is (not readable|damaged)"):
@@ -243,6 +245,6 @@ def test_a_bad_run_line_is_named(tmp_path: Path, text: str, told: str) -> None:
 
 
 def test_an_id_with_a_blank_cannot_go_into_a_run(tmp_path: Path) -> None:
-    queries = read_judged(lines(tmp_path / "j.jsonl", query(**{"a b": 4})))
+    queries = read_judged(lines(tmp_path / "j.jsonl", query("nurse", **{"a b": 4})))
     with pytest.raises(ConfigError, match="'a b' of query 'q1' holds blanks"):
         trec.write_run(tmp_path / "run", queries, [np.zeros(1)], "x")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel
+from transformers.utils.logging import disable_progress_bar
 
 from models.prompts import Item
 from training.baselines.texts import full_text, sound
@@ -79,6 +80,7 @@ class BiEncoder:
 def encode(texts: Sequence[str], config: BiEncoderConfig, tell: Tell) -> Vectors:
     """Mean-pooled vectors [texts, 384] of length 1, in batches of like length."""
     directory = encoder_dir()
+    disable_progress_bar()
     model = AutoModel.from_pretrained(directory).eval()
     tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
     tokenizer.enable_truncation(config.max_tokens)

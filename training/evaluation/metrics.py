@@ -37,7 +37,8 @@ def single(scores_N: Floats) -> npt.NDArray[np.float32]:
 
 def exponential(labels_N: Ints) -> Floats:
     """Gains 2^grade - 1."""
-    return np.exp2(labels_N.astype(np.float64)) - 1
+    gains: Floats = np.exp2(labels_N.astype(np.float64)) - 1.0
+    return gains
 
 
 def ndcg(gains_N: Floats, judged_M: Floats, k: int = 10) -> float:

@@ -30,10 +30,10 @@ def _page(tables: Tables, plot: str) -> Iterator[str]:
     yield f"![Changes of NDCG@10 with their intervals, beside the paper's]({plot})"
     for table, lines in tables.tables:
         yield ""
-        yield f"## Table {table.number}: {table.title.lower()}"
+        yield f"## {table.number}: {table.title}"
         yield ""
         yield from _table(lines)
-        if table.number == "1":
+        if table.number == "Table 1":
             yield ""
             yield from _blocks(tables.blocks)
 

@@ -118,4 +118,5 @@ def _auc_of(weights_N: Floats, yes_N: npt.NDArray[np.bool_], starts_G: npt.NDArr
 
 def sigmoid(logits_N: Floats) -> Floats:
     """1 / (1 + exp(-x)) without overflow."""
-    return 0.5 * (1 + np.tanh(logits_N.astype(np.float64) / 2))
+    values: Floats = 0.5 * (1 + np.tanh(logits_N.astype(np.float64) / 2))
+    return values

