@@ -11,6 +11,7 @@ from nearline.cli import (
     explain,
     judge,
     parity,
+    prune,
     schemas,
     serve,
     stack,
@@ -29,6 +30,7 @@ for module in (stack, stream, serve, explain, parity, judge):
     module.register(app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
+app.add_typer(prune.app, name="prune")
 app.add_typer(store.app, name="store")
 app.add_typer(deadletters.app, name="dlq")
 app.add_typer(schemas.app, name="schemas")

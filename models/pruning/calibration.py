@@ -1,0 +1,81 @@
+"""A calibration set: prompts as the ranker reads them (equation 1), streamed, counted and named by a hash."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from models.prompts import Item, Prompter
+
+CHUNK = 256
+"""Prompts tokenized together; batches are made of them by length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationSize:
+    """Tokens at most, and tokens of one padded batch (memory: a batch's activations)."""
+
+    tokens: int = 1_000_000
+    batch_tokens: int = 8192
+
+
+class Calibration:
+    """Prompts up to a number of tokens; what was read is counted and hashed as it passes."""
+
+    def __init__(self, prompts: Iterable[list[int]], size: CalibrationSize | None = None) -> None:
+        self._prompts, self._size = prompts, size or CalibrationSize()
+        self._hash = hashlib.sha256()
+        self.tokens = self.prompts = 0
+
+    @property
+    def sha256(self) -> str:
+        """Over the ids of all prompts so far, each led by its length."""
+        return self._hash.hexdigest()
+
+    def batches(self) -> Iterator[list[list[int]]]:
+        """Batches of prompts of like length, whose padded size is at most `batch_tokens` where a prompt's is."""
+        prompts = self._counted()
+        while chunk := list(islice(prompts, CHUNK)):
+            yield from _by_length(chunk, self._size.batch_tokens)
+
+    def _counted(self) -> Iterator[list[int]]:
+        for ids in self._prompts:
+            if self.tokens >= self._size.tokens:
+                return
+            self.tokens += len(ids)
+            self.prompts += 1
+            self._hash.update(array("i", [len(ids), *ids]).tobytes())
+            yield ids
+
+
+def prompts_of(pairs: Iterable[tuple[str, Item]], prompter: Prompter) -> Iterator[list[int]]:
+    """The whole prompt of each (query, item)."""
+    left = iter(pairs)
+    while chunk := list(islice(left, CHUNK)):
+        items = prompter.item_ids_many([item for _, item in chunk])
+        yield from (prompter.prefix_ids(query) + ids for (query, _), ids in zip(chunk, items, strict=True))
+
+
+def padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Ids [N, W] padded with 0 on the right, and the mask [N, W] of what is no padding."""
+    width = max(map(len, prompts))
+    ids_NW = torch.tensor([[*ids, *[0] * (width - len(ids))] for ids in prompts])
+    lengths_N = torch.tensor([len(ids) for ids in prompts])
+    return ids_NW, torch.arange(width) < lengths_N[:, None]
+
+
+def _by_length(prompts: list[list[int]], batch_tokens: int) -> Iterator[list[list[int]]]:
+    batch: list[list[int]] = []
+    for ids in sorted(prompts, key=len):
+        if batch and (len(batch) + 1) * len(ids) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(ids)
+    if batch:
+        yield batch

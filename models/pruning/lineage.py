@@ -1,0 +1,91 @@
+"""Where a pruned checkpoint comes from: steps in `lineage.json`, and the README.md that tells them to a reader."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import ConfigError
+
+FILE = "lineage.json"
+PARENT_CARD = "README.parent.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing done to a checkpoint: to which parent, by which command, calibrated on what, with what result.
+
+    `calibration`: such as sha256, tokens, prompts, source. `figures`: name to number, as the caller measured them.
+    """
+
+    what: str
+    command: str
+    parent: str
+    parent_sha256: str
+    parameters: int = 0
+    calibration: Mapping[str, object] = field(default_factory=dict)
+    figures: Mapping[str, object] = field(default_factory=dict)
+
+
+def weights_sha256(checkpoint: Path) -> str:
+    """Over the checkpoint's *.safetensors, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(checkpoint.glob("*.safetensors")):
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def read_steps(checkpoint: Path) -> list[dict[str, Any]]:
+    """The steps that a checkpoint went through so far; ConfigError for a damaged file."""
+    path = checkpoint / FILE
+    if not path.is_file():
+        return []
+    try:
+        steps = json.loads(path.read_text(encoding="utf-8"))["steps"]
+        return [dict(step) for step in steps]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is no lineage: {error!r}; delete it to start anew") from error
+
+
+def write_card(folder: Path, name: str, parent: Path, step: Step) -> None:
+    """lineage.json with one step more than the parent's, README.md, and the first parent's own README beside it."""
+    before = read_steps(parent)
+    steps = [*before, asdict(step)]
+    (folder / FILE).write_text(json.dumps({"steps": steps}, indent=2, default=dict) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(card(name, steps), encoding="utf-8")
+    first = parent / ("README.parent.md" if before else "README.md")
+    if first.is_file():
+        (folder / PARENT_CARD).write_bytes(first.read_bytes())
+
+
+def card(name: str, steps: Sequence[Mapping[str, Any]]) -> str:
+    """The model card: every step with its parent, command, calibration set and figures."""
+    lines = [f"# {name}", ""]
+    lines += [
+        "A Qwen3 checkpoint made smaller in the steps below; stock loaders read it unchanged. Licence, training"
+    ]
+    lines += [f"and limits are those of the first parent (`{PARENT_CARD}`, where it had a card)."]
+    for number, step in enumerate(steps, 1):
+        lines += ["", f"## {number}. {step['what']}", ""]
+        lines += [f"- parent: `{step['parent']}`, weights sha256 `{step['parent_sha256']}`"]
+        lines += [f"- command: `{step['command']}`"]
+        lines += [f"- parameters afterwards: {step['parameters']:,}"] if step["parameters"] else []
+        lines += _table("calibration set", step["calibration"]) + _table("figure", step["figures"])
+    return "\n".join(lines) + "\n"
+
+
+def _table(title: str, values: Mapping[str, object]) -> list[str]:
+    if not values:
+        return []
+    rows = [f"| {key} | {_shown(value)} |" for key, value in values.items()]
+    return ["", f"| {title} | |", "|---|---|", *rows]
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|")

@@ -1,0 +1,95 @@
+"""Hidden states of all calibration tokens between two layers: on disk, so that memory does not grow with tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from schemas.errors import ConfigError
+
+
+class States(Protocol):
+    """One tensor [tokens, hidden] a batch, rewritten in place layer after layer."""
+
+    def append(self, states_TD: Tensor) -> None:
+        """The states of one batch more."""
+        ...
+
+    def read(self, batch: int) -> Tensor:
+        """The states of a batch, by its number from 0."""
+        ...
+
+    def write(self, batch: int, states_TD: Tensor) -> None:
+        """Replace the states of a batch by others of the same shape."""
+        ...
+
+
+class MemoryStates:
+    """In memory: quick, for calibration sets that fit."""
+
+    def __init__(self) -> None:
+        self._batches: list[Tensor] = []
+
+    def append(self, states_TD: Tensor) -> None:
+        """See `States`."""
+        self._batches.append(states_TD)
+
+    def read(self, batch: int) -> Tensor:
+        """See `States`."""
+        return self._batches[batch]
+
+    def write(self, batch: int, states_TD: Tensor) -> None:
+        """See `States`."""
+        self._batches[batch] = states_TD
+
+
+class FileStates:
+    """In one file of `tokens x hidden x itemsize` bytes, read and written a batch at a time; gone when closed."""
+
+    def __init__(self, path: Path) -> None:
+        """Create `path`; it is deleted when the states are closed."""
+        self._path, self._file = path, path.open("w+b", buffering=0)
+        self._places: list[tuple[int, torch.Size]] = []
+        self._end, self._dtype, self._device = 0, torch.float32, torch.device("cpu")
+
+    def append(self, states_TD: Tensor) -> None:
+        """See `States`. ConfigError for a full disk."""
+        self._dtype, self._device = states_TD.dtype, states_TD.device
+        self._places.append((self._end, states_TD.shape))
+        self.write(len(self._places) - 1, states_TD)
+        self._end += states_TD.nbytes
+
+    def read(self, batch: int) -> Tensor:
+        """See `States`."""
+        begin, shape = self._places[batch]
+        self._file.seek(begin)
+        size = shape.numel() * self._dtype.itemsize
+        flat = torch.from_numpy(np.fromfile(self._file, dtype=np.uint8, count=size))
+        return flat.view(self._dtype).view(shape).to(self._device)
+
+    def write(self, batch: int, states_TD: Tensor) -> None:
+        """See `States`. ConfigError for a full disk."""
+        self._file.seek(self._places[batch][0])
+        data = memoryview(states_TD.detach().cpu().contiguous().view(torch.uint8).numpy().reshape(-1))
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            msg = f"no room for hidden states in {self._path.parent}: {error}; give another --scratch or fewer --tokens"
+            raise ConfigError(msg) from error
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Delete the file."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
