@@ -13,7 +13,7 @@ SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine up down status constraints train clean
+.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning up down status constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -126,6 +126,20 @@ llamacpp-env: .envs/llamacpp/.stamp  ## llama.cpp built for this processor (ten 
 bench-engine: setup  ## the scoring engine beside the peers whose environments exist: DEVICE=cpu|cuda ENGINE_ARGS="--only pruned-summary"
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
 	$(BIN)/python -m benchmarks.engine --device $(DEVICE) $(ENGINE_ARGS)
+
+.envs/pruning/.stamp .envs/fmchisel/.stamp: .envs/%/.stamp: docker/envs/%/requirements.txt
+	$(PYTHON) -m venv .envs/$*
+	.envs/$*/bin/python -m pip install -q 'uv>=0.9'
+	.envs/$*/bin/uv pip install -q --python .envs/$*/bin/python --compile-bytecode --no-deps -r docker/envs/$*/requirements.txt
+	@touch $@
+
+pruning-env: .envs/pruning/.stamp  ## amd-quark and torch-pruning in an environment of their own: peers of bench-pruning
+
+fmchisel-env: .envs/fmchisel/.stamp  ## fmchisel in its own, with the transformers that it needs: a peer of bench-pruning
+
+bench-pruning: setup  ## pruning beside the peers whose environments exist (pruning-env, fmchisel-env): PRUNING_ARGS="--ranker DIR"
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'
+	$(BIN)/python -m benchmarks pruning $(PRUNING_ARGS)
 
 up: setup  ## start the local stack and leave it running
 	$(BIN)/nearline up

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [feature-job | consumer | latency | backfill | stores | model-server | rounding]`; without a name all of them, one after the other."""
+"""`python -m benchmarks [feature-job | consumer | latency | backfill | stores | model-server | rounding | pruning]`; without a name all of them, one after the other."""
 
 import argparse
 import dataclasses
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import backfill, consumer, feature_job, latency, model_server, rounding, stores
+from benchmarks.pruning import benchmark as pruning
 from benchmarks.report import FOLDER, Result, say
 
 BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
@@ -20,6 +21,7 @@ BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
     stores.NAME: (stores.StoresBenchmark, stores.measure),
     model_server.NAME: (model_server.ModelServerBenchmark, model_server.measure),
     rounding.NAME: (rounding.RoundingBenchmark, rounding.measure),
+    pruning.NAME: (pruning.PruningBenchmark, pruning.measure),
 }
 
 

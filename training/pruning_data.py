@@ -18,6 +18,7 @@ import numpy as np
 
 from models.prompts import Item, Prompter
 from schemas.errors import ConfigError
+from training.figures import Floats
 from training.judged import read_postings
 from training.ndcg import ndcg
 from training.real_labels import Judged
@@ -72,23 +73,25 @@ def judged_queries(judged: Path, postings: Path) -> list[Judged]:
     ]
 
 
-def mean_ndcg(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable[[Any], float]:
-    """A metric of a Qwen3ForCausalLM: mean NDCG@k, linear gains, over the queries that have a relevant item."""
+def ndcgs(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable[[Any], Floats]:
+    """NDCG@k of a Qwen3ForCausalLM, linear gains, for each query that has a relevant item; ConfigError if none has."""
     scored = [one for one in judged if any(one.grades)]
     if not scored:
         raise ConfigError("no judged query has a relevant item: NDCG says nothing")
     cuts = np.cumsum([len(one.items) for one in scored])[:-1]
+    asked = [(one.query, item) for one in scored for item in one.items]
 
-    def metric(model: Any) -> float:
-        flat = OfflineRanker(model, prompter).logits(
-            [(one.query, item) for one in scored for item in one.items]
-        )
-        values = [
-            ndcg(scores, one.grades, k) for scores, one in zip(np.split(flat, cuts), scored, strict=True)
-        ]
-        return float(np.mean(values))
+    def measure(model: Any) -> Floats:
+        scores = np.split(OfflineRanker(model, prompter).logits(asked), cuts)
+        return np.array([ndcg(each, one.grades, k) for each, one in zip(scores, scored, strict=True)])
 
-    return metric
+    return measure
+
+
+def mean_ndcg(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable[[Any], float]:
+    """The mean of `ndcgs`: a metric for a scan."""
+    measure = ndcgs(judged, prompter, k)
+    return lambda model: float(measure(model).mean())
 
 
 def _own_titles(postings: Path) -> Iterator[tuple[str, Item]]:

@@ -19,6 +19,9 @@ from torch import Tensor
 
 from schemas.errors import ConfigError
 
+COMPACT = 4
+"""Rows and columns of removed neurons are cut out of the matrices when they are a quarter."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Osscar:
@@ -114,9 +117,10 @@ class _Greedy:
         self._gram_PP = weights_PD @ weights_PD.T
         self._diagonals_2P = torch.stack((self._gram_PP.diagonal(), self._inverse_PP.diagonal()))
         self._rows = torch.arange(len(weights_PD), device=weights_PD.device)
-        self._size = size
-        self.removed = 0
-        self._clear()
+        self._gone = torch.zeros_like(self._rows, dtype=torch.bool)
+        self._u_MP = self._gram_PP.new_empty(size, len(weights_PD))
+        self._az_M2P = self._gram_PP.new_empty(size, 2, len(weights_PD))
+        self._pending = self.removed = 0
 
     def remaining(self) -> Tensor:
         """Indices of the neurons that are left, ascending."""
@@ -124,7 +128,7 @@ class _Greedy:
 
     def remove(self, count: int) -> None:
         """Take the `count` cheapest neurons away."""
-        if self._pending + count > self._size:
+        if self._pending + count > len(self._u_MP):
             self._flush()
         gram, inverse = self._diagonals_2P
         scores = (gram / inverse).masked_fill_(self._gone, torch.inf)
@@ -136,9 +140,9 @@ class _Greedy:
     def _update(self, chosen: Tensor) -> None:
         """Buffer U, A and Z of this step: P −= UᵀU and K −= AᵀZ + ZᵀA."""
         begin, end = self._pending, self._pending + len(chosen)
-        u_MP, az_MP = self._u_MP[:begin], self._az_M2P[:begin].view(2 * begin, -1)
+        u_MP, az_MP = self._u_MP[:begin], self._az_M2P[:begin].flatten(0, 1)
         inverse_RP = self._inverse_PP[chosen].addmm_(u_MP[:, chosen].T, u_MP, alpha=-1)
-        swapped_MR = self._az_M2P[:begin, :, chosen].flip(1).reshape(2 * begin, -1)
+        swapped_MR = self._az_M2P[:begin, :, chosen].flip(1).flatten(0, 1)
         gram_RP = self._gram_PP[chosen].addmm_(swapped_MR.T, az_MP, alpha=-1)
         lower_RR = _cholesky(inverse_RP[:, chosen])
         u_RP = torch.linalg.solve_triangular(lower_RR, inverse_RP, upper=False)
@@ -150,26 +154,23 @@ class _Greedy:
         self._pending = end
 
     def _flush(self) -> None:
-        """Both matrices take the buffered updates, on the rows and columns that are left."""
-        left = (~self._gone).nonzero().squeeze(1)
-        u_MP, az_M2P = self._u_MP[: self._pending, left], self._az_M2P[: self._pending][:, :, left]
-        self._inverse_PP = _part(self._inverse_PP, left).addmm_(u_MP.T, u_MP, alpha=-1)
-        az_MP, za_MP = (part.reshape(2 * self._pending, -1) for part in (az_M2P, az_M2P.flip(1)))
-        self._gram_PP = _part(self._gram_PP, left).addmm_(az_MP.T, za_MP, alpha=-1)
+        """Both matrices take the buffered updates, and lose the rows and columns that are gone once these are many."""
+        if COMPACT * int(self._gone.sum()) >= len(self._gone):
+            self._compact()
+        u_MP, az_M2P = self._u_MP[: self._pending], self._az_M2P[: self._pending]
+        self._inverse_PP.addmm_(u_MP.T, u_MP, alpha=-1)
+        self._gram_PP.addmm_(az_M2P.flatten(0, 1).T, az_M2P.flip(1).flatten(0, 1), alpha=-1)
         self._diagonals_2P = torch.stack((self._gram_PP.diagonal(), self._inverse_PP.diagonal()))
-        self._rows = self._rows[left]
-        self._clear()
-
-    def _clear(self) -> None:
-        rows = len(self._rows)
-        self._gone = torch.zeros(rows, dtype=torch.bool, device=self._rows.device)
-        self._u_MP = self._gram_PP.new_empty(self._size, rows)
-        self._az_M2P = self._gram_PP.new_empty(self._size, 2, rows)
         self._pending = 0
 
-
-def _part(matrix_PP: Tensor, left: Tensor) -> Tensor:
-    return matrix_PP.index_select(0, left).index_select(1, left)
+    def _compact(self) -> None:
+        left = (~self._gone).nonzero().squeeze(1)
+        self._rows, self._gone = self._rows[left], self._gone[left]
+        self._inverse_PP, self._gram_PP = (
+            matrix_PP.index_select(0, left).index_select(1, left)
+            for matrix_PP in (self._inverse_PP, self._gram_PP)
+        )
+        self._u_MP, self._az_M2P = self._u_MP[:, left], self._az_M2P[:, :, left]
 
 
 def _without_dead(hessian_PP: Tensor, kept: int) -> Tensor:

@@ -1,0 +1,171 @@
+"""`python -m benchmarks pruning`: OSSCAR beside its peers, on one checkpoint and the same calibration tokens."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+import torch
+
+from benchmarks import plots
+from benchmarks.pruning import kernel
+from benchmarks.pruning.contenders import PEERS, Bench, Unavailable, ours, prune_here, prune_there
+from benchmarks.pruning.measures import Lost, Measure, change
+from benchmarks.report import Result, Row, say, write
+from models.engine.checkpoint import read_shape
+from models.prompts import Item, Prompter
+from models.pruning.calibration import Calibration, CalibrationSize, prompts_of
+from training import evaluate_tiny
+from training.ranker_data import item_of
+from training.real_labels import Judged
+from training.synthetic import lexicon
+from training.synthetic.postings import Writer
+from training.synthetic.queries import Asker
+
+NAME = "pruning"
+DATA = Path("../shared/data")
+HELD_OUT_PROMPTS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruningBenchmark:
+    """Hidden neurons pruned by ours, baselines and peers; neurons kept: half, and a multiple of 128 that all peers take."""
+
+    ranker: str = "models/checkpoints/ranker-tiny"
+    kept: tuple[int, ...] = ()
+    tokens: int = 200_000
+    queries: int = 120
+    postings: int = 1500
+    threads: int = 2
+    kernel: int = 3072
+    kernel_width: int = 1024
+    plain: int = 0
+
+
+def measure(settings: PruningBenchmark, folder: Path) -> Result:
+    """Write and return the result; real postings are read where they lie."""
+    torch.set_num_threads(settings.threads)
+    with tempfile.TemporaryDirectory(prefix="pruning-") as name:
+        work = Path(name)
+        tables, kernels = _models(settings, work), _kernel(settings, work)
+    plots.bars(
+        folder / f"{NAME}.png",
+        "Share of the MLPs' output lost (mean, least and most of the layers)",
+        "%",
+        _bars(tables),
+    )
+    result = Result(
+        name=NAME,
+        title="Pruning hidden neurons, beside peers",
+        settings=asdict(settings),
+        tables=tables | ({"One layer, one neuron a step": kernels} if kernels else {}),
+        findings=_findings(tables, kernels),
+        plots=[f"{NAME}.png"],
+    )
+    write(result, folder)
+    return result
+
+
+def calibration_pairs(seed: int = 0) -> Iterator[tuple[str, Item]]:
+    """Searches and postings of the train lexicon, without end."""
+    rng, words = Random(seed), lexicon.load("train")
+    writer, asker = Writer(words), Asker(words)
+    while True:
+        posting = writer.write(rng)
+        yield asker.ask(rng, posting.facts, posting.title).text, item_of(posting, posting.description)
+
+
+def _models(settings: PruningBenchmark, work: Path) -> dict[str, list[Row]]:
+    dense = Path(settings.ranker)
+    prompter, size = Prompter.from_dir(dense), read_shape(dense).mlp
+    read = Calibration(prompts_of(calibration_pairs(), prompter), CalibrationSize(tokens=settings.tokens))
+    prompts = [ids for batch in read.batches() for ids in batch]
+    bench = Bench(dense=dense, folder=work, prompts=prompts, threads=settings.threads)
+    bench.prepare()
+    sizes = evaluate_tiny.Sizes(queries=settings.queries, postings=settings.postings)
+    judged = dict(evaluate_tiny.sets(DATA, sizes))
+    measure = Measure(dense, _held_out(judged["generated"], prompter), judged)
+    kept = settings.kept or tuple(sorted({size // 2, -(-(size // 2) // 128) * 128}))
+    return {f"{k} of {size} neurons kept": _table(bench, measure, k) for k in kept}
+
+
+def _held_out(judged: list[Judged], prompter: Prompter) -> list[list[int]]:
+    pairs = [(one.query, item) for one in judged for item in one.items]
+    return list(islice(prompts_of(Random(0).sample(pairs, len(pairs)), prompter), HELD_OUT_PROMPTS))
+
+
+def _table(bench: Bench, measure: Measure, kept: int) -> list[Row]:
+    here: dict[str, Callable[[Path], float]] = {
+        name: lambda out, solve=solve: prune_here(bench, solve, kept, out) for name, solve in ours().items()
+    }
+    there = {name: lambda out, name=name: prune_there(bench, name, kept, out) for name in PEERS}
+    rows = []
+    for number, (name, prune) in enumerate((here | there).items()):
+        out = bench.folder / f"{kept}-{number}"
+        try:
+            seconds = prune(out)
+            rows.append(_row(name, seconds, measure.lost(out), measure))
+        except Unavailable as reason:
+            rows.append(_missing(name, reason, rows[0]))
+        say(f"{kept} neurons kept: {' | '.join(map(str, rows[-1].values()))}")
+    return rows
+
+
+def _row(name: str, seconds: float, lost: Lost, measure: Measure) -> Row:
+    changes = {
+        f"NDCG@10 {of}": "{:+.4f} ({:+.4f} to {:+.4f})".format(*change(values, measure.dense_ndcgs[of]))
+        for of, values in lost.ndcgs.items()
+    }
+    return {
+        "contender": name,
+        "seconds": seconds,
+        "% lost, mean of layers": 100 * sum(lost.errors) / len(lost.errors),
+        "% lost by layer": " ".join(f"{100 * error:.2f}" for error in lost.errors),
+        "KL, next token": lost.kl_token,
+        "KL, label": lost.kl_label,
+        **changes,
+    }
+
+
+def _missing(name: str, reason: Unavailable, like: Row) -> Row:
+    return dict.fromkeys(like, "") | {"contender": name, "% lost by layer": str(reason)}
+
+
+def _kernel(settings: PruningBenchmark, work: Path) -> list[Row]:
+    if not settings.kernel:
+        return []
+    say(f"one layer of {settings.kernel} x {settings.kernel_width}, one neuron a step")
+    plain = bool(settings.plain)
+    return kernel.rows(settings.kernel, settings.kernel_width, work / "kernel", settings.threads, plain=plain)
+
+
+def _bars(tables: dict[str, list[Row]]) -> dict[str, dict[str, dict[str, float]]]:
+    def spread(row: Row) -> dict[str, float]:
+        shares = [float(share) for share in str(row["% lost by layer"]).split()]
+        return {"median": sum(shares) / len(shares), "low": min(shares), "high": max(shares)}
+
+    return {
+        title: {str(row["contender"]): spread(row) for row in rows if row["KL, label"] != ""}
+        for title, rows in tables.items()
+    }
+
+
+def _findings(tables: dict[str, list[Row]], kernels: list[Row]) -> list[str]:
+    found = []
+    for title, rows in tables.items():
+        ran = [row for row in rows if row["KL, label"] != ""]
+        best = min(ran, key=lambda row: float(str(row["% lost, mean of layers"])))
+        found.append(
+            f"{title}: ours at t = 1 loses {ran[0]['% lost, mean of layers']:.3g}% of the MLPs' output on held-out "
+            f"prompts; the least of all is {best['% lost, mean of layers']:.3g}% ({best['contender']})."
+        )
+    if kernels:
+        times = [float(str(row["seconds"])) for row in kernels]
+        found.append(
+            f"One layer, t = 1: ours {times[0]:.1f} s, fmchisel {times[-1]:.1f} s ({times[-1] / times[0]:.1f} x)."
+        )
+    return found

@@ -1,0 +1,53 @@
+"""fmchisel 0.1.2 in its environment: its OSSCAR on a whole model through llmcompressor, and its kernel alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset
+from fmchisel.pruning.osscar.base import OSSCARModifier
+from fmchisel.pruning.osscar.utils.osscar_sparsify import OSSCAR_fastprune
+from llmcompressor import oneshot
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from benchmarks.pruning.workers.exchange import Task, prompts, run, save_small
+
+
+def osscar(task: Task) -> dict[str, object]:
+    """One neuron a step, as in its default; a prompt a batch, for it does not mask padding."""
+    model = AutoModelForCausalLM.from_pretrained(task["dense"], torch_dtype=torch.float32)
+    ids = prompts(task)
+    data = Dataset.from_dict({"input_ids": ids, "attention_mask": [[1] * len(one) for one in ids]})
+    begun = time.monotonic()
+    oneshot(
+        model=model,
+        tokenizer=AutoTokenizer.from_pretrained(task["dense"]),
+        dataset=data,
+        recipe=[OSSCARModifier(num_drop_mlp_neuron=model.config.intermediate_size - task["kept"])],
+        max_seq_length=max(map(len, ids)),
+        num_calibration_samples=len(ids),
+        shuffle_calibration_samples=False,
+    )
+    seconds = time.monotonic() - begun
+    save_small(model, Path(task["out"]))
+    return {"seconds": seconds}
+
+
+def kernel(task: Task) -> dict[str, object]:
+    """Its greedy and least squares on one layer, fp32 as it calls them itself; the damping is in H already."""
+    hessian = torch.from_numpy(np.load(task["hessian"])).float()
+    weights = torch.from_numpy(np.load(task["weights"])).float()
+    target = hessian @ weights
+    begun = time.monotonic()
+    solved, _ = OSSCAR_fastprune(
+        weights.clone(), hessian, target, len(weights), task["kept"], False, task["step"]
+    )
+    seconds = time.monotonic() - begun
+    np.save(Path(task["out"]) / "weights.npy", solved.T.numpy())
+    return {"seconds": seconds}
+
+
+run({"osscar": osscar, "kernel": kernel})

@@ -1,0 +1,39 @@
+"""amd-quark 0.13 in its environment: its OSSCAR on a whole model; it keeps multiples of 128 neurons only."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+from quark.torch import ModelPruner
+from quark.torch.pruning.config import OSSCARConfig, PConfig
+from transformers import AutoModelForCausalLM
+
+from benchmarks.pruning.workers.exchange import Task, prompts, run, save_small
+
+DOWN, SCALED = "mlp.down_proj", ["mlp.gate_proj", "mlp.up_proj"]
+
+
+def osscar(task: Task) -> dict[str, object]:
+    """One neuron a step, as in its default; a prompt a batch, for it does not mask padding."""
+    model = AutoModelForCausalLM.from_pretrained(task["dense"], dtype=torch.float32).eval()
+    size = model.config.intermediate_size
+    config = OSSCARConfig(
+        inside_layer_modules=[DOWN],
+        mlp_pruning_modules=[DOWN],
+        mlp_scaling_layers={DOWN: SCALED},
+        mlp_pruning_ratio=1 - task["kept"] / size,
+        mlp_intermediate_size_name="intermediate_size",
+        model_decoder_layers="model.layers",
+    )
+    data = [torch.tensor([ids]) for ids in prompts(task)]
+    begun = time.monotonic()
+    with torch.no_grad():
+        model = ModelPruner(PConfig(algo_config=config)).pruning_model(model, data)
+    seconds = time.monotonic() - begun
+    save_small(model, Path(task["out"]))
+    return {"seconds": seconds}
+
+
+run({"osscar": osscar})
