@@ -9,10 +9,11 @@ from pathlib import Path
 
 from models.prompts import Prompter
 from models.pruning import checkpoint as checkpoints
-from models.pruning.calibration import Calibration, CalibrationSize, prompts_of
+from models.pruning.calibration import Calibration, prompts_of
+from models.pruning.config import CalibrationSize, MlpPruning
 from models.pruning.layer_drop import drop_layers, kept_layers
 from models.pruning.lineage import Step, weights_sha256
-from models.pruning.mlp import LayerReport, MlpPruning, prune_mlps
+from models.pruning.mlp import LayerReport, prune_mlps
 from models.pruning.sensitivity import Scan, scan
 from models.pruning.states import FileStates
 from training import pruning_data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -18,7 +19,8 @@ from benchmarks.pruning.measures import Lost, Measure, change
 from benchmarks.report import Result, Row, say, write
 from models.engine.checkpoint import read_shape
 from models.prompts import Item, Prompter
-from models.pruning.calibration import Calibration, CalibrationSize, prompts_of
+from models.pruning.calibration import Calibration, prompts_of
+from models.pruning.config import CalibrationSize
 from training import evaluate_tiny
 from training.ranker_data import item_of
 from training.real_labels import Judged
@@ -99,12 +101,12 @@ def _held_out(judged: list[Judged], prompter: Prompter) -> list[list[int]]:
 
 
 def _table(bench: Bench, measure: Measure, kept: int) -> list[Row]:
-    here: dict[str, Callable[[Path], float]] = {
-        name: lambda out, solve=solve: prune_here(bench, solve, kept, out) for name, solve in ours().items()
+    makers: dict[str, Callable[[Path], float]] = {
+        name: partial(prune_here, bench, solve, kept) for name, solve in ours().items()
     }
-    there = {name: lambda out, name=name: prune_there(bench, name, kept, out) for name in PEERS}
+    makers |= {name: partial(prune_there, bench, name, kept) for name in PEERS}
     rows = []
-    for number, (name, prune) in enumerate((here | there).items()):
+    for number, (name, prune) in enumerate(makers.items()):
         out = bench.folder / f"{kept}-{number}"
         try:
             seconds = prune(out)

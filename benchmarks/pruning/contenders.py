@@ -17,9 +17,10 @@ from torch import Tensor
 from benchmarks.pruning.workers.exchange import RESULT, Task
 from models.pruning import checkpoint as checkpoints
 from models.pruning import osscar
-from models.pruning.calibration import Calibration, CalibrationSize
-from models.pruning.mlp import MlpPruning, Solve, prune_mlps
-from models.pruning.osscar import Osscar, Pruned
+from models.pruning.calibration import Calibration
+from models.pruning.config import CalibrationSize, MlpPruning, Osscar
+from models.pruning.mlp import Solve, prune_mlps
+from models.pruning.osscar import Pruned
 from models.pruning.states import MemoryStates
 
 ROOT = Path(__file__).parents[2]

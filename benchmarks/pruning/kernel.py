@@ -14,7 +14,8 @@ from torch.nn import functional
 from benchmarks.pruning.contenders import Unavailable, ask
 from benchmarks.report import Row
 from models.pruning import osscar
-from models.pruning.osscar import Osscar, Pruned
+from models.pruning.config import Osscar
+from models.pruning.osscar import Pruned
 
 
 def layer(size: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -89,5 +89,5 @@ def change(small: Floats, dense: Floats) -> tuple[float, float, float]:
 
 
 def _kl(whole_TV: Tensor, small_TV: Tensor) -> Tensor:
-    logs = (functional.log_softmax(each.double(), -1) for each in (small_TV, whole_TV))
-    return functional.kl_div(*logs, log_target=True, reduction="batchmean")
+    small_TV, whole_TV = (functional.log_softmax(each.double(), -1) for each in (small_TV, whole_TV))
+    return functional.kl_div(small_TV, whole_TV, log_target=True, reduction="batchmean")

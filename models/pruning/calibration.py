@@ -5,24 +5,16 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 import torch
 from torch import Tensor
 
 from models.prompts import Item, Prompter
+from models.pruning.config import CalibrationSize
 
 CHUNK = 256
 """Prompts tokenized together; batches are made of them by length."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationSize:
-    """Tokens at most, and tokens of one padded batch (memory: a batch's activations)."""
-
-    tokens: int = 1_000_000
-    batch_tokens: int = 8192
 
 
 class Calibration:

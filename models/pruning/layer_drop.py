@@ -52,4 +52,4 @@ def _set(model: Any, layers: list[nn.Module], types: list[str] | None) -> None:
     model.config.num_hidden_layers = len(layers)
     model.config.layer_types = types
     for number, layer in enumerate(layers):
-        layer.self_attn.layer_idx = number  # type: ignore[union-attr, assignment]
+        layer.self_attn.layer_idx = number  # type: ignore[union-attr]

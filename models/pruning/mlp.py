@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from models.pruning import osscar
 from models.pruning.calibration import Calibration, padded
-from models.pruning.osscar import Osscar, Pruned
+from models.pruning.config import MlpPruning
+from models.pruning.osscar import Pruned
 from models.pruning.states import States
 from schemas.errors import ConfigError
 
@@ -26,23 +27,6 @@ Solve = Callable[[Tensor, Tensor, int], Pruned]
 """(H [p, p], B [p, d], kept) to what is kept: OSSCAR, or a baseline."""
 Progress = Callable[[str], None]
 CHUNK_TOKENS = 16_384
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MlpPruning:
-    """Share of the hidden neurons that every MLP keeps, and how they are chosen."""
-
-    keep: float = 0.5
-    osscar: Osscar = field(default_factory=Osscar)
-
-    def __post_init__(self) -> None:
-        """Raise ConfigError for a share out of range."""
-        if not 0 < self.keep <= 1:
-            raise ConfigError(f"keep is a share in (0, 1], not {self.keep}")
-
-    def kept(self, size: int) -> int:
-        """Neurons kept of `size`, at least one."""
-        return max(1, round(self.keep * size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +49,8 @@ class Hessian:
 
     def add(self, inputs_TP: Tensor) -> None:
         """The inputs of some tokens more."""
-        for chunk_TP in inputs_TP.split(CHUNK_TOKENS):
-            exact_TP = chunk_TP.float()
+        for begin in range(0, len(inputs_TP), CHUNK_TOKENS):
+            exact_TP = inputs_TP[begin : begin + CHUNK_TOKENS].float()
             self.sum_PP += exact_TP.T @ exact_TP
         self.tokens += len(inputs_TP)
 

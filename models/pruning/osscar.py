@@ -17,26 +17,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.pruning.config import Osscar
 from schemas.errors import ConfigError
 
 COMPACT = 4
 """Rows and columns of removed neurons are cut out of the matrices when they are a quarter."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Osscar:
-    """Neurons removed a step, damping as a share of the Hessian's mean diagonal, removals between two updates."""
-
-    step: int = 1
-    damping: float = 0.01
-    lazy: int = 128
-
-    def __post_init__(self) -> None:
-        """Raise ConfigError for a setting out of range."""
-        if self.step < 1 or self.lazy < 1:
-            raise ConfigError(f"step and lazy are at least 1, not {self.step} and {self.lazy}")
-        if not 0 <= self.damping < 1:
-            raise ConfigError(f"damping is a share in [0, 1), not {self.damping}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +174,8 @@ def _energy(hessian_PP: Tensor, rows_PD: Tensor) -> float:
 
 
 def _inverse(matrix_PP: Tensor) -> Tensor:
-    return torch.cholesky_inverse(_cholesky(matrix_PP))
+    inverse_PP: Tensor = torch.cholesky_inverse(_cholesky(matrix_PP))
+    return inverse_PP
 
 
 def _cholesky(matrix_PP: Tensor) -> Tensor:

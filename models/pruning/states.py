@@ -75,7 +75,7 @@ class FileStates:
     def write(self, batch: int, states_TD: Tensor) -> None:
         """See `States`. ConfigError for a full disk."""
         self._file.seek(self._places[batch][0])
-        data = memoryview(states_TD.detach().cpu().contiguous().view(torch.uint8).numpy().reshape(-1))
+        data = states_TD.detach().cpu().contiguous().view(torch.uint8).numpy().reshape(-1).data
         try:
             while data:
                 data = data[self._file.write(data) :]

@@ -3,13 +3,16 @@
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from schemas.errors import ConfigError
+from models.pruning.config import CalibrationSize, MlpPruning, Osscar
+
+KEEP, SIZE, OSSCAR = MlpPruning().keep, CalibrationSize(), Osscar()
 
 app = typer.Typer(
     no_args_is_help=True, help="Make a checkpoint smaller: neurons, blocks, and what each is worth."
@@ -21,6 +24,14 @@ Name = Annotated[
     str | None, typer.Option(help="What servers call it, such as `ranker@2`; default: the directory.")
 ]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Calibration = Annotated[Path, typer.Option(help="Postings to calibrate on, JSON Lines, gzipped or not.")]
+Queries = Annotated[
+    Path | None,
+    typer.Option(help="Their queries: JSON Lines with `query`, or a judged file; default: titles."),
+]
+Keep = Annotated[float, typer.Option(help="Share of the hidden neurons that stay, (0, 1].")]
+Tokens = Annotated[int, typer.Option(help="Calibration tokens at most.")]
+BlockSize = Annotated[int, typer.Option(help="Neurons removed a step; 1 is the most exact.")]
 Postings = Annotated[Path, typer.Option(help="Postings, JSON Lines, gzipped or not.")]
 
 
@@ -29,16 +40,15 @@ def mlp(
     checkpoint: Checkpoint,
     *,
     out: Out,
-    calibration: Annotated[Path, typer.Option(help="Postings to calibrate on, JSON Lines, gzipped or not.")],
-    queries: Annotated[
-        Path | None,
-        typer.Option(help="Their queries: JSON Lines with `query`, or a judged file; default: titles."),
-    ] = None,
-    keep: Annotated[float, typer.Option(help="Share of the hidden neurons that stay, (0, 1].")] = 0.5,
-    tokens: Annotated[int, typer.Option(help="Calibration tokens at most.")] = 1_000_000,
-    block_size: Annotated[int, typer.Option(help="Neurons removed a step; 1 is the most exact.")] = 1,
-    damping: Annotated[float, typer.Option(help="Share of the Hessian's mean diagonal added to it.")] = 0.01,
-    batch_tokens: Annotated[int, typer.Option(help="Tokens of a batch: memory.")] = 8192,
+    calibration: Calibration,
+    queries: Queries = None,
+    keep: Keep = KEEP,
+    tokens: Tokens = SIZE.tokens,
+    block_size: BlockSize = OSSCAR.step,
+    damping: Annotated[
+        float, typer.Option(help="Share of the Hessian's mean diagonal added to it.")
+    ] = OSSCAR.damping,
+    batch_tokens: Annotated[int, typer.Option(help="Tokens of a batch: memory.")] = SIZE.batch_tokens,
     seed: Annotated[int, typer.Option(help="Which query meets which posting.")] = 0,
     scratch: Annotated[
         Path | None, typer.Option(help="Folder for hidden states; default: beside --out.")
@@ -47,9 +57,6 @@ def mlp(
     device: Device = "cpu",
 ) -> None:
     """Remove hidden neurons of every MLP by OSSCAR, calibrated on the ranker's own prompts."""
-    from models.pruning.calibration import CalibrationSize  # noqa: PLC0415
-    from models.pruning.mlp import MlpPruning  # noqa: PLC0415
-    from models.pruning.osscar import Osscar  # noqa: PLC0415
     from training.pruning_runs import MlpRun, prune_mlp  # noqa: PLC0415
 
     run = MlpRun(
@@ -72,14 +79,17 @@ def mlp(
 def layers(
     checkpoint: Checkpoint,
     *,
-    drop: Annotated[str, typer.Option(help="Blocks to remove, from 0, such as `6,7` or `20-27`.")],
+    drop: Annotated[str, typer.Option(help="Blocks to remove, from 0, such as `6,7`, `20-27` or `last:8`.")],
     out: Out,
     name: Name = None,
 ) -> None:
     """Remove whole blocks, any set of them."""
+    from training.pruning_recipe import Drop  # noqa: PLC0415
     from training.pruning_runs import drop_blocks  # noqa: PLC0415
 
-    drop_blocks(checkpoint, out, blocks(drop), name=name, command=_command(), progress=_say)
+    drop_blocks(
+        checkpoint, out, Drop(blocks=drop).numbers(checkpoint), name=name, command=_command(), progress=_say
+    )
 
 
 @app.command()
@@ -99,15 +109,52 @@ def scan(
     report.write_text(json.dumps({"checkpoint": str(checkpoint), **found.as_json()}, indent=2) + "\n")
 
 
-def blocks(text: str) -> list[int]:
-    """The numbers of `6,7,20-27`; ConfigError for anything else."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last.isdecimal() if dash else True)):
-            raise ConfigError(f"--drop {text!r}: give block numbers such as 6,7 or 20-27")
-        numbers += range(int(first), int(last) + 1) if dash else [int(first)]
-    return numbers
+@app.command()
+def recipe(
+    checkpoint: Checkpoint,
+    *,
+    out: Out,
+    calibration: Calibration,
+    sft: Annotated[
+        str | None,
+        typer.Option(help="Fine-tuning: a command with {checkpoint} and {out} in it; without one none."),
+    ] = None,
+    drop: Annotated[
+        str | None, typer.Option(help="Blocks to remove after it: `20-27`, `last:8`, or `least:8` by a scan.")
+    ] = None,
+    work: Annotated[Path | None, typer.Option(help="Folder of the stages; default: OUT.stages.")] = None,
+    judged: Annotated[Path | None, typer.Option(help="Judged queries for `least:`.")] = None,
+    postings: Annotated[Path | None, typer.Option(help="Their postings.")] = None,
+    queries: Queries = None,
+    keep: Keep = KEEP,
+    tokens: Tokens = SIZE.tokens,
+    block_size: BlockSize = OSSCAR.step,
+    device: Device = "cpu",
+) -> None:
+    """Prune, fine-tune, drop blocks, fine-tune: cut off, it goes on with the stage that it was in."""
+    from training import pruning_recipe  # noqa: PLC0415
+    from training.pruning_runs import MlpRun  # noqa: PLC0415
+
+    mlp_run = MlpRun(
+        checkpoint=checkpoint,
+        out=out,
+        postings=calibration,
+        queries=queries,
+        pruning=MlpPruning(keep=keep, osscar=Osscar(step=block_size)),
+        size=CalibrationSize(tokens=tokens),
+        device=device,
+        command=_command(),
+    )
+    blocks = pruning_recipe.Drop(blocks=drop, judged=judged, postings=postings) if drop else None
+    made = pruning_recipe.stages(mlp_run, blocks, pruning_recipe.command(sft) if sft else None, _say)
+    pruning_recipe.run_stages(
+        made,
+        checkpoint,
+        work or out.with_name(f"{out.name}.stages"),
+        out,
+        settings={"mlp": replace(mlp_run, out=Path(), command=""), "drop": drop, "sft": sft},
+        progress=_say,
+    )
 
 
 def _command() -> str:

@@ -15,9 +15,10 @@ from models.engine.base import ScoreJob
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from models.pruning import checkpoint as checkpoints
 from models.pruning.calibration import Calibration
+from models.pruning.config import MlpPruning
 from models.pruning.layer_drop import drop_layers
 from models.pruning.lineage import FILE, Step, read_steps, weights_sha256
-from models.pruning.mlp import MlpPruning, prune_mlps
+from models.pruning.mlp import prune_mlps
 from models.pruning.replacing import replacing
 from models.pruning.states import MemoryStates
 from schemas.errors import ConfigError
