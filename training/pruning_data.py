@@ -24,6 +24,7 @@ from training.ndcg import ndcg
 from training.real_labels import Judged
 from training.scoring import OfflineRanker
 
+ALL = "all"
 ROUNDS = 8
 """Postings are taken in so many passes, every eighth in each: a few tokens still come from the whole file."""
 
@@ -35,15 +36,20 @@ class Asked:
     query: str
     ids: tuple[str, ...] = ()
     grades: tuple[int, ...] = ()
+    split: str = ""
 
 
 def pairs(postings: Path, queries: Path | None, seed: int = 0) -> Iterator[tuple[str, Item]]:
-    """Judged pairs in random order; with queries alone each posting and one of them; with none, titles as queries."""
+    """Judged pairs in random order; with queries alone each posting and one of them; with none, titles as queries.
+
+    Of a file with splits only `train` is read: what is measured later is not calibrated on.
+    """
     rng = Random(seed)
     if queries is None:
         yield from _own_titles(postings)
         return
     asked = read_asked(queries)
+    asked = [row for row in asked if row.split == "train"] or asked
     if any(row.ids for row in asked):
         named = [(row.query, posting_id) for row in asked for posting_id in row.ids]
         items = _items(postings, {posting_id for _, posting_id in named}, queries)
@@ -62,9 +68,11 @@ def read_asked(path: Path) -> list[Asked]:
     return rows
 
 
-def judged_queries(judged: Path, postings: Path) -> list[Judged]:
-    """The judged queries of a file with their items; ConfigError if it has none, or names a posting nobody has."""
-    asked = [row for row in read_asked(judged) if row.ids]
+def judged_queries(judged: Path, postings: Path, split: str = ALL) -> list[Judged]:
+    """The judged queries of a split with their items; ConfigError if it has none, or names a posting nobody has."""
+    asked = [row for row in read_asked(judged) if row.ids and split in {ALL, row.split}]
+    if not asked and split != ALL:
+        raise ConfigError(f"{judged} has no judged query in split {split!r}")
     if not asked:
         raise ConfigError(f"{judged} judges nothing: give rows with items and grades")
     items = _items(postings, {posting_id for row in asked for posting_id in row.ids}, judged)
@@ -129,6 +137,7 @@ def _asked(path: Path, number: int, line: str) -> Asked:
             query=str(row["query"]),
             ids=tuple(str(item["id"]) for item in items),
             grades=tuple(int(item["grade"]) for item in items),
+            split=str(row.get("split") or ""),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         msg = (
@@ -141,13 +150,19 @@ def _parquet(path: Path) -> list[Asked]:
     import pyarrow.parquet  # noqa: PLC0415  (slow to import)
 
     found = set(pyarrow.parquet.read_schema(path).names)
-    columns = ["query", "posting_id", "label"]
-    if missing := [name for name in columns if name not in found]:
+    needed = ("query", "posting_id", "label")
+    if missing := [name for name in needed if name not in found]:
         raise ConfigError(f"{path} has no column {', '.join(missing)}: give judged Parquet")
-    groups: dict[str, list[tuple[str, int]]] = {}
+    columns = [*needed, *(name for name in ("query_id", "split") if name in found)]
+    groups: dict[str, list[dict[str, Any]]] = {}
     for row in pyarrow.parquet.read_table(path, columns=columns).to_pylist():
-        groups.setdefault(row["query"], []).append((row["posting_id"], row["label"]))
+        groups.setdefault(row.get("query_id") or row["query"], []).append(row)
     return [
-        Asked(query=query, ids=tuple(i for i, _ in rows), grades=tuple(g for _, g in rows))
-        for query, rows in groups.items()
+        Asked(
+            query=rows[0]["query"],
+            ids=tuple(row["posting_id"] for row in rows),
+            grades=tuple(row["label"] for row in rows),
+            split=rows[0].get("split") or "",
+        )
+        for rows in groups.values()
     ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from models.pruning.layer_drop import drop_layers, kept_layers
 from models.pruning.lineage import Step, weights_sha256
 from models.pruning.mlp import LayerReport, prune_mlps
 from models.pruning.sensitivity import Scan, scan
-from models.pruning.states import FileStates
+from models.pruning.states import FileStates, MemoryStates, States
 from training import pruning_data
 
 Progress = Callable[[str], None]
@@ -33,6 +34,7 @@ class MlpRun:
     size: CalibrationSize = field(default_factory=CalibrationSize)
     seed: int = 0
     scratch: Path | None = None
+    in_memory: bool = False
     name: str | None = None
     device: str = "cpu"
     command: str = ""
@@ -45,12 +47,7 @@ def prune_mlp(run: MlpRun, progress: Progress = lambda _: None) -> list[LayerRep
     source = checkpoints.load(run.checkpoint, run.device)
     pairs = pruning_data.pairs(run.postings, run.queries, run.seed)
     calibration = Calibration(prompts_of(pairs, prompter), run.size)
-    scratch = run.scratch or run.out.resolve().parent
-    scratch.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="states-", dir=scratch) as folder,
-        FileStates(Path(folder) / "states") as states,
-    ):
+    with _states(run) as states:
         reports = prune_mlps(
             source.model, calibration, states, run.pruning, dtype=source.dtype, progress=progress
         )
@@ -70,6 +67,21 @@ def prune_mlp(run: MlpRun, progress: Progress = lambda _: None) -> list[LayerRep
     checkpoints.save(source, run.out, step, name=run.name)
     progress(f"{run.out}: {step.parameters:,} parameters")
     return reports
+
+
+@contextmanager
+def _states(run: MlpRun) -> Iterator[States]:
+    """Where hidden states wait between layers: in a file of a folder of its own, or in memory."""
+    if run.in_memory:
+        yield MemoryStates()
+        return
+    scratch = run.scratch or run.out.resolve().parent
+    scratch.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="states-", dir=scratch) as folder,
+        FileStates(Path(folder) / "states") as states,
+    ):
+        yield states
 
 
 def drop_blocks(
@@ -98,12 +110,13 @@ def scan_blocks(
     judged: Path,
     postings: Path,
     *,
+    split: str = pruning_data.ALL,
     device: str = "cpu",
     progress: Progress = lambda _: None,
 ) -> Scan:
     """NDCG@10 without each block in turn."""
     source = checkpoints.load(checkpoint, device)
-    queries = pruning_data.judged_queries(judged, postings)
+    queries = pruning_data.judged_queries(judged, postings, split)
     return scan(source.model, pruning_data.mean_ndcg(queries, Prompter.from_dir(checkpoint)), progress)
 
 

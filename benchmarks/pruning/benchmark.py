@@ -13,7 +13,7 @@ from random import Random
 import torch
 
 from benchmarks import plots
-from benchmarks.pruning import kernel
+from benchmarks.pruning import kernel, memory
 from benchmarks.pruning.contenders import PEERS, Bench, Unavailable, ours, prune_here, prune_there
 from benchmarks.pruning.measures import Lost, Measure, change
 from benchmarks.report import Result, Row, say, write
@@ -30,7 +30,6 @@ from training.synthetic.queries import Asker
 
 NAME = "pruning"
 DATA = Path("../shared/data")
-HELD_OUT_PROMPTS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +39,15 @@ class PruningBenchmark:
     ranker: str = "models/checkpoints/ranker-tiny"
     kept: tuple[int, ...] = ()
     tokens: int = 200_000
-    queries: int = 120
+    queries: int = 60
     postings: int = 1500
+    real_sets: int = 1
+    held_out: int = 200
     threads: int = 2
     kernel: int = 3072
     kernel_width: int = 1024
     plain: int = 0
+    memory_tokens: int = 200_000
 
 
 def measure(settings: PruningBenchmark, folder: Path) -> Result:
@@ -54,6 +56,7 @@ def measure(settings: PruningBenchmark, folder: Path) -> Result:
     with tempfile.TemporaryDirectory(prefix="pruning-") as name:
         work = Path(name)
         tables, kernels = _models(settings, work), _kernel(settings, work)
+        memories = _memory(settings, work)
     plots.bars(
         folder / f"{NAME}.png",
         "Share of the MLPs' output lost (mean, least and most of the layers)",
@@ -64,8 +67,10 @@ def measure(settings: PruningBenchmark, folder: Path) -> Result:
         name=NAME,
         title="Pruning hidden neurons, beside peers",
         settings=asdict(settings),
-        tables=tables | ({"One layer, one neuron a step": kernels} if kernels else {}),
-        findings=_findings(tables, kernels),
+        tables=tables
+        | ({"One layer, one neuron a step": kernels} if kernels else {})
+        | ({"Memory of `nearline prune mlp`": memories} if memories else {}),
+        findings=_findings(tables, kernels, memories),
         plots=[f"{NAME}.png"],
     )
     write(result, folder)
@@ -89,15 +94,15 @@ def _models(settings: PruningBenchmark, work: Path) -> dict[str, list[Row]]:
     bench = Bench(dense=dense, folder=work, prompts=prompts, threads=settings.threads)
     bench.prepare()
     sizes = evaluate_tiny.Sizes(queries=settings.queries, postings=settings.postings)
-    judged = dict(evaluate_tiny.sets(DATA, sizes))
-    measure = Measure(dense, _held_out(judged["generated"], prompter), judged)
+    judged = dict(evaluate_tiny.sets(DATA, sizes)[: 1 + settings.real_sets])
+    measure = Measure(dense, _held_out(judged["generated"], prompter, settings.held_out), judged)
     kept = settings.kept or tuple(sorted({size // 2, -(-(size // 2) // 128) * 128}))
     return {f"{k} of {size} neurons kept": _table(bench, measure, k) for k in kept}
 
 
-def _held_out(judged: list[Judged], prompter: Prompter) -> list[list[int]]:
+def _held_out(judged: list[Judged], prompter: Prompter, count: int) -> list[list[int]]:
     pairs = [(one.query, item) for one in judged for item in one.items]
-    return list(islice(prompts_of(Random(0).sample(pairs, len(pairs)), prompter), HELD_OUT_PROMPTS))
+    return list(islice(prompts_of(Random(0).sample(pairs, len(pairs)), prompter), count))
 
 
 def _table(bench: Bench, measure: Measure, kept: int) -> list[Row]:
@@ -145,6 +150,13 @@ def _kernel(settings: PruningBenchmark, work: Path) -> list[Row]:
     return kernel.rows(settings.kernel, settings.kernel_width, work / "kernel", settings.threads, plain=plain)
 
 
+def _memory(settings: PruningBenchmark, work: Path) -> list[Row]:
+    if not settings.memory_tokens:
+        return []
+    say(f"memory at {settings.memory_tokens} tokens and at eight times as many")
+    return memory.rows(Path(settings.ranker), settings.memory_tokens, work / "memory", settings.threads)
+
+
 def _bars(tables: dict[str, list[Row]]) -> dict[str, dict[str, dict[str, float]]]:
     def spread(row: Row) -> dict[str, float]:
         shares = [float(share) for share in str(row["% lost by layer"]).split()]
@@ -156,7 +168,7 @@ def _bars(tables: dict[str, list[Row]]) -> dict[str, dict[str, dict[str, float]]
     }
 
 
-def _findings(tables: dict[str, list[Row]], kernels: list[Row]) -> list[str]:
+def _findings(tables: dict[str, list[Row]], kernels: list[Row], memories: list[Row]) -> list[str]:
     found = []
     for title, rows in tables.items():
         ran = [row for row in rows if row["KL, label"] != ""]
@@ -170,4 +182,7 @@ def _findings(tables: dict[str, list[Row]], kernels: list[Row]) -> list[str]:
         found.append(
             f"One layer, t = 1: ours {times[0]:.1f} s, fmchisel {times[-1]:.1f} s ({times[-1] / times[0]:.1f} x)."
         )
+    if memories:
+        first, last = (float(str(row["peak MiB"])) for row in memories)
+        found.append(f"Eight times the calibration tokens: {first:,.0f} MiB -> {last:,.0f} MiB at the peak.")
     return found

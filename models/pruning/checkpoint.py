@@ -39,6 +39,8 @@ def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) ->
     """Read any plain Qwen3 directory; ConfigError names the missing file, the foreign architecture or the bad tensor."""
     from transformers import Qwen3ForCausalLM  # noqa: PLC0415  (slow to import)
 
+    if device not in {"cpu", *_cuda_names()}:
+        raise ConfigError(f"--device {device}: no such device here; leave it out for the CPU")
     stored = load_checkpoint(path, "ranker").weights["model.embed_tokens.weight"].dtype
     model = Qwen3ForCausalLM.from_pretrained(path, dtype=dtype).to(device).eval()
     return Source(model=model.requires_grad_(requires_grad=False), path=path, dtype=stored)
@@ -69,6 +71,11 @@ def save(
             write(_weights(source), folder / "model.safetensors")
         except SafetensorError as error:
             raise OSError(str(error)) from error
+
+
+def _cuda_names() -> list[str]:
+    count = torch.cuda.device_count()
+    return [*(["cuda"] if count else []), *(f"cuda:{number}" for number in range(count))]
 
 
 def parameters(model: Any) -> int:

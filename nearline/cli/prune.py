@@ -53,6 +53,9 @@ def mlp(
     scratch: Annotated[
         Path | None, typer.Option(help="Folder for hidden states; default: beside --out.")
     ] = None,
+    in_memory: Annotated[
+        bool, typer.Option("--in-memory", help="Keep hidden states in memory: quicker, grows with tokens.")
+    ] = False,
     name: Name = None,
     device: Device = "cpu",
 ) -> None:
@@ -68,6 +71,7 @@ def mlp(
         size=CalibrationSize(tokens=tokens, batch_tokens=batch_tokens),
         seed=seed,
         scratch=scratch,
+        in_memory=in_memory,
         name=name,
         device=device,
         command=_command(),
@@ -99,12 +103,13 @@ def scan(
     judged: Annotated[Path, typer.Option(help="Judged queries, JSON Lines or Parquet.")],
     postings: Postings,
     report: Annotated[Path, typer.Option(help="JSON to write: NDCG@10 whole and without each block.")],
+    split: Annotated[str, typer.Option(help="train, dev or test of a file with splits.")] = "all",
     device: Device = "cpu",
 ) -> None:
     """Remove each block in turn and measure NDCG@10 without it (the paper's table 2)."""
     from training.pruning_runs import scan_blocks  # noqa: PLC0415
 
-    found = scan_blocks(checkpoint, judged, postings, device=device, progress=_say)
+    found = scan_blocks(checkpoint, judged, postings, split=split, device=device, progress=_say)
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps({"checkpoint": str(checkpoint), **found.as_json()}, indent=2) + "\n")
 

@@ -83,6 +83,19 @@ def test_the_same_run_gives_the_same_weights(dense: Path, postings: Path, tmp_pa
     assert weights_sha256(tmp_path / "one") == weights_sha256(tmp_path / "two")
 
 
+def test_states_in_memory_give_the_weights_of_states_on_disk(
+    dense: Path, postings: Path, tmp_path: Path
+) -> None:
+    for in_memory in (True, False):
+        prune_mlp(run(dense, postings, tmp_path / f"{in_memory}", in_memory=in_memory))
+    assert weights_sha256(tmp_path / "True") == weights_sha256(tmp_path / "False")
+
+
+def test_a_device_that_is_not_here_is_named(dense: Path, postings: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--device cuda:99"):
+        prune_mlp(run(dense, postings, tmp_path / "small", device="cuda:99"))
+
+
 def test_a_calibration_set_too_small_leaves_the_last_good_checkpoint(
     dense: Path, postings: Path, tmp_path: Path
 ) -> None:
@@ -107,6 +120,26 @@ def test_pairs_of_plain_queries_take_every_posting_once(postings: Path, tmp_path
     found = list(pruning_data.pairs(postings, queries))
     assert sorted(item.title for _, item in found) == sorted(f"welder {n}" for n in range(COUNT))
     assert {query for query, _ in found} == {"steel", "nights"}
+
+
+def test_only_the_train_split_is_calibrated_on_and_any_split_measured(postings: Path, tmp_path: Path) -> None:
+    rows = [
+        {"query": split, "items": [{"id": f"p{n}", "grade": 3}], "split": split}
+        for n, split in enumerate(("train", "dev", "test"))
+    ]
+    path = write(tmp_path / "judged.jsonl", rows)
+    assert [query for query, _ in pruning_data.pairs(postings, path)] == ["train"]
+    assert [one.query for one in pruning_data.judged_queries(path, postings, "dev")] == ["dev"]
+    assert len(pruning_data.judged_queries(path, postings)) == 3
+    with pytest.raises(ConfigError, match="no judged query in split 'validation'"):
+        pruning_data.judged_queries(path, postings, "validation")
+
+
+def test_queries_of_equal_words_are_told_apart_by_their_ids(postings: Path, tmp_path: Path) -> None:
+    table = {"query_id": ["a", "b"], "query": ["steel"] * 2, "posting_id": ["p1", "p2"], "label": [1, 2]}
+    pq.write_table(pa.table(table), tmp_path / "judged.parquet")
+    found = pruning_data.judged_queries(tmp_path / "judged.parquet", postings)
+    assert [one.grades for one in found] == [(1,), (2,)]
 
 
 def test_a_few_pairs_come_from_the_whole_file(postings: Path) -> None:
