@@ -9,6 +9,7 @@ DEVICE ?= cpu
 STORE ?=
 URL ?=
 INPUTS ?= 2000
+RANKER_DATA ?=
 SEED ?= 1
 STARTED := $(shell date +%s)
 
@@ -28,7 +29,7 @@ setup: .venv/.stamp  ## the Python environment, from committed constraints
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q 'uv>=0.9'
 	JAVA_HOME=$${JAVA_HOME:-$$(dirname $$(dirname $$(readlink -f $$(command -v java))))} \
-	  $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,couchbase,dev]'
+	  $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,couchbase,train,dev]'
 	@touch $@
 
 demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHES=file.jsonl RATE=updates/s STORE=couchbase|URL
@@ -150,9 +151,8 @@ down: setup  ## stop it
 status: setup  ## show it
 	$(BIN)/nearline status
 
-train: setup  ## train the two tiny checkpoints again
-	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,train]'
-	$(BIN)/python -m training.tiny ranker --out models/checkpoints/ranker-tiny
+train: setup  ## train the two tiny checkpoints again: RANKER_DATA="--health FILE --technology FILE --onet FILE --esco FILE"
+	$(BIN)/python -m training.tiny ranker --out models/checkpoints/ranker-tiny $(RANKER_DATA)
 	$(BIN)/python -m training.tiny summarizer --out models/checkpoints/summarizer-tiny
 
 constraints: setup  ## compile constraints.txt anew from pyproject.toml

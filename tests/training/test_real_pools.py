@@ -143,10 +143,9 @@ def test_a_rule_query_comes_with_a_candidate_that_meets_it_and_others_that_do_no
 
 
 def test_a_word_query_is_met_by_the_posting_that_holds_the_word() -> None:
-    made, read_ = corpus()
     tokens = [t for t, _ in sorted(TOKENIZER.get_vocab().items(), key=lambda item: item[1])]
     table = np.random.default_rng(0).normal(size=(len(tokens), 16)).astype("float32")
-    wording = {key: o.wordings for key, o in made.words.occupations.items()}
+    wording = {key: o.wordings for key, o in HEALTH.occupations.items()}
     texts = [
         "alpha bravo charlie hotel market garden"
         + " team" * (n % 3)
