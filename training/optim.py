@@ -99,7 +99,9 @@ class Optimizer:
             {"params": tables, "share": table_share},
             {"params": matrices if matrix_rate is None else [], "share": 1.0, "weight_decay": weight_decay},
         ]
-        groups = [group for group in groups if group["params"]]
+        # torch refuses an optimizer of nothing: a model may have matrices alone
+        nothing = {"params": [nn.Parameter(torch.zeros(0))], "share": 0.0}
+        groups = [group for group in groups if group["params"]] or [nothing]
         self._adam = torch.optim.AdamW(groups, lr=vector_rate, betas=(0.9, 0.98), weight_decay=0.0)
         self._model, self._parameters, self._clip = model, [p for _, p in named], clip
         self._sharded = any(isinstance(p, DTensor) for p in self._parameters)
