@@ -83,6 +83,7 @@ def save(model: Qwen3ForCausalLM, tokenizer: Tokenizer, out: Path, name: str) ->
     ).save_pretrained(out)
     (out / "tokenizer.json").write_text(tokenizer.to_str(pretty=False), encoding="utf-8")
     config = model.config.to_dict() | {
+        "_name_or_path": "",
         "architectures": ["Qwen3ForCausalLM"],
         "dtype": "bfloat16",
     }
