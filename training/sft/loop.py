@@ -78,7 +78,7 @@ class Sft:
         self._source, self._stop, self._watch = source, stop, watch
         self._model = ranker.model
         if config.gradient_checkpointing:
-            self._model.gradient_checkpointing_enable({"use_reentrant": False})
+            self._model.activation_checkpointing_enable({"use_reentrant": False})
         self._module = machine.wrap(ranker).train()
         self._place = Place()
         self._plans = [planned(config, number, rows) for number, rows in enumerate(data.stages)]
