@@ -54,7 +54,7 @@ def posting(number: int, company: str | None = None, text: str | None = None) ->
 
 @pytest.fixture(scope="module")
 def postings() -> list[PostingRow]:
-    return [posting(number) for number in range(700)]
+    return [posting(number) for number in range(450)]
 
 
 @pytest.fixture(scope="module")
