@@ -29,12 +29,18 @@ from training.synthetic.postings import Writer
 from training.synthetic.queries import Asker
 
 NAME = "pruning"
+Make = Callable[[Path], float]
+"""Prunes into a directory; seconds."""
 DATA = Path("../shared/data")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruningBenchmark:
-    """Hidden neurons pruned by ours, baselines and peers; neurons kept: half, and a multiple of 128 that all peers take."""
+    """Hidden neurons pruned by ours, baselines and peers.
+
+    `kept`: by default half, and a multiple of 128 that all peers take. `only`: contenders beside ours whose names
+    hold one of these words, commas between.
+    """
 
     ranker: str = "models/checkpoints/ranker-tiny"
     kept: tuple[int, ...] = ()
@@ -42,6 +48,7 @@ class PruningBenchmark:
     queries: int = 60
     postings: int = 1500
     real_sets: int = 1
+    only: str = ""
     held_out: int = 200
     threads: int = 2
     kernel: int = 3072
@@ -97,7 +104,8 @@ def _models(settings: PruningBenchmark, work: Path) -> dict[str, list[Row]]:
     judged = dict(evaluate_tiny.sets(DATA, sizes)[: 1 + settings.real_sets])
     measure = Measure(dense, _held_out(judged["generated"], prompter, settings.held_out), judged)
     kept = settings.kept or tuple(sorted({size // 2, -(-(size // 2) // 128) * 128}))
-    return {f"{k} of {size} neurons kept": _table(bench, measure, k) for k in kept}
+    only = [word for word in settings.only.split(",") if word]
+    return {f"{k} of {size} neurons kept": _table(bench, measure, k, only) for k in kept}
 
 
 def _held_out(judged: list[Judged], prompter: Prompter, count: int) -> list[list[int]]:
@@ -105,13 +113,13 @@ def _held_out(judged: list[Judged], prompter: Prompter, count: int) -> list[list
     return list(islice(prompts_of(Random(0).sample(pairs, len(pairs)), prompter), count))
 
 
-def _table(bench: Bench, measure: Measure, kept: int) -> list[Row]:
-    makers: dict[str, Callable[[Path], float]] = {
+def _table(bench: Bench, measure: Measure, kept: int, only: list[str]) -> list[Row]:
+    makers: dict[str, Make] = {
         name: partial(prune_here, bench, solve, kept) for name, solve in ours().items()
     }
     makers |= {name: partial(prune_there, bench, name, kept) for name in PEERS}
     rows = []
-    for number, (name, prune) in enumerate(makers.items()):
+    for number, (name, prune) in enumerate(_chosen(makers, only).items()):
         out = bench.folder / f"{kept}-{number}"
         try:
             seconds = prune(out)
@@ -120,6 +128,10 @@ def _table(bench: Bench, measure: Measure, kept: int) -> list[Row]:
             rows.append(_missing(name, reason, rows[0]))
         say(f"{kept} neurons kept: {' | '.join(map(str, rows[-1].values()))}")
     return rows
+
+
+def _chosen(makers: dict[str, Make], only: list[str]) -> dict[str, Make]:
+    return {n: m for n, m in makers.items() if not only or n.startswith("ours") or any(w in n for w in only)}
 
 
 def _row(name: str, seconds: float, lost: Lost, measure: Measure) -> Row:

@@ -179,6 +179,7 @@ def _inverse(matrix_PP: Tensor) -> Tensor:
 
 
 def _cholesky(matrix_PP: Tensor) -> Tensor:
+    lower_PP: Tensor
     lower_PP, failed = torch.linalg.cholesky_ex(matrix_PP)
     if failed:
         raise ConfigError(

@@ -11,7 +11,7 @@ from datasets import Dataset
 from fmchisel.pruning.osscar.base import OSSCARModifier
 from fmchisel.pruning.osscar.utils.osscar_sparsify import OSSCAR_fastprune
 from llmcompressor import oneshot
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from benchmarks.pruning.workers.exchange import Task, prompts, run, save_small
 
@@ -24,7 +24,7 @@ def osscar(task: Task) -> dict[str, object]:
     begun = time.monotonic()
     oneshot(
         model=model,
-        tokenizer=AutoTokenizer.from_pretrained(task["dense"]),
+        tokenizer=PreTrainedTokenizerFast(tokenizer_file=f"{task['dense']}/tokenizer.json"),
         dataset=data,
         recipe=[OSSCARModifier(num_drop_mlp_neuron=model.config.intermediate_size - task["kept"])],
         max_seq_length=max(map(len, ids)),

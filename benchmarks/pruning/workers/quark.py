@@ -12,11 +12,12 @@ from transformers import AutoModelForCausalLM
 
 from benchmarks.pruning.workers.exchange import Task, prompts, run, save_small
 
+ROW_TOKENS = 512
 DOWN, SCALED = "mlp.down_proj", ["mlp.gate_proj", "mlp.up_proj"]
 
 
 def osscar(task: Task) -> dict[str, object]:
-    """One neuron a step, as in its default; a prompt a batch, for it does not mask padding."""
+    """One neuron a step, as in its default."""
     model = AutoModelForCausalLM.from_pretrained(task["dense"], dtype=torch.float32).eval()
     size = model.config.intermediate_size
     config = OSSCARConfig(
@@ -27,13 +28,20 @@ def osscar(task: Task) -> dict[str, object]:
         mlp_intermediate_size_name="intermediate_size",
         model_decoder_layers="model.layers",
     )
-    data = [torch.tensor([ids]) for ids in prompts(task)]
+    data = _rows(prompts(task))
     begun = time.monotonic()
     with torch.no_grad():
         model = ModelPruner(PConfig(algo_config=config)).pruning_model(model, data)
     seconds = time.monotonic() - begun
     save_small(model, Path(task["out"]))
     return {"seconds": seconds}
+
+
+def _rows(ids: list[list[int]]) -> list[torch.Tensor]:
+    """All prompts one after the other, cut into rows of one length: it keeps the mask of the first row for all."""
+    flat = [token for one in ids for token in one]
+    width = min(ROW_TOKENS, len(flat))
+    return [torch.tensor([flat[n : n + width]]) for n in range(0, len(flat) - width + 1, width)]
 
 
 run({"osscar": osscar})
