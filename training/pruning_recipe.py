@@ -101,10 +101,11 @@ def run_stages(
     work: Path,
     out: Path,
     *,
+    name: str | None = None,
     settings: Mapping[str, object] | None = None,
     progress: Progress = lambda _: None,
 ) -> None:
-    """Run what is not there yet, each in a directory of its own under `work`; the last one's copy is `out`.
+    """Run what is not there yet, each in a directory of its own under `work`; the last one's copy is `out`, called `name`.
 
     ConfigError if `work` holds stages of another checkpoint or of other `settings`.
     """
@@ -119,6 +120,17 @@ def run_stages(
         checkpoint = made
     with replacing(out) as folder:
         shutil.copytree(checkpoint, folder, dirs_exist_ok=True)
+        _rename(folder, checkpoint.name, name or out.name)
+        if name:
+            (folder / "nearline.json").write_text(json.dumps({"name": name}) + "\n", encoding="utf-8")
+
+
+def _rename(folder: Path, stage: str, name: str) -> None:
+    """The title of a card that a stage wrote is the name of what is made of it."""
+    path = folder / "README.md"
+    title, rest = f"# {stage}\n", path.read_text(encoding="utf-8") if path.is_file() else ""
+    if rest.startswith(title):
+        path.write_text(f"# {name}\n{rest.removeprefix(title)}", encoding="utf-8")
 
 
 def _same_recipe(work: Path, settings: Mapping[str, object]) -> None:

@@ -134,6 +134,7 @@ def recipe(
     keep: Keep = KEEP,
     tokens: Tokens = SIZE.tokens,
     block_size: BlockSize = OSSCAR.step,
+    name: Name = None,
     device: Device = "cpu",
 ) -> None:
     """Prune, fine-tune, drop blocks, fine-tune: cut off, it goes on with the stage that it was in."""
@@ -157,6 +158,7 @@ def recipe(
         checkpoint,
         work or out.with_name(f"{out.name}.stages"),
         out,
+        name=name,
         settings={"mlp": replace(mlp_run, out=Path(), command=""), "drop": drop, "sft": sft},
         progress=_say,
     )

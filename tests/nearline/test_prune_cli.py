@@ -57,8 +57,10 @@ def test_scan_writes_what_each_block_is_worth(folder: Path, tmp_path: Path) -> N
 def test_recipe_prunes_and_drops(folder: Path, tmp_path: Path) -> None:
     nearline(
         "prune", "recipe", folder / "dense", "--out", tmp_path / "small", "--drop", "last:1",
-        "--calibration", folder / "postings.jsonl",
+        "--calibration", folder / "postings.jsonl", "--name", "ranker@7",
     )  # fmt: skip
+    assert (tmp_path / "small" / "README.md").read_text().startswith("# ranker@7\n")
+    assert json.loads((tmp_path / "small" / "nearline.json").read_text()) == {"name": "ranker@7"}
     assert (read_shape(tmp_path / "small").layers, read_shape(tmp_path / "small").mlp) == (1, 24)
     assert {path.name for path in (tmp_path / "small.stages").iterdir()} == {
         "1-mlp",
