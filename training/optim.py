@@ -7,12 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_optimizer_state_dict,
-    set_optimizer_state_dict,
-)
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration that drives all singular values towards 1 (Jordan et al., Muon)."""
@@ -31,7 +26,6 @@ def orthogonalized(matrices_BMN: Tensor, steps: int = 5) -> Tensor:
     return result
 
 
-_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _TABLES = {"embed_tokens", "lm_head"}
 """Modules with a row per token, and no matrix of a block."""
 
@@ -104,7 +98,6 @@ class Optimizer:
         groups = [group for group in groups if group["params"]] or [nothing]
         self._adam = torch.optim.AdamW(groups, lr=vector_rate, betas=(0.9, 0.98), weight_decay=0.0)
         self._model, self._parameters, self._clip = model, [p for _, p in named], clip
-        self._sharded = any(isinstance(p, DTensor) for p in self._parameters)
 
     def step(self, factor: float) -> float:
         """One update from the gradients at hand, which are then cleared; returns their norm before the cut."""
@@ -122,18 +115,36 @@ class Optimizer:
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs besides the weights; of sharded weights whole, on the first process."""
-        if self._sharded:
-            return {"adam": get_optimizer_state_dict(self._model, self._adam, options=_WHOLE)}
-        return {"muon": self._muon.state_dict(), "adam": self._adam.state_dict()}
+        """What a resumed run needs besides the weights, whole also where weights are sharded: all processes call it."""
+        adam = self._adam.state_dict()
+        state = {
+            place: {name: _gathered(value) for name, value in values.items()}
+            for place, values in adam["state"].items()
+        }
+        return {"muon": self._muon.state_dict(), "adam": {**adam, "state": state}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take a state back."""
-        if self._sharded:
-            set_optimizer_state_dict(self._model, self._adam, state["adam"], options=_WHOLE)
-            return
         self._muon.load_state_dict(state["muon"])
-        self._adam.load_state_dict(state["adam"])
+        adam = state["adam"]
+        owners = [parameter for group in self._adam.param_groups for parameter in group["params"]]
+        found = {
+            place: {name: _spread(value, owners[place]) for name, value in values.items()}
+            for place, values in adam["state"].items()
+        }
+        self._adam.load_state_dict({**adam, "state": found})
+
+
+def _gathered(value: Any) -> Any:
+    return value.full_tensor().cpu() if isinstance(value, DTensor) else value
+
+
+def _spread(value: Any, owner: nn.Parameter) -> Any:
+    """A momentum split as its weights are; a count of steps stays as it is."""
+    if not isinstance(owner, DTensor) or value.shape != owner.shape:
+        return value
+    on_device = value.to(owner.device_mesh.device_type)
+    return distribute_tensor(on_device, owner.device_mesh, owner.placements, src_data_rank=None)
 
 
 def schedule(done: float, warmup: float = 0.02, cooldown: float = 0.5) -> float:

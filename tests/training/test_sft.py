@@ -134,3 +134,19 @@ def test_best_is_a_stock_checkpoint_with_a_name_of_its_own(given: Inputs, tmp_pa
     assert checkpoint.weights["model.norm.weight"].dtype == torch.bfloat16
     assert Qwen3ForCausalLM.from_pretrained(best).dtype == torch.bfloat16
     assert (tmp_path / "run7" / "step-2" / "model.safetensors").is_file()
+
+
+def test_recomputed_activations_change_no_loss_and_bf16_changes_it_a_little(
+    given: Inputs, tmp_path: Path
+) -> None:
+    config = replace(SMALL, stages=(SftStage(max_steps=4, rate=1e-3),), evaluate_every_steps=100)
+    for name, changed in {
+        "plain": config,
+        "recomputed": replace(config, gradient_checkpointing=True),
+        "bf16": replace(config, bf16=True),
+    }.items():
+        tune(given, tmp_path / name, changed)
+    plain = losses(tmp_path / "plain")
+    assert losses(tmp_path / "recomputed") == plain
+    assert losses(tmp_path / "bf16") == pytest.approx(plain, rel=0.05)
+    assert losses(tmp_path / "bf16") != plain

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from training.sft.run import Inputs
 from training.sft.rundir import RunDirectory
 
 SETTINGS = ("batch_tokens=1024", "best_dtype=float32", "evaluate_every_steps=1000", "patience=1000")
-HUNG_S = 100
+HUNG_S = 300
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +142,32 @@ def write_rated(path: Path) -> Path:
     rated = [replace(j, grades=dict.fromkeys(policy.keys, j.label)) for j in judgements()]
     write_judgements(path, rated)
     return path
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(5 * HUNG_S)
+@pytest.mark.parametrize("shard", [(), ("--shard",)])
+def test_two_processes_compute_the_losses_of_one_and_resume(
+    given: Inputs, tmp_path: Path, shard: tuple[str, ...]
+) -> None:
+    settings = (
+        "optimizer=adamw",
+        "accumulation=3",
+        "stages.max_steps=6",
+        "save_every_steps=4",
+        "keep_last=5",
+    )
+    more = [*(part for setting in settings for part in ("--set", setting))]
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    one = run(command(given, alone, *more))
+    assert one.returncode == 0, one.stderr
+    launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    two = [*launched, *command(given, both, *more, *shard)[1:]]
+    first = run(two)
+    assert first.returncode == 0, first.stderr
+    undisturbed = losses(both)
+    assert undisturbed == pytest.approx(losses(alone), rel=1e-4)
+    shutil.rmtree(both / "step-6")
+    again = run([*two, "--resume"])
+    assert again.returncode == 0, again.stderr
+    assert losses(both) == undisturbed

@@ -28,7 +28,7 @@ BESIDE = (
 def weights(module: nn.Module) -> dict[str, Tensor]:
     """The Ranker's weights by their Hugging Face names, whatever wraps it; on the first process only, if sharded."""
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    state = get_model_state_dict(module, options=options)
+    state: dict[str, Any] = get_model_state_dict(module, options=options)
     return {name.removeprefix("model.").replace("_orig_mod.", ""): tensor for name, tensor in state.items()}
 
 
