@@ -42,7 +42,7 @@ def logits(module: nn.Module, examples: Examples, machine: Machine, batch_tokens
         found_N = module(tensors, answers=False).double()
         if at < len(batches):
             out_N[torch.tensor([row for (row,) in batch], device=machine.device)] = found_N
-    module.train()
+    machine.rest(module.train())
     values: Floats = machine.total(out_N).cpu().numpy()
     return values
 

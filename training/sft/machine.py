@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from schemas.errors import ConfigError
@@ -36,6 +37,11 @@ class Machine:
         if isinstance(module, DistributedDataParallel) and not now:
             return module.no_sync()
         return nullcontext()
+
+    def rest(self, module: nn.Module) -> None:
+        """Shards take the weights' place again after forward passes that no backward pass follows."""
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
     def total(self, values: Tensor) -> Tensor:
         """The sum of a tensor over all processes."""
@@ -81,8 +87,6 @@ def _device(name: str) -> torch.device:
 
 def _sharded(module: nn.Module) -> nn.Module:
     """Weights split by block; the embedding table and the head go with the whole, whose forward needs both."""
-    from torch.distributed.fsdp import fully_shard  # noqa: PLC0415
-
     for part in module.modules():
         if type(part).__name__.endswith("DecoderLayer"):
             fully_shard(part)
