@@ -54,7 +54,8 @@ def test_ndcg_agrees_with_trec_eval_to_1e_9_ties_and_all(pool: dict[str, tuple[f
 def test_both_gains_agree_with_ir_measures_to_1e_9(pool: dict[str, tuple[float, int]]) -> None:
     qrels, run = qrels_and_run(pool)
     linear, exponent = ir_measures.nDCG @ 10, ir_measures.nDCG(gains=EXPONENTIAL) @ 10
-    theirs = ir_measures.calc_aggregate([linear, exponent], qrels, run)
+    # one measure a call: two nDCG of one cut-off in a call are confused, depending on the order of a set
+    theirs = {m: ir_measures.calc_aggregate([m], qrels, run)[m] for m in (linear, exponent)}
     mine = [0.0 if np.isnan(value) else value for value in ours(pool, 10)]
     assert mine == pytest.approx([theirs[linear], theirs[exponent]], abs=1e-9)
 

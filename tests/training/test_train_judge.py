@@ -40,6 +40,13 @@ WORDS = (
     "shop",
 )
 
+LISTENING = (
+    sys.executable,
+    "-c",
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])",
+)
+"""In front of a command: a test run in the background ignores SIGINT, and its children would, too."""
+
 
 def lines(path: Path, *rows: Any) -> Path:
     path.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
@@ -410,7 +417,7 @@ def test_ctrl_c_keeps_what_was_paid_for_and_says_how_to_go_on(tmp_path: Path) ->
     with chatting() as server:
         server.script = [content(4)] * 5 + ["hang"]
         command += ["--url", server.url, "--model", "m", "--concurrency", "1", "--cache", str(tmp_path)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        with subprocess.Popen([*LISTENING, *command], stderr=subprocess.PIPE, text=True) as running:
             while len(server.requests) < 6:
                 time.sleep(0.02)
                 assert running.poll() is None
