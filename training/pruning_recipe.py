@@ -11,16 +11,17 @@ import json
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from models.engine.checkpoint import read_shape
-from models.pruning.layer_drop import kept_layers
 from models.pruning.lineage import FILE, Step, read_steps, weights_sha256
 from models.pruning.replacing import replacing
 from schemas.errors import ConfigError
-from training.pruning_runs import MlpRun, Progress, drop_blocks, prune_mlp, scan_blocks
+from training import recipes
+from training.pruning_blocks import Drop
+from training.pruning_runs import MlpRun, Progress, drop_blocks, prune_mlp
 
 Make = Callable[[Path, Path], None]
 """(checkpoint directory, directory to write)."""
@@ -35,56 +36,93 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """Which blocks go: `6,7` or `20-27` by number, `last:8`, or `least:8` by a scan of NDCG@10 on judged queries."""
+class RecipeRun:
+    """A whole recipe: by the name of one of `training.recipes`, or by its parts; `work` holds the stages."""
 
-    blocks: str
-    judged: Path | None = None
-    postings: Path | None = None
-
-    def numbers(self, checkpoint: Path, progress: Progress = lambda _: None) -> list[int]:
-        """The numbers for a checkpoint; ConfigError for blocks that it does not have, or a scan without judgements."""
-        layers = read_shape(checkpoint).layers
-        kind, colon, count = self.blocks.partition(":")
-        if not colon:
-            drop = block_numbers(self.blocks)
-        elif kind not in {"last", "least"} or not count.isdecimal():
-            raise ConfigError(f"--drop {self.blocks!r}: give numbers such as 6,7 or 20-27, last:8 or least:8")
-        elif kind == "last" or int(count) >= layers:
-            drop = list(range(layers - int(count), layers))
-        else:
-            drop = self._least(checkpoint, int(count), progress)
-        kept_layers(layers, drop)
-        return drop
-
-    def _least(self, checkpoint: Path, count: int, progress: Progress) -> list[int]:
-        if self.judged is None or self.postings is None:
-            raise ConfigError(f"--drop {self.blocks} measures blocks: give --judged and --postings")
-        return scan_blocks(checkpoint, self.judged, self.postings, progress=progress).least(count)
+    mlp: MlpRun
+    drop: Drop
+    sft: str | None = None
+    recipe: str | None = None
+    launcher: str = ""
+    work: Path | None = None
 
 
-def block_numbers(text: str) -> list[int]:
-    """The numbers of `6,7,20-27`; ConfigError for anything else."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last.isdecimal() if dash else True)):
-            raise ConfigError(f"--drop {text!r}: give block numbers such as 6,7 or 20-27")
-        numbers += range(int(first), int(last) + 1) if dash else [int(first)]
-    return numbers
+def run_recipe(run: RecipeRun, progress: Progress = lambda _: None) -> None:
+    """Make `run.mlp.out` of `run.mlp.checkpoint`; ConfigError names the setting that cannot work."""
+    mlp = replace(run.mlp, name=None)
+    if run.recipe is None:
+        drop, sft = run.drop if run.drop.blocks else None, command(run.sft) if run.sft else None
+        made = stages(mlp, drop, sft, progress)
+    else:
+        made = stages_of(run.recipe, mlp, run.drop, _named_sft(run), progress)
+    out = run.mlp.out
+    settings = replace(run, work=None, mlp=replace(mlp, out=Path(), command=""))
+    work = run.work or out.with_name(f"{out.name}.stages")
+    run_stages(
+        made, mlp.checkpoint, work, out, name=run.mlp.name, settings=asdict(settings), progress=progress
+    )
+
+
+def _named_sft(run: RecipeRun) -> Callable[[int], Make]:
+    judged, postings = run.drop.judged, run.drop.postings
+    if judged is None or postings is None:
+        raise ConfigError(f"--recipe {run.recipe} fine-tunes: give --judged and --postings")
+    if run.sft or run.drop.blocks:
+        raise ConfigError(
+            f"--recipe {run.recipe} says itself how to fine-tune and what to drop: leave --sft and --drop out"
+        )
+    return lambda number: train_sft(str(run.recipe), number, judged, postings, run.launcher)
 
 
 def stages(mlp: MlpRun, drop: Drop | None, sft: Make | None, progress: Progress) -> list[Stage]:
     """The four stages; without `sft` its two are left out, without `drop` the last two."""
-
-    def prune(checkpoint: Path, out: Path) -> None:
-        prune_mlp(replace(mlp, checkpoint=checkpoint, out=out), progress)
-
-    made = [("mlp", prune), ("mlp-sft", sft)]
+    made = [("mlp", _pruning(mlp, progress)), ("mlp-sft", sft)]
     if drop is not None:
         made += [("drop", _dropping(drop, mlp.command, progress)), ("drop-sft", sft)]
     todo = [(name, make) for name, make in made if make is not None]
     return [Stage(name=f"{number}-{name}", make=make) for number, (name, make) in enumerate(todo, 1)]
+
+
+def stages_of(
+    name: str, mlp: MlpRun, drop: Drop, sft: Callable[[int], Make], progress: Progress
+) -> list[Stage]:
+    """The stages of a recipe of `training.recipes`, its shares, tokens and blocks in the place of those given.
+
+    `sft(number)` makes the number-th fine-tuning of the recipe, from 1.
+    """
+    made, tunings = [], 0
+    for number, work in enumerate(recipes.recipe(name).works, 1):
+        if isinstance(work, recipes.PruneMlp):
+            run = replace(
+                mlp,
+                pruning=replace(mlp.pruning, keep=1 - work.share),
+                size=replace(mlp.size, tokens=work.calibration_tokens),
+            )
+            made.append(Stage(name=f"{number}-mlp", make=_pruning(run, progress)))
+        elif isinstance(work, recipes.DropBlocks):
+            blocks = replace(drop, blocks=f"{work.which}:{work.count}")
+            made.append(Stage(name=f"{number}-drop", make=_dropping(blocks, mlp.command, progress)))
+        else:
+            tunings += 1
+            made.append(Stage(name=f"{number}-sft", make=sft(tunings)))
+    return made
+
+
+def train_sft(name: str, work: int, judged: Path, postings: Path, launcher: str) -> Make:
+    """`nearline train sft` for one fine-tuning of a recipe, by a launcher such as `torchrun --nproc-per-node 8`."""
+    start = f"{launcher} " if launcher else f"{shlex.quote(sys.executable)} "
+    files = f"--judged {shlex.quote(str(judged))} --postings {shlex.quote(str(postings))}"
+    return command(
+        f"{start}-m nearline train sft --recipe {name} --work {work} {files} "
+        "--model {checkpoint} --out {out}.run --best-to {out} --resume"
+    )
+
+
+def _pruning(run: MlpRun, progress: Progress) -> Make:
+    def prune(checkpoint: Path, out: Path) -> None:
+        prune_mlp(replace(run, checkpoint=checkpoint, out=out), progress)
+
+    return prune
 
 
 def _dropping(drop: Drop, command: str, progress: Progress) -> Make:

@@ -18,6 +18,7 @@ from models.pruning.mlp import LayerReport, prune_mlps
 from models.pruning.sensitivity import Scan, scan
 from models.pruning.states import FileStates, MemoryStates, States
 from training import pruning_data
+from training.evaluation.settings import ALL
 
 Progress = Callable[[str], None]
 
@@ -110,7 +111,7 @@ def scan_blocks(
     judged: Path,
     postings: Path,
     *,
-    split: str = pruning_data.ALL,
+    split: str = ALL,
     device: str = "cpu",
     progress: Progress = lambda _: None,
 ) -> Scan:

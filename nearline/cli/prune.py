@@ -3,7 +3,6 @@
 import json
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -88,7 +87,7 @@ def layers(
     name: Name = None,
 ) -> None:
     """Remove whole blocks, any set of them."""
-    from training.pruning_recipe import Drop  # noqa: PLC0415
+    from training.pruning_blocks import Drop  # noqa: PLC0415
     from training.pruning_runs import drop_blocks  # noqa: PLC0415
 
     drop_blocks(
@@ -120,16 +119,25 @@ def recipe(
     *,
     out: Out,
     calibration: Calibration,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="A name that `nearline train recipes` lists; it says what goes, and fine-tunes by `nearline train sft`."
+        ),
+    ] = None,
+    launcher: Annotated[str, typer.Option(help="Starts it, such as `torchrun --nproc-per-node 8`.")] = "",
     sft: Annotated[
         str | None,
-        typer.Option(help="Fine-tuning: a command with {checkpoint} and {out} in it; without one none."),
+        typer.Option(help="Without --recipe, fine-tuning: a command with {checkpoint} and {out} in it."),
     ] = None,
     drop: Annotated[
-        str | None, typer.Option(help="Blocks to remove after it: `20-27`, `last:8`, or `least:8` by a scan.")
+        str | None,
+        typer.Option(help="Without --recipe, blocks to remove: `20-27`, `last:8`, or `least:8` by a scan."),
     ] = None,
     work: Annotated[Path | None, typer.Option(help="Folder of the stages; default: OUT.stages.")] = None,
-    judged: Annotated[Path | None, typer.Option(help="Judged queries for `least:`.")] = None,
+    judged: Annotated[Path | None, typer.Option(help="Judged queries of --recipe or `least:`.")] = None,
     postings: Annotated[Path | None, typer.Option(help="Their postings.")] = None,
+    split: Annotated[str, typer.Option(help="What `least:` is measured on.")] = "all",
     queries: Queries = None,
     keep: Keep = KEEP,
     tokens: Tokens = SIZE.tokens,
@@ -138,7 +146,8 @@ def recipe(
     device: Device = "cpu",
 ) -> None:
     """Prune, fine-tune, drop blocks, fine-tune: cut off, it goes on with the stage that it was in."""
-    from training import pruning_recipe  # noqa: PLC0415
+    from training.pruning_blocks import Drop  # noqa: PLC0415
+    from training.pruning_recipe import RecipeRun, run_recipe  # noqa: PLC0415
     from training.pruning_runs import MlpRun  # noqa: PLC0415
 
     mlp_run = MlpRun(
@@ -148,19 +157,13 @@ def recipe(
         queries=queries,
         pruning=MlpPruning(keep=keep, osscar=Osscar(step=block_size)),
         size=CalibrationSize(tokens=tokens),
+        name=name,
         device=device,
         command=_command(),
     )
-    blocks = pruning_recipe.Drop(blocks=drop, judged=judged, postings=postings) if drop else None
-    made = pruning_recipe.stages(mlp_run, blocks, pruning_recipe.command(sft) if sft else None, _say)
-    pruning_recipe.run_stages(
-        made,
-        checkpoint,
-        work or out.with_name(f"{out.name}.stages"),
-        out,
-        name=name,
-        settings={"mlp": replace(mlp_run, out=Path(), command=""), "drop": drop, "sft": sft},
-        progress=_say,
+    blocks = Drop(blocks=drop or "", judged=judged, postings=postings, split=split)
+    run_recipe(
+        RecipeRun(mlp=mlp_run, drop=blocks, sft=sft, recipe=recipe, launcher=launcher, work=work), _say
     )
 
 

@@ -20,7 +20,15 @@ from schemas.errors import ConfigError
 from tests.models.tiny import byte_level_tokenizer, write_checkpoint
 from training import pruning_data, pruning_recipe
 from training.ndcg import ndcg
-from training.pruning_recipe import Drop, Stage, block_numbers, run_stages, stages
+from training.pruning_blocks import Drop, block_numbers
+from training.pruning_recipe import (
+    RecipeRun,
+    Stage,
+    run_recipe,
+    run_stages,
+    stages,
+    stages_of,
+)
 from training.pruning_runs import MlpRun, drop_blocks, prune_mlp, scan_blocks
 
 COUNT = 24
@@ -131,15 +139,8 @@ def test_only_the_train_split_is_calibrated_on_and_any_split_measured(postings: 
     assert [query for query, _ in pruning_data.pairs(postings, path)] == ["train"]
     assert [one.query for one in pruning_data.judged_queries(path, postings, "dev")] == ["dev"]
     assert len(pruning_data.judged_queries(path, postings)) == 3
-    with pytest.raises(ConfigError, match="no judged query in split 'validation'"):
+    with pytest.raises(ConfigError, match="split 'validation' is empty"):
         pruning_data.judged_queries(path, postings, "validation")
-
-
-def test_queries_of_equal_words_are_told_apart_by_their_ids(postings: Path, tmp_path: Path) -> None:
-    table = {"query_id": ["a", "b"], "query": ["steel"] * 2, "posting_id": ["p1", "p2"], "label": [1, 2]}
-    pq.write_table(pa.table(table), tmp_path / "judged.parquet")
-    found = pruning_data.judged_queries(tmp_path / "judged.parquet", postings)
-    assert [one.grades for one in found] == [(1,), (2,)]
 
 
 def test_a_few_pairs_come_from_the_whole_file(postings: Path) -> None:
@@ -156,7 +157,7 @@ def test_without_queries_titles_ask_for_their_own_posting_and_for_the_next(posti
 
 def test_judged_parquet_reads_as_judged_lines(postings: Path, judged: Path, tmp_path: Path) -> None:
     rows = [
-        {"query": one["query"], "posting_id": item["id"], "label": item["grade"]}
+        {"query_id": one["query"], "query": one["query"], "posting_id": item["id"], "label": item["grade"]}
         for one in map(json.loads, judged.read_text().splitlines())
         for item in one["items"]
     ]
@@ -170,12 +171,11 @@ def test_judged_parquet_reads_as_judged_lines(postings: Path, judged: Path, tmp_
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([], "holds no query"),
-        (["no object"], "line 1"),
-        ([{"query": "a"}, {"items": []}], "line 2"),
-        ([{"query": "a", "items": [{"id": "p1"}]}], "line 1.*grade"),
-        ([{"query": "a", "items": [{"id": "gone", "grade": 1}]}], "names posting gone"),
-        ([{"query": "a"}], "judges nothing"),
+        ([], "is empty"),
+        (["no object"], "line 1: not an object"),
+        ([{"query": "a", "items": [{"id": "p1", "grade": 1}]}, {"query": "b"}], "line 2"),
+        ([{"query": "a", "items": [{"id": "p1", "grade": 5}]}], "line 1, item 1.*grade"),
+        ([{"query": "a", "items": [{"id": "gone", "grade": 1}]}], "first 'gone' of query"),
     ],
 )
 def test_a_judged_file_that_cannot_be_used_names_what_is_wrong(
@@ -186,10 +186,20 @@ def test_a_judged_file_that_cannot_be_used_names_what_is_wrong(
         pruning_data.judged_queries(path, postings)
 
 
-def test_parquet_without_labels_names_the_column(postings: Path, tmp_path: Path) -> None:
-    pq.write_table(pa.table({"query": ["a"], "posting_id": ["p1"]}), tmp_path / "judged.parquet")
-    with pytest.raises(ConfigError, match="no column label"):
-        pruning_data.judged_queries(tmp_path / "judged.parquet", postings)
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"query": "a"}, {"id": "s2"}], "line 2: query"),
+        ([{"query": " "}], "line 1: query"),
+        ([], "no query"),
+    ],
+)
+def test_a_file_of_queries_names_the_line_without_one(
+    postings: Path, tmp_path: Path, rows: list[Any], said: str
+) -> None:
+    path = write(tmp_path / "queries.jsonl", rows)
+    with pytest.raises(ConfigError, match=said):
+        next(pruning_data.pairs(postings, path))
 
 
 def test_queries_without_any_relevant_item_cannot_measure(
@@ -321,6 +331,43 @@ def test_stages_of_another_recipe_are_not_taken_for_these(dense: Path, tmp_path:
     run_stages(steps, dense, tmp_path / "work", tmp_path / "out", settings={"keep": 0.5})
     with pytest.raises(ConfigError, match="stages of another recipe"):
         run_stages(steps, dense, tmp_path / "work", tmp_path / "out", settings={"keep": 0.25})
+
+
+def test_a_named_recipe_says_what_goes_and_how_it_is_tuned(
+    dense: Path, postings: Path, judged: Path, tmp_path: Path
+) -> None:
+    tuned: list[int] = []
+    mlp, drop = run(dense, postings, tmp_path / "out"), Drop(blocks="", judged=judged, postings=postings)
+
+    def sft(number: int) -> pruning_recipe.Make:
+        tuned.append(number)
+        return copying([])
+
+    made = stages_of("prune_qwen3_0_6b", mlp, drop, sft, lambda _: None)
+    assert [stage.name for stage in made] == ["1-mlp", "2-sft", "3-drop", "4-sft"]
+    assert tuned == [1, 2]
+    made[0].make(dense, tmp_path / "small")
+    assert read_shape(tmp_path / "small").mlp == 24
+    with pytest.raises(ConfigError, match="no block -5"):
+        made[2].make(dense, tmp_path / "small")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"recipe": "prune_everything"}, "no recipe 'prune_everything'"),
+        ({"recipe": "prune_qwen3_0_6b", "drop": Drop(blocks="")}, "give --judged and --postings"),
+        ({"recipe": "prune_qwen3_0_6b", "sft": "train"}, "leave --sft and --drop out"),
+    ],
+)
+def test_a_recipe_that_cannot_run_names_the_setting(
+    dense: Path, postings: Path, judged: Path, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    drop = Drop(blocks="", judged=judged, postings=postings)
+    given = {"mlp": run(dense, postings, tmp_path / "out"), "drop": drop, **changes}
+    with pytest.raises(ConfigError, match=said):
+        run_recipe(RecipeRun(**given))
+    assert not (tmp_path / "out").exists()
 
 
 def test_stages_without_tuning_or_drop_are_left_out(dense: Path, postings: Path, tmp_path: Path) -> None:
