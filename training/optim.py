@@ -97,7 +97,7 @@ class Optimizer:
         nothing = {"params": [nn.Parameter(torch.zeros(0))], "share": 0.0}
         groups = [group for group in groups if group["params"]] or [nothing]
         self._adam = torch.optim.AdamW(groups, lr=vector_rate, betas=(0.9, 0.98), weight_decay=0.0)
-        self._model, self._parameters, self._clip = model, [p for _, p in named], clip
+        self._parameters, self._clip = [p for _, p in named], clip
 
     def step(self, factor: float) -> float:
         """One update from the gradients at hand, which are then cleared; returns their norm before the cut."""
