@@ -31,7 +31,7 @@ class Shape:
     mlp: int
 
 
-RANKER = Shape(layers=4, heads=4, mlp=512)
+RANKER = Shape(layers=5, heads=4, mlp=384)
 SUMMARIZER = Shape(layers=5, heads=2, mlp=256)
 
 

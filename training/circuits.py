@@ -1,9 +1,9 @@
 """First weights of the ranker that already match words: a small hand-set circuit which training then refines.
 
 The first layer tells each token's region (system text, query or item) from two marker words of the prompt. In the
-last but one a token of the item attends to query words like it, with itself as the alternative, so that the weight
+last but two a token of the item attends to query words like it, with itself as the alternative, so that the weight
 on the query is a soft "this word was asked for". The last gathers those weights and writes the answer. Everything
-else, such as whole layers between the first two, starts at zero output (facts page: zero-initialised output projections).
+else, such as whole layers between these, starts at zero output (facts page: zero-initialised output projections).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def plant_vectors(vectors_VE: Table, marks: Marks) -> Table:
 
 @torch.no_grad()
 def plant(model: Qwen3ForCausalLM, rng: torch.Generator) -> None:
-    """Set the circuit into a new model of three layers or more whose embeddings `plant_vectors` made.
+    """Set the circuit into a new model of four layers or more whose embeddings `plant_vectors` made.
 
     In half the heads the query projection equals the key projection: tokens attend to their relatives.
     """
@@ -63,7 +63,7 @@ def plant(model: Qwen3ForCausalLM, rng: torch.Generator) -> None:
         attention = layer.self_attn
         half = attention.q_proj.weight.shape[0] // 2
         attention.q_proj.weight[half:] = attention.k_proj.weight[half:]
-    regions, *_, match, gather = (layer.self_attn for layer in model.model.layers)
+    regions, *_, match, _, gather = (layer.self_attn for layer in model.model.layers)
     _plant_regions(regions, first)
     _plant_match(match, first, rng)
     _plant_gather(gather, first)

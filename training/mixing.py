@@ -48,10 +48,9 @@ class Mix:
     def __init__(self, rng: Random, parts: Sequence[tuple[float, Pool]]) -> None:
         self._rng, self._parts = rng, parts
 
-    def draw(self, stage: Stage) -> list[tuple[float, list[Example]]]:
-        """Micro-batches of one step, each with its share of the step's loss."""
-        window = self._rng.choice(stage.windows)
-        counts = [self._count(share * stage.queries) for share, _ in self._parts]
+    def draw(self, queries: int, window: int) -> list[tuple[float, list[Example]]]:
+        """Micro-batches of one step of about `queries` queries, each with its share of the step's loss."""
+        counts = [self._count(share * queries) for share, _ in self._parts]
         if not any(counts):
             counts[0] = 1
         total = sum(counts)

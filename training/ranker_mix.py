@@ -28,11 +28,11 @@ from training.vocabulary import Table
 class MixConfig:
     """Shares of a step's queries, and sizes."""
 
-    titles: float = 0.6
+    titles: float = 0.4
     """Beside the others: titles alone cost little."""
-    generated: float = 0.25
-    facets: float = 0.5
-    words: float = 0.25
+    generated: float = 0.1
+    facets: float = 0.75
+    words: float = 0.15
     pool: int = 4000
     renew_batches: int = 250
     seed: int = 1

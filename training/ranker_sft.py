@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import Qwen3ForCausalLM
 
 from models.prompts import Prompter
@@ -18,6 +19,7 @@ from training.checkpoint import Shape
 from training.mixing import Mix, Stage
 from training.optim import Optimizer, schedule
 from training.ranker_data import CANDIDATES, Encoder, collate
+from training.sft.machine import Machine
 from training.vocabulary import Table
 
 
@@ -38,20 +40,27 @@ class RankerRun:
     dense_weight: float = 0.5
     listwise_weight: float = 0.3
     stages: tuple[Stage, ...] = (
-        Stage(start=0.0, windows=(8, 24, 48), queries=8),
-        Stage(start=0.2, windows=(24, 48, 96), queries=8),
-        Stage(start=0.5, windows=(32, 64, 160, 320), queries=6),
-        Stage(start=0.8, windows=(48, 128, 320, 700), queries=4),
+        Stage(start=0.0, windows=(8, 24, 48), queries=5),
+        Stage(start=0.15, windows=(24, 48, 96), queries=5),
+        Stage(start=0.35, windows=(32, 64, 160, 320), queries=4),
+        Stage(start=0.65, windows=(64, 160, 400, 700), queries=4),
     )
 
 
+ONE = Machine(device=torch.device("cpu"))
 Report = Callable[[str], None]
 Mixing = Callable[[Encoder, Tokenizer, Table], Mix]
 """What to train on, once the tokenizer and its vectors are known."""
 
 
 def train_ranker_from(
-    tokenizer: Tokenizer, table_VD: Table, mixing: Mixing, run: RankerRun, out: Path, report: Report = print
+    tokenizer: Tokenizer,
+    table_VD: Table,
+    mixing: Mixing,
+    run: RankerRun,
+    out: Path,
+    machine: Machine = ONE,
+    report: Report = print,
 ) -> list[float]:
     """Train from a tokenizer's [V, 256] vectors, the strongest directions first; returns the loss of each step."""
     torch.manual_seed(run.seed)
@@ -60,19 +69,29 @@ def train_ranker_from(
     first = torch.Generator().manual_seed(run.seed)
     model = checkpoint.new_model(circuits.plant_vectors(table, marks(tokenizer, encoder)), run.shape, first)
     circuits.plant(model, first)
-    return train_on(model, tokenizer, mixing(encoder, tokenizer, table), run, out, report)
+    return train_on(model, tokenizer, mixing(encoder, tokenizer, table), run, out, machine, report)
 
 
 def train_on(
-    model: Qwen3ForCausalLM, tokenizer: Tokenizer, mix: Mix, run: RankerRun, out: Path, report: Report = print
+    model: Qwen3ForCausalLM,
+    tokenizer: Tokenizer,
+    mix: Mix,
+    run: RankerRun,
+    out: Path,
+    machine: Machine = ONE,
+    report: Report = print,
 ) -> list[float]:
-    """Train a model further and save it to `out`, every `save_steps` steps as well."""
+    """Train a model further and save it to `out`, every `save_steps` steps as well; of several processes, the first.
+
+    `mix` must draw other examples in each process.
+    """
     labels = Prompter(tokenizer).label_ids
 
     def save() -> None:
-        checkpoint.save(model, tokenizer, out, "ranker@2")
+        if machine.rank == 0:
+            checkpoint.save(model, tokenizer, out, "ranker@3")
 
-    history = _loop(run, model, mix, labels, save, report)
+    history = _loop(run, model, mix, labels, machine, save, report)
     save()
     return history
 
@@ -90,37 +109,35 @@ def marks(tokenizer: Tokenizer, encoder: Encoder) -> circuits.Marks:
     )
 
 
-def whole_words(tokenizer: Tokenizer, table: Table) -> tuple[list[str], Table]:
-    """The vocabulary's alphabetic whole words of four letters and more, and their vectors."""
-    named = sorted((i, t) for t, i in tokenizer.get_vocab().items() if t.isalpha() and len(t) > 3)
-    return [token for _, token in named], table[[i for i, _ in named]]
-
-
 def _loop(
     run: RankerRun,
     model: Qwen3ForCausalLM,
     mix: Mix,
     labels: tuple[int, int],
+    machine: Machine,
     save: Callable[[], None],
     report: Report,
 ) -> list[float]:
     optimizer = Optimizer(model, matrix_rate=run.matrix_rate, vector_rate=run.vector_rate)
     body = torch.compile(model.model, dynamic=True) if run.compiled else model.model
-    start, history, tokens = time.monotonic(), [], 0
+    start, history, tokens, elapsed = time.monotonic(), list[float](), 0, 0.0
+    # All processes draw texts of one length, or one would wait for another.
+    lengths = Random(run.seed)
     for step in range(run.steps):
-        share = max((time.monotonic() - start) / (60 * run.minutes), step / run.steps)
-        done = run.begin + (1 - run.begin) * share
+        spent = max(elapsed / (60 * run.minutes), step / run.steps)
+        done = run.begin + (1 - run.begin) * spent
         if done >= 1:
             break
         stage = [s for s in run.stages if s.start <= done][-1]
         total = 0.0
-        for share, examples in mix.draw(stage):
+        for share, examples in mix.draw(stage.queries, lengths.choice(stage.windows)):
             ids, rows, columns, targets = collate(examples)
             logits = label_logits(model, body, ids, rows, columns, labels)
             loss = share * ranker_loss(run, rows, logits, targets)
             torch.autograd.backward(loss)
             total += float(loss.detach())
-            tokens += ids.numel()
+            tokens += ids.numel() * machine.world
+        total, elapsed = _agreed(model, machine, total, time.monotonic() - start)
         optimizer.step(schedule(done))
         history.append(total)
         if step and step % run.save_steps == 0:
@@ -128,10 +145,21 @@ def _loop(
             save()
         if step % 20 == 0:
             mean = sum(history[-50:]) / len(history[-50:])
-            report(
-                f"step {step} {100 * done:.0f}% loss {mean:.4f} tokens {tokens} {time.monotonic() - start:.0f}s"
-            )
+            report(f"step {step} {100 * done:.0f}% loss {mean:.4f} tokens {tokens} {elapsed:.0f}s")
     return history
+
+
+@torch.no_grad()
+def _agreed(model: nn.Module, machine: Machine, loss: float, elapsed: float) -> tuple[float, float]:
+    """The mean over all processes of gradients, loss and clock, so that all take the same step."""
+    parameters = list(model.parameters())
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([*(grad.flatten() for grad in grads), torch.tensor([loss, elapsed])])
+    mean = machine.total(flat) / machine.world
+    sizes = [grad.numel() for grad in grads]
+    for parameter, part in zip(parameters, mean[:-2].split(sizes), strict=True):
+        parameter.grad = part.view_as(parameter)
+    return float(mean[-2]), float(mean[-1])
 
 
 def label_logits(

@@ -79,7 +79,7 @@ class FacetAsker:
         )
 
     def _candidates(self, key: str, source: Source, facets: Sequence[str]) -> list[Source]:
-        """The source, one more that states all, three of the occupation that do not, a close one, others."""
+        """The source, one more that states all, four of the occupation that do not, a close one, others."""
         rng = self._rng
         same = rng.sample(self._by_occupation[key], min(60, len(self._by_occupation[key])))
         same = [s for s in same if s is not source]
@@ -87,7 +87,7 @@ class FacetAsker:
             full = [s for s in same if all(f in self._found[id(s)][1].stated for f in facets)]
             rest = [s for s in same if s not in full]
             denied = [s for s in rest if any(f in self._found[id(s)][1].denied for f in facets)]
-            chosen = [source, *full[:1], *denied[:1], *[s for s in rest if s not in denied[:1]][:2]]
+            chosen = [source, *full[:1], *denied[:1], *[s for s in rest if s not in denied[:1]][:3]]
         else:
             chosen = [source, *same[:2]]
         close = [c for c in self._words.occupations[key].close if c in self._by_occupation]

@@ -1,8 +1,12 @@
-"""`python -m training.tiny ranker|summarizer --out DIR --minutes M`: the shipped tiny checkpoints, from scratch."""
+"""`python -m training.tiny ranker|summarizer --out DIR --minutes M`: the shipped tiny checkpoints, from scratch.
+
+The ranker trains in several processes where `torchrun` starts them: on a CPU one thread each is quickest.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from random import Random
 
@@ -15,10 +19,11 @@ from training.judged import read_postings
 from training.keeping import KeepingRun
 from training.ranker_data import Encoder
 from training.ranker_mix import MixConfig, mixing, texts
-from training.ranker_sft import RankerRun, train_on, train_ranker_from
+from training.ranker_sft import RankerRun, Report, train_on, train_ranker_from
 from training.rules.judge import Prepared, prepare
 from training.rules.lexicon import DOMAINS
 from training.scoring import load
+from training.sft.machine import Machine, open_machine
 from training.summarizer_sft import SummarizerRun, train_summarizer
 from training.vocabulary import Table
 
@@ -31,7 +36,7 @@ def main() -> None:
     torch.set_num_threads(settings.threads)
     limits = {"minutes": settings.minutes, "steps": settings.steps}
     if settings.model == "ranker":
-        _ranker(settings, RankerRun(seed=settings.seed, begin=settings.begin, **limits))
+        _ranker(settings, RankerRun(seed=settings.seed, begin=settings.begin, compiled=settings.compile, **limits))
     else:
         run = SummarizerRun(seed=settings.seed, keeping=KeepingRun(**limits))
         train_summarizer(run, settings.out, _report)
@@ -45,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=1_000_000, help="stop after so many steps at the latest")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true", help="compile the ranker's forward and backward pass")
     parser.add_argument("--init", type=Path, help="a tiny ranker's checkpoint to go on from")
     parser.add_argument(
         "--begin", type=float, default=0.0, help="the share of the schedule that it has behind it"
@@ -63,30 +69,44 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ranker(settings: argparse.Namespace, run: RankerRun) -> None:
-    domains = _domains(settings)
-    mix = mixing(MixConfig(seed=run.seed), domains, settings.onet, settings.esco)
+    machine = open_machine("cpu", os.environ)
+    try:
+        _train_ranker(settings, run, machine)
+    finally:
+        machine.close()
+
+
+def _train_ranker(settings: argparse.Namespace, run: RankerRun, machine: Machine) -> None:
+    report = _report if machine.rank == 0 else _silent
+    domains = _domains(settings, report)
+    mix = mixing(MixConfig(seed=run.seed + 1000 * machine.rank), domains, settings.onet, settings.esco)
     if settings.init:
         tokenizer, model = load_tokenizer(settings.init), load(settings.init)
         vectors: Table = model.model.embed_tokens.weight.detach().numpy()[:, : -circuits.RESERVED].copy()
-        train_on(model, tokenizer, mix(Encoder(tokenizer), tokenizer, vectors), run, settings.out, _report)
+        drawn = mix(Encoder(tokenizer), tokenizer, vectors)
+        train_on(model, tokenizer, drawn, run, settings.out, machine, report)
         return
-    _report("vocabulary …")
+    report("vocabulary …")
     made = ranker_table(Random(run.seed), texts(domains), [d.words for d in domains], GENERATED_TEXTS)
-    train_ranker_from(*made, mix, run, settings.out, _report)
+    train_ranker_from(*made, mix, run, settings.out, machine, report)
 
 
-def _domains(settings: argparse.Namespace) -> list[Prepared]:
+def _domains(settings: argparse.Namespace, report: Report) -> list[Prepared]:
     """Each domain's postings, split and read by the rules; training sees its train split alone."""
     found = []
     for domain in DOMAINS:
         if path := getattr(settings, domain):
-            _report(f"{domain}: reading {path}, looking for near-duplicates and evidence …")
+            report(f"{domain}: reading {path}, looking for near-duplicates and evidence …")
             found.append(prepare(list(read_postings(path)), domain, settings.cache))
     return found
 
 
 def _report(line: str) -> None:
     print(line, flush=True)
+
+
+def _silent(line: str) -> None:
+    """The other processes would say the same."""
 
 
 if __name__ == "__main__":

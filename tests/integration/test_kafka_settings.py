@@ -94,6 +94,8 @@ def broker_properties(home: Path, port: int, controller: int, pem: Path) -> dict
         "ssl.client.auth": "required",
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
+        # By default the cleaner takes 128 MiB, half of this heap.
+        "log.cleaner.dedupe.buffer.size": "4194304",
         "log.dirs": str(home / "data"),
     }
 

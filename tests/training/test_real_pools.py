@@ -11,7 +11,7 @@ import pytest
 from models.prompts import Item, load_tokenizer
 from schemas.errors import ConfigError
 from training.judged import PostingRow
-from training.mixing import Mix, Renewed, Stage
+from training.mixing import Mix, Renewed
 from training.ranker_data import CANDIDATES, Encoder, Example
 from training.real_facets import FacetAsker, spans
 from training.real_pool import Asked, Mention, RealPool, Source
@@ -215,9 +215,8 @@ class Fixed:
 def test_a_step_draws_each_pool_by_its_share_and_its_weights_sum_to_one() -> None:
     one, other = Fixed(), Fixed()
     mix = Mix(Random(0), [(0.75, one), (0.25, other)])
-    stage = Stage(start=0.0, windows=(9,), queries=6)
     for _ in range(200):
-        assert sum(weight for weight, _ in mix.draw(stage)) == pytest.approx(1)
+        assert sum(weight for weight, _ in mix.draw(queries=6, window=9)) == pytest.approx(1)
     assert sum(other.asked) / sum(one.asked) == pytest.approx(1 / 3, rel=0.15)
 
 

@@ -100,7 +100,7 @@ def test_twenty_steps_lower_the_rankers_loss_and_leave_a_loadable_checkpoint(tmp
     stage = Stage(start=0.0, windows=(24,), queries=2)
     run = RankerRun(minutes=1.0, steps=20, stages=(stage,))
     mix = mixing(MixConfig(pool=200), [], None, None)
-    history = train_ranker_from(*small_vocabulary(), mix, run, tmp_path, lambda _: None)
+    history = train_ranker_from(*small_vocabulary(), mix, run, tmp_path, report=lambda _: None)
     assert len(history) == 20
     assert np.mean(history[-5:]) < np.mean(history[:5])
     model, prompter = load(tmp_path), Prompter.from_dir(tmp_path)
