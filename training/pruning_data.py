@@ -69,12 +69,6 @@ def ndcgs(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable
     return measure
 
 
-def mean_ndcg(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable[[Any], float]:
-    """The mean of `ndcgs`: a metric for a scan."""
-    measure = ndcgs(judged, prompter, k)
-    return lambda model: float(measure(model).mean())
-
-
 def _judged_pairs(postings: Path, judged: Path, rng: Random) -> Iterator[tuple[str, Item]]:
     queries = read_judged(judged, ALL)
     queries = [one for one in queries if one.split == "train"] or queries

@@ -115,10 +115,10 @@ def scan_blocks(
     device: str = "cpu",
     progress: Progress = lambda _: None,
 ) -> Scan:
-    """NDCG@10 without each block in turn."""
+    """NDCG@10 of each query without each block in turn."""
     source = checkpoints.load(checkpoint, device)
     queries = pruning_data.judged_queries(judged, postings, split)
-    return scan(source.model, pruning_data.mean_ndcg(queries, Prompter.from_dir(checkpoint)), progress)
+    return scan(source.model, pruning_data.ndcgs(queries, Prompter.from_dir(checkpoint)), progress)
 
 
 def _step(

@@ -36,7 +36,9 @@ def main() -> None:
     torch.set_num_threads(settings.threads)
     limits = {"minutes": settings.minutes, "steps": settings.steps}
     if settings.model == "ranker":
-        _ranker(settings, RankerRun(seed=settings.seed, begin=settings.begin, compiled=settings.compile, **limits))
+        _ranker(
+            settings, RankerRun(seed=settings.seed, begin=settings.begin, compiled=settings.compile, **limits)
+        )
     else:
         run = SummarizerRun(seed=settings.seed, keeping=KeepingRun(**limits))
         train_summarizer(run, settings.out, _report)
@@ -50,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=1_000_000, help="stop after so many steps at the latest")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compile", action="store_true", help="compile the ranker's forward and backward pass")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the ranker's forward and backward pass"
+    )
     parser.add_argument("--init", type=Path, help="a tiny ranker's checkpoint to go on from")
     parser.add_argument(
         "--begin", type=float, default=0.0, help="the share of the schedule that it has behind it"

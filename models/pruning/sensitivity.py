@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from models.pruning.layer_drop import without
 from schemas.errors import ConfigError
 
-Metric = Callable[[Any], float]
-"""A model to a figure, of which more is better."""
+Floats = npt.NDArray[np.float64]
+Metric = Callable[[Any], Floats]
+"""A model to a figure for each query, [Q], of which more is better."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scan:
-    """The metric of the whole model, and without each of its blocks in turn."""
+    """The metric of the whole model, and without each of its blocks in turn, query by query."""
 
-    whole: float
-    without: tuple[float, ...]
+    whole_Q: Floats
+    without_BQ: Floats
+
+    @property
+    def whole(self) -> float:
+        """The whole model's mean."""
+        return float(self.whole_Q.mean())
+
+    @property
+    def without(self) -> list[float]:
+        """The mean without each block."""
+        return [float(values_Q.mean()) for values_Q in self.without_BQ]
 
     def changes(self) -> list[float]:
         """What removing each block does to the metric: mostly below 0."""
@@ -26,23 +40,30 @@ class Scan:
 
     def least(self, count: int) -> list[int]:
         """The `count` blocks that cost least one at a time, ascending; of equals the last one first."""
-        if not 0 < count < len(self.without):
-            raise ConfigError(f"cannot drop {count} of {len(self.without)} blocks")
-        order = sorted(range(len(self.without)), key=lambda block: (-self.without[block], -block))
+        found = self.without
+        if not 0 < count < len(found):
+            raise ConfigError(f"cannot drop {count} of {len(found)} blocks")
+        order = sorted(range(len(found)), key=lambda block: (-found[block], -block))
         return sorted(order[:count])
 
     def as_json(self) -> dict[str, object]:
         """What a report stores."""
-        return {**asdict(self), "changes": self.changes()}
+        return {
+            "whole": self.whole,
+            "without": self.without,
+            "changes": self.changes(),
+            "per_query": {"whole": self.whole_Q.tolist(), "without": self.without_BQ.tolist()},
+        }
 
 
 def scan(model: Any, metric: Metric, progress: Callable[[str], None] = lambda _: None) -> Scan:
     """Measure the model, then without each block; it is as it was afterwards."""
-    whole = metric(model)
-    progress(f"whole model: {whole:.4f}")
+    whole_Q = metric(model)
+    progress(f"whole model: {whole_Q.mean():.4f}")
     values = []
     for block in range(len(model.model.layers)):
         with without(model, [block]):
             values.append(metric(model))
-        progress(f"without block {block}: {values[-1]:.4f} ({values[-1] - whole:+.4f})")
-    return Scan(whole=whole, without=tuple(values))
+        change = values[-1].mean() - whole_Q.mean()
+        progress(f"without block {block}: {values[-1].mean():.4f} ({change:+.4f})")
+    return Scan(whole_Q=whole_Q, without_BQ=np.stack(values))

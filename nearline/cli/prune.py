@@ -101,7 +101,9 @@ def scan(
     *,
     judged: Annotated[Path, typer.Option(help="Judged queries, JSON Lines or Parquet.")],
     postings: Postings,
-    report: Annotated[Path, typer.Option(help="JSON to write: NDCG@10 whole and without each block.")],
+    report: Annotated[
+        Path, typer.Option(help="JSON to write: NDCG@10 of each query, whole and without each block.")
+    ],
     split: Annotated[str, typer.Option(help="train, dev or test of a file with splits.")] = "all",
     device: Device = "cpu",
 ) -> None:

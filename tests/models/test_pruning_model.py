@@ -5,6 +5,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor
@@ -237,18 +239,19 @@ def test_any_set_of_blocks_can_go() -> None:
 
 
 def test_a_scan_measures_the_whole_model_and_each_block_gone(model: Any) -> None:
-    def metric(model: Any) -> float:
-        return float(logits(model, [5, 6, 7, 8])[0, -1, 3])
+    def metric(model: Any) -> npt.NDArray[np.float64]:
+        return np.array([float(logits(model, [5, 6, 7, last])[0, -1, 3]) for last in (8, 9)])
 
     found = scan(model, metric)
-    assert found.whole == metric(model)
+    assert found.whole_Q.tolist() == metric(model).tolist()
     for block in range(2):
         with without(model, [block]):
-            assert found.without[block] == metric(model)
+            assert found.without_BQ[block].tolist() == metric(model).tolist()
+    assert found.without == pytest.approx(found.without_BQ.mean(axis=1).tolist())
 
 
 def test_the_least_blocks_are_those_whose_removal_costs_least() -> None:
-    found = Scan(whole=0.9, without=(0.5, 0.89, 0.91, 0.89))
+    found = Scan(whole_Q=np.array([0.9]), without_BQ=np.array([[0.5], [0.89], [0.91], [0.89]]))
     assert found.least(1) == [2]
     assert found.least(2) == [2, 3]
     assert found.changes() == pytest.approx([-0.4, -0.01, 0.01, -0.01])

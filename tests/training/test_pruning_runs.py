@@ -214,11 +214,11 @@ def test_a_scan_measures_ndcg_of_the_model_without_each_block(
     dense: Path, postings: Path, judged: Path, tmp_path: Path
 ) -> None:
     found = scan_blocks(dense, judged, postings)
-    measure = pruning_data.mean_ndcg(pruning_data.judged_queries(judged, postings), Prompter.from_dir(dense))
+    measure = pruning_data.ndcgs(pruning_data.judged_queries(judged, postings), Prompter.from_dir(dense))
     for block in range(3):
         drop_blocks(dense, tmp_path / str(block), [block])
         small = checkpoints.load(tmp_path / str(block)).model
-        assert found.without[block] == pytest.approx(measure(small), abs=1e-12)
+        assert found.without_BQ[block] == pytest.approx(measure(small), abs=1e-12)
 
 
 def test_ndcg_of_a_model_is_that_of_its_scores(dense: Path, postings: Path, judged: Path) -> None:
