@@ -157,7 +157,7 @@ def _agreed(model: nn.Module, machine: Machine, loss: float, elapsed: float) -> 
     flat = torch.cat([*(grad.flatten() for grad in grads), torch.tensor([loss, elapsed])])
     mean = machine.total(flat) / machine.world
     sizes = [grad.numel() for grad in grads]
-    for parameter, part in zip(parameters, mean[:-2].split(sizes), strict=True):
+    for parameter, part in zip(parameters, torch.split_with_sizes(mean[:-2], sizes), strict=True):
         parameter.grad = part.view_as(parameter)
     return float(mean[-2]), float(mean[-1])
 

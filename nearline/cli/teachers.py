@@ -38,6 +38,7 @@ class Opening:
     rejects: Rejects
     bar: Bar
     seed: int
+    dense: bool = False
     spent: Spent = field(default_factory=Spent)
 
 
@@ -59,7 +60,7 @@ def drawn_rows(opening: Opening, postings: Path, counts: Mapping[Split, int]) ->
     counts = counts or COUNTS
     rows = list({row.posting_id: row for row in read_postings(postings)}.values())
     opening.bar.start(sum(counts.values()))
-    for query in drawn(rows, counts, opening.policy, opening.seed, opening.cache):
+    for query in drawn(rows, counts, opening.policy, opening.seed, opening.cache, dense=opening.dense):
         opening.bar.done(1)
         yield from query
 

@@ -54,6 +54,9 @@ def train_judge(
     policy: Annotated[Path, typer.Option(help="The product policy, TOML.")] = MATCHING,
     splits: Splits = "",
     seed: Annotated[int, typer.Option(help="Of queries and items that are drawn.")] = 0,
+    dense: Annotated[
+        bool, typer.Option("--dense", help="rules: MiniLM's neighbours join the pools of dev and test.")
+    ] = False,
     url: Url = _DEFAULTS.url,
     model: Annotated[str, typer.Option(help="llm: the model's name there.")] = _DEFAULTS.model,
     api_key_env: Annotated[str, typer.Option(help="llm: the environment variable that holds the key.")] = "",
@@ -84,7 +87,14 @@ def train_judge(
     _check_out(out)
     with extra(), Bar(console) as bar:
         opening = Opening(
-            kind=teacher, policy=chosen, endpoint=endpoint, cache=cache, rejects=rejects, bar=bar, seed=seed
+            kind=teacher,
+            policy=chosen,
+            endpoint=endpoint,
+            cache=cache,
+            rejects=rejects,
+            bar=bar,
+            seed=seed,
+            dense=dense,
         )
         if queries is None:
             rows = drawn_rows(opening, postings, _counts(splits))

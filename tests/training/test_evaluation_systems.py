@@ -14,7 +14,7 @@ from models.ranker import LexicalRanker
 from schemas.errors import ConfigError
 from tests.models.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
 from tests.training.evaluation_items import ITEMS, item, judged_query, tell
-from training.baselines.bi_encoder import BiEncoder, BiEncoderConfig, encode
+from training.baselines.bi_encoder import BiEncoder, BiEncoderConfig, SentenceEncoder
 from training.baselines.bm25 import Bm25, words
 from training.evaluation.ranker import LocalScorer, RankerSystem, ServerScorer, open_scorer
 from training.evaluation.settings import MetricConfig, RankerPlace
@@ -103,8 +103,9 @@ def test_minilm_finds_the_nurse_for_a_hospital_and_keeps_its_vectors(tmp_path: P
 @pytest.mark.timeout(120)
 def test_a_vector_does_not_depend_on_its_batch() -> None:
     texts = ["nurse", "a ward at night " * 400, "cook"]
-    together = encode(texts, BiEncoderConfig(), tell)
-    alone = np.concatenate([encode([text], BiEncoderConfig(batch_tokens=1), tell) for text in texts])
+    together = SentenceEncoder(BiEncoderConfig()).encode(texts, tell)
+    one = SentenceEncoder(BiEncoderConfig(batch_tokens=1))
+    alone = np.concatenate([one.encode([text], tell) for text in texts])
     assert together == pytest.approx(alone, abs=1e-5)
     assert np.linalg.norm(together, axis=1) == pytest.approx(1)
 

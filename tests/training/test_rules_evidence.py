@@ -19,7 +19,6 @@ from training.rules.teacher import (
     constraints_grade,
     occupation_grade,
     requirements_grade,
-    weakest,
 )
 
 HEALTH, TECHNOLOGY = lexicon("health"), lexicon("technology")
@@ -224,11 +223,6 @@ def test_a_denial_never_raises_a_grade(stated: set[str], denied: set[str]) -> No
     assert constraints_grade(asked, contradicted, HEALTH, place_met=True) <= constraints_grade(
         asked, free, HEALTH, place_met=True
     )
-
-
-@given(st.tuples(*[st.integers(0, 4)] * 3))
-def test_a_posting_is_as_good_as_its_weakest_side(grades: tuple[int, ...]) -> None:
-    assert weakest(dict(zip("abc", grades, strict=True))) == min(grades)
 
 
 def test_the_place_is_met_off_or_unclear() -> None:

@@ -10,6 +10,7 @@ from models.prompts import Item
 from schemas.errors import ConfigError
 from training.judged import Judgement, PostingRow, Split
 from training.judged_parquet import read_judgements, read_queries, write_judgements
+from training.policy import MATCHING, load_policy
 from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.duplicates import near_duplicates
 from training.rules.judge import JudgeConfig, Prepared, judged, prepare
@@ -17,9 +18,9 @@ from training.rules.lexicon import held_out, lexicon
 from training.rules.pools import GOOD
 from training.rules.queries import asks
 from training.rules.splits import Splits, check_no_leak, split
-from training.rules.stream import stream
 
 HEALTH = lexicon("health")
+POLICY = load_policy(MATCHING)
 TITLES = (
     "Staff Nurse", "Community Nurse", "Dietitian", "Hospital Porter", "Medical Secretary", "Midwife",
     "Physiotherapist", "Occupational Therapist", "Pharmacist", "Healthcare Assistant",
@@ -123,8 +124,8 @@ def test_texts_that_share_half_their_words_are_no_near_duplicates() -> None:
 
 
 def test_the_same_seed_draws_the_same_queries_and_another_others(prepared: Prepared) -> None:
-    def some(seed: int) -> list[tuple[str, list[tuple[str, int]]]]:
-        return list(islice(stream(prepared, seed), 20))
+    def some(seed: int) -> list[list[Judgement]]:
+        return list(judged(prepared, "train", 20, seed, JudgeConfig().train_pool, POLICY))
 
     assert some(1) == some(1)
     assert some(1) != some(2)
@@ -158,7 +159,7 @@ def test_a_test_query_is_worded_by_held_out_phrases_or_by_none(prepared: Prepare
 
 def test_a_query_has_a_good_match_and_another_and_stays_in_its_split(prepared: Prepared) -> None:
     inside = {row.posting_id for row in prepared.splits.postings["test"]}
-    for rows in judged(prepared, "test", 30, 0, JudgeConfig().pool):
+    for rows in judged(prepared, "test", 30, 0, JudgeConfig().pool, POLICY):
         labels = [row.label for row in rows]
         assert max(labels) >= GOOD > min(labels)
         assert {row.posting_id for row in rows} <= inside
@@ -170,7 +171,7 @@ def test_too_few_postings_for_the_queries_asked_is_an_error(prepared: Prepared) 
     few = {**prepared.splits.postings, "dev": prepared.splits.postings["train"][:12]}
     small = Prepared(words=HEALTH, splits=Splits(postings=few, dropped=()), known=prepared.known)
     with pytest.raises(ConfigError, match="dev split of 12 postings"):
-        list(judged(small, "dev", 500, 0, JudgeConfig().pool))
+        list(judged(small, "dev", 500, 0, JudgeConfig().pool, POLICY))
 
 
 def test_the_domain_is_found_by_the_titles(postings: list[PostingRow]) -> None:

@@ -73,30 +73,41 @@ class BiEncoder:
         new = [text for text in dict.fromkeys(texts) if text not in kept]
         tell(len(texts) - len(new))
         if new:
-            kept.add(new, encode(new, self.config, tell))
+            kept.add(new, SentenceEncoder(self.config).encode(new, tell))
         return np.stack([kept[text] for text in texts])
 
 
-def encode(texts: Sequence[str], config: BiEncoderConfig, tell: Tell) -> Vectors:
-    """Mean-pooled vectors [texts, 384] of length 1, in batches of like length."""
-    directory = encoder_dir()
-    disable_progress_bar()
-    model = AutoModel.from_pretrained(directory).eval()
-    tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-    tokenizer.enable_truncation(config.max_tokens)
-    tokenizer.no_padding()
-    ids = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
-    vectors = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
-    with torch.inference_mode():
-        for rows in _batches([len(row) for row in ids], config.batch_tokens):
-            width = len(ids[rows[-1]])
-            padded = torch.tensor([ids[row] + [0] * (width - len(ids[row])) for row in rows])
-            real = torch.tensor([[1] * len(ids[row]) + [0] * (width - len(ids[row])) for row in rows])
-            hidden_BTD = model(input_ids=padded, attention_mask=real).last_hidden_state
-            pooled_BD = (hidden_BTD * real[..., None]).sum(1) / real.sum(1, keepdim=True)
-            vectors[rows] = torch.nn.functional.normalize(pooled_BD, dim=-1).numpy()
+class SentenceEncoder:
+    """Mean-pooled MiniLM."""
+
+    def __init__(self, config: BiEncoderConfig) -> None:
+        directory = encoder_dir()
+        disable_progress_bar()
+        self._model = AutoModel.from_pretrained(directory).eval()
+        self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        self._tokenizer.enable_truncation(config.max_tokens)
+        self._tokenizer.no_padding()
+        self._batch_tokens = config.batch_tokens
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str], tell: Tell = lambda _: None) -> Vectors:
+        """Vectors [texts, 384] of length 1, in batches of like length."""
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        vectors = np.zeros((len(texts), self._model.config.hidden_size), dtype=np.float32)
+        for rows in _batches([len(row) for row in ids], self._batch_tokens):
+            vectors[rows] = self._batch([ids[row] for row in rows])
             tell(len(rows))
-    return vectors
+        return vectors
+
+    def _batch(self, ids: Sequence[list[int]]) -> Vectors:
+        """In order of length."""
+        width = len(ids[-1])
+        padded = torch.tensor([row + [0] * (width - len(row)) for row in ids])
+        real = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
+        hidden_BTD = self._model(input_ids=padded, attention_mask=real).last_hidden_state
+        pooled_BD = (hidden_BTD * real[..., None]).sum(1) / real.sum(1, keepdim=True)
+        vectors: Vectors = torch.nn.functional.normalize(pooled_BD, dim=-1).numpy()
+        return vectors
 
 
 def _scaled(tell: Tell, share: float) -> Tell:

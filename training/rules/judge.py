@@ -8,16 +8,16 @@ from pathlib import Path
 from random import Random
 
 from schemas.errors import ConfigError
-from training.judged import MAX_GRADE, Judgement, PostingRow, Split
+from training.judged import Judgement, PostingRow, Split
+from training.policy import Policy
 from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.evidence import Evidence
 from training.rules.lexicon import Domain, Lexicon, lexicon
 from training.rules.pools import Candidate, Dense, PoolConfig, Pools
 from training.rules.queries import Drawn, asks
 from training.rules.splits import Splits, split
-from training.rules.teacher import Aggregate, RuleTeacher, weakest
+from training.rules.teacher import RuleTeacher
 
-POLICY = "weakest dimension"
 MOST_DRAWS_A_QUERY = 30
 
 
@@ -52,38 +52,35 @@ def prepare(postings: list[PostingRow], domain: Domain | None = None, cache: Pat
     return Prepared(words=words, splits=split(postings), known=all_evidence(postings, words, cache))
 
 
-def soft_label(label: int) -> float:
-    """p*_yes of equation (3) for a grade of 0-4, kept off 0 and 1."""
-    return 0.02 + 0.96 * label / MAX_GRADE
-
-
 def judged(
     prepared: Prepared,
     name: Split,
     count: int,
     seed: int,
     pool: PoolConfig,
-    *,
-    aggregate: Aggregate = weakest,
-    policy: str = POLICY,
+    policy: Policy,
     dense: Dense | None = None,
 ) -> Iterator[list[Judgement]]:
-    """`count` queries of a split, each with its judged pool; ConfigError where the postings give too few."""
+    """`count` queries of a split, each with its judged pool; ConfigError where the postings give too few.
+
+    ValueError if the policy has other dimensions than the rules grade.
+    """
     corpus = prepared.corpus(name)
     teacher = RuleTeacher(prepared.words, prepared.known)
-    for drawn, found in pooled(corpus, Pools(corpus, teacher, aggregate, pool, dense), seed, count):
-        yield [_judgement(corpus, drawn, candidate, teacher.name, policy) for candidate in found]
+    for drawn, found in pooled(corpus, Pools(corpus, teacher, policy.aggregate, pool, dense), seed, count):
+        yield [
+            policy.judgement(drawn.ask, corpus.postings[one.position].posting_id, one.verdict, teacher.name)
+            for one in found
+        ]
 
 
-def pooled(
-    corpus: Corpus, pools: Pools, seed: int, count: int | None = None
-) -> Iterator[tuple[Drawn, list[Candidate]]]:
-    """Drawn asks with their judged pools, `count` of them or without end; outside training no text comes twice."""
+def pooled(corpus: Corpus, pools: Pools, seed: int, count: int) -> Iterator[tuple[Drawn, list[Candidate]]]:
+    """`count` drawn asks with their judged pools; outside training no text comes twice."""
     rng = Random(f"pools {seed} {corpus.split}")
     seen: set[str] = set()
     given = 0
     for draws, drawn in enumerate(asks(corpus, seed)):
-        if count is not None and (given == count or draws >= MOST_DRAWS_A_QUERY * count):
+        if given == count or draws >= MOST_DRAWS_A_QUERY * count:
             break
         found = None if drawn.ask.query in seen else pools.pool(drawn, rng)
         if found:
@@ -91,26 +88,9 @@ def pooled(
             if corpus.split != "train":
                 seen.add(drawn.ask.query)
             yield drawn, found
-    if given < (count or 0):
+    if given < count:
         msg = (
             f"the {corpus.split} split of {len(corpus.postings)} postings gave {given} of {count} queries: "
             "ask for fewer, or give more postings"
         )
         raise ConfigError(msg)
-
-
-def _judgement(corpus: Corpus, drawn: Drawn, candidate: Candidate, teacher: str, policy: str) -> Judgement:
-    return Judgement(
-        query_id=drawn.ask.query_id,
-        query=drawn.ask.query,
-        posting_id=corpus.postings[candidate.position].posting_id,
-        grades=candidate.verdict.grades,
-        label=candidate.label,
-        soft_label=soft_label(candidate.label),
-        rationale=candidate.verdict.rationale,
-        evidence=candidate.verdict.evidence,
-        teacher=teacher,
-        policy=policy,
-        split=corpus.split,
-        strata=drawn.ask.strata,
-    )

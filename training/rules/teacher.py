@@ -17,11 +17,6 @@ NAME = f"rules@{VERSION}"
 Aggregate = Callable[[Mapping[str, int]], int]
 
 
-def weakest(grades: Mapping[str, int]) -> int:
-    """The lowest grade over the dimensions: a posting is as good as its worst side."""
-    return min(grades.values())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a query hides: an occupation, facets, a town; `Ask.needs` holds it as a plain object."""

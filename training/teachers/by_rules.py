@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from schemas.errors import ConfigError
-from training.judged import Ask, Judgement, PostingRow, Split, Verdict
+from training.judged import Ask, Judgement, PostingRow, Split
 from training.policy import Policy
+from training.rules.dense import dense_over
 from training.rules.judge import JudgeConfig, judged, prepare
 from training.rules.lexicon import DOMAINS, lexicon
 from training.rules.splits import check_no_leak
@@ -31,19 +31,26 @@ def rule_teacher(asks: Sequence[Ask]) -> RuleTeacher:
 
 
 def drawn(
-    postings: Sequence[PostingRow], counts: Mapping[Split, int], policy: Policy, seed: int, cache: Path
+    postings: Sequence[PostingRow],
+    counts: Mapping[Split, int],
+    policy: Policy,
+    seed: int,
+    cache: Path,
+    *,
+    dense: bool = False,
 ) -> Iterator[list[Judgement]]:
-    """Queries with judged pools, split after split; ConfigError if the policy has other dimensions than the rules."""
+    """Queries with judged pools, split after split; ConfigError if the policy has other dimensions than the rules.
+
+    `dense`: MiniLM's neighbours join the pools of dev and test.
+    """
     prepared = prepare(list(postings), None, cache)
     check_no_leak(prepared.splits.postings)
     config = JudgeConfig()
     for name, count in counts.items():
         pool = config.train_pool if name == "train" else config.pool
+        near = dense_over(prepared.splits.postings[name]) if dense and name != "train" else None
         try:
-            for rows in judged(
-                prepared, name, count, seed, pool, aggregate=policy.aggregate, policy=policy.identity
-            ):
-                yield [replace(row, soft_label=policy.soft_label(Verdict(grades=row.grades))) for row in rows]
+            yield from judged(prepared, name, count, seed, pool, policy, near)
         except ValueError as error:
             raise ConfigError(f"{NAME} does not grade by the policy {policy.identity}: {error}") from error
 
