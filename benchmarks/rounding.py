@@ -18,8 +18,8 @@ from models.engine.qwen3 import Head
 from models.prompts import Prompter
 from training import evaluate_tiny, figures
 from training.figures import Floats
+from training.judged import Judged
 from training.ndcg import ndcg
-from training.real_labels import Judged
 
 NAME = "rounding"
 DATA = Path("../shared/data")

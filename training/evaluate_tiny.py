@@ -18,10 +18,11 @@ import numpy as np
 import torch
 
 from models.prompts import Item, Prompter
-from training import figures, real_labels
+from training import figures, rule_sets
 from training.figures import Floats
+from training.judged import Judged
 from training.ranker_data import item_of
-from training.real_labels import Judged
+from training.rules.lexicon import Domain
 from training.scoring import OfflineRanker, OfflineSummarizer
 from training.synthetic import lexicon
 from training.synthetic.facts import grade
@@ -29,7 +30,7 @@ from training.synthetic.postings import METADATA_TYPES, Posting, Writer, pick
 from training.synthetic.queries import Asker
 
 SAME, RELATED = 8, 2
-REAL = ("postings_nhs", "postings_hn", "stream_gov_tts")
+REAL: dict[str, Domain] = {"postings_nhs": "health", "postings_hn": "technology"}
 SHARE, CAP, LEAST = 0.25, 128, 8
 """The client's limit on a summary: a quarter of its input's tokens, at most 128, at least 8."""
 
@@ -38,7 +39,7 @@ Figure = dict[str, float | str | list[float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much is measured."""
+    """How much is measured; `postings` are generated."""
 
     queries: int = 60
     postings: int = 400
@@ -72,10 +73,13 @@ def main() -> None:
 
 def sets(data: Path, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
     """Named sets of judged queries: generated ones always, real ones if the data are there."""
-    found = [(name, data / f"{name}.jsonl.gz") for name in REAL]
-    real = [(name, real_labels.read(path, sizes.postings)) for name, path in found if path.is_file()]
-    judged = [(name, real_labels.judge(items, sizes.queries, sizes.seed)) for name, items in real]
-    return [("generated", generated(sizes)), *judged]
+    found = [(name, data / f"{name}.jsonl.gz", domain) for name, domain in REAL.items()]
+    real = [
+        (name, rule_sets.judged_queries(path, domain, sizes.queries, sizes.seed))
+        for name, path, domain in found
+        if path.is_file()
+    ]
+    return [("generated", generated(sizes)), *real]
 
 
 def generated(sizes: Sizes) -> list[Judged]:

@@ -53,6 +53,15 @@ class JudgedQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A judged query with the items themselves and their grades 0-4."""
+
+    query: str
+    items: tuple[Item, ...]
+    grades: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostingRow:
     """A posting of a postings file: what the ranker reads, and what splits and strata need."""
 

@@ -20,9 +20,8 @@ from training.evaluation.read import check_known, read_judged
 from training.evaluation.rows import json_lines
 from training.evaluation.settings import ALL
 from training.figures import Floats
-from training.judged import JudgedQuery, read_postings
+from training.judged import Judged, JudgedQuery, read_postings
 from training.ndcg import ndcg
-from training.real_labels import Judged
 from training.scoring import OfflineRanker
 
 ROUNDS = 8

@@ -137,7 +137,7 @@ def _loop(
             torch.autograd.backward(loss)
             total += float(loss.detach())
             tokens += ids.numel() * machine.world
-        total, elapsed = _agreed(model, machine, total, time.monotonic() - start)
+        total, elapsed = agreed(model, machine, total, time.monotonic() - start)
         optimizer.step(schedule(done))
         history.append(total)
         if step and step % run.save_steps == 0:
@@ -150,7 +150,7 @@ def _loop(
 
 
 @torch.no_grad()
-def _agreed(model: nn.Module, machine: Machine, loss: float, elapsed: float) -> tuple[float, float]:
+def agreed(model: nn.Module, machine: Machine, loss: float, elapsed: float) -> tuple[float, float]:
     """The mean over all processes of gradients, loss and clock, so that all take the same step."""
     parameters = list(model.parameters())
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]

@@ -22,8 +22,8 @@ from models.prompts import Item, Prompter
 from models.pruning.calibration import Calibration, prompts_of
 from models.pruning.config import CalibrationSize
 from training import evaluate_tiny
+from training.judged import Judged
 from training.ranker_data import item_of
-from training.real_labels import Judged
 from training.synthetic import lexicon
 from training.synthetic.postings import Writer
 from training.synthetic.queries import Asker
@@ -47,7 +47,7 @@ class PruningBenchmark:
     tokens: int = 200_000
     queries: int = 60
     postings: int = 1500
-    real_sets: int = 1
+    real_sets: int = 2
     only: str = ""
     held_out: int = 200
     threads: int = 2

@@ -15,7 +15,7 @@ from torch.nn import functional
 from models.prompts import Prompter
 from training import figures, pruning_data
 from training.figures import Floats
-from training.real_labels import Judged
+from training.judged import Judged
 from training.scoring import load
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor, nn
 from transformers import Qwen3ForCausalLM
 
 from models.prompts import Prompter, load_tokenizer, summarizer_input
@@ -20,8 +21,9 @@ from training.mixing import Stage
 from training.optim import orthogonalized
 from training.ranker_data import Encoder, item_of
 from training.ranker_mix import MixConfig, mixing
-from training.ranker_sft import RankerRun, train_ranker_from
+from training.ranker_sft import RankerRun, agreed, train_ranker_from
 from training.scoring import OfflineRanker, OfflineSummarizer, load
+from training.sft.machine import Machine
 from training.summarizer_sft import SummarizerRun, train_summarizer_from
 from training.synthetic.lexicon import load as load_lexicon
 from training.synthetic.postings import Posting, Writer
@@ -105,6 +107,24 @@ def test_twenty_steps_lower_the_rankers_loss_and_leave_a_loadable_checkpoint(tmp
     assert np.mean(history[-5:]) < np.mean(history[:5])
     model, prompter = load(tmp_path), Prompter.from_dir(tmp_path)
     assert model.config.vocab_size == prompter.vocab_size
+
+
+class Pair(Machine):
+    """One of two processes; the other's part of a sum is 3 everywhere."""
+
+    def total(self, values: Tensor) -> Tensor:
+        return values + 3
+
+
+def test_two_processes_agree_on_gradients_loss_and_clock() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    torch.autograd.backward(model[0](torch.ones(1, 2)).sum())
+    assert agreed(model, Pair(device=torch.device("cpu"), world=2), 5.0, 9.0) == (4.0, 6.0)
+    assert [p.grad.tolist() for p in model[0].parameters() if p.grad is not None] == [
+        [[2, 2], [2, 2]],
+        [2, 2],
+    ]
+    assert [p.grad.tolist() for p in model[1].parameters() if p.grad is not None] == [[[1.5, 1.5]], [1.5]]
 
 
 @pytest.mark.timeout(60)
