@@ -10,11 +10,12 @@ STORE ?=
 URL ?=
 INPUTS ?= 2000
 RANKER_DATA ?=
+PROCESSES ?= $(shell nproc)
 SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning up down status constraints train clean
+.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -142,6 +143,10 @@ bench-pruning: setup  ## pruning beside the peers whose environments exist (prun
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'
 	$(BIN)/python -m benchmarks pruning $(PRUNING_ARGS)
 
+bench-ranker: setup  ## the paper's tables 1 to 3 for a tiny ranker (an hour): RANKER_ARGS="--data DIR --ranker DIR"
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'
+	$(BIN)/python -m benchmarks.ranker $(RANKER_ARGS)
+
 up: setup  ## start the local stack and leave it running
 	$(BIN)/nearline up
 
@@ -151,8 +156,9 @@ down: setup  ## stop it
 status: setup  ## show it
 	$(BIN)/nearline status
 
-train: setup  ## train the two tiny checkpoints again: RANKER_DATA="--health FILE --technology FILE --onet FILE --esco FILE"
-	$(BIN)/python -m training.tiny ranker --out models/checkpoints/ranker-tiny $(RANKER_DATA)
+train: setup  ## train the two tiny checkpoints again (over two hours): RANKER_DATA="--health FILE --technology FILE --onet FILE --esco FILE"
+	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 72 \
+	  --out models/checkpoints/ranker-tiny $(RANKER_DATA)
 	$(BIN)/python -m training.tiny summarizer --out models/checkpoints/summarizer-tiny
 
 constraints: setup  ## compile constraints.txt anew from pyproject.toml

@@ -27,6 +27,8 @@ from training.vocabulary import Table
 class RankerRun:
     """Everything that a training run depends on; `minutes` of wall clock or `steps`, whichever ends first."""
 
+    name: str = "ranker@3"
+    """What the checkpoint is called wherever its scores are kept."""
     minutes: float = 40.0
     steps: int = 1_000_000
     seed: int = 1
@@ -89,7 +91,7 @@ def train_on(
 
     def save() -> None:
         if machine.rank == 0:
-            checkpoint.save(model, tokenizer, out, "ranker@3")
+            checkpoint.save(model, tokenizer, out, run.name)
 
     history = _loop(run, model, mix, labels, machine, save, report)
     save()

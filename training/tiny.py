@@ -36,9 +36,8 @@ def main() -> None:
     torch.set_num_threads(settings.threads)
     limits = {"minutes": settings.minutes, "steps": settings.steps}
     if settings.model == "ranker":
-        _ranker(
-            settings, RankerRun(seed=settings.seed, begin=settings.begin, compiled=settings.compile, **limits)
-        )
+        begun = {"begin": settings.begin, "compiled": settings.compile}
+        _ranker(settings, RankerRun(name=settings.name, seed=settings.seed, **begun, **limits))
     else:
         run = SummarizerRun(seed=settings.seed, keeping=KeepingRun(**limits))
         train_summarizer(run, settings.out, _report)
@@ -48,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.tiny", description=__doc__)
     parser.add_argument("model", choices=("ranker", "summarizer"))
     parser.add_argument("--out", type=Path, required=True, help="checkpoint directory to write")
+    parser.add_argument("--name", default=RankerRun().name, help="of a ranker, name@version (%(default)s)")
     parser.add_argument("--minutes", type=float, default=60.0, help="wall-clock minutes of training")
     parser.add_argument("--steps", type=int, default=1_000_000, help="stop after so many steps at the latest")
     parser.add_argument("--seed", type=int, default=1)
