@@ -69,7 +69,7 @@ def steps(run: RankerTables) -> Iterator[tuple[Path, Sequence[str]]]:
     """What each command makes, and the command, in order."""
     for domain, postings in run.postings.items():
         table = run.judged / f"{domain}.parquet"
-        counts = f"test={run.queries},dev=100,train=1500"
+        counts = f"test={run.queries},dev=100,train=300"
         judge = ("train", "judge", "--postings", postings, "--out", table, "--splits", counts, "--dense")
         yield table, _nearline(*judge, "--cache", "build/rules")
     measured = ("--judged", run.judged, "--postings", run.catalog)

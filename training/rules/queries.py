@@ -128,6 +128,7 @@ def _allowed(wordings: Sequence[str], *, unseen: bool) -> list[str]:
 def _strata(corpus: Corpus, kind: str, needs: Needs, *, unseen: bool) -> tuple[str, ...]:
     known = corpus.split == "train"
     return (
+        corpus.words.domain,
         kind,
         "unseen phrase" if unseen else "seen phrase",
         "unseen occupation" if needs.occupation in corpus.words.test_only() else "seen occupation",
