@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import os
 import shlex
 import shutil
 import subprocess
@@ -20,7 +21,9 @@ from benchmarks.report import say
 
 STAGES = {"mlp50": "1-mlp", "mlp50-sft": "2-mlp-sft", "mlp50-drop": "3-drop", "mlp50-drop-sft": "4-drop-sft"}
 """A row of the page, and the recipe's stage behind it."""
-NEARLINE = (sys.executable, "-m", "nearline")
+PYTHON = os.path.relpath(sys.executable)
+"""Cards tell commands, and no card should tell where this was."""
+NEARLINE = (PYTHON, "-m", "nearline")
 DATA = Path("../shared/data")
 POSTINGS = {"health": "postings_nhs.jsonl.gz", "technology": "postings_hn.jsonl.gz"}
 TITLES = {"onet": "onet27_occupations.jsonl.gz", "esco": "esco_occupations_en.jsonl.gz"}
@@ -94,7 +97,7 @@ def _evaluation(run: RankerTables, row: str, ranker: Path, baselines: str) -> tu
 def _healing(run: RankerTables) -> str:
     """Fine-tuning on what the ranker was trained on, for a few minutes."""
     launched = (
-        sys.executable,
+        PYTHON,
         "-m",
         "torch.distributed.run",
         "--standalone",

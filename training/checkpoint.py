@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from models.weights import write_weights
 
 HIDDEN = 256
 HEAD = 64
@@ -95,7 +96,7 @@ def save(model: Qwen3ForCausalLM, tokenizer: Tokenizer, out: Path, name: str) ->
         for key, value in model.state_dict().items()
         if key != "lm_head.weight"
     }
-    save_file(weights, str(out / "model.safetensors"), metadata={"format": "pt"})
+    write_weights(weights, out / "model.safetensors")
 
 
 def _write(path: Path, value: object) -> None:

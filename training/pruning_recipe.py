@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from models.pruning.lineage import FILE, Step, read_steps, weights_sha256
+from models.pruning.lineage import FILE, Step, weights_sha256, write_card
 from models.pruning.replacing import replacing
 from schemas.errors import ConfigError
 from training import recipes
@@ -201,10 +201,10 @@ def command(template: str) -> Make:
 
 
 def _remember(parent: Path, out: Path, words: str) -> None:
-    """Carry the lineage over a fine-tuning that knows nothing of it."""
-    if not (out / FILE).exists():
-        step = Step(
-            what="Fine-tuned", command=words, parent=parent.name, parent_sha256=weights_sha256(parent)
-        )
-        steps = [*read_steps(parent), asdict(step)]
-        (out / FILE).write_text(json.dumps({"steps": steps}, indent=2) + "\n", encoding="utf-8")
+    """Carry lineage and card over a fine-tuning that knows nothing of them; its own card becomes README.sft.md."""
+    if (out / FILE).exists():
+        return
+    if (out / "README.md").exists():
+        (out / "README.md").rename(out / "README.sft.md")
+    step = Step(what="Fine-tuned", command=words, parent=parent.name, parent_sha256=weights_sha256(parent))
+    write_card(out, out.name, parent, step)

@@ -37,17 +37,24 @@ def main() -> None:
     limits = {"minutes": settings.minutes, "steps": settings.steps}
     if settings.model == "ranker":
         begun = {"begin": settings.begin, "compiled": settings.compile}
-        _ranker(settings, RankerRun(name=settings.name, seed=settings.seed, **begun, **limits))
+        _ranker(settings, RankerRun(name=_name(settings), seed=settings.seed, **begun, **limits))
     else:
         run = SummarizerRun(seed=settings.seed, keeping=KeepingRun(**limits))
         train_summarizer(run, settings.out, _report)
+
+
+def _name(settings: argparse.Namespace) -> str:
+    """One that goes on from another has a name of its own: scores are kept by it."""
+    return settings.name or (f"ranker@{settings.out.name}" if settings.init else RankerRun().name)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.tiny", description=__doc__)
     parser.add_argument("model", choices=("ranker", "summarizer"))
     parser.add_argument("--out", type=Path, required=True, help="checkpoint directory to write")
-    parser.add_argument("--name", default=RankerRun().name, help="of a ranker, name@version (%(default)s)")
+    parser.add_argument(
+        "--name", help="of a ranker, name@version (ranker@3; of one that goes on, ranker@OUT)"
+    )
     parser.add_argument("--minutes", type=float, default=60.0, help="wall-clock minutes of training")
     parser.add_argument("--steps", type=int, default=1_000_000, help="stop after so many steps at the latest")
     parser.add_argument("--seed", type=int, default=1)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from models.engine.checkpoint import load_checkpoint
 from models.pruning.lineage import Step, write_card
 from models.pruning.replacing import replacing
+from models.weights import write_weights
 from schemas.errors import ConfigError
 
 Writer = Callable[[dict[str, Tensor], Path], None]
@@ -60,7 +60,7 @@ def save(
         raise ConfigError(
             f"--out {out} exists and is no checkpoint: it would be replaced; give another directory"
         )
-    write = writer or _write_weights
+    write = writer or write_weights
     with replacing(out) as folder:
         _copy_others(source.path, folder)
         _write_config(source, folder)
@@ -90,13 +90,6 @@ def _weights(source: Source) -> dict[str, Tensor]:
         for key, value in source.model.state_dict().items()
         if not (tied and key == "lm_head.weight")
     }
-
-
-def _write_weights(weights: dict[str, Tensor], path: Path) -> None:
-    save_file(weights, path, metadata={"format": "pt"})
-    with safe_open(path, "pt") as file:  # what was written can be read: a short write is found now
-        if set(file.keys()) != set(weights):
-            raise OSError(f"{path.name} was not written whole")
 
 
 def _write_config(source: Source, folder: Path) -> None:

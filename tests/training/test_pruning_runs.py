@@ -1,6 +1,7 @@
 """Pruning from files to directories: pairs, scans, the recipe's stages, and bad input."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -382,8 +383,14 @@ def test_stages_without_tuning_or_drop_are_left_out(dense: Path, postings: Path,
 def test_tuning_may_be_any_command_and_keeps_the_lineage(dense: Path, tmp_path: Path) -> None:
     program = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2])"
     make = pruning_recipe.command(f"{sys.executable} -c '{program}' {{checkpoint}} {{out}}")
-    make(dense, tmp_path / "tuned")
+    parent = Path(shutil.copytree(dense, tmp_path / "parent"))
+    (parent / "README.md").write_text("# the parent's own\n")
+    make(parent, tmp_path / "tuned")
     assert [step["what"] for step in read_steps(tmp_path / "tuned")] == ["Fine-tuned"]
+    cards = {path.name: path.read_text() for path in (tmp_path / "tuned").glob("README*")}
+    assert cards["README.md"].startswith("# tuned\n")
+    assert weights_sha256(parent) in cards["README.md"]
+    assert cards["README.sft.md"] == cards["README.parent.md"] == "# the parent's own\n"
 
 
 def test_a_tuning_command_that_fails_is_told(dense: Path, tmp_path: Path) -> None:

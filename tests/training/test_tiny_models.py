@@ -1,5 +1,6 @@
 """Losses by hand, short training runs, and what the shipped tiny checkpoints do on postings never seen."""
 
+import json
 import math
 import re
 from collections import Counter
@@ -31,6 +32,8 @@ from training.vocabulary import Table
 
 CHECKPOINTS = Path("models/checkpoints")
 RANKER, SUMMARIZER = CHECKPOINTS / "ranker-tiny", CHECKPOINTS / "summarizer-tiny"
+
+PRUNED = CHECKPOINTS / "ranker-tiny-pruned"
 
 
 def postings(count: int, seed: int) -> list[Posting]:
@@ -138,7 +141,7 @@ def test_twenty_steps_lower_the_summarizers_loss_and_leave_a_loadable_checkpoint
     )
 
 
-@pytest.mark.parametrize("directory", [RANKER, SUMMARIZER])
+@pytest.mark.parametrize("directory", [RANKER, PRUNED, SUMMARIZER])
 def test_a_shipped_checkpoint_is_a_stock_qwen3_of_at_most_12_mb_with_a_model_card(directory: Path) -> None:
     assert sum(path.stat().st_size for path in directory.iterdir()) <= 12_000_000
     model = Qwen3ForCausalLM.from_pretrained(directory)
@@ -148,13 +151,22 @@ def test_a_shipped_checkpoint_is_a_stock_qwen3_of_at_most_12_mb_with_a_model_car
 
 
 @pytest.mark.timeout(90)
-def test_the_shipped_ranker_tells_unseen_generated_postings_apart() -> None:
+@pytest.mark.parametrize("checkpoint", [RANKER, PRUNED], ids=["dense", "pruned"])
+def test_the_shipped_rankers_tell_unseen_generated_postings_apart(checkpoint: Path) -> None:
     judged = generated(Sizes(queries=16, postings=120, seed=101))
-    auc = ranking(OfflineRanker.from_dir(RANKER), judged)["auc"]
+    auc = ranking(OfflineRanker.from_dir(checkpoint), judged)["auc"]
     assert isinstance(auc, list)
     value, low, _ = auc
     assert value >= 0.65
     assert low > 0.5
+
+
+def test_the_pruned_ranker_is_half_as_wide_and_a_block_shorter_under_another_name() -> None:
+    dense, pruned = (json.loads((path / "config.json").read_text()) for path in (RANKER, PRUNED))
+    assert pruned["intermediate_size"] == dense["intermediate_size"] // 2
+    assert pruned["num_hidden_layers"] == dense["num_hidden_layers"] - 1
+    assert (RANKER / "nearline.json").read_text() != (PRUNED / "nearline.json").read_text()
+    assert (RANKER / "tokenizer.json").read_text() == (PRUNED / "tokenizer.json").read_text()
 
 
 @pytest.mark.timeout(90)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from transformers import Qwen3ForCausalLM
+
+from models.weights import write_weights
 
 BESIDE = (
     "generation_config.json",
@@ -44,7 +45,7 @@ def write_model(
     """Weights in `dtype`, the configuration, and the tokenizer and generation settings of `source`; `name` is what answers carry."""
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
     kept = {key: value.to(dtype).contiguous() for key, value in state.items() if key not in tied}
-    save_file(kept, directory / "model.safetensors", metadata={"format": "pt"})
+    write_weights(kept, directory / "model.safetensors")
     config = model.config.to_dict() | {
         "architectures": ["Qwen3ForCausalLM"],
         "dtype": str(dtype).removeprefix("torch."),
