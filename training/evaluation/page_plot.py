@@ -53,4 +53,4 @@ def _panel(axis: Axes, rows: Sequence[Mark]) -> None:
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set_yticks(range(len(rows)), [name for name, *_ in rows])
     axis.invert_yaxis()
-    axis.set_xlabel("change of NDCG@10: ours (circle, interval), the paper's (diamond)")
+    axis.set_xlabel("change of NDCG@10: ours ●, paper's ◆")
