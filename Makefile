@@ -143,7 +143,7 @@ bench-pruning: setup  ## pruning beside the peers whose environments exist (prun
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'
 	$(BIN)/python -m benchmarks pruning $(PRUNING_ARGS)
 
-bench-ranker: setup  ## the paper's tables 1 to 3 for a tiny ranker (an hour): RANKER_ARGS="--data DIR --ranker DIR"
+bench-ranker: setup  ## the paper's tables 1 to 3 for a tiny ranker (an hour and a half): RANKER_ARGS="--data DIR --ranker DIR"
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'
 	$(BIN)/python -m benchmarks.ranker $(RANKER_ARGS)
 

@@ -32,7 +32,6 @@ from training.vocabulary import Table
 
 CHECKPOINTS = Path("models/checkpoints")
 RANKER, SUMMARIZER = CHECKPOINTS / "ranker-tiny", CHECKPOINTS / "summarizer-tiny"
-
 PRUNED = CHECKPOINTS / "ranker-tiny-pruned"
 
 
