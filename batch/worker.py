@@ -26,8 +26,9 @@ from pipeline.pace import Pace, PacedSummarizer
 from pipeline.publish import OpenPublisher
 from pipeline.refresh import Refresher
 from schemas.records import Outcome, PostingUpdate
-from storage.base import KeyValue, open_store
+from storage.base import KeyValue
 from storage.features import FeatureStore
+from storage.opening import open_store
 from storage.overlay import Overlay
 
 log = logging.getLogger(__name__)

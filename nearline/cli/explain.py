@@ -16,10 +16,10 @@ from nearline.stack.settings import StackSettings
 from pipeline.explain import Explainer, Explanation, ScoreCheck
 from pipeline.score import CachedScorer
 from schemas.records import FeatureRecord
-from storage.base import open_store
-from storage.couchbase_url import with_login
+from storage.couchbase.url import with_login
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
+from storage.opening import open_store
 from storage.scores import ScoreCache
 from streaming.kafka.framing import open_codec
 from streaming.kafka.settings import KafkaSettings

@@ -14,7 +14,7 @@ from rich.console import Console
 from nearline.cli import options
 from schemas.errors import ConfigError
 from schemas.events import read_events, read_searches
-from storage.couchbase_url import with_login
+from storage.couchbase.url import with_login
 
 _SAMPLE = Path(__file__).parents[1] / "sample"
 

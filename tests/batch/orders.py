@@ -11,8 +11,8 @@ from pipeline.featurize import Featurizer, SourceRow
 from schemas.codec import encode
 from schemas.events import BrokenLine, read_events
 from schemas.records import FeatureRecord, PostingUpdate
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from tests.plain_fold import plain_fold
 
 SAMPLE = Path(__file__).parents[2] / "nearline" / "sample" / "stream.jsonl"

@@ -18,9 +18,9 @@ from nearline.stack.settings import StackSettings
 from pipeline.featurize import Featurizer, SourceRow
 from schemas.codec import decode
 from schemas.records import FeatureRecord, Outcome
-from storage.base import open_store
 from storage.features import FeatureStore
 from storage.memory import MemoryStore
+from storage.opening import open_store
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import FEATURES
 from streaming.kafka.whole_topic import scan

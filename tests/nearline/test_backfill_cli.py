@@ -16,8 +16,8 @@ from nearline.__main__ import app
 from pipeline.featurize import Featurizer
 from schemas.errors import ConfigError
 from schemas.records import Op, Posting, PostingUpdate
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from tests.batch.orders import push
 
 RUN = CliRunner()

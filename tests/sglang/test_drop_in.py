@@ -19,8 +19,8 @@ from nearline.stack.tools import taken_ports
 from pipeline.score import item_of
 from schemas.events import read_events
 from schemas.records import FeatureRecord
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from streaming.kafka.settings import KafkaSettings
 from streaming.tools.replay import replay_updates, send_searches
 from tests.faults import verify, world

@@ -13,9 +13,9 @@ from datetime import timedelta
 
 from schemas.errors import StoreError, StoreUnavailable
 from storage.base import Clock, Merge, refusal
-from storage.couchbase_client import Client, Stored, batches
-from storage.couchbase_scan import scan_keys
-from storage.couchbase_url import CouchbaseSettings
+from storage.couchbase.client import Client, Stored, batches
+from storage.couchbase.scan import scan_keys
+from storage.couchbase.url import CouchbaseSettings
 
 _EXPIRY = struct.Struct("<d")
 GRACE_S = 60.0  # clocks of two machines differ: the server clears away what is expired by any of them

@@ -14,7 +14,7 @@ from couchbase.management.views import DesignDocument, DesignDocumentNamespace, 
 from couchbase.options import ScanOptions, ViewOptions
 from couchbase.views import ViewScanConsistency
 
-from storage.couchbase_client import Client
+from storage.couchbase.client import Client
 
 SCAN_TIMEOUT = timedelta(seconds=300)
 DESIGN, VIEW = "nearline", "keys"

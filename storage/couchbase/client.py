@@ -21,8 +21,8 @@ from couchbase.options import (
 )
 
 from schemas.errors import StoreUnavailable, ValueTooLarge
-from storage.couchbase_link import Link
-from storage.couchbase_url import CouchbaseSettings
+from storage.couchbase.connection import Link
+from storage.couchbase.url import CouchbaseSettings
 
 T = TypeVar("T")
 #: One bulk call of the SDK over keys or pairs.

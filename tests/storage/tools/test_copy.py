@@ -8,11 +8,11 @@ from schemas.keys import copy_key, feature_key, ledger_key, quota_key, score_key
 from schemas.merge import delta, merge
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate
 from storage.base import KeyValue
-from storage.comparing import Difference, differences
-from storage.copying import Copied, copy_store, count_rows
 from storage.features import FeatureStore, FeatureWrite, RawText
 from storage.ledger import TTL_S, AlertLedger, Claim, Verdict
 from storage.memory import MemoryStore
+from storage.tools.copy import Copied, copy_store, count_rows
+from storage.tools.verify import Difference, differences
 
 ALERT = "ab" * 16
 

@@ -9,7 +9,7 @@ from schemas.codec import Codec
 from schemas.errors import StoreError
 from schemas.keys import copy_key
 from storage.base import KeyValue
-from storage.kinds import Kind, kinds
+from storage.tools.row_kinds import Kind, kinds
 
 BATCH_ROWS = 500
 

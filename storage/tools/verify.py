@@ -6,9 +6,9 @@ from typing import Any
 
 from schemas.codec import Codec
 from storage.base import KeyValue
-from storage.dump import record_dict
 from storage.features import FEATURES, TEXTS, decoded, read_text
-from storage.kinds import kinds
+from storage.tools.dump import record_dict
+from storage.tools.row_kinds import kinds
 
 Row = tuple[bytes, bytes]
 

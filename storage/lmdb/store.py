@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from schemas.errors import ConfigError, StoreError
 from storage.base import Clock, Merge, refusal, too_large
-from storage.lmdb_env import SharedEnvironment, Tables, Work, acquire, release
+from storage.lmdb.environment import SharedEnvironment, Tables, Work, acquire, release
 
 _EXPIRY = struct.Struct("<d")
 _INDEX = struct.Struct(">d")  # non-negative doubles sort as their big-endian bytes

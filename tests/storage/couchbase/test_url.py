@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.errors import ConfigError
-from storage.couchbase_url import PASSWORD, USERNAME, CouchbaseSettings, for_cache, with_login, without_login
+from storage.couchbase.url import PASSWORD, USERNAME, CouchbaseSettings, for_cache, with_login, without_login
 
 LOGIN = {USERNAME: "an@user", PASSWORD: "p/w:d?"}
 

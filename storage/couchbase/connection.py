@@ -20,7 +20,7 @@ from couchbase.options import ClusterOptions, ClusterTimeoutOptions, ClusterTrac
 from couchbase.transcoder import RawBinaryTranscoder
 
 from schemas.errors import ConfigError, StoreError, StoreFull, StoreUnavailable
-from storage.couchbase_url import PASSWORD, USERNAME, CouchbaseSettings
+from storage.couchbase.url import PASSWORD, USERNAME, CouchbaseSettings
 
 _clusters: "weakref.WeakSet[Any]" = weakref.WeakSet()
 

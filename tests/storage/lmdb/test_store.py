@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ConfigError, StoreFull, StoreUnavailable
-from storage.base import open_store
-from storage.lmdb import LmdbSettings, LmdbStore
+from storage.lmdb.store import LmdbSettings, LmdbStore
+from storage.opening import open_store
 from tests.conformance.conftest import ManualClock
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ROW = b"x" * 1_000
 
 

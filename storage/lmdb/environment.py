@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import lmdb
 
 from schemas.errors import ConfigError, StoreError, StoreFull, StoreUnavailable
-from storage.gate import Gate
+from storage.lmdb.gate import Gate
 
 T = TypeVar("T")
 #: A transaction, and the two tables of an environment: values by key, and keys by expiry.
