@@ -14,7 +14,7 @@ from typing import Any
 from kafka import KafkaProducer
 from prometheus_client import CollectorRegistry
 
-from models.remote import open_ranker
+from models.client.remote import open_ranker
 from pipeline.alert import AlertSettings, AlertStep
 from pipeline.score import CachedScorer
 from schemas.errors import ConfigError

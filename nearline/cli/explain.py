@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from models.client.remote import open_ranker
 from models.prompts import Prompter
-from models.remote import open_ranker
 from nearline.cli import options
 from nearline.stack.settings import StackSettings
 from pipeline.explain import Explainer, Explanation, ScoreCheck

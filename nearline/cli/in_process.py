@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from models.remote import open_ranker, open_summarizer
+from models.client.remote import open_ranker, open_summarizer
 from nearline.cli import options
 from pipeline.local import LocalPath, LocalReport
 from schemas.events import read_events, read_searches

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from models.remote import open_ranker
+from models.client.remote import open_ranker
 from nearline.cli import options
 from pipeline.agreement import agreement
 from schemas.events import read_searches

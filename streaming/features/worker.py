@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.remote import open_summarizer
+from models.client.remote import open_summarizer
 from pipeline.featurize import Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
 from schemas.errors import NearlineError
 from schemas.records import FeatureRecord, Outcome

@@ -25,8 +25,8 @@ from pipeline.featurize import Featurizer
 from storage.features import FeatureStore
 from storage.opening import open_store
 from tests.batch.catalogs import postings, stored, write
-from tests.batch.orders import push, updates
 from tests.faults.spark_cluster import standalone, stop_tree
+from tests.support.orders import push, updates
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from models.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
+from models.client.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
 from nearline.cli.options import CHECKPOINTS
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings

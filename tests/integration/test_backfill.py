@@ -25,7 +25,7 @@ from storage.features import FeatureStore
 from storage.opening import open_store
 from tests.batch import catalogs
 from tests.batch.catalogs import letters, postings, stored, write
-from tests.batch.orders import check_plainly, good_lines, push, sequential, shuffled, updates
+from tests.support.orders import check_plainly, good_lines, push, sequential, shuffled, updates
 
 pytestmark = [
     pytest.mark.integration,

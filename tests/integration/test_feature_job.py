@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from models.client import ClientConfig
+from models.client.http import ClientConfig
+from models.client.remote import HttpSummarizer
 from models.prompts import Prompter
-from models.remote import HttpSummarizer
 from models.summarizer import InstantSummarizer, Summarizer
 from nearline.stack.services import model_server
 from nearline.stack.settings import StackSettings
@@ -28,7 +28,7 @@ from streaming.tools import dead_letters
 from streaming.tools.observer import Observer
 from tests.integration.flink_stage import Cluster, Stream, cluster, running_job, send, troubled_stream
 from tests.integration.kafka_stage import fresh_topics
-from tests.models.tiny import byte_level_tokenizer, write_tokenizer
+from tests.support.tiny import byte_level_tokenizer, write_tokenizer
 
 # a cluster and two submissions take a minute on an idle machine, several on a starved one
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from models.remote import open_ranker, open_summarizer
+from models.client.remote import open_ranker, open_summarizer
 from nearline.stack import daemon, processes
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import read_state

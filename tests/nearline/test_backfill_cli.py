@@ -18,7 +18,7 @@ from schemas.errors import ConfigError
 from schemas.records import Op, Posting, PostingUpdate
 from storage.features import FeatureStore
 from storage.opening import open_store
-from tests.batch.orders import push
+from tests.support.orders import push
 
 RUN = CliRunner()
 Store = Callable[[str, str], str]

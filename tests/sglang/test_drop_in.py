@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from models.client import ClientConfig
+from models.client.http import ClientConfig
+from models.client.remote import HttpRanker
 from models.prompts import Prompter
-from models.remote import HttpRanker
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
 from nearline.stack.sglang import SglangConfig, SglangServer

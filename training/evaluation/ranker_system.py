@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from models.client.remote import open_ranker
 from models.engine import native
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
-from models.engine.packed import PackedForward
-from models.engine.plan import passes
+from models.engine.forward.packed import PackedForward
+from models.engine.forward.plan import passes
 from models.engine.qwen3 import Head, Qwen3
 from models.engine.qwen3_engine import PASS_TOKENS
 from models.engine.scoring import Forward
 from models.prompts import Item, Prompter
 from models.ranker import Ranker
-from models.remote import open_ranker
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.settings import RankerPlace, Tell

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from models.answers import Strike
+from models.client.answers import Strike
 from models.prompts import MAX_CHARS
 from schemas.errors import ModelUnavailable
 from training.judging.policy import Policy

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from nearline.__main__ import app
 from schemas.errors import ConfigError
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 from tests.training.evaluation.items import ITEMS, TITLES, tell
 from training.evaluation import report as reports
 from training.evaluation.run import baselines, evaluate, evaluate_runs

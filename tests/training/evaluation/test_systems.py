@@ -12,7 +12,7 @@ from transformers import Qwen3ForCausalLM
 from models.prompts import Prompter
 from models.ranker import LexicalRanker
 from schemas.errors import ConfigError
-from tests.models.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
 from tests.training.evaluation.items import ITEMS, item, judged_query, tell
 from training.evaluation.baselines.bi_encoder import BiEncoder, BiEncoderConfig, SentenceEncoder
 from training.evaluation.baselines.bm25 import Bm25, words

@@ -18,7 +18,7 @@ from models.pruning import checkpoint as checkpoints
 from models.pruning.config import CalibrationSize, MlpPruning
 from models.pruning.lineage import read_steps, weights_sha256
 from schemas.errors import ConfigError
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 from training.evaluation.ndcg import ndcg
 from training.pruning import data
 from training.pruning import stages as pruning_stages

@@ -12,7 +12,7 @@ import torch
 
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError, StoreFull
-from tests.models.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
 from tests.training.sft.world import SMALL, judgements, lines, tune, world
 from training.components import atomic
 from training.components.machine import open_machine

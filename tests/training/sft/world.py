@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 from training.components.machine import Machine
 from training.components.stopping import Stop
 from training.judging.records import Judgement, Split

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.engine.checkpoint import load_checkpoint
-from models.engine.multi_item import BLOCK, MultiItemForward, rounded_length, tables, visible_blocks
-from models.engine.packed import PackedForward
-from models.engine.plan import Plan
+from models.engine.forward.multi_item import BLOCK, MultiItemForward, rounded_length, tables, visible_blocks
+from models.engine.forward.packed import PackedForward
+from models.engine.forward.plan import Plan
 from models.engine.qwen3 import Qwen3
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 
 @st.composite

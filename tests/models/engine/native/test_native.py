@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from models.engine.checkpoint import Checkpoint, load_checkpoint
+from models.engine.forward.packed import PackedForward
+from models.engine.forward.plan import Plan
 from models.engine.native import arithmetic, build, open_forward
 from models.engine.native.forward import KINDS, NativeForward, available
-from models.engine.packed import PackedForward
-from models.engine.plan import Plan
 from models.engine.qwen3 import Qwen3
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 TOLERANCE = {"float32": 1e-5, "bfloat16": 3e-2, "int8": 6e-2}
 

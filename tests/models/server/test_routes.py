@@ -17,7 +17,7 @@ from tests.models.running import (
     post,
     serving,
 )
-from tests.models.tiny import word_piece_tokenizer, write_tokenizer
+from tests.support.tiny import word_piece_tokenizer, write_tokenizer
 
 
 @pytest.mark.timeout(60)

@@ -22,7 +22,7 @@ from models.pruning.mlp import prune_mlps
 from models.pruning.replacing import replacing
 from models.pruning.states import MemoryStates
 from schemas.errors import ConfigError
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 IDS = [5, 6, 7, 8, 9]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from models.client import Call, ClientConfig, ModelClient
+from models.client.http import Call, ClientConfig, ModelClient
+from models.client.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
 from models.engine.instant import InstantEngine
 from models.ranker import LexicalRanker
-from models.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
 from models.summarizer import InstantSummarizer, Summary
 from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
 from tests.models.running import (
@@ -19,7 +19,7 @@ from tests.models.running import (
     serving,
 )
 from tests.models.scripted import FAST, PROMPTER, Scripted, item, items
-from tests.models.tiny import word_piece_tokenizer, write_tokenizer
+from tests.support.tiny import word_piece_tokenizer, write_tokenizer
 
 
 def test_a_ranker_gives_the_yes_probability_of_each_item_and_learns_its_generation(

@@ -1,4 +1,4 @@
-"""`python -m tests.models.fuzz`: Schemathesis against a model server's own description; run by `make fuzz`.
+"""`python -m tests.models.server.fuzz`: Schemathesis against a model server's own description; run by `make fuzz`.
 
 Not every body that the description allows is accepted: it cannot say which ids go with which items.
 """

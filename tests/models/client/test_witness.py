@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from models.witness import Witness
+from models.client.witness import Witness
 
 
 @dataclass

@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from models.client import ClientConfig
+from models.client.http import ClientConfig
+from models.client.remote import HttpRanker, HttpSummarizer
 from models.engine.base import Generated, GenerateJob, ScoreJob
 from models.engine.batcher import BatchConfig
 from models.engine.instant import InstantEngine
 from models.prompts import Prompter
-from models.remote import HttpRanker, HttpSummarizer
 from models.server import Limits, ServeConfig, serve
 from models.server.app import create_app
 from models.server.run import load
@@ -23,7 +23,7 @@ from models.summarizer import Summary
 from schemas.errors import ConfigError
 from tests.models.running import COMPLETION, SCORE, command, eventually, post, process, running, serving
 from tests.models.scripted import item
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 
 class Stalling(InstantEngine):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.engine.plan import Plan, Segment
+from models.engine.forward.plan import Plan, Segment
 from models.engine.qwen3 import Qwen3, repeated
 
 PADDED_TOKENS = 8192

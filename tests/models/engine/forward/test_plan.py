@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.engine.base import ScoreJob
-from models.engine.plan import Plan, passes, share
+from models.engine.forward.plan import Plan, passes, share
 
 TOKENS = st.lists(st.integers(0, 3), max_size=12)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
-from models.engine.plan import Plan
+from models.engine.forward.plan import Plan
 from models.engine.qwen3 import Attend, Qwen3, repeated
 
 BLOCK = 128

@@ -21,8 +21,16 @@ from typing import Any, Generic, NoReturn, TypeVar
 import httpx
 import stamina
 
-from models.answers import Busy, Misconfigured, Served, Strike, card_of, check_generation, raise_for_status
-from models.witness import Witness
+from models.client.answers import (
+    Busy,
+    Misconfigured,
+    Served,
+    Strike,
+    card_of,
+    check_generation,
+    raise_for_status,
+)
+from models.client.witness import Witness
 from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
 
 log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.answers import read_completion, read_scores
-from models.client import Call, ClientConfig, ModelClient, check_url, trust
-from models.loop import BackgroundLoop
+from models.client.answers import read_completion, read_scores
+from models.client.background_loop import BackgroundLoop
+from models.client.http import Call, ClientConfig, ModelClient, check_url, trust
 from models.prompts import Item, Prompter, summarizer_input
 from models.ranker import LexicalRanker, Ranker
 from models.summarizer import InstantSummarizer, ModelFailure, Rejected, Summarizer, Summary, Unavailable

@@ -7,8 +7,8 @@ import pytest
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
-from models.client import ClientConfig
-from models.remote import HttpRanker, HttpSummarizer
+from models.client.http import ClientConfig
+from models.client.remote import HttpRanker, HttpSummarizer
 from models.summarizer import Rejected, Summary, Unavailable
 from pipeline.pace import Pace, PacedSummarizer
 from schemas.errors import ModelRejected, ModelUnavailable

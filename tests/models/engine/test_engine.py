@@ -15,7 +15,7 @@ from models.engine.native.build import load_kernels
 from models.engine.native.forward import available
 from models.engine.qwen3_engine import EngineConfig, Mode, Qwen3Engine
 from schemas.errors import ConfigError
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 pytestmark = pytest.mark.timeout(120)
 
