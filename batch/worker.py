@@ -20,9 +20,9 @@ from batch.settings import BackfillSettings
 from models.client.http import ClientConfig
 from models.client.remote import open_summarizer
 from models.summarizer import ModelFailure, Rejected, Summarizer, Summary
+from pipeline.control.pace import Pace, PacedSummarizer
 from pipeline.featurize import Featurizer, FeaturizeSettings
 from pipeline.outages import outlast
-from pipeline.pace import Pace, PacedSummarizer
 from pipeline.publish import OpenPublisher
 from pipeline.refresh import Refresher
 from schemas.records import Outcome, PostingUpdate

@@ -12,7 +12,7 @@ from benchmarks import stages
 from benchmarks.requests import Prepared
 from models.ranker import LexicalRanker
 from pipeline.alert import AlertStep, Fate, Located
-from pipeline.score import CachedScorer
+from pipeline.scoring.cached import CachedScorer
 from schemas.codec import decode, encode
 from schemas.records import ScoreRequest
 from storage.features import FeatureStore

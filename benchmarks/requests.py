@@ -11,7 +11,7 @@ from benchmarks.updates import ROLES, START_US, WORDS, additions
 from models.prompts import Item
 from models.ranker import LexicalRanker
 from pipeline.featurize import SourceRow
-from pipeline.score import CachedScorer, item_of
+from pipeline.scoring.cached import CachedScorer, item_of
 from schemas.codec import decode, encode
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
 from storage.opening import open_store

@@ -25,7 +25,7 @@ STAGES = {
     ("streaming/features/messages.py", ""): "messages",
     ("pipeline/terms.py", ""): "match again",
     ("pipeline/match.py", ""): "match again",
-    ("pipeline/score.py", ""): "score cache",
+    ("pipeline/scoring/cached.py", ""): "score cache",
     ("storage/scores.py", ""): "score cache",
     ("storage/ledger.py", ""): "ledger",
 }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from models.summarizer import InstantSummarizer, ModelFailure, Rejected, Summary, Unavailable
-from pipeline.pace import CALLS_A_SLOT, LEAST_SHARE, Pace, PacedSummarizer
+from pipeline.control.pace import CALLS_A_SLOT, LEAST_SHARE, Pace, PacedSummarizer
 
 
 class Clock:

@@ -10,7 +10,7 @@ from itertools import combinations, islice
 from statistics import fmean
 
 from models.ranker import Ranker
-from pipeline.score import item_of
+from pipeline.scoring.cached import item_of
 from schemas.errors import ConfigError
 from schemas.merge import is_current
 from schemas.records import FeatureRecord

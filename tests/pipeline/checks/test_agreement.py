@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.prompts import Item
 from models.ranker import LexicalRanker
 from models.summarizer import InstantSummarizer, ModelFailure, Summary
-from pipeline.agreement import agreement, kendall
+from pipeline.checks.agreement import agreement, kendall
 from pipeline.featurize import Featurizer, SourceRow
 from schemas.codec import encode
 from schemas.errors import ConfigError

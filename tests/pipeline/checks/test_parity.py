@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.summarizer import InstantSummarizer
+from pipeline.checks.parity import SUMMARY, Compared, Difference, compare, differences
 from pipeline.featurize import Featurizer
-from pipeline.parity import SUMMARY, Compared, Difference, compare, differences
 from schemas.keys import feature_key
 from schemas.records import Op, PostingUpdate
 from storage.features import FeatureStore, FeatureWrite, RawText
