@@ -7,8 +7,8 @@ from hashlib import sha256
 from typing import Any
 
 from batch.catalog import CatalogFile
-from batch.folder import Folder
 from batch.settings import BackfillSettings, Mode
+from batch.split_folder import Folder
 from storage.couchbase.url import without_login
 
 _REPORT = "report.json"
