@@ -11,7 +11,6 @@ from nearline.cli import (
     evaluate,
     explain,
     judge,
-    parity,
     prune,
     report,
     schemas,
@@ -30,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Nearline semantic job search: posting updates in, features and alerts out. Start with `nearline demo`.",
 )
-for module in (stack, stream, serve, explain, parity, judge, evaluate):
+for module in (stack, stream, serve, explain, judge, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)

@@ -1,4 +1,4 @@
-"""The offline refresh as a Flyte workflow: sample → judge → backfill → parity → promote.
+"""The offline refresh as a Flyte workflow: sample → judge → backfill → verify → promote.
 
     pyflyte run nearline/refresh_workflow.py refresh --catalog C.jsonl.gz --live lmdb:///live --work /tmp/refresh \
         --summarizer http://127.0.0.1:8900
@@ -60,9 +60,9 @@ def backfill(catalog: str, live: str, work: str, summarizer: str, verdict: str) 
 
 
 @task
-def parity(candidate: str, live: str) -> str:
+def verify(candidate: str, live: str) -> str:
     """Ends the run when candidate and live store differ in anything but summaries."""
-    _nearline("parity", candidate, live, "--except-summaries", "--newer-right")
+    _nearline("store", "verify", candidate, live, "--except-summaries", "--newer-right")
     return candidate
 
 
@@ -86,5 +86,5 @@ def refresh(
     sampled = sample(catalog=catalog, work=work, summarizer=summarizer, part=part)
     verdict = judge(sample_store=sampled, live=live, searches=searches, ranker=ranker)
     candidate = backfill(catalog=catalog, live=live, work=work, summarizer=summarizer, verdict=verdict)
-    promoted: str = promote(candidate=parity(candidate=candidate, live=live), live=live)
+    promoted: str = promote(candidate=verify(candidate=candidate, live=live), live=live)
     return promoted

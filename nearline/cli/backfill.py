@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from batch.report import Report
-from batch.settings import BackfillSettings, Mode
+from batch.report import BackfillReport
+from batch.settings import BackfillMode, BackfillSettings
 from batch.submit import command, printed, ship
 from nearline.cli import options
 from nearline.publishing import publisher_of
@@ -40,7 +40,7 @@ Catalog = Annotated[
 ]
 Store = Annotated[str | None, typer.Option(help="Store URL; default: the local stack's store.")]
 ModeOption = Annotated[
-    Mode,
+    BackfillMode,
     typer.Option(
         help="`all`; `missing`: postings that the store does not have; `stale`: those with another text than the "
         "catalog's, or a summary of an older generation."
@@ -221,7 +221,7 @@ def _shared(address: str) -> str:
     return address if "://" in address or not address else str(Path(address).resolve())
 
 
-def _here(settings: BackfillSettings, console: Console) -> Report:
+def _here(settings: BackfillSettings, console: Console) -> BackfillReport:
     """A backfill by Spark in this process's children. ConfigError without Java or PySpark."""
     # PySpark reads these two nowhere else
     os.environ |= {"JAVA_HOME": str(java_home()), "PYSPARK_PYTHON": sys.executable}
@@ -240,7 +240,7 @@ def _here(settings: BackfillSettings, console: Console) -> Report:
     )
 
 
-def show(report: Report, console: Console) -> None:
+def show(report: BackfillReport, console: Console) -> None:
     """Print what the run came to."""
     for name, value in report.figures().items():
         if name not in {"outcomes", "catalog"}:

@@ -18,7 +18,7 @@ from storage.features import FeatureStore
 from storage.opening import open_store
 from storage.tools.copy import Copied, copy_store, count_rows
 from storage.tools.dump import record_dict, store_stats
-from storage.tools.verify import differences
+from storage.tools.verify import Compared, VerifySettings, differences
 
 app = typer.Typer(no_args_is_help=True, help="Look into a feature store.")
 
@@ -28,6 +28,7 @@ Url = Annotated[
 ]
 Source = Annotated[str, typer.Argument(metavar="FROM", help="Store URL, or `local` for the local stack's.")]
 Target = Annotated[str, typer.Argument(metavar="TO", help="Store URL, or `local` for the local stack's.")]
+Side = Annotated[str, typer.Argument(help="Store URL, or `local` for the local stack's.")]
 _PROGRESS_S = 5.0
 _COPIED = tuple(field.name for field in dataclasses.fields(Copied))
 
@@ -88,18 +89,39 @@ def copy(source: Source, target: Target, home: options.Home = None) -> None:
 
 @app.command()
 def verify(
-    source: Source,
-    target: Target,
+    left: Side,
+    right: Side,
+    *,
+    postings_only: Annotated[
+        bool, typer.Option("--postings-only", help="Leave out the alerts' ledger and quotas.")
+    ] = False,
+    except_summaries: Annotated[
+        bool,
+        typer.Option("--except-summaries", help="Summaries may differ: one side has a newer generation."),
+    ] = False,
+    newer_right: Annotated[
+        bool,
+        typer.Option(
+            "--newer-right",
+            help="A stream writes to RIGHT: postings that are newer there do not differ, and the ledger is left out.",
+        ),
+    ] = False,
     limit: Annotated[int, typer.Option(help="Differences to print at most; all are counted.")] = 100,
     home: options.Home = None,
 ) -> None:
-    """Print what two stores do not agree on as JSON Lines, posting by posting and field by field; exit status 1 if anything."""
-    found = 0
-    with closing(_open(source, home)) as ours, closing(_open(target, home)) as theirs:
-        for found, difference in enumerate(differences(ours, theirs), 1):
+    """Compare two stores row by row: a line of JSON for each field that differs, exit status 1 if any does.
+
+    The last line counts the rows compared and those that differ, by kind.
+    """
+    compared, found = Compared(), 0
+    settings = VerifySettings(
+        postings_only=postings_only, except_summaries=except_summaries, newer_right=newer_right
+    )
+    with closing(_open(left, home)) as a, closing(_open(right, home)) as b:
+        for found, difference in enumerate(differences(a, b, compared, settings), 1):
             if found <= limit:
                 _print(dataclasses.asdict(difference))
-    _print({"differences": found})
+    _print({"rows": compared.rows, "different": compared.different, "differences": found})
     raise typer.Exit(1 if found else 0)
 
 

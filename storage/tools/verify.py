@@ -1,82 +1,139 @@
-"""`nearline store verify`: what two stores do not agree on, posting by posting and field by field."""
+"""`nearline store verify`: compare two stores row by row and field by field."""
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, field, fields
 
 from schemas.codec import Codec
+from schemas.records import FeatureRecord
 from storage.base import KeyValue
-from storage.features import FEATURES, TEXTS, decoded, read_text
-from storage.tools.dump import record_dict
-from storage.tools.row_kinds import kinds
+from storage.features import FEATURES, TEXTS, RawText, decoded, read_text
+from storage.tools.row_kinds import RowKind, kinds
 
 Row = tuple[bytes, bytes]
+
+SUMMARY_FIELDS = frozenset(
+    ("summary", "summary_version", "summary_hash", "summary_tokens", "input_tokens", "model", "generation")
+)
+"""The fields of a feature record that a new summarizer generation changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One field of one row (`key` as text) on which two stores differ; field `row` where one of them has none."""
+    """One field of one row (`key` without its prefix) that differs; field `row` where one store does not have the row."""
 
     kind: str
     key: str
     field: str
-    source: object
-    target: object
+    left: object
+    right: object
 
 
-def differences(source: KeyValue, target: KeyValue) -> Iterator[Difference]:
-    """Every difference in key order. Raises StoreUnavailable, and StoreError for a row that no schema can read."""
-    codec = Codec()
-    for kind in kinds(codec):
-        for key, ours, theirs in _paired(source.scan(kind.prefix), target.scan(kind.prefix)):
-            if ours != theirs:
-                name = key[len(kind.prefix) :].decode()
-                for field, before, after in _fields_that_differ(codec, key, ours, theirs):
-                    yield Difference(kind=kind.name, key=name, field=field, source=before, target=after)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifySettings:
+    """What to compare.
+
+    `postings_only`: records and raw texts, without the alerts' ledger and quotas, which only a store that alerts has.
+    `except_summaries`: SUMMARY_FIELDS may differ, since one store has summaries of a newer generation.
+    `newer_right`: the right store is written to meanwhile: a posting that is newer there, or only there, does not
+    differ; nor do ledger and quotas, which have no version to compare.
+    """
+
+    postings_only: bool = False
+    except_summaries: bool = False
+    newer_right: bool = False
 
 
-def _fields_that_differ(
-    codec: Codec, key: bytes, ours: bytes | None, theirs: bytes | None
-) -> Iterator[tuple[str, object, object]]:
-    if ours is None or theirs is None:
-        yield "row", _presence(ours), _presence(theirs)
-        return
-    before, after = _fields(codec, key, ours), _fields(codec, key, theirs)
-    same = True
-    for name, value in before.items():
-        if value != after[name]:
-            same = False
-            yield name, value, after[name]
-    if same:  # the same record in another version of its schema
-        yield "bytes", ours.hex(), theirs.hex()
+@dataclass(slots=True)
+class Compared:
+    """How many rows were compared, and how many of those differ, by kind."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    different: Counter[str] = field(default_factory=Counter)
 
 
-def _fields(codec: Codec, key: bytes, data: bytes) -> dict[str, object]:
-    """A row's fields by name; a kind without fields of its own has its bytes."""
-    if key.startswith(FEATURES):
-        return record_dict(decoded(codec, key, data))
-    if key.startswith(TEXTS):
-        text = read_text(key, data)
-        return {each.name: _shown(getattr(text, each.name)) for each in fields(text)}
-    return {"bytes": data.hex()}
+def differences(
+    left: KeyValue, right: KeyValue, compared: Compared, settings: VerifySettings | None = None
+) -> Iterator[Difference]:
+    """Every difference, kind by kind in key order; `compared` counts along.
+
+    Rows are compared by what they say: a record in an older version of its schema equals the same record in a newer
+    one. A store that is written to during the comparison differs by those writes, unless `newer_right` allows them.
+    Raises StoreUnavailable, and StoreError for a row that no schema here can read.
+    """
+    comparison = _Comparison(settings or VerifySettings())
+    for kind in comparison.kinds():
+        for key, ours, theirs in _paired(left.scan(kind.prefix), right.scan(kind.prefix)):
+            found = comparison.fields_that_differ(key, ours, theirs)
+            compared.rows[kind.name] += 1
+            compared.different[kind.name] += bool(found)
+            name = key[len(kind.prefix) :].decode()
+            for each, before, after in found:
+                yield Difference(kind=kind.name, key=name, field=each, left=before, right=after)
+
+
+class _Comparison:
+    """Compares two rows of one key."""
+
+    def __init__(self, settings: VerifySettings) -> None:
+        self._settings = settings
+        self._codec = Codec()
+
+    def kinds(self) -> list[RowKind]:
+        """The kinds of rows to compare."""
+        only_postings = self._settings.postings_only or self._settings.newer_right
+        return [kind for kind in kinds(self._codec) if not only_postings or kind.prefix in {FEATURES, TEXTS}]
+
+    def fields_that_differ(
+        self, key: bytes, left: bytes | None, right: bytes | None
+    ) -> list[tuple[str, object, object]]:
+        """Each field that differs with its two values; None is a row that a store does not have."""
+        if left == right or (left is None and self._settings.newer_right):
+            return []
+        if left is None or right is None:
+            return [("row", _presence(left), _presence(right))]
+        ours, theirs = self._read(key, left), self._read(key, right)
+        if self._settings.newer_right and _version(theirs) > _version(ours):
+            return []
+        ignored = SUMMARY_FIELDS if self._settings.except_summaries and key.startswith(FEATURES) else ()
+        pairs = [(name, _value(ours, name), _value(theirs, name)) for name in _names(ours)]
+        return [(name, a, b) for name, a, b in pairs if a != b and name not in ignored]
+
+    def _read(self, key: bytes, data: bytes) -> FeatureRecord | RawText | bytes:
+        if key.startswith(FEATURES):
+            return decoded(self._codec, key, data)
+        return read_text(key, data) if key.startswith(TEXTS) else data
+
+
+def _version(row: FeatureRecord | RawText | bytes) -> int:
+    if isinstance(row, bytes):
+        return 0
+    return row.version if isinstance(row, FeatureRecord) else row.content_version
+
+
+def _names(row: FeatureRecord | RawText | bytes) -> list[str]:
+    """A row's fields; a ledger entry or quota has its bytes only."""
+    return ["bytes"] if isinstance(row, bytes) else [each.name for each in fields(row)]
+
+
+def _value(row: FeatureRecord | RawText | bytes, name: str) -> object:
+    """A field as JSON can hold it: bytes in hexadecimal."""
+    value = row if isinstance(row, bytes) else getattr(row, name)
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _presence(data: bytes | None) -> str:
     return "missing" if data is None else "present"
 
 
-def _shown(value: Any) -> object:
-    return value.hex() if isinstance(value, bytes) else value
-
-
 def _paired(left: Iterator[Row], right: Iterator[Row]) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
-    """Both scans merged by key."""
-    one, other = next(left, None), next(right, None)
-    while one is not None or other is not None:
-        key = min(row[0] for row in (one, other) if row is not None)
+    """Two scans side by side: each key of either with its value in both, None where one does not have it."""
+    a, b = next(left, None), next(right, None)
+    while a is not None or b is not None:
+        key = min(row[0] for row in (a, b) if row is not None)
         ours = theirs = None
-        if one is not None and one[0] == key:
-            ours, one = one[1], next(left, None)
-        if other is not None and other[0] == key:
-            theirs, other = other[1], next(right, None)
+        if a is not None and a[0] == key:
+            ours, a = a[1], next(left, None)
+        if b is not None and b[0] == key:
+            theirs, b = b[1], next(right, None)
         yield key, ours, theirs

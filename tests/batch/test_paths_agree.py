@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from batch.backfill import backfill
-from batch.engine import InProcess
+from batch.engine import InProcessEngine
 from models.summarizer import InstantSummarizer
-from pipeline.checks.parity import Compared, compare
 from pipeline.featurize import Featurizer
 from storage.features import FeatureStore
 from storage.opening import open_store
+from storage.tools.verify import Compared, differences
 from tests.batch.catalogs import settings, stored
 from tests.support.orders import check_plainly, good_lines, push, sequential, shuffled, updates
 
@@ -31,7 +31,7 @@ def test_a_backfill_of_the_events_in_any_order_leaves_what_the_fold_leaves(
     seed: int, sample: Path, tmp_path: Path
 ) -> None:
     asked = settings(tmp_path, shuffled(sample, seed, tmp_path / "c.jsonl"), chunk_rows=7 + 40 * seed)
-    backfill(asked, InProcess(), lambda _line: None)
+    backfill(asked, InProcessEngine(), lambda _line: None)
     assert list(stored(asked.store_url).values()) == sequential(sample)
 
 
@@ -45,10 +45,10 @@ def test_a_stream_before_and_after_a_backfill_of_the_same_events_changes_nothing
     asked = settings(tmp_path, shuffled(sample, seed, tmp_path / "c.jsonl"))
     with closing(open_store(asked.store_url)) as kv, closing(open_store("memory:")) as alone:
         push(Featurizer(FeatureStore(kv), InstantSummarizer()), events[:cut], 16)
-        backfill(asked, InProcess(), lambda _line: None)
+        backfill(asked, InProcessEngine(), lambda _line: None)
         push(Featurizer(FeatureStore(kv), InstantSummarizer()), events[cut:], 16)
         push(Featurizer(FeatureStore(alone), InstantSummarizer()), events, 16)
         compared = Compared()
-        assert list(compare(FeatureStore(kv), FeatureStore(alone), compared)) == []
-    assert compared.postings == len(sequential(sample))
+        assert list(differences(kv, alone, compared)) == []
+    assert compared.rows["features"] == len(sequential(sample))
     assert list(stored(asked.store_url).values()) == sequential(sample)

@@ -1,56 +1,17 @@
-"""`nearline backfill` and `nearline parity` from their command lines, without a Spark."""
+"""`nearline backfill` from its command line, without a Spark."""
 
-import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from models.summarizer import InstantSummarizer
 from nearline.__main__ import app
-from pipeline.featurize import Featurizer
 from schemas.errors import ConfigError
-from schemas.records import Op, Posting, PostingUpdate
-from storage.features import FeatureStore
-from storage.opening import open_store
-from tests.support.orders import push
 
 RUN = CliRunner()
-Store = Callable[[str, str], str]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Makes a store of one posting with this title; gives its URL."""
-
-    def make(name: str, title: str) -> str:
-        url = f"lmdb://{tmp_path}/{name}"
-        posting = Posting(title=title, description="Nights on a ward.")
-        with closing(open_store(url)) as kv:
-            event = PostingUpdate(posting_id="p1", version=1, op=Op.ADD, posting=posting)
-            push(Featurizer(FeatureStore(kv), InstantSummarizer()), [event], 1)
-        return url
-
-    return make
-
-
-def test_parity_names_each_field_that_differs_and_ends_with_status_one(store: Store) -> None:
-    made = RUN.invoke(app, ["parity", store("a", "Nurse"), store("b", "Matron")])
-    assert made.exit_code == 1
-    found = {row["field"]: row for row in map(json.loads, made.stdout.splitlines())}
-    assert set(found) == {"content_hash", "title", "input_hash", "summary_hash", "text"}
-    assert (found["title"]["left"], found["title"]["right"]) == ("Nurse", "Matron")
-
-
-def test_parity_of_equal_stores_ends_well(store: Store) -> None:
-    made = RUN.invoke(app, ["parity", store("a", "Nurse"), store("b", "Nurse")])
-    assert (made.exit_code, made.stdout) == (0, "")
-    assert "1 postings, 0 of them differ" in made.stderr
 
 
 def test_submit_prints_a_command_that_carries_the_options(tmp_path: Path) -> None:
@@ -100,6 +61,6 @@ def test_the_command_line_needs_no_spark_until_a_backfill_runs() -> None:
     code = (
         "import sys\n"
         "for name in ('pyarrow', 'pyspark'): sys.modules[name] = None\n"
-        "import nearline.cli.backfill, nearline.cli.parity\n"
+        "import nearline.cli.backfill, nearline.cli.store\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
