@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from batch.catalog import Split, list_files, split_files
-from batch.engine import Engine
+from batch.engine import BackfillEngine
 from batch.estimate import measured_rate
 from batch.ledger import Ledger
-from batch.progress import Progress
-from batch.report import Report, progress_line
+from batch.progress import BackfillProgress
+from batch.report import BackfillReport, progress_line
 from batch.run_table import close_run, open_run
-from batch.settings import BackfillSettings, Mode
+from batch.settings import BackfillMode, BackfillSettings
 from batch.split_folder import Folder
-from batch.survey import conclude, concluded
+from batch.survey import finish_survey, surveyed_rows
 from batch.worker import Task, paced
 from models.summarizer import Summarizer
 from pipeline.publish import OpenPublisher
@@ -32,8 +32,8 @@ Tell = Callable[[str], object]
 
 
 def backfill(
-    settings: BackfillSettings, engine: Engine, tell: Tell, publisher: OpenPublisher | None = None
-) -> Report:
+    settings: BackfillSettings, engine: BackfillEngine, tell: Tell, publisher: OpenPublisher | None = None
+) -> BackfillReport:
     """Do what `settings` ask, going on where an earlier process of the same run stopped.
 
     `publisher`, if any, is opened by each worker and gets every record that the run changes. Raises ConfigError,
@@ -47,19 +47,19 @@ def backfill(
     generation = _generation(summarizer, settings)
     with closing(open_store(settings.store_url)) as kv:
         run = open_run(settings, files, generation)
-        resumed, ledger = concluded(run) is not None, Ledger(run)
+        resumed, ledger = surveyed_rows(run) is not None, Ledger(run)
         tell(
             f"{'going on with' if resumed else 'run'} {run.address}: {len(files)} files, {len(splits)} splits"
         )
         if not resumed:
             places = engine.repeated(splits, run.address)
-            conclude(splits, places, _missing(FeatureStore(kv), settings.mode), run)
+            finish_survey(splits, places, _missing(FeatureStore(kv), settings.mode), run)
         before, began_work = ledger.rows_done(), time.monotonic()
-        with _telling(tell, ledger, concluded(run) or 0, before):
+        with _telling(tell, ledger, surveyed_rows(run) or 0, before):
             task = Task(settings=settings, run=run.address, generation=generation, publisher=publisher)
             engine.work(_unfinished(ledger, splits), task)
         ended_work = time.monotonic()
-    report = Report(
+    report = BackfillReport(
         total=_total(ledger, splits, run),
         catalog=list(settings.catalog),
         store=without_login(settings.store_url),
@@ -84,9 +84,9 @@ def _unfinished(ledger: Ledger, splits: Sequence[Split]) -> list[Split]:
     return [split for split, progress in zip(splits, done, strict=True) if not progress.finished]
 
 
-def _total(ledger: Ledger, splits: Sequence[Split], run: Folder) -> Progress:
+def _total(ledger: Ledger, splits: Sequence[Split], run: Folder) -> BackfillProgress:
     """The counts of all splits; StoreUnavailable where the ledger disagrees with the tasks."""
-    total = Progress.total(ledger.progress_many([split.number for split in splits]))
+    total = BackfillProgress.total(ledger.progress_many([split.number for split in splits]))
     if not total.finished:
         raise StoreUnavailable(
             f"{run.address} says that rows are left, though every task ended well: run the same command again"
@@ -101,9 +101,9 @@ def _rate(settings: BackfillSettings, summarizer: Summarizer, splits: Sequence[S
     return settings.parallelism * measured_rate(summarizer, splits[0], settings.deadline_s)
 
 
-def _missing(store: FeatureStore, mode: Mode) -> Callable[[Sequence[str]], list[bool]]:
+def _missing(store: FeatureStore, mode: BackfillMode) -> Callable[[Sequence[str]], list[bool]]:
     """Which of some postings the store does not have; no other mode needs to know."""
-    if mode is not Mode.MISSING:
+    if mode is not BackfillMode.MISSING:
         return lambda ids: [False] * len(ids)
     return lambda ids: [raw is None for raw in store.read_raw(ids)]
 

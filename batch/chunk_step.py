@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch.settings import Mode
+from batch.settings import BackfillMode
 from pipeline.featurize import Featurizer, OutcomeRow
 from pipeline.refresh import Refresher, is_old
 from schemas.keys import content_hash
@@ -12,7 +12,7 @@ from storage.features import FeatureStore
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class NumberedUpdate:
     """An update and its place; `again`: the run itself brought the posting, so that it still counts as missing."""
 
     number: int
@@ -21,7 +21,7 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class RowResult:
     """What one row did; tokens only where a text was summarized for it."""
 
     outcome: Outcome
@@ -32,37 +32,42 @@ class Done:
     tokens_after: int = 0
 
 
-LEFT_ALONE = Done(outcome=Outcome.UNCHANGED, left_alone=True)
+LEFT_ALONE = RowResult(outcome=Outcome.UNCHANGED, left_alone=True)
 
 
 class ChunkStep:
     """One chunk of one mode; `generation` is what stale means: anything older."""
 
     def __init__(
-        self, store: FeatureStore, featurizer: Featurizer, refresher: Refresher, mode: Mode, generation: int
+        self,
+        store: FeatureStore,
+        featurizer: Featurizer,
+        refresher: Refresher,
+        mode: BackfillMode,
+        generation: int,
     ) -> None:
         self._store, self._featurizer, self._refresher = store, featurizer, refresher
         self._mode, self._generation = mode, generation
 
-    def run(self, chunk: Sequence[Update]) -> list[Done]:
+    def run(self, chunk: Sequence[NumberedUpdate]) -> list[RowResult]:
         """What each row did, in order. Raises as `featurize` does; then the same chunk may be run again."""
-        if self._mode is Mode.ALL:
+        if self._mode is BackfillMode.ALL:
             return self._featurize(chunk)
         held = self._store.get_many([u.update.posting_id for u in chunk])
-        if self._mode is Mode.MISSING:
+        if self._mode is BackfillMode.MISSING:
             wanted = [record is None or u.again for u, record in zip(chunk, held, strict=True)]
             return self._some(chunk, wanted)
         changed = [_changed(u.update, record) for u, record in zip(chunk, held, strict=True)]
         return self._refresh(held, self._some(chunk, changed))
 
-    def _some(self, chunk: Sequence[Update], wanted: Sequence[bool]) -> list[Done]:
+    def _some(self, chunk: Sequence[NumberedUpdate], wanted: Sequence[bool]) -> list[RowResult]:
         done = iter(self._featurize([u for u, is_wanted in zip(chunk, wanted, strict=True) if is_wanted]))
         return [next(done) if is_wanted else LEFT_ALONE for is_wanted in wanted]
 
-    def _featurize(self, chunk: Sequence[Update]) -> list[Done]:
+    def _featurize(self, chunk: Sequence[NumberedUpdate]) -> list[RowResult]:
         return [_done(row) for row in self._featurizer.featurize_decoded([u.update for u in chunk])]
 
-    def _refresh(self, held: Sequence[FeatureRecord | None], done: list[Done]) -> list[Done]:
+    def _refresh(self, held: Sequence[FeatureRecord | None], done: list[RowResult]) -> list[RowResult]:
         """The first row of each posting that was stale answers for its refreshing."""
         first: dict[str, int] = {}
         for i, record in enumerate(held):
@@ -71,7 +76,7 @@ class ChunkStep:
         for posting_id, now in self._refresher.refresh(list(first), self._generation).items():
             i = first[posting_id]
             if isinstance(now, str):
-                done[i] = Done(outcome=Outcome.DEAD_LETTERS, reason=now)
+                done[i] = RowResult(outcome=Outcome.DEAD_LETTERS, reason=now)
             elif done[i].outcome is not Outcome.SUMMARIZED:
                 done[i] = _summarized(now)
         return done
@@ -84,8 +89,8 @@ def _changed(update: PostingUpdate, record: FeatureRecord | None) -> bool:
     return content_hash(update.posting) != record.content_hash
 
 
-def _done(row: OutcomeRow) -> Done:
-    return Done(
+def _done(row: OutcomeRow) -> RowResult:
+    return RowResult(
         outcome=row.outcome,
         reason=row.reason or "",
         summarizer_called=row.summarizer_called,
@@ -94,8 +99,8 @@ def _done(row: OutcomeRow) -> Done:
     )
 
 
-def _summarized(record: FeatureRecord) -> Done:
-    return Done(
+def _summarized(record: FeatureRecord) -> RowResult:
+    return RowResult(
         outcome=Outcome.SUMMARIZED,
         summarizer_called=True,
         tokens_before=record.input_tokens,

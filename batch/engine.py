@@ -7,14 +7,14 @@ from typing import Protocol
 
 from batch.catalog import Split
 from batch.split_folder import Folder
-from batch.survey import Place, look_at
+from batch.survey import RowPlace, survey_split
 from batch.worker import SplitWorker, Task
 
 
-class Engine(Protocol):
+class BackfillEngine(Protocol):
     """Runs the survey and the work over splits; errors of ours that a worker gives up with are raised."""
 
-    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[Place]]]:
+    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[RowPlace]]]:
         """Survey every split; the postings of more than one row, with their places in no order."""
         ...
 
@@ -23,14 +23,14 @@ class Engine(Protocol):
         ...
 
 
-class InProcess:
+class InProcessEngine:
     """One split after the other in this process, for a debugger, a notebook and the tests; all places in memory."""
 
-    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[Place]]]:
+    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[RowPlace]]]:
         """See `Engine`."""
-        found: defaultdict[str, list[Place]] = defaultdict(list)
+        found: defaultdict[str, list[RowPlace]] = defaultdict(list)
         for split in splits:
-            for posting_id, place in look_at(split, Folder(run)):
+            for posting_id, place in survey_split(split, Folder(run)):
                 found[posting_id].append(place)
         return ((posting_id, places) for posting_id, places in found.items() if len(places) > 1)
 
@@ -42,7 +42,7 @@ class InProcess:
                     pass
 
 
-def dealt(splits: Iterable[Split], hands: int) -> list[list[Split]]:
+def in_groups(splits: Iterable[Split], hands: int) -> list[list[Split]]:
     """One hand a task: never more than `hands` work at once, whatever a cluster has room for."""
     listed = list(splits)
     return [hand for start in range(hands) if (hand := listed[start::hands])]

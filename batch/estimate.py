@@ -17,7 +17,7 @@ TOKENS_A_WORD = 4 / 3
 SAMPLE_TEXTS = 32
 
 
-class Counting:
+class CountingSummarizer:
     """A summarizer that makes no summary: it counts its input's tokens, and says how long a summary may become."""
 
     def __init__(self, settings: BackfillSettings, generation: int) -> None:

@@ -8,7 +8,7 @@ from storage.base import KeyValue
 from storage.features import FeatureStore, FeatureWrite
 
 
-class FirstSeen(FeatureStore):
+class FirstReadsStore(FeatureStore):
     """Outcomes are what an update did the first time; a chunk that comes again must meet what it met then.
 
     Writes merge as ever: what is shown here never decides what is stored.

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from batch.progress import Progress
+from batch.progress import BackfillProgress
 from batch.split_folder import Folder
 
 Held = dict[str, bytes | None]
@@ -34,20 +34,20 @@ class Ledger:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
 
-    def progress(self, split: int) -> Progress:
+    def progress(self, split: int) -> BackfillProgress:
         """How far a split is."""
         return self.progress_many([split])[0]
 
-    def progress_many(self, splits: Iterable[int]) -> list[Progress]:
+    def progress_many(self, splits: Iterable[int]) -> list[BackfillProgress]:
         """How far each is, from one listing."""
         newest = self._newest()
-        return [self._read(newest[split]) if split in newest else Progress() for split in splits]
+        return [self._read(newest[split]) if split in newest else BackfillProgress() for split in splits]
 
     def rows_done(self) -> int:
         """Rows done in all splits, by the files' names alone."""
         return sum(int(name.split("-")[1].split(".")[0]) for name in self._newest().values())
 
-    def commit(self, split: int, before: int, progress: Progress) -> None:
+    def commit(self, split: int, before: int, progress: BackfillProgress) -> None:
         """Remember that a split is further; whoever saw it at `before` rows counted from there."""
         self._folder.write(f"progress/{_name(split, progress.rows_done)}.json", progress.to_json())
         if before != progress.rows_done:
@@ -88,11 +88,13 @@ class Ledger:
         """Each split's newest file: the names sort by split and rows."""
         return {int(name.split("-")[0]): name for name in self._folder.names("progress")}
 
-    def _read(self, name: str) -> Progress:
+    def _read(self, name: str) -> BackfillProgress:
         data = self._folder.read(f"progress/{name}")
         # the task went on between the listing and the reading
         return (
-            self.progress(int(name.split("-", maxsplit=1)[0])) if data is None else Progress.from_json(data)
+            self.progress(int(name.split("-", maxsplit=1)[0]))
+            if data is None
+            else BackfillProgress.from_json(data)
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
+class BackfillProgress:
     """Counts over the first `rows_done` rows of a split (or of a whole run).
 
     `outcomes` add up to `rows_in`; `left_alone` of them are rows that the mode did not ask for, counted as unchanged;
@@ -30,13 +30,13 @@ class Progress:
         return json.dumps({**row, "outcomes": dict(self.outcomes)}).encode()
 
     @classmethod
-    def from_json(cls, data: bytes) -> "Progress":
+    def from_json(cls, data: bytes) -> "BackfillProgress":
         """As it was kept."""
         row = json.loads(data)
         return cls(**{**row, "outcomes": Counter(row["outcomes"])})
 
     @classmethod
-    def total(cls, parts: Iterable["Progress"]) -> "Progress":
+    def total(cls, parts: Iterable["BackfillProgress"]) -> "BackfillProgress":
         """The sum; finished when every part is."""
         total = cls(finished=True)
         for part in parts:
@@ -47,4 +47,4 @@ class Progress:
         return total
 
 
-_NUMBERS = [f.name for f in fields(Progress) if f.type is int or f.type == "int"]
+_NUMBERS = [f.name for f in fields(BackfillProgress) if f.type is int or f.type == "int"]

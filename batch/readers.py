@@ -33,7 +33,7 @@ _DAMAGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CatalogRow:
     """A line as it stands, or a decoded row; `number` of a plain file's later split counts from the split's beginning."""
 
     number: int
@@ -41,14 +41,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class UnreadableRest:
     """The file cannot be read from row `number` on."""
 
     number: int
     reason: str
 
 
-def read_rows(split: Split) -> Iterator[Row | Broken]:
+def read_rows(split: Split) -> Iterator[CatalogRow | UnreadableRest]:
     """Every row of a split but blank lines; damage ends it with one `Broken`. Raises OSError when it cannot be opened."""
     filesystem, path = open_filesystem(split.address)
     rows, number = _READERS[split.format](filesystem.open_input_file(path), split), 0
@@ -56,7 +56,9 @@ def read_rows(split: Split) -> Iterator[Row | Broken]:
         try:
             row = next(rows, None)
         except _DAMAGE as error:
-            yield Broken(number + 1, f"the {split.format} file cannot be read from here on: {error}"[:500])
+            yield UnreadableRest(
+                number + 1, f"the {split.format} file cannot be read from here on: {error}"[:500]
+            )
             return
         if row is None:
             return
@@ -71,7 +73,7 @@ def count_lines(split: Split) -> int:
         return sum(1 for _ in _range(file, split))
 
 
-def _plain(file: Any, split: Split) -> Iterator[Row]:
+def _plain(file: Any, split: Split) -> Iterator[CatalogRow]:
     return _numbered(enumerate(_range(file, split), start=1))
 
 
@@ -95,7 +97,7 @@ def _buffered(file: Any) -> io.BufferedReader:
     return io.BufferedReader(file, _BUFFER_BYTES)
 
 
-def _gzip(file: Any, split: Split) -> Iterator[Row]:
+def _gzip(file: Any, split: Split) -> Iterator[CatalogRow]:
     with gzip.open(_buffered(file), "rb") as unzipped:
         lines = enumerate(unzipped, start=1)
         page = 0
@@ -105,27 +107,27 @@ def _gzip(file: Any, split: Split) -> Iterator[Row]:
             page += 1
 
 
-def _numbered(lines: Iterable[tuple[int, bytes]]) -> Iterator[Row]:
-    return (Row(number, stripped) for number, line in lines if (stripped := line.strip()))
+def _numbered(lines: Iterable[tuple[int, bytes]]) -> Iterator[CatalogRow]:
+    return (CatalogRow(number, stripped) for number, line in lines if (stripped := line.strip()))
 
 
-def _parquet(file: Any, split: Split) -> Iterator[Row]:
+def _parquet(file: Any, split: Split) -> Iterator[CatalogRow]:
     parquet = pyarrow.parquet.ParquetFile(file)
     number = 1
     for group in range(parquet.num_row_groups):
         if group % split.parts == split.part:
             at = number
             for batch in parquet.iter_batches(PAGE_ROWS, row_groups=[group]):
-                yield from (Row(at + i, row) for i, row in enumerate(batch.to_pylist()))
+                yield from (CatalogRow(at + i, row) for i, row in enumerate(batch.to_pylist()))
                 at += batch.num_rows
         number += parquet.metadata.row_group(group).num_rows
 
 
-def _avro(file: Any, split: Split) -> Iterator[Row]:
+def _avro(file: Any, split: Split) -> Iterator[CatalogRow]:
     number = 1
     for index, block in enumerate(fastavro.block_reader(_buffered(file))):
         if index % split.parts == split.part:
-            yield from (Row(number + i, _record(row)) for i, row in enumerate(block))
+            yield from (CatalogRow(number + i, _record(row)) for i, row in enumerate(block))
         number += block.num_records
 
 

@@ -3,21 +3,21 @@
 import json
 from dataclasses import dataclass
 
-from batch.progress import Progress
+from batch.progress import BackfillProgress
 from schemas.records import Outcome
 
 SECONDS_AN_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class BackfillReport:
     """Counts of a whole run, whatever it was killed by in between; the outcomes add up to `rows_in`.
 
     `seconds` and `work_s` (without start and survey) are this process's part, and so are `rows_here`; `rate_per_s` is the
     summaries' rate that a dry run reckons with.
     """
 
-    total: Progress
+    total: BackfillProgress
     catalog: list[str]
     store: str
     mode: str

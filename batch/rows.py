@@ -9,7 +9,7 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
-from batch.readers import Broken, Row
+from batch.readers import CatalogRow, UnreadableRest
 from schemas.errors import EventError
 from schemas.events import ParsedEvent, parse_object, parse_row
 
@@ -22,9 +22,9 @@ class BadRow:
     reason: str
 
 
-def parse(row: Row | Broken) -> ParsedEvent | BadRow:
+def parse(row: CatalogRow | UnreadableRest) -> ParsedEvent | BadRow:
     """What the row says. A file that breaks off is one bad row without data."""
-    if isinstance(row, Broken):
+    if isinstance(row, UnreadableRest):
         return BadRow(b"", row.reason)
     try:
         return parse_row(parse_object(row.data) if isinstance(row.data, bytes) else plain(row.data))
@@ -32,9 +32,9 @@ def parse(row: Row | Broken) -> ParsedEvent | BadRow:
         return BadRow(data_of(row), str(error))
 
 
-def data_of(row: Row | Broken) -> bytes:
+def data_of(row: CatalogRow | UnreadableRest) -> bytes:
     """The row's bytes: a line as it stands, a decoded row as JSON; equal rows have equal bytes."""
-    if isinstance(row, Broken):
+    if isinstance(row, UnreadableRest):
         return b""
     if isinstance(row.data, bytes):
         return row.data

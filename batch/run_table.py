@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from batch.catalog import CatalogFile
-from batch.settings import BackfillSettings, Mode
+from batch.settings import BackfillMode, BackfillSettings
 from batch.split_folder import Folder
 from storage.couchbase.url import without_login
 
@@ -41,6 +41,6 @@ def _shown(settings: BackfillSettings) -> dict[str, Any]:
 def _key(settings: BackfillSettings, files: Sequence[CatalogFile], generation: int) -> str:
     shown = _shown(settings)
     asked = {name: shown[name] for name in _SAME}
-    wanted = generation if settings.mode is Mode.STALE else None
+    wanted = generation if settings.mode is BackfillMode.STALE else None
     text = json.dumps([asked, [asdict(file) for file in files], wanted], sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]

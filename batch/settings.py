@@ -12,7 +12,7 @@ from schemas.errors import ConfigError
 LOCAL_STORES = ("lmdb:", "memory:")
 
 
-class Mode(StrEnum):
+class BackfillMode(StrEnum):
     """Which postings of the catalog are worked on."""
 
     ALL = "all"
@@ -34,7 +34,7 @@ class BackfillSettings:
     store_url: str
     summarizer_url: str = "instant:"
     tokenizer_dir: str = ""
-    mode: Mode = Mode.ALL
+    mode: BackfillMode = BackfillMode.ALL
     sample: float = 1.0
     dry_run: bool = False
     assume_rate_per_s: float = 0.0

@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession, functions
 
 import schemas.errors
 from batch.catalog import Split
-from batch.engine import dealt
-from batch.survey import Place
-from batch.tasks import DONE_DDL, PLACES_DDL, Survey, Work
+from batch.engine import in_groups
+from batch.survey import RowPlace
+from batch.tasks import DONE_DDL, PLACES_DDL, SurveyFunction, WorkFunction
 from batch.worker import Task
 from schemas.errors import NearlineError
 
@@ -58,27 +58,27 @@ class SparkEngine:
     def __init__(self, open_session: Callable[[], SparkSession], parallelism: int) -> None:
         self._open_session, self._parallelism = open_session, parallelism
 
-    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, list[Place]]]:
+    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, list[RowPlace]]]:
         """See `Engine`."""
-        groups = dealt(splits, self._parallelism)
-        places = self._mapped(Survey(groups=groups, run=run), len(groups), PLACES_DDL)
+        groups = in_groups(splits, self._parallelism)
+        places = self._mapped(SurveyFunction(groups=groups, run=run), len(groups), PLACES_DDL)
         listed = functions.collect_list(functions.struct("split", "number", "instant_us", "line"))
         found = places.groupBy("id").agg(listed.alias("places")).where("size(places) > 1")
         try:
             for row in found.toLocalIterator():
-                yield row["id"], [Place(*place) for place in row["places"]]
+                yield row["id"], [RowPlace(*place) for place in row["places"]]
         except (Py4JError, PySparkException) as error:
             _raise(error)
 
     def work(self, splits: Sequence[Split], task: Task) -> None:
         """See `Engine`."""
-        groups = dealt(splits, self._parallelism)
+        groups = in_groups(splits, self._parallelism)
         try:
-            self._mapped(Work(groups=groups, task=task), len(groups), DONE_DDL).collect()
+            self._mapped(WorkFunction(groups=groups, task=task), len(groups), DONE_DDL).collect()
         except (Py4JError, PySparkException) as error:
             _raise(error)
 
-    def _mapped(self, function: Survey | Work, partitions: int, schema: str) -> Any:
+    def _mapped(self, function: SurveyFunction | WorkFunction, partitions: int, schema: str) -> Any:
         # a bound method is pickled with its instance, by reference to its module
         rows = self._open_session().range(0, partitions, 1, partitions)
         return rows.mapInArrow(function.__call__, schema)

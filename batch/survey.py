@@ -24,7 +24,7 @@ PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RowPlace:
     """A good row: where it stands, and what says whether another is the same event."""
 
     split: int
@@ -34,14 +34,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class SplitSize:
     """How many rows a split has, and how many line ends (0 where a row's number counts from the file's beginning)."""
 
     rows: int
     lines: int
 
 
-def look_at(split: Split, folder: Folder) -> Iterator[tuple[str, Place]]:
+def survey_split(split: Split, folder: Folder) -> Iterator[tuple[str, RowPlace]]:
     """The split's good rows with their postings' ids; its size goes into the folder at the end."""
     rows = 0
     for row in read_rows(split):
@@ -49,21 +49,21 @@ def look_at(split: Split, folder: Folder) -> Iterator[tuple[str, Place]]:
         event = parse(row)
         if not isinstance(event, BadRow):
             line = int.from_bytes(blake2b(data_of(row), digest_size=8).digest(), signed=True)
-            yield event.posting_id, Place(split.number, row.number, event.instant_us, line)
+            yield event.posting_id, RowPlace(split.number, row.number, event.instant_us, line)
     later = split.format is Format.JSON_LINES and split.parts > 1
     size = {"rows": rows, "lines": count_lines(split) if later else 0}
     folder.write(f"survey/{split.number:06}.json", json.dumps(size).encode())
 
 
-def size_of(split: int, folder: Folder) -> Size:
+def size_of(split: int, folder: Folder) -> SplitSize:
     """What `look_at` left."""
     data = folder.read(f"survey/{split:06}.json")
-    return Size(**json.loads(data or b""))
+    return SplitSize(**json.loads(data or b""))
 
 
-def conclude(
+def finish_survey(
     splits: Sequence[Split],
-    repeated: Iterable[tuple[str, Sequence[Place]]],
+    repeated: Iterable[tuple[str, Sequence[RowPlace]]],
     missing: Callable[[Sequence[str]], Sequence[bool]],
     folder: Folder,
 ) -> int:
@@ -91,16 +91,16 @@ def conclude(
     return total
 
 
-def concluded(folder: Folder) -> int | None:
+def surveyed_rows(folder: Folder) -> int | None:
     """The rows in all, once the survey is done."""
     data = folder.read("survey.json")
     return None if data is None else int(json.loads(data)["rows"])
 
 
-def _raised(splits: Sequence[Split], places: Sequence[Place]) -> Iterator[tuple[Place, int]]:
+def _raised(splits: Sequence[Split], places: Sequence[RowPlace]) -> Iterator[tuple[RowPlace, int]]:
     """The rows whose version is not their time, file by file and in the file's order."""
 
-    def order(place: Place) -> tuple[int, int, int]:
+    def order(place: RowPlace) -> tuple[int, int, int]:
         split = splits[place.split]
         return split.file, split.part if split.format is Format.JSON_LINES else 0, place.number
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from batch.catalog import Split
 from batch.split_folder import Folder
-from batch.survey import look_at
+from batch.survey import survey_split
 from batch.worker import SplitWorker, Task
 
 #: Places that go to Spark at once.
@@ -27,7 +27,7 @@ DONE_DDL = "split int, rows_done long"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class SurveyFunction:
     """`mapInArrow`: indexes of groups in, the places of their splits' rows out."""
 
     groups: list[list[Split]]
@@ -38,7 +38,7 @@ class Survey:
         folder = Folder(self.run)
         for split in _splits(self.groups, batches):
             rows: list[tuple[str, int, int, int, int]] = []
-            for posting_id, p in look_at(split, folder):
+            for posting_id, p in survey_split(split, folder):
                 rows.append((posting_id, p.split, p.number, p.instant_us, p.line))
                 if len(rows) == BATCH_ROWS:
                     yield _batch(rows)
@@ -47,7 +47,7 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class WorkFunction:
     """`mapInArrow`: indexes of groups in, a row for each chunk that is done out."""
 
     groups: list[list[Split]]

@@ -8,12 +8,12 @@ from itertools import islice
 from pathlib import Path
 
 from batch.catalog import Split
-from batch.estimate import Counting
-from batch.first_reads import FirstSeen
+from batch.chunk_step import ChunkStep, NumberedUpdate, RowResult
+from batch.estimate import CountingSummarizer
+from batch.first_reads import FirstReadsStore
 from batch.ledger import Ledger, Notes
-from batch.modes import ChunkStep, Done, Update
-from batch.progress import Progress
-from batch.readers import Broken, Row, read_rows
+from batch.progress import BackfillProgress
+from batch.readers import CatalogRow, UnreadableRest, read_rows
 from batch.rows import BadRow, data_of, dead_letter, in_sample, parse
 from batch.settings import BackfillSettings
 from batch.split_folder import Folder
@@ -27,9 +27,9 @@ from pipeline.publish import OpenPublisher
 from pipeline.refresh import Refresher
 from schemas.records import Outcome, PostingUpdate
 from storage.base import KeyValue
+from storage.dry_run import DryRunStore
 from storage.features import FeatureStore
 from storage.opening import open_store
-from storage.overlay import Overlay
 
 log = logging.getLogger(__name__)
 MAX_BACKOFF_S = 60.0
@@ -45,7 +45,7 @@ class Task:
     publisher: OpenPublisher | None = None
 
 
-class Remembering:
+class CachingSummarizer:
     """A summarizer that is asked for a text once while a chunk lasts, however often an outage makes the chunk begin anew."""
 
     def __init__(self, summarizer: Summarizer) -> None:
@@ -80,11 +80,11 @@ class SplitWorker:
         self._ledger, self._run = Ledger(Folder(task.run)), Folder(task.run)
         self._letters = Folder(settings.dead_letters or f"{task.run}/dead_letters")
         self._sleep = sleep
-        self._summarizer = Remembering(summarizer or _summarizer(task))
+        self._summarizer = CachingSummarizer(summarizer or _summarizer(task))
         self._kv = kv or open_store(settings.store_url)
-        self._glass = Overlay(self._kv) if settings.dry_run else None
+        self._glass = DryRunStore(self._kv) if settings.dry_run else None
         self._kv = self._glass or self._kv
-        self._store = FirstSeen(self._kv)
+        self._store = FirstReadsStore(self._kv)
         self._publisher = task.publisher() if task.publisher and not settings.dry_run else None
         limits = FeaturizeSettings(deadline_s=settings.deadline_s)
         # what is refreshed is read as it is now; only outcomes are told from what was first seen
@@ -103,7 +103,7 @@ class SplitWorker:
         if self._publisher is not None:
             self._publisher.close()
 
-    def run(self, split: Split) -> Iterator[Progress]:
+    def run(self, split: Split) -> Iterator[BackfillProgress]:
         """Go on where the split stands, a chunk at a time. Raises an outage that lasted longer than `patience_s`."""
         notes = self._ledger.notes(split.number)
         progress = self._ledger.progress(split.number)
@@ -128,7 +128,7 @@ class SplitWorker:
             yield progress
         self._ledger.drop_journal(split.number, journaled)
 
-    def _commit(self, split: Split, before: int, made: Progress) -> Progress:
+    def _commit(self, split: Split, before: int, made: BackfillProgress) -> BackfillProgress:
         now = self._ledger.progress(split.number)
         if now.rows_done > before:
             return now
@@ -136,10 +136,14 @@ class SplitWorker:
         return made
 
     def _chunk(
-        self, split: Split, notes: Notes, chunk: Sequence[Row | Broken], sofar: Progress
-    ) -> tuple[Progress, list[bytes]]:
+        self,
+        split: Split,
+        notes: Notes,
+        chunk: Sequence[CatalogRow | UnreadableRest],
+        sofar: BackfillProgress,
+    ) -> tuple[BackfillProgress, list[bytes]]:
         """The counts with this chunk's, and the dead letters."""
-        made = Progress.total([sofar])
+        made = BackfillProgress.total([sofar])
         made.rows_done += len(chunk)
         updates, bad = self._read(notes, chunk, made)
         begun = self._ledger.journal(split.number, sofar.rows_done)
@@ -161,26 +165,26 @@ class SplitWorker:
         letters = [dead_letter(split.address, notes.base + n, bad[n]) for n in sorted(bad)]
         return made, letters
 
-    def _attempt(self, updates: Sequence[Update]) -> list[Done]:
+    def _attempt(self, updates: Sequence[NumberedUpdate]) -> list[RowResult]:
         self._store.again()
         return self._published(updates, self._step.run(updates))
 
-    def _published(self, updates: Sequence[Update], done: Sequence[Done]) -> list[Done]:
+    def _published(self, updates: Sequence[NumberedUpdate], done: Sequence[RowResult]) -> list[RowResult]:
         """Send the records that changed; the rows of one that cannot be sent are dead letters."""
         if self._publisher is None:
             return list(done)
         refused = self._publisher.publish_many(self._store.changed())
         reasons = [refused.get(u.update.posting_id) for u in updates]
         return [
-            d if reason is None else Done(outcome=Outcome.DEAD_LETTERS, reason=reason)
+            d if reason is None else RowResult(outcome=Outcome.DEAD_LETTERS, reason=reason)
             for d, reason in zip(done, reasons, strict=True)
         ]
 
     def _read(
-        self, notes: Notes, chunk: Sequence[Row | Broken], made: Progress
-    ) -> tuple[list[Update], dict[int, BadRow]]:
+        self, notes: Notes, chunk: Sequence[CatalogRow | UnreadableRest], made: BackfillProgress
+    ) -> tuple[list[NumberedUpdate], dict[int, BadRow]]:
         """The chunk's updates that are in the sample, and its bad rows by their numbers; both counted as rows in."""
-        updates: list[Update] = []
+        updates: list[NumberedUpdate] = []
         bad: dict[int, BadRow] = {}
         for row in chunk:
             event = parse(row)
@@ -199,12 +203,14 @@ class SplitWorker:
                 op=event.op,
                 posting=event.posting,
             )
-            updates.append(Update(row.number, update, row.number in notes.again))
+            updates.append(NumberedUpdate(row.number, update, row.number in notes.again))
         return updates, bad
 
 
 def _summarizer(task: Task) -> Summarizer:
-    return Counting(task.settings, task.generation) if task.settings.dry_run else paced(task.settings)
+    return (
+        CountingSummarizer(task.settings, task.generation) if task.settings.dry_run else paced(task.settings)
+    )
 
 
 def paced(settings: BackfillSettings) -> PacedSummarizer:
@@ -218,7 +224,7 @@ def paced(settings: BackfillSettings) -> PacedSummarizer:
     )
 
 
-def _count(made: Progress, done: Done) -> None:
+def _count(made: BackfillProgress, done: RowResult) -> None:
     made.outcomes[done.outcome] += 1
     made.left_alone += done.left_alone
     made.summarizer_calls += done.summarizer_called

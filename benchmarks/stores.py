@@ -19,7 +19,7 @@ from nearline.stack.couchbase import couchbase, ensure_test_server
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import Supervisor
 from schemas.records import FeatureRecord, State
-from storage.couchbase.connection import Link
+from storage.couchbase.connection import Connection
 from storage.couchbase.url import CouchbaseSettings
 from storage.features import FeatureStore, FeatureWrite, RawText
 from storage.opening import open_store
@@ -95,8 +95,8 @@ def merged(url: str, settings: StoresBenchmark) -> list[float]:
 
 def blind(url: str, settings: StoresBenchmark) -> list[float]:
     """The same bytes by the SDK alone: `get_multi` and `upsert_multi` of records and texts, nothing guarded."""
-    link = Link(CouchbaseSettings.from_url(f"{url}&timeout_ms=20000"))
-    collection: Any = link.collection()
+    connection = Connection(CouchbaseSettings.from_url(f"{url}&timeout_ms=20000"))
+    collection: Any = connection.collection()
     raw = RawBinaryTranscoder()
 
     def one(version: int) -> None:
@@ -110,7 +110,7 @@ def blind(url: str, settings: StoresBenchmark) -> list[float]:
     try:
         return _timed(one, settings, "sdk")
     finally:
-        link.close()
+        connection.close()
 
 
 def _timed(one: Callable[[int], None], settings: StoresBenchmark, name: str) -> list[float]:

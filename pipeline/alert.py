@@ -14,7 +14,7 @@ from schemas.keys import alert_id, day_of
 from schemas.merge import is_current
 from schemas.records import NEVER, Alert, Candidate, FeatureRecord, SavedSearch, ScoreRequest, State
 from storage.features import FeatureStore
-from storage.ledger import AlertLedger, Claim, Verdict
+from storage.ledger import AlertLedger, Claim, ClaimVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +169,9 @@ class AlertStep:
         pairs = sorted(pairs, key=lambda pair: -pair.p_yes)  # stable
         claims = [_claim(pair) for pair in pairs]
         for pair, verdict in zip(pairs, self._ledger.settle_many(claims), strict=True):
-            if verdict is Verdict.SUPPRESSED:
+            if verdict is ClaimVerdict.SUPPRESSED:
                 pair.fate = Fate.SUPPRESSED
-            elif verdict is Verdict.OVER_QUOTA:
+            elif verdict is ClaimVerdict.OVER_QUOTA:
                 pair.fate = Fate.OVER_QUOTA
 
 

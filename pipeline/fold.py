@@ -20,7 +20,7 @@ _feature_write = constructor(FeatureWrite)
 _NO_CONTENT = frozenset((Op.CLOSE, Op.REMOVE))
 
 
-class Work:
+class FoldedPosting:
     """One posting of a batch: what the store held, the fold's record so far, and which rows made it."""
 
     __slots__ = (
@@ -72,7 +72,7 @@ class Fold:
         """One bulk read; raises StoreUnavailable."""
         self.outcomes: list[Outcome] = [Outcome.DEAD_LETTERS] * len(values)
         self.reasons: list[str | None] = [None] * len(values)
-        self.work: list[Work | None] = [None] * len(values)
+        self.work: list[FoldedPosting | None] = [None] * len(values)
         updates = [read_update(codec, value) for value in values]
         ids = dict.fromkeys(update.posting_id for update in updates if not isinstance(update, str))
         held = store.read_raw(list(ids))
@@ -88,12 +88,12 @@ class Fold:
                 if work.failure is None:
                     self.outcomes[i] = _step(work, update, i)
 
-    def waiting(self) -> dict[bytes, list[Work]]:
+    def waiting(self) -> dict[bytes, list[FoldedPosting]]:
         """Postings whose winning text, brought by this batch, has no summary yet; by the hash of that text.
 
         A text that waits since an earlier outage comes again itself: its offset was never committed.
         """
-        found: dict[bytes, list[Work]] = {}
+        found: dict[bytes, list[FoldedPosting]] = {}
         for work in self.works.values():
             record = work.record
             if work.content_rows and record is not None and not is_current(record):
@@ -154,8 +154,8 @@ def generation_of(model: str) -> int:
     return int(number) if number.isascii() and number.isdigit() else 0
 
 
-def _begin(codec: Codec, posting_id: str, seen: bytes | None) -> Work:
-    work = Work(posting_id, seen)
+def _begin(codec: Codec, posting_id: str, seen: bytes | None) -> FoldedPosting:
+    work = FoldedPosting(posting_id, seen)
     if seen is not None:
         try:
             work.before = work.record = codec.decode(FeatureRecord, seen)
@@ -164,7 +164,7 @@ def _begin(codec: Codec, posting_id: str, seen: bytes | None) -> Work:
     return work
 
 
-def _step(work: Work, update: PostingUpdate, row: int) -> Outcome:
+def _step(work: FoldedPosting, update: PostingUpdate, row: int) -> Outcome:
     """Fold one update into its posting."""
     posting = None if update.op in _NO_CONTENT else update.posting
     text = "" if posting is None else summarizer_input(posting.title, posting.description)

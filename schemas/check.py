@@ -1,4 +1,4 @@
-"""What `nearline schemas check` and `freeze` do: no contract may leave written data behind.
+"""Check that every contract reads all data ever written (`nearline schemas check`), and freeze new versions.
 
 `history/` holds every version that was ever written, `history/fingerprints.json` their fingerprints, so that no
 old version changes or vanishes unseen. The current schema must read all of them (Confluent's BACKWARD_TRANSITIVE):
@@ -29,7 +29,7 @@ def check(folder: Path = _PACKAGE) -> list[str]:
 
 
 def freeze(folder: Path = _PACKAGE) -> list[Path]:
-    """Keep each new contract as the next version in `history/`; the files written.
+    """Write each changed contract as the next version in `history/` and return the files written.
 
     Raises IncompatibleSchema, and writes nothing, if a contract cannot read its history or history was changed.
     """
@@ -51,7 +51,7 @@ def freeze(folder: Path = _PACKAGE) -> list[Path]:
 
 
 def _incompatible(folder: Path, name: str) -> list[str]:
-    """Why the current contract cannot be used: it has no schema, no code, or a version that it cannot read."""
+    """Why the current contract cannot be used: no valid schema, no codec for it, or an older version it cannot read."""
     try:
         current = avro.read_current(folder, name)
         compile_codec(current.parsed)

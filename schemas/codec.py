@@ -3,11 +3,11 @@
 Single object: `C3 01`, the writer schema's CRC-64-AVRO fingerprint (8 bytes, little-endian), the Avro body.
 Confluent: `00`, the schema's id in the registry (4 bytes, big-endian), the Avro body.
 
-The last field of every contract, `crc`, is the CRC-32 of all bytes before it, framing included. Avro alone cannot
-tell a changed letter inside a text from another text; with the checksum, bytes that decode are the bytes that were
-encoded: any flipped byte, any burst of up to 32 bits and any truncation is a DecodeError (an accident beyond that
-passes once in 2**32). The field's default means that a foreign writer gave none; such bytes, and those of versions
-from before the field, only have to be the one canonical encoding of what they say, and rely on Kafka's own checksum.
+The last field of every contract, `crc`, is the CRC-32 of all bytes before it, framing included. Avro itself does not
+notice a changed letter inside a text; with the checksum any flipped byte, any burst of up to 32 bits and any
+truncation is a DecodeError (worse damage passes once in 2**32). A foreign writer that cannot compute the checksum
+leaves the field's default, and version 1 of each contract had no such field: their bytes only have to be the one
+canonical encoding of the record, and rely on Kafka's own checksum.
 
 A reader resolves every version kept in `history/`, and any compatible schema that the registry knows.
 """
@@ -45,7 +45,7 @@ CONFLUENT_MAGIC = b"\x00"
 CONFLUENT_BYTES = 5
 CRC_BYTES = 4
 NO_CRC = b"none"
-"""What a foreign writer leaves in the field: its default. Not zeros, which is what a torn write leaves behind."""
+"""The field's default, left by a writer that computes no checksum. Not zeros, because a torn write leaves zeros."""
 
 #: What the readers and fastavro raise on bytes that are no encoding of the schema.
 DAMAGE = (
@@ -79,7 +79,7 @@ class Registry(Protocol):
 class Codec:
     """Encodes and decodes every record; with a registry it writes Confluent framing, and it reads both at any time.
 
-    `subjects`: under which names the schemas stand in the registry; a record without one goes under its full name.
+    `subjects`: each record class's subject in the registry; a class without one uses its schema's full name.
     """
 
     def __init__(
@@ -114,11 +114,11 @@ class Codec:
         return record
 
     def reframe(self, cls: type[R], data: bytes) -> bytes:
-        """Any readable bytes of a record as `encode` would write it; without a registry the very same bytes."""
+        """Decode and encode again, for this codec's framing; without a registry, return the bytes as they are."""
         return data if self._registry is None else self.encode(self.decode(cls, data))
 
     def register_subjects(self) -> None:
-        """Ask for the ids of all `subjects` now, after which `encode` asks for none of them; raises as `register` does."""
+        """Fetch the ids of all `subjects` now, so that `encode` never waits for one; raises as `register` does."""
         if self._registry is not None:
             for cls in self._subjects:
                 self._prefix(self._registry, cls)
@@ -165,7 +165,7 @@ def _check_crc(data: bytes, end: int) -> None:
 
 
 def _resolve(name: str, writer: avro.Schema | None, data: bytes, start: int) -> Any:
-    """The record of bytes written with another schema, or without a checksum."""
+    """Decode bytes that another schema wrote (None: the current one), or that have no checksum."""
     current = avro.current(name)
     writer = writer or current
     body = BytesIO(data[start:])
@@ -178,7 +178,7 @@ def _resolve(name: str, writer: avro.Schema | None, data: bytes, start: int) -> 
         raise ValueError("the bytes are not the one encoding of what they say")
     body.seek(0)
     record = _from_datum(current.parsed, schemaless_reader(body, writer.parsed, current.parsed))
-    # fastavro reads an int of any size: what we could not write again is damage, and not a surprise for who stores it
+    # fastavro reads an int of any size: one that cannot be encoded again is damage, and is found here, not in the store
     _CURRENT[type(record)][1](record)
     return record
 

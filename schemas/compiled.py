@@ -1,4 +1,4 @@
-"""Straight-line Python for one schema: encoder and decoder of the current version, several times faster than fastavro.
+"""Generate encoder and decoder of a schema as straight-line Python, several times faster than fastavro.
 
 The source is written from the parsed Avro schema and executed once per process, as `dataclasses` does. It covers the
 types that our contracts use, writes exactly fastavro's bytes (the tests compare them) and accepts no others:
@@ -91,9 +91,9 @@ def compile_codec(schema: dict[str, Any]) -> tuple[Encoder, Decoder]:
 
 
 def constructor(cls: type[T]) -> type[T]:
-    """A function to call as the class of a frozen record, with keywords, at half the cost of its `__init__`.
+    """Generate a function that makes a frozen record from keywords, at half the cost of the class's `__init__`.
 
-    Slot descriptors write what `__setattr__` refuses; nobody has seen the record yet.
+    It sets fields by their slot descriptors, since a frozen class's `__setattr__` refuses; no one else has the record yet.
     """
     source = _Source()
     parameters = []
@@ -108,7 +108,7 @@ def constructor(cls: type[T]) -> type[T]:
 
 
 class _Source:
-    """Lines of Python and the names that they use."""
+    """Generates lines of Python and runs them with the names that they use."""
 
     def __init__(self) -> None:
         self._names: dict[str, Any] = {

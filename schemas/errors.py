@@ -7,11 +7,11 @@ NearlineError
 │   └── EventError         a posting event that breaks the documented format
 ├── RegistryUnavailable    an outage of the schema registry
 ├── BrokersUnavailable     no Kafka broker can be reached now
-├── StoreError             a store said no
+├── StoreError             a store refused or failed
 │   ├── StoreUnavailable   an outage: retry later, nothing is lost
 │   ├── StoreFull          the disk or the map is full: make room, then restart
 │   └── ValueTooLarge      this key or value can never be stored as it is
-├── ModelError             a model server said no
+├── ModelError             a model server refused or failed
 │   ├── ModelUnavailable   an outage or a missed deadline: retry after `retry_after_s`
 │   └── ModelRejected      this input fails while its neighbours succeed (poison)
 └── ConfigError            a setting, named in the message, that cannot work
@@ -39,7 +39,7 @@ class EventError(SchemaError):
 
 
 class RegistryUnavailable(NearlineError):  # noqa: N818
-    """The schema registry cannot be reached now; the bytes that named it may well be fine."""
+    """The schema registry cannot be reached now, which says nothing about the bytes that named a schema id."""
 
 
 class BrokersUnavailable(NearlineError):  # noqa: N818

@@ -29,7 +29,7 @@ _DEFAULTS = SavedSearch(search_id="", query="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedEvent:
-    """One line as it was meant; `instant_us` is its time, not yet a version."""
+    """One parsed line; `instant_us` is the event's time, from which `Versioner` makes its version."""
 
     posting_id: str
     op: Op
@@ -39,7 +39,7 @@ class ParsedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenLine:
-    """A line that is no event: where it stood (from 1), what it held and why it cannot be read."""
+    """A line that is no event: its number (from 1), its bytes and why it cannot be read."""
 
     number: int
     data: bytes
@@ -47,10 +47,10 @@ class BrokenLine:
 
 
 class Versioner:
-    """Turns times into versions: an exact tie within a posting is raised to the posting's next free microsecond.
+    """Gives each event its version: its time, or the posting's next free microsecond if another event has that time.
 
-    An event older than one already seen keeps its older version: out of order is the merge's business. A line that
-    came before, byte for byte, is the same event again and keeps its version: a duplicate must not begin an episode.
+    An event that comes after younger ones keeps its older version, since `merge` puts events in order. A line equal
+    to an earlier one, byte for byte, is the same event and gets the same version: a duplicate must not begin an episode.
     """
 
     def __init__(self) -> None:

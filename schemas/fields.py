@@ -81,7 +81,7 @@ def salary(value: Any, name: str) -> str | None:
     return ", ".join([amount] * bool(amount) + [f"{key} {part}" for key, part in fields.items()]) or None
 
 
-# a catalog says the same few things a million times
+# cached, because a catalog repeats a few values in all its postings
 @lru_cache(maxsize=4096)
 def _remote_of(said: str) -> str | None:
     words = said.casefold().replace("_", " ")

@@ -7,7 +7,7 @@
 | `s/1/<model>/<both hashes in base64>` | the score of a query and a prompt |
 | `a/1/<alert id>` | a ledger entry |
 | `q/1/<day>/<search id>` | the alerts of one search and event-time day |
-| `m/1/<hash of a URL>` | where an interrupted copy from there goes on |
+| `m/1/<hash of a URL>` | how far an interrupted copy from the store at that URL came |
 
 A key is UTF-8 text without NUL of at most `storage.base.MAX_KEY_BYTES` bytes, so that it fits every back end as it is. An id
 that is longer than `MAX_ID_BYTES`, holds a NUL or begins with DEL is replaced by DEL and its hash.
@@ -50,7 +50,7 @@ def content_hash(posting: Posting) -> bytes:
 
 
 def alert_id(search_id: str, posting_id: str, episode: int) -> str:
-    """32 hexadecimal digits: a search and a posting meet once an opening."""
+    """32 hexadecimal digits over search, posting and episode: the pair alerts once for each id."""
     return parts_hash(search_id, posting_id, str(episode)).hex()
 
 
@@ -75,7 +75,7 @@ def ledger_key(alert_id: str) -> bytes:
 
 
 def quota_key(search_id: str, day: int) -> bytes:
-    """Where the alerts of a search on one day (see `day_of`) are."""
+    """Where the quota of a search on one event-time day (`day_of`) is."""
     return b"q/1/%d/" % day + _id_bytes(search_id)
 
 

@@ -81,10 +81,9 @@ def delta(update: PostingUpdate, input_hash: bytes) -> FeatureRecord:
 
 
 def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
-    """The record that has seen what both have seen; raises ValueError for two different postings.
+    """Merge two records of one posting, register by register; raises ValueError for two different postings.
 
-    Commutative and idempotent. Associative in all but the summary of a record that still waits for one;
-    once the winning text has been summarized, in everything.
+    Commutative and idempotent. Associative too, except in the summary of a record whose text is not summarized yet.
     """
     if a.posting_id != b.posting_id:
         raise ValueError(f"cannot merge {a.posting_id!r} with {b.posting_id!r}")
@@ -107,7 +106,7 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
     if summary_version <= removed:
         summary, summary_version = _blank(a.posting_id), NEVER
     elif summary.summary_hash == text_hash and summary_version < content_version:
-        summary_version = content_version  # the same text again: its summary comes along
+        summary_version = content_version  # newer content with the same text keeps the summary
     return _record(
         posting_id=a.posting_id,
         version=max(life.lifecycle_version, episode, removed, content_version),
@@ -142,7 +141,7 @@ def is_current(record: FeatureRecord) -> bool:
 def outcome(before: FeatureRecord | None, update: PostingUpdate, after: FeatureRecord) -> Outcome:
     """What `update` did in a one-by-one fold from `before` (None: never seen) to `after = merge(before, delta)`.
 
-    A text that waits for its summary counts as summarized again; a fold over a batch that summarizes at its end
+    An update whose text has no summary yet counts as summarized. A fold that summarizes only at the end of its batch
     passes `promised(before)`, so that outcomes do not depend on where batches are cut.
     """
     old = before or _NOTHING
@@ -162,7 +161,7 @@ def outcome(before: FeatureRecord | None, update: PostingUpdate, after: FeatureR
 
 
 def promised(record: FeatureRecord) -> FeatureRecord:
-    """The record as it will be once its text is summarized; itself if it waits for nothing."""
+    """The record with its missing summary counted as made; the record itself if none is missing."""
     if is_current(record):
         return record
     return replace(record, summary_version=record.content_version, summary_hash=record.input_hash)
@@ -211,5 +210,5 @@ def _blank(posting_id: str) -> FeatureRecord:
     return FeatureRecord(posting_id=posting_id, version=NEVER)
 
 
-#: What a posting's first event finds; only its registers are compared.
+#: Stands for the record before a posting's first event; only its registers are compared.
 _NOTHING = _blank("")

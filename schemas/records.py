@@ -1,4 +1,4 @@
-"""The words of the system as frozen records; the `.avsc` files beside this module are their wire form.
+"""The records that are stored and sent, as frozen dataclasses; the `.avsc` files beside this module are their wire form.
 
 Times: `version` and every `*_us` field are UTC microseconds, `*_ms` fields are broker timestamps in milliseconds.
 A version of `NEVER` means that nothing has set the register yet.

@@ -12,8 +12,8 @@ from schemas import avro
 from schemas.compatible import differences
 from schemas.errors import DecodeError, IncompatibleSchema, RegistryUnavailable
 
-#: Confluent's error codes for what the registry itself does not have: a subject, a version, a schema. A bare 404 comes
-#: from whoever else answers at that URL, and says nothing about an id.
+#: Confluent's error codes for an unknown subject, version or schema. A 404 without one of them comes from another server
+#: at that URL, and says nothing about an id.
 UNKNOWN = frozenset((40401, 40402, 40403))
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 ATTEMPTS = 3
@@ -50,9 +50,9 @@ class SchemaRegistry:
         return self._texts[schema_id]
 
     def register(self, subject: str, text: str) -> int:
-        """The schema's id under a subject, new or old; raises IncompatibleSchema where the registry refuses it.
+        """The schema's id under a subject, registered if it is new; raises IncompatibleSchema if refused.
 
-        It looks first: a schema that somebody registered before needs no right to write, and no second version.
+        It looks the schema up first: one that is already registered needs no permission to write.
         """
         if (subject, text) not in self._ids:
             path = f"/subjects/{quote(subject, safe='')}"
@@ -82,7 +82,7 @@ class SchemaRegistry:
         return answer
 
     def _json(self, answer: httpx.Response) -> dict[str, Any]:
-        """An answer's object; anything else is no registry's answer, hence an outage rather than damaged bytes."""
+        """The JSON object of an answer; any other answer is not a registry's: an outage, not damaged bytes."""
         try:
             found = answer.json()
         except ValueError as error:
@@ -126,7 +126,7 @@ class MemoryRegistry:
         return known if known in self._subjects.get(subject, []) else None
 
     def register(self, subject: str, text: str) -> int:
-        """The schema's id under a subject, new or old; raises IncompatibleSchema if it cannot read an older one."""
+        """The schema's id under a subject, registered if new; raises IncompatibleSchema if it cannot read an older one."""
         if (known := self.lookup(subject, text)) is not None:
             return known
         held = self._subjects.setdefault(subject, [])
@@ -141,7 +141,7 @@ class MemoryRegistry:
         return held[-1]
 
     def _id_of(self, text: str) -> int | None:
-        """Layout makes no other schema of it, as in Confluent's registry."""
+        """The id of a schema with equal JSON, whatever its white space, as in Confluent's registry."""
         wanted = json.loads(text)
         return next((n for n, held in enumerate(self._texts, 1) if json.loads(held) == wanted), None)
 

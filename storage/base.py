@@ -1,12 +1,12 @@
-"""The `KeyValue` seam: bytes at rest behind five methods, and the URL that opens a back end."""
+"""The `KeyValue` protocol that every back end implements, and its limits on keys and values."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from schemas.errors import StoreError, ValueTooLarge
 
-#: Reads the stored value (None when missing or expired), returns the value to store (None: leave as it is).
-#: A StoreError raised inside fails its key alone; any other exception ends the batch with nothing written.
+#: Takes a key and its stored value (None when missing or expired), returns the value to store (None: leave it).
+#: A StoreError that it raises fails this key alone; any other exception ends the batch with nothing written.
 Merge = Callable[[bytes, bytes | None], bytes | None]
 
 #: UTC seconds since the epoch; expiry is judged by it alone.
@@ -44,15 +44,15 @@ class KeyValue(Protocol):
     ) -> list[bytes | None | StoreError]:
         """Atomic read-modify-write of each key (a transaction or CAS); `merge` may run more than once.
 
-        Returns what is stored under each key after its turn; a duplicate meets what its predecessor left. A failed
-        key carries its StoreError, the others are written. Raises as `put_many` does.
+        Returns the value stored under each key afterwards, or the StoreError of a key that failed alone. A key that
+        comes twice is merged twice, the second time with the first result. Raises as `put_many` does.
         """
         ...
 
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Live pairs whose key starts with `prefix` and is not before `start`, in key order.
 
-        May miss what is written meanwhile. Raises StoreUnavailable.
+        May miss pairs that are written during the scan. Raises StoreUnavailable.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""A store seen through a sheet of glass: reads go through, writes stay on the glass. For dry runs."""
+"""Dry-run store: reads fall through to the store below, writes stay in memory."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -8,53 +8,55 @@ from storage.base import Clock, KeyValue, Merge
 from storage.memory import MemoryStore
 
 
-class Overlay:
-    """A `KeyValue` that never writes to the store below it; `wipe` forgets what was written since.
+class DryRunStore:
+    """A `KeyValue` over another one, `below`, that it never writes to; `forget_writes` undoes what was written since.
 
-    What it has shown of the store below stays as it was then: it neither changes nor expires until it is wiped away.
+    A value is copied from below when it is first read or merged, and then neither changes nor expires until the next
+    `forget_writes`.
     """
 
     def __init__(self, below: KeyValue, clock: Clock = time.time) -> None:
         self._below, self._clock = below, clock
-        self._glass = MemoryStore(clock)
-        self._covered: set[bytes] = set()
+        self._written = MemoryStore(clock)
+        #: Keys whose value is in `_written`, or whose absence is known: they are not read from below again.
+        self._copied: set[bytes] = set()
 
-    def wipe(self) -> None:
-        """Forget every write."""
-        self._glass, self._covered = MemoryStore(self._clock), set()
+    def forget_writes(self) -> None:
+        """Forget every write and every copied value."""
+        self._written, self._copied = MemoryStore(self._clock), set()
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See KeyValue."""
-        self._cover(keys)
-        return self._glass.get_many(keys)
+        self._copy(keys)
+        return self._written.get_many(keys)
 
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
         """See KeyValue."""
-        self._covered.update(key for key, _ in items)
-        return self._glass.put_many(items, ttl_s=ttl_s)
+        self._copied.update(key for key, _ in items)
+        return self._written.put_many(items, ttl_s=ttl_s)
 
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
     ) -> list[bytes | None | StoreError]:
         """See KeyValue."""
-        self._cover(keys)
-        return self._glass.merge_many(keys, merge, ttl_s=ttl_s)
+        self._copy(keys)
+        return self._written.merge_many(keys, merge, ttl_s=ttl_s)
 
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """See KeyValue."""
-        self._cover([key for key, _ in self._below.scan(prefix, start)])
-        return self._glass.scan(prefix, start)
+        self._copy([key for key, _ in self._below.scan(prefix, start)])
+        return self._written.scan(prefix, start)
 
     def close(self) -> None:
         """See KeyValue."""
-        self._glass.close()
+        self._written.close()
         self._below.close()
 
-    def _cover(self, keys: Sequence[bytes]) -> None:
-        """Bring onto the glass what lies below; what was deleted there stays deleted."""
-        new = [key for key in dict.fromkeys(keys) if key not in self._covered]
+    def _copy(self, keys: Sequence[bytes]) -> None:
+        """Copy values that were not read yet from below; a key that was deleted here stays deleted."""
+        new = [key for key in dict.fromkeys(keys) if key not in self._copied]
         found = zip(new, self._below.get_many(new), strict=True)
-        self._glass.put_many([(key, value) for key, value in found if value is not None])
-        self._covered.update(new)
+        self._written.put_many([(key, value) for key, value in found if value is not None])
+        self._copied.update(new)

@@ -18,7 +18,7 @@ _TEXT = struct.Struct(">q?B")  # content version, removed, length of the content
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawText:
-    """The text that the owner wrote; `removed` is the tombstone that erases what is not newer than `content_version`."""
+    """A posting's text as its owner wrote it; with `removed`, the mark that erases texts up to `content_version`."""
 
     content_version: int
     content_hash: bytes = b""
@@ -30,8 +30,8 @@ class RawText:
 class FeatureWrite:
     """One posting's part of a bulk write.
 
-    `seen`: the bytes that `FeatureStore.read_raw` gave; `record`: what they merge to with the batch's events;
-    `text`: where the batch brought content or a removal.
+    `seen`: the bytes that `FeatureStore.read_raw` gave; `record`: those merged with the batch's events; `text`: the
+    new raw text, where the batch brought content or a removal.
     """
 
     posting_id: str
@@ -69,8 +69,8 @@ class FeatureStore:
     def merge_many(self, writes: Sequence[FeatureWrite]) -> list[bytes | StoreError]:
         """One bulk write: the encoded record that the store now holds of each posting, or why it was not written.
 
-        Where the store still holds `seen`, `record` is written as it is; else it is merged with what came between.
-        Raises StoreFull and StoreUnavailable, then nothing is acknowledged.
+        Where the store still holds `seen`, `record` is written as it is; else it is merged with the record that
+        another writer stored meanwhile. Raises StoreFull and StoreUnavailable, then nothing is acknowledged.
         """
         plan = _Plan(self._codec)
         for write in writes:
@@ -88,23 +88,23 @@ class FeatureStore:
 
 
 class _Plan:
-    """What a bulk write does under each key, free of side effects because a back end may run it again."""
+    """The merges of one bulk write; `merge` has no side effects, because a back end may call it again."""
 
     def __init__(self, codec: Codec) -> None:
         self.keys: list[bytes] = []
         self._codec = codec
         self._features: dict[bytes, tuple[bytes | None, FeatureRecord, bytes]] = {}
         self._texts: dict[bytes, tuple[RawText, bytes]] = {}
-        self._places: dict[str, tuple[bytes, bytes]] = {}
+        self._keys_of: dict[str, tuple[bytes, bytes]] = {}
         self._refused: dict[str, StoreError] = {}
 
     def add(self, write: FeatureWrite) -> None:
-        """Take a write in, merged with an earlier one of the same posting; refuse it whole if a part is too large."""
+        """Add a write, merged with an earlier one of the same posting; refused as a whole if a part is too large."""
         posting_id, record, text = write.posting_id, write.record, write.text
-        key, place = self._places[posting_id] = (feature_key(posting_id), text_key(posting_id))
+        key, text_at = self._keys_of[posting_id] = (feature_key(posting_id), text_key(posting_id))
         data = self._codec.encode(record)
         text_data = b"" if text is None else _text_bytes(text)
-        if (error := refusal(key, data) or refusal(place, text_data)) is not None:
+        if (error := refusal(key, data) or refusal(text_at, text_data)) is not None:
             self._refused[posting_id] = error
             return
         if key in self._features:
@@ -114,7 +114,7 @@ class _Plan:
             self.keys.append(key)
         self._features[key] = (write.seen, record, data)
         if text is not None:
-            self._add_text(place, text, text_data)
+            self._add_text(text_at, text, text_data)
 
     def _add_text(self, key: bytes, text: RawText, data: bytes) -> None:
         earlier = self._texts.get(key)
@@ -135,19 +135,19 @@ class _Plan:
         return None if data == stored else data
 
     def result(self, posting_id: str, done: dict[bytes, bytes | None | StoreError]) -> bytes | StoreError:
-        """What became of one posting: its stored bytes, or the first thing that failed."""
+        """One posting's result: the stored bytes of its record, or its first error."""
         if posting_id in self._refused:
             return self._refused[posting_id]
-        key, place = self._places[posting_id]
-        text = done.get(place)
+        key, text_at = self._keys_of[posting_id]
+        text = done.get(text_at)
         if isinstance(text, StoreError):
             return text
-        # what was written is never None
+        # a record that was written is never None
         return cast("bytes | StoreError", done[key])
 
 
 def decoded(codec: Codec, key: bytes, data: bytes) -> FeatureRecord:
-    """The record under `key`; StoreError for one that no schema here can read."""
+    """Decode the record under `key`; raises StoreError if no schema here can read it."""
     try:
         return codec.decode(FeatureRecord, data)
     except DecodeError as error:
@@ -155,7 +155,7 @@ def decoded(codec: Codec, key: bytes, data: bytes) -> FeatureRecord:
 
 
 def merge_records(codec: Codec, key: bytes, data: bytes, stored: bytes | None) -> bytes | None:
-    """What to store where another store's record `data` meets `stored` (None: leave it). StoreError for unreadable bytes."""
+    """Merge another store's record into `stored`; None leaves `stored`. Raises StoreError for unreadable bytes."""
     record = decoded(codec, key, data)
     if stored is not None and stored != data:
         data = codec.encode(merge(decoded(codec, key, stored), record))
@@ -163,7 +163,7 @@ def merge_records(codec: Codec, key: bytes, data: bytes, stored: bytes | None) -
 
 
 def merge_texts(key: bytes, data: bytes, stored: bytes | None) -> bytes | None:
-    """The same for another store's raw text."""
+    """Merge another store's raw text into `stored`; None leaves `stored`. Raises StoreError for unreadable bytes."""
     return _newer_text(key, read_text(key, data), data, stored)
 
 
@@ -181,7 +181,7 @@ def _text_bytes(text: RawText) -> bytes:
 
 
 def read_text(key: bytes, data: bytes) -> RawText:
-    """The raw text under `key`; StoreError for bytes that are none."""
+    """Decode the raw text under `key`; raises StoreError for bytes that are not one."""
     try:
         version, removed, hash_bytes = _TEXT.unpack_from(data)
         description = data[_TEXT.size + hash_bytes :].decode()

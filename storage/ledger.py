@@ -23,9 +23,9 @@ _FREE = b""
 NO_DAY = -1
 ENTRIES, QUOTAS = ledger_key(""), b"q/1/"
 TTL_S = 400 * 86_400.0
-"""400 days. An entry has work as long as its request may come again (the topics' longest retention, 30 days, a replayed
-dead letter among it) and as long as its opening lasts: topic postings.features keeps open postings for ever, so a matcher
-that reads it from the beginning asks about all of them. An opening of over a year is the exception that may alert twice."""
+"""400 days. An entry is needed while its request may be read again (30 days, the topics' longest retention, which covers
+replayed dead letters) and while its opening lasts: topic postings.features keeps open postings for ever, so a matcher that
+reads it from the beginning requests them all again. An opening that lasts longer than 400 days may alert twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,50 +52,50 @@ class LedgerEntry:
     offset: int
 
 
-class Verdict(StrEnum):
-    """What becomes of a claim."""
+class ClaimVerdict(StrEnum):
+    """The ledger's decision about a claim."""
 
     SEND = "send"
-    SUPPRESSED = "suppressed"  # another request has sent it
+    SUPPRESSED = "suppressed"  # another request has sent this alert
     OVER_QUOTA = "over_quota"
     NOT_PASSING = "not_passing"
 
 
 class AlertLedger:
-    """The ledger over any `KeyValue`. Every call may be cut off anywhere and repeated with the same claims."""
+    """The ledger over any `KeyValue`. A call that was interrupted anywhere may be repeated with the same claims."""
 
     def __init__(self, kv: KeyValue, *, ttl_s: float = TTL_S) -> None:
         self._kv = kv
         self._ttl_s = ttl_s
 
     def entries(self, alert_ids: Sequence[str]) -> list[LedgerEntry | None]:
-        """Who holds each alert id, for `nearline explain`. Raises StoreUnavailable."""
+        """The request that each alert id belongs to, for `nearline explain`. Raises StoreUnavailable."""
         stored = self._kv.get_many([ledger_key(alert_id) for alert_id in alert_ids])
         return [_entry(data) if data else None for data in stored]
 
     def quota_used(self, search_id: str, day: int) -> int:
-        """How many alerts of a search the quota of one event-time day holds, for `nearline explain`."""
+        """How many alerts of a search count in the quota of one event-time day, for `nearline explain`."""
         (data,) = self._kv.get_many([quota_key(search_id, day)])
         return len(_members(data or _FREE))
 
-    def settle_many(self, claims: Sequence[Claim]) -> list[Verdict]:
-        """What becomes of each claim; those of one request stand best first, because quotas are given in order.
+    def settle_many(self, claims: Sequence[Claim]) -> list[ClaimVerdict]:
+        """Decide every claim and record the decisions. Claims of one request come best first: quotas go in that order.
 
-        Call it once a poll with all its requests. Raises StoreError; then repeat it.
+        Call it once a poll with all its requests. Raises StoreError; then call it again.
         """
-        # 1. Look first: most claims do not pass, and change nothing.
+        # 1. Read first: most claims do not pass, and change nothing.
         by_key: dict[bytes, list[Claim]] = {}
         for claim in claims:
             by_key.setdefault(ledger_key(claim.alert_id), []).append(claim)
         stored = zip(by_key, self._kv.get_many(list(by_key)), strict=True)
         held = {key: data or _FREE for key, data in stored}
         changing = [key for key, entry in held.items() if _settled(by_key[key], entry) != entry]
-        # 2. Give quota back for what no longer passes, before the entry that remembers its day goes.
+        # 2. Give quota back for claims that no longer pass, before the entry that holds the quota's day is released.
         self._give_back([claim for key in changing for claim in by_key[key] if not claim.passes], held)
-        # 3. Claim what is free, release what no longer passes.
+        # 3. Write entries for claims that pass and are free, release those that no longer pass.
         held.update(self._merge(changing, lambda key, entry: _settled(by_key[key], entry)))
         verdicts = _verdicts(claims, held)
-        # 4. Take quota for what was claimed, and release what found none.
+        # 4. Take quota for the new entries, and release those for which none is left.
         return self._within_quota(claims, verdicts, held)
 
     def _give_back(self, claims: Sequence[Claim], held: dict[bytes, bytes]) -> None:
@@ -107,23 +107,23 @@ class AlertLedger:
         self._merge(leaving, lambda key, data: b"".join(m for m in _members(data) if m not in leaving[key]))
 
     def _within_quota(
-        self, claims: Sequence[Claim], verdicts: list[Verdict], held: dict[bytes, bytes]
-    ) -> list[Verdict]:
+        self, claims: Sequence[Claim], verdicts: list[ClaimVerdict], held: dict[bytes, bytes]
+    ) -> list[ClaimVerdict]:
         wanted: dict[bytes, list[Claim]] = {}
         quotas: dict[int, bytes] = {}
         for i, claim in enumerate(claims):
             quota = _quota(claim, held[ledger_key(claim.alert_id)])
-            if verdicts[i] is Verdict.SEND and claim.top_k > 0 and quota is not None:
+            if verdicts[i] is ClaimVerdict.SEND and claim.top_k > 0 and quota is not None:
                 quotas[i] = quota
                 wanted.setdefault(quota, []).append(claim)
         filled = self._merge(wanted, lambda key, data: _filled(data, wanted[key]))
         refused = {i for i, quota in quotas.items() if _member(claims[i]) not in _members(filled[quota])}
         releases = {ledger_key(claims[i].alert_id): claims[i] for i in refused}
         self._merge(releases, lambda key, data: _FREE if _is_ours(releases[key], data) else data)
-        return [Verdict.OVER_QUOTA if i in refused else verdict for i, verdict in enumerate(verdicts)]
+        return [ClaimVerdict.OVER_QUOTA if i in refused else verdict for i, verdict in enumerate(verdicts)]
 
     def _merge(self, keys: Iterable[bytes], change: Callable[[bytes, bytes], bytes]) -> dict[bytes, bytes]:
-        """What is under each key afterwards; missing is the same as empty, and what does not change is not written."""
+        """Change the value under each key and return the new ones; a missing value is empty, an equal one not written."""
         wanted = list(keys)
 
         def merge(key: bytes, stored: bytes | None) -> bytes | None:
@@ -140,28 +140,28 @@ class AlertLedger:
 
 
 def merge_entries(data: bytes, stored: bytes | None) -> bytes | None:
-    """What to store where another store's entry meets `stored`: an alert that one of them holds stays held."""
+    """Merge another store's entry into `stored`: an alert recorded in either store stays recorded. None leaves it."""
     return data if stored is None or (data and not stored) else None
 
 
 def merge_quotas(data: bytes, stored: bytes | None) -> bytes | None:
-    """The same for the alerts of a search and day: those of both."""
+    """Merge another store's quota into `stored`: it holds the alerts of both. None leaves it."""
     held = _members(stored or _FREE)
     added = [member for member in _members(data) if member not in held]
     return b"".join([*held, *added]) if added or stored is None else None
 
 
-def _verdicts(claims: Sequence[Claim], held: dict[bytes, bytes]) -> list[Verdict]:
+def _verdicts(claims: Sequence[Claim], held: dict[bytes, bytes]) -> list[ClaimVerdict]:
     sent: set[str] = set()
     verdicts = []
     for claim in claims:
         if not claim.passes:
-            verdicts.append(Verdict.NOT_PASSING)
+            verdicts.append(ClaimVerdict.NOT_PASSING)
         elif claim.alert_id in sent or not _is_ours(claim, held[ledger_key(claim.alert_id)]):
-            verdicts.append(Verdict.SUPPRESSED)
+            verdicts.append(ClaimVerdict.SUPPRESSED)
         else:
             sent.add(claim.alert_id)
-            verdicts.append(Verdict.SEND)
+            verdicts.append(ClaimVerdict.SEND)
     return verdicts
 
 
@@ -176,7 +176,7 @@ def _settled(claims: Iterable[Claim], entry: bytes) -> bytes:
 
 
 def _filled(data: bytes, claims: Iterable[Claim]) -> bytes:
-    """The quota after the claims that found room in it, those of earlier requests first."""
+    """The quota with as many of the claims as it has room for, those of earlier requests first."""
     members = _members(data)
     for claim in claims:
         if len(members) < claim.top_k and _member(claim) not in members:
@@ -193,7 +193,7 @@ def _is_ours(claim: Claim, entry: bytes) -> bool:
 
 
 def _quota(claim: Claim, entry: bytes) -> bytes | None:
-    """Where the quota is that the entry was counted under: the day stands in it, the posting's may have moved on."""
+    """Key of the quota that counted the entry. The day is the entry's own: the posting may have a later one by now."""
     day = _ENTRY.unpack(entry)[2] if entry else NO_DAY
     return None if day == NO_DAY else quota_key(claim.search_id, day)
 

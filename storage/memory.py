@@ -1,4 +1,4 @@
-"""The in-process back end: for tests, notebooks and `nearline replay --in-process`; gone with its process."""
+"""The in-process back end, for tests, notebooks and `nearline replay --in-process`: its data end with the process."""
 
 import heapq
 import math
@@ -92,7 +92,7 @@ class MemoryStore:
         return self._put(key, merged, ttl_s) or merged
 
     def _sweep(self) -> None:
-        """Forget what expired; a key written again since then has another expiry and stays."""
+        """Delete rows that have expired; a key written again since then has another expiry and stays."""
         values, now = self._open(), self._clock()
         while self._expiries and self._expiries[0][0] <= now:
             expires, key = heapq.heappop(self._expiries)

@@ -10,7 +10,7 @@ from storage.couchbase.url import CouchbaseSettings
 
 
 def open_store(url: str, clock: Clock = time.time) -> KeyValue:
-    """The back end that `url` names.
+    """Open the back end that `url` names.
 
     `memory:` (new and empty), `lmdb:///directory?sync=commit|os&map_size=64G`, or
     `couchbase://user:password@host/bucket`, whose options are in storage/couchbase/url.py.

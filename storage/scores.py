@@ -1,4 +1,4 @@
-"""`ScoreCache`: scores with a time to live, spread by jitter, computed once under a lease, optional by nature."""
+"""`ScoreCache`: scores with a jittered time to live, and leases so that one caller at a time computes a score."""
 
 import logging
 import random
@@ -27,10 +27,10 @@ class ScoreCacheStats:
 
 @dataclass(slots=True)
 class ScoreCache:
-    """Scores by key (`schemas.keys.score_key`) over any `KeyValue`. A back end that fails is a miss, and counted.
+    """Scores by key (`schemas.keys.score_key`) over any `KeyValue`. A failing back end is a miss, and is counted.
 
-    `ttl_s` is a hard cap, so jitter goes downward only: each score lives for (1 − jitter … 1) × `ttl_s`, else what was
-    warmed together would expire together.
+    Each score lives for (1 − jitter … 1) × `ttl_s`, so that scores stored together do not expire together. Jitter only
+    shortens, because `ttl_s` is a hard limit.
     """
 
     kv: KeyValue
@@ -41,7 +41,7 @@ class ScoreCache:
     stats: ScoreCacheStats = field(default_factory=ScoreCacheStats)
 
     def get_many(self, keys: Sequence[bytes]) -> list[float | None]:
-        """Scores in the order of `keys`, None where missing, expired or out of reach."""
+        """Scores in the order of `keys`; None where missing, expired or not readable now."""
         try:
             stored = self.kv.get_many(keys)
         except StoreError as error:
@@ -55,7 +55,7 @@ class ScoreCache:
         return scores
 
     def put_many(self, items: Sequence[tuple[bytes, float]]) -> None:
-        """Keep scores; what cannot be kept is computed again."""
+        """Store scores. A failure is counted and logged, not raised: the score will be computed again."""
         now = self.clock()
         rows = [(key, _SCORE.pack(now + self._lifetime_s(), score)) for key, score in items]
         try:
@@ -68,8 +68,8 @@ class ScoreCache:
     def lease_many(self, keys: Sequence[bytes], ttl_s: float) -> list[bool]:
         """Whether the caller is to compute each score: true for one caller at a time, for `ttl_s` seconds at most.
 
-        A lease ends by expiring alone; until then others wait or compute for themselves. A duplicate key is granted
-        once. Without the back end: all true.
+        A lease ends only by expiring; until then other callers wait or compute the score themselves. A key that comes
+        twice is granted once. When the back end fails, all are true.
         """
         token = uuid.uuid4().bytes
         leases = [b"l" + key for key in keys]

@@ -1,6 +1,6 @@
-"""Couchbase's SDK in bulk: reads and writes by chunks, what surely was not done sent again, failures sorted.
+"""Bulk reads and writes with Couchbase's SDK: in chunks, retried where that is safe, its errors as ours.
 
-A bulk call's failures are values of many classes: a conflict, something wrong with one key, or the outage of all.
+A bulk call returns errors as values: a conflict, an error of one key, or an outage that fails the whole call.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from couchbase.options import (
 )
 
 from schemas.errors import StoreUnavailable, ValueTooLarge
-from storage.couchbase.connection import Link
+from storage.couchbase.connection import Connection
 from storage.couchbase.url import CouchbaseSettings
 
 T = TypeVar("T")
@@ -38,55 +38,55 @@ _DURABILITY = {
     "majority_and_persist": DurabilityLevel.MAJORITY_AND_PERSIST_TO_ACTIVE,
     "persist_to_majority": DurabilityLevel.PERSIST_TO_MAJORITY,
 }
-#: The server is certain not to have done it, so that it may be sent again whatever it was.
-_UNSENT = (sdk.UnAmbiguousTimeoutException, sdk.TemporaryFailException, sdk.RateLimitedException)
-#: Another writer came in between: read again, merge again.
+#: The server certainly did not execute the request, so that any request may be sent again.
+_NOT_EXECUTED = (sdk.UnAmbiguousTimeoutException, sdk.TemporaryFailException, sdk.RateLimitedException)
+#: Another writer changed the document between our read and our write: read and merge again.
 CONFLICTS = (sdk.CasMismatchException, sdk.DocumentExistsException, sdk.DocumentNotFoundException)
 
 
-class Stored(NamedTuple):
+class Document(NamedTuple):
     """A document: its compare-and-swap token and its bytes."""
 
     cas: int
     data: bytes
 
 
-class _Unsent(StoreUnavailable):
-    """Some keys of a bulk call were not served; they may be sent again."""
+class _NotExecuted(StoreUnavailable):
+    """The server executed a bulk call for some of its keys only; the others may be sent again."""
 
 
 class Client:
     """Bulk calls over one collection."""
 
     def __init__(self, settings: CouchbaseSettings) -> None:
-        self.link = Link(settings)
+        self.connection = Connection(settings)
         self._attempts = settings.attempts
         durability = _DURABILITY.get(settings.durability)
         common = {"timeout": timedelta(seconds=settings.timeout_s), "return_exceptions": True}
         self._reading = common
         self._writing = common | ({"durability": ServerDurability(durability)} if durability else {})
 
-    def read(self, keys: Iterable[str]) -> dict[str, Stored]:
+    def read(self, keys: Iterable[str]) -> dict[str, Document]:
         """The documents that exist, read in chunks and retried. Raises StoreUnavailable and ConfigError."""
-        found: dict[str, Stored] = {}
+        found: dict[str, Document] = {}
         for chunk in _chunks(dict.fromkeys(keys)):
             options = GetMultiOptions(**self._reading)
             answers = self._bulk(chunk, lambda keys, on: on.get_multi(list(keys), options))  # noqa: B023
             for key, answer in answers.items():
                 if not isinstance(answer, Exception):
-                    found[key] = Stored(answer.cas, answer.value)
+                    found[key] = Document(answer.cas, answer.value)
                 elif not isinstance(answer, sdk.DocumentNotFoundException):
-                    raise self.link.outage(answer)
+                    raise self.connection.outage(answer)
         return found
 
     def upsert(self, rows: Mapping[str, bytes], expiry: timedelta | None) -> dict[str, Exception]:
-        """Write blindly; the failed keys, by `StoreError` where it is the key's own. Raises what `read` raises."""
+        """Write whatever is stored; returns the keys that failed, with a StoreError each. Raises what `read` raises."""
         return self._write(
             rows, lambda rows, on: on.upsert_multi(rows, UpsertMultiOptions(expiry=expiry, **self._writing))
         )
 
     def insert(self, rows: Mapping[str, bytes], expiry: timedelta | None) -> dict[str, Exception]:
-        """Write what must not exist yet; see `upsert`. One of CONFLICTS where it does."""
+        """Write documents that must not exist yet; returns as `upsert`, with one of CONFLICTS where one exists."""
         return self._write(
             rows, lambda rows, on: on.insert_multi(rows, InsertMultiOptions(expiry=expiry, **self._writing))
         )
@@ -94,7 +94,7 @@ class Client:
     def replace(
         self, rows: Mapping[str, bytes], cas: Mapping[str, int], expiry: timedelta | None
     ) -> dict[str, Exception]:
-        """Write what must still be as it was read; see `upsert`. One of CONFLICTS where it is not."""
+        """Write documents that must be as they were read; returns as `upsert`, with one of CONFLICTS where one is not."""
 
         def call(rows: dict[str, bytes], on: Any) -> Any:
             per_key = {key: ReplaceOptions(cas=cas[key]) for key in rows}
@@ -105,7 +105,7 @@ class Client:
         return self._write(rows, call)
 
     def remove(self, keys: Iterable[str]) -> dict[str, Exception]:
-        """Delete; what is missing is done. See `upsert`."""
+        """Delete documents; a missing one is no failure. Returns as `upsert`."""
         rows = dict.fromkeys(keys, b"")
         failed = self._write(
             rows, lambda rows, on: on.remove_multi(list(rows), RemoveMultiOptions(**self._writing))
@@ -123,10 +123,10 @@ class Client:
         return failed
 
     def _bulk(self, rows: dict[str, bytes | None], call: Call) -> dict[str, Any]:
-        """The SDK's answer for each key, results and exceptions alike; what surely was not done is sent again."""
-        bulk = _Bulk(self.link, call, rows)
+        """The SDK's result or exception for each key, after sending again what the server did not execute."""
+        bulk = _Bulk(self.connection, call, rows)
         attempts = stamina.retry_context(
-            on=_Unsent,
+            on=_NotExecuted,
             attempts=self._attempts,
             timeout=None,
             wait_initial=RETRY_FIRST_S,
@@ -137,40 +137,40 @@ class Client:
             for attempt in attempts:
                 with attempt:
                     bulk.send()
-        except _Unsent as error:
+        except _NotExecuted as error:
             raise StoreUnavailable(str(error)) from error
         return bulk.answers
 
     def _refusal(self, key: str, error: Exception) -> Exception:
-        """What is wrong with this key alone, or the outage, raised."""
+        """The error of this key alone; raises an error that fails the whole call."""
         if isinstance(error, sdk.CouchbaseException) and error.error_code == VALUE_TOO_LARGE:
-            return ValueTooLarge(f"{key[:80]!r}: {self.link.words(error)}")
-        raise self.link.outage(error)
+            return ValueTooLarge(f"{key[:80]!r}: {self.connection.describe(error)}")
+        raise self.connection.outage(error)
 
 
 class _Bulk:
-    """One bulk call under way: what was answered, and what is still to be sent."""
+    """One bulk call with its retries: the answers so far, and the rows still to be sent."""
 
-    def __init__(self, link: Link, call: Call, rows: dict[str, bytes | None]) -> None:
+    def __init__(self, connection: Connection, call: Call, rows: dict[str, bytes | None]) -> None:
         self.answers: dict[str, Any] = {}
-        self._link, self._call, self._pending = link, call, rows
+        self._connection, self._call, self._pending = connection, call, rows
 
     def send(self) -> None:
-        """Send what is pending; _Unsent when some of it is to be sent again."""
-        collection = self._link.collection()
+        """Send the pending rows; raises _NotExecuted when some of them are still pending."""
+        collection = self._connection.collection()
         try:
             answer = self._call(self._pending, collection)
         except sdk.CouchbaseException as error:
-            raise self._link.outage(error) from error
+            raise self._connection.outage(error) from error
         self.answers |= answer.results | answer.exceptions
-        unsent = [key for key, error in answer.exceptions.items() if isinstance(error, _UNSENT)]
-        self._pending = {key: self._pending[key] for key in unsent}
-        if unsent:
-            raise _Unsent(self._link.words(answer.exceptions[unsent[0]]))
+        missed = [key for key, error in answer.exceptions.items() if isinstance(error, _NOT_EXECUTED)]
+        self._pending = {key: self._pending[key] for key in missed}
+        if missed:
+            raise _NotExecuted(self._connection.describe(answer.exceptions[missed[0]]))
 
 
 def _chunks(rows: Mapping[str, bytes | None]) -> Iterator[dict[str, Any]]:
-    """Rows in batches that one time-out is enough for."""
+    """Rows in batches small enough for one time-out."""
     chunk: dict[str, bytes | None] = {}
     size = 0
     for key, value in rows.items():

@@ -1,7 +1,7 @@
-"""One connection to Couchbase a process, and what its SDK's errors mean to us.
+"""One connection to Couchbase for each process, and the SDK's errors as ours.
 
-Traps that are handled here: a forked child that uses its parent's connection hangs, and one that destroys it aborts; a
-cluster does not pickle; a call that cannot connect blocks.
+The SDK's pitfalls are handled here: a forked child hangs when it uses its parent's connection and aborts when it destroys
+it; a cluster cannot be pickled; a call blocks while it cannot connect.
 """
 
 import ctypes
@@ -25,8 +25,8 @@ from storage.couchbase.url import PASSWORD, USERNAME, CouchbaseSettings
 _clusters: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
-class Link:
-    """The collection that a URL names; connects in the process that first uses it, again after a fork."""
+class Connection:
+    """Connection to the collection that a URL names, opened on first use and anew in a forked child."""
 
     def __init__(self, settings: CouchbaseSettings) -> None:
         self.settings = settings
@@ -43,14 +43,14 @@ class Link:
         return self._connection()[1].bucket(self.settings.bucket)
 
     def close(self) -> None:
-        """Leave the cluster; what was inherited by a fork is the parent's to close."""
+        """Close the connection, unless it was inherited by a fork: then the parent closes it."""
         connected, self._connected = self._connected, None
         if connected is not None and connected[0] == os.getpid():
             connected[1].close()
 
     def outage(self, error: Exception) -> StoreError | ConfigError:
-        """An error of the SDK that ends a whole call, as ours."""
-        words = self.words(error)
+        """The SDK error of a call that failed as a whole, as one of our exceptions."""
+        words = self.describe(error)
         if isinstance(error, sdk.AuthenticationException):
             return ConfigError(
                 f"{words}: check {USERNAME} and {PASSWORD}, and that this user may read and write"
@@ -67,20 +67,20 @@ class Link:
             return StoreFull(f"{words}: make room, or raise the quota")
         return StoreUnavailable(words)
 
-    def words(self, error: Exception) -> str:
-        """Where it happened and what the SDK says."""
+    def describe(self, error: Exception) -> str:
+        """The store's address and the SDK's message."""
         name = type(error).__name__.removesuffix("Exception")
         message = getattr(error, "message", None) or str(error)
         context = getattr(error, "error_context", None)
         reasons = ", ".join(sorted(map(str, getattr(context, "retry_reasons", None) or ())))
-        # a collection that does not exist is a time-out to the SDK, with that among its reasons
+        # to the SDK a collection that does not exist is a time-out, with that as one of its reasons
         return f"{self.settings.place}: {name}, {message}" + (f" (waited for: {reasons})" if reasons else "")
 
     def _connection(self) -> tuple[int, Any, Any]:
         pid = os.getpid()
         connected = self._connected
         if connected is None or connected[0] != pid:
-            # a lock of the parent may be held by a thread that is not here
+            # one lock a process: in a forked child the parent's may be held for ever, by a thread it does not have
             with self._locks.setdefault(pid, threading.Lock()):
                 connected = self._connected
                 if connected is None or connected[0] != pid:
@@ -122,7 +122,7 @@ def _options(settings: CouchbaseSettings) -> Any:
 
 
 def _keep_inherited() -> None:
-    """Its threads are the parent's: a cluster that a forked child destroyed would take the child with it."""
+    """Never destroy inherited clusters in a forked child: their threads are the parent's, and the child would abort."""
     for cluster in list(_clusters):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(cluster))
 

@@ -1,7 +1,7 @@
-"""The Couchbase back end: many machines, newest-wins by compare-and-swap in bulk.
+"""The Couchbase back end: many machines, merges by compare-and-swap in bulk.
 
-A document is its expiry (eight bytes, UTC seconds as a double, infinity for never) and then the caller's bytes; our clock
-judges it. The document's own expiry, a little later, lets the server clear it away.
+A document is its expiry (eight bytes, UTC seconds as a double, infinity for never) and then the caller's bytes. Expiry is
+judged by our clock; the document's own expiry, a little later, lets the server delete it.
 """
 
 import math
@@ -13,13 +13,13 @@ from datetime import timedelta
 
 from schemas.errors import StoreError, StoreUnavailable
 from storage.base import Clock, Merge, refusal
-from storage.couchbase.client import Client, Stored, batches
+from storage.couchbase.client import Client, Document, batches
 from storage.couchbase.scan import scan_keys
 from storage.couchbase.url import CouchbaseSettings
 
 _EXPIRY = struct.Struct("<d")
-GRACE_S = 60.0  # clocks of two machines differ: the server clears away what is expired by any of them
-MAX_ROUNDS = 100  # of one merge; each ends with at least one writer of a contended key done
+GRACE_S = 60.0  # clocks of machines differ: the server deletes only rows that have expired by all of them
+MAX_ROUNDS = 100  # of one merge; in each round at least one writer of a contended key succeeds
 LONGEST_PAUSE_S = 0.05
 
 
@@ -58,24 +58,24 @@ class CouchbaseStore:
     ) -> list[bytes | None | StoreError]:
         """See KeyValue. A batch is not atomic: another reader may see some of its keys before the others.
 
-        Raises StoreUnavailable also for a key that others never stop changing.
+        Raises StoreUnavailable also for a key that other writers changed in every round.
         """
         client = self._open()
-        turns = _Turns(keys, merge)
+        merges = _Merges(keys, merge)
         for tried in range(MAX_ROUNDS):
-            if not turns.pending:
+            if not merges.pending:
                 break
             time.sleep(random.uniform(0.0, min(LONGEST_PAUSE_S, 0.001 * 2**tried)) if tried else 0.0)
-            self._round(client, turns, ttl_s)
-        if turns.pending:
+            self._round(client, merges, ttl_s)
+        if merges.pending:
             raise StoreUnavailable(
-                f"{self._settings.place}: {next(iter(turns.pending))!r} was changed by others {MAX_ROUNDS} times in "
+                f"{self._settings.place}: {next(iter(merges.pending))!r} was changed by others {MAX_ROUNDS} times in "
                 "a row; try again"
             )
-        return turns.results
+        return merges.results
 
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """See KeyValue. The keys are held in memory, since no server gives them in order."""
+        """See KeyValue. All keys are held in memory, since no server returns them in order."""
         found = [key for key in scan_keys(self._open(), prefix) if key >= start]
         for keys in batches(found):
             for key, value in zip(keys, self.get_many(keys), strict=True):
@@ -85,7 +85,7 @@ class CouchbaseStore:
     def close(self) -> None:
         """See KeyValue."""
         if self._client is not None:
-            self._client.link.close()
+            self._client.connection.close()
         self._client = None
 
     def _open(self) -> Client:
@@ -96,21 +96,21 @@ class CouchbaseStore:
     def _head(self, ttl_s: float | None) -> bytes:
         return _EXPIRY.pack(math.inf if ttl_s is None else self._clock() + ttl_s)
 
-    def _round(self, client: Client, turns: "_Turns", ttl_s: float | None) -> None:
-        """Read, merge, insert or replace what is pending; what another writer was faster with stays pending."""
-        stored = client.read(key.decode() for key in turns.pending)
-        changed = turns.run(stored, self._clock())
+    def _round(self, client: Client, merges: "_Merges", ttl_s: float | None) -> None:
+        """Read, merge and write the pending keys; those that another writer changed meanwhile stay pending."""
+        stored = client.read(key.decode() for key in merges.pending)
+        changed = merges.run(stored, self._clock())
         head, expiry = self._head(ttl_s), _server_expiry(ttl_s)
         rows = {key.decode(): head + value for key, value in changed.items()}
         new = {key: row for key, row in rows.items() if key not in stored}
         old = {key: row for key, row in rows.items() if key in stored}
         failed = client.insert(new, expiry)
         failed |= client.replace(old, {key: stored[key].cas for key in old}, expiry)
-        turns.settle({key.encode(): error for key, error in failed.items()})
+        merges.finish({key.encode(): error for key, error in failed.items()})
 
 
-class _Turns:
-    """Who is still to be merged, and what each key of the batch got so far."""
+class _Merges:
+    """The merges of one batch: the results so far, and the keys still to be merged with their places in the batch."""
 
     def __init__(self, keys: Sequence[bytes], merge: Merge) -> None:
         self.results: list[bytes | None | StoreError] = [refusal(key) for key in keys]
@@ -120,26 +120,26 @@ class _Turns:
             if self.results[i] is None:
                 self.pending.setdefault(key, []).append(i)
 
-    def run(self, stored: Mapping[str, Stored], now: float) -> dict[bytes, bytes]:
-        """Merge every pending turn in the batch's order; what is to be written. Writes nothing, so `merge` may raise."""
+    def run(self, stored: Mapping[str, Document], now: float) -> dict[bytes, bytes]:
+        """Merge every pending key in the batch's order; the values to write. Writes nothing, so `merge` may raise."""
         held = {key: _live(stored.get(key.decode()), now) for key in self.pending}
         changed: dict[bytes, bytes] = {}
-        for i, key in sorted((i, key) for key, turns in self.pending.items() for i in turns):
-            result = self._turn(key, held[key])
+        for i, key in sorted((i, key) for key, places in self.pending.items() for i in places):
+            result = self._merged(key, held[key])
             self.results[i] = held[key] if result is None else result
             if isinstance(result, bytes):
                 held[key] = changed[key] = result
         return changed
 
-    def _turn(self, key: bytes, held: bytes | None) -> bytes | None | StoreError:
+    def _merged(self, key: bytes, held: bytes | None) -> bytes | None | StoreError:
         try:
             merged = self._merge(key, held)
         except StoreError as failure:
             return failure
         return merged if merged is None else refusal(key, merged) or merged
 
-    def settle(self, failed: Mapping[bytes, Exception]) -> None:
-        """Everything is done but what failed: a key's own errors are its result, the rest is tried again."""
+    def finish(self, failed: Mapping[bytes, Exception]) -> None:
+        """End a round: a failed key with a StoreError has that as its result, one with a conflict stays pending."""
         again: dict[bytes, list[int]] = {}
         for key, error in failed.items():
             if isinstance(error, StoreError):
@@ -158,7 +158,7 @@ def _server_expiry(ttl_s: float | None) -> timedelta | None:
     return None if ttl_s is None else timedelta(seconds=math.ceil(max(0.0, ttl_s) + GRACE_S))
 
 
-def _live(stored: Stored | None, now: float) -> bytes | None:
+def _live(stored: Document | None, now: float) -> bytes | None:
     if stored is None or len(stored.data) < _EXPIRY.size or _EXPIRY.unpack_from(stored.data)[0] <= now:
         return None
     return stored.data[_EXPIRY.size :]

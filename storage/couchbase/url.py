@@ -1,10 +1,10 @@
-"""What a `couchbase://` URL says, and who logs in.
+"""Settings of a Couchbase store from its URL, and its login from the URL or the environment.
 
     couchbase[s]://[user:password@]host[:port][,host...]/bucket[/scope/collection][?option=value&...]
 
 | option | values (default by purpose: features, cache) |
 |---|---|
-| `purpose` | `features` (patient, retried) or `cache` (short time-outs, one attempt: its user goes on without it) |
+| `purpose` | `features` (long time-outs, retries) or `cache` (short time-outs, one attempt: its callers go on without it) |
 | `timeout_ms` | of one operation, retries within the SDK included (5000, 200) |
 | `connect_timeout_ms` | of connecting to the cluster (10000, 1000) |
 | `durability` | `none`, `majority`, `majority_and_persist`, `persist_to_majority` (majority, none) |
@@ -33,7 +33,7 @@ DEFAULT_COLLECTION = ("_default", "_default")
 
 
 class Purpose(NamedTuple):
-    """What a use of the store can afford; times in milliseconds."""
+    """The defaults for one use of the store; `*_ms` in milliseconds, `*_s` in seconds."""
 
     timeout_ms: int
     connect_timeout_ms: int
@@ -44,7 +44,7 @@ class Purpose(NamedTuple):
 
 PURPOSES = {
     "features": Purpose(5_000, 10_000, 4, 0.0, "majority"),
-    # after a failed connection the cache answers at once for a while, or each of its calls would wait for another
+    # for 5 s after a failed connection a cache's calls fail at once; each would else wait for a connection of its own
     "cache": Purpose(200, 1_000, 1, 5.0, "none"),
 }
 _CHOICES = {
@@ -58,7 +58,7 @@ _NUMBERS, _TEXTS = ("timeout_ms", "connect_timeout_ms"), ("certificate",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CouchbaseSettings:
-    """A URL taken apart; times in seconds."""
+    """The settings that a URL gives; times in seconds."""
 
     hosts: str
     bucket: str
@@ -77,7 +77,7 @@ class CouchbaseSettings:
 
     @classmethod
     def from_url(cls, url: str) -> "CouchbaseSettings":
-        """Raises ConfigError, which never shows a password."""
+        """Parse a URL; raises ConfigError, which never shows a password."""
         parts, shown = urlsplit(url), without_login(url)
         names = [unquote(name) for name in parts.path.strip("/").split("/")]
         login, _, hosts = parts.netloc.rpartition("@")
@@ -118,7 +118,7 @@ class CouchbaseSettings:
 
 
 def with_login(url: str, environ: Mapping[str, str]) -> str:
-    """`url` with the login in `environ` if it is Couchbase's and has none. ConfigError on a name that means nothing."""
+    """Add the login in `environ` to a Couchbase URL that has none; raises ConfigError for an unknown variable."""
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
         return url
@@ -132,13 +132,13 @@ def with_login(url: str, environ: Mapping[str, str]) -> str:
 
 
 def without_login(url: str) -> str:
-    """`url` as it may be shown: without user and password."""
+    """`url` without user and password, as it may be printed."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def for_cache(url: str) -> str:
-    """The same place for a score cache: purpose=cache, and its time-outs and durability."""
+    """`url` for a score cache: with purpose=cache, whose time-outs and durability replace those of `url`."""
     parts = urlsplit(url)
     kept = [(name, value) for name, value in parse_qsl(parts.query) if name in {"scan", *_TEXTS, "verify"}]
     return urlunsplit(parts._replace(query=urlencode([*kept, ("purpose", "cache")])))

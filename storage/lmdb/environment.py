@@ -1,8 +1,8 @@
-"""One LMDB environment a path and process: opening, forking, locking, growing; what the adapter need not know.
+"""One LMDB environment for each path and process: opening, forking, locking and growing it.
 
-LMDB's traps that are handled here: a process may open a path once (handles share it), a forked child must close what it
-inherited before it opens its own, a killed reader pins pages until `reader_check`, nobody may read while the map is
-resized, another process may have grown the map, and pages freed by a commit can be used two commits later.
+LMDB's pitfalls are handled here: a process may open a path only once (so handles share it); a forked child must close the
+environment that it inherited before it opens its own; a killed reader pins pages until `reader_check`; no transaction may
+be open while the map is resized; another process may have grown the map; pages freed by a commit are free two commits later.
 """
 
 import errno
@@ -18,20 +18,22 @@ from typing import Any, TypeVar
 import lmdb
 
 from schemas.errors import ConfigError, StoreError, StoreFull, StoreUnavailable
-from storage.lmdb.gate import Gate
+from storage.lmdb.read_write_lock import ReadWriteLock
 
 T = TypeVar("T")
-#: A transaction, and the two tables of an environment: values by key, and keys by expiry.
-Work = Callable[[Any, "Tables"], T]
+#: What to do inside a transaction, given the transaction and the environment's databases.
+TransactionBody = Callable[[Any, "Databases"], T]
 
 READER_CHECK_S = 60.0
-MAX_READERS = 1024  # one for each open read transaction of all processes together
-DELETE_ROOM_BYTES = 1 << 20  # what deletions may add to a full map: they copy pages before they free them
-DISK_FULL_BYTES = 1 << 20  # LMDB reports a write that a full disk cut short as EIO
+MAX_READERS = 1024  # open read transactions of all processes together
+DELETE_ROOM_BYTES = 1 << 20  # by which deletions may grow a full map: they copy pages before they free them
+DISK_FULL_BYTES = (
+    1 << 20
+)  # with less free space, an EIO means a full disk: LMDB reports a write cut short as EIO
 
 
-class Tables:
-    """Handles of the named databases inside one environment."""
+class Databases:
+    """Handles of an environment's named databases: values by key, keys by expiry, and `turns` (see `_relieve`)."""
 
     __slots__ = ("by_expiry", "turns", "values")
 
@@ -42,7 +44,7 @@ class Tables:
 
 
 class SharedEnvironment:
-    """The process's only handle on one path, counted by its users; opened lazily, so again after a fork."""
+    """This process's only environment of one path; counts its users, opens on first use and again after a fork."""
 
     def __init__(self, path: Path, *, durable: bool, map_size: int) -> None:
         self.path = path
@@ -54,23 +56,26 @@ class SharedEnvironment:
         self._next_reader_check = 0.0
         self._new_locks()
 
-    def read(self, work: Work[T]) -> T:
+    def read(self, work: TransactionBody[T]) -> T:
         """Run `work` in a read transaction. Raises StoreUnavailable."""
         self._ready()
         while True:
-            with self._translating(), self._gate.reading():
+            with self._translating(), self._lock.shared():
                 try:
                     with self._env.begin(buffers=True) as txn:
                         return work(txn, self._tables)
                 except lmdb.MapResizedError:
-                    pass  # adopted below, when no reader is left
+                    pass  # another process has grown the map: take its size over below, outside the shared lock
             with self._translating(), self._writing:
                 self._resize(0)
 
-    def write(self, work: Work[T], *, relief: Work[None], only_deletes: bool = False) -> T:
+    def write(
+        self, work: TransactionBody[T], *, relief: TransactionBody[None], only_deletes: bool = False
+    ) -> T:
         """Run `work` in a write transaction and commit; it may run more than once. Raises StoreFull, StoreUnavailable.
 
-        In a full map `relief` runs on its own first; what only deletes may grow the map a little instead.
+        In a full map, `relief` is committed first and `work` tried again; a `work` that only deletes grows the map a
+        little instead.
         """
         self._ready()
         with self._translating(), self._writing:
@@ -83,7 +88,7 @@ class SharedEnvironment:
             return self._commit(work)
 
     def stats(self) -> dict[str, int]:
-        """Entries, bytes of the file in use (freed pages included), the map's limit and the readers' slots taken."""
+        """Entries, bytes of the file in use (freed pages included), the map's limit and the reader slots taken."""
         entries = self.read(lambda txn, tables: int(txn.stat(tables.values)["entries"]))
         info, page = self._env.info(), self._env.stat()["psize"]
         used = (info["last_pgno"] + 1) * page
@@ -96,7 +101,7 @@ class SharedEnvironment:
 
     def close(self) -> None:
         """Close the environment when no transaction of this process is left."""
-        with self._writing, self._gate.alone():
+        with self._writing, self._lock.exclusive():
             self._drop()
 
     def open(self) -> None:
@@ -122,14 +127,14 @@ class SharedEnvironment:
             sync=self.durable,
             readahead=False,  # posting ids arrive in no order
         )
-        self._tables = Tables(self._env)
+        self._tables = Databases(self._env)
 
     def _drop(self) -> None:
         if self._env is not None:
             self._env.close()
         self._env = self._tables = None
 
-    def _commit(self, work: Work[T]) -> T:
+    def _commit(self, work: TransactionBody[T]) -> T:
         while True:
             try:
                 with self._env.begin(write=True, buffers=True) as txn:
@@ -137,23 +142,23 @@ class SharedEnvironment:
             except lmdb.MapResizedError:
                 self._resize(0)
 
-    def _commit_deletes(self, work: Work[T]) -> T:
-        """Deletions must work in a full map too, else nobody could ever make room."""
+    def _commit_deletes(self, work: TransactionBody[T]) -> T:
+        """Commit, growing the map as needed: in a full map nobody could ever make room if deletions failed."""
         while True:
             try:
                 return self._commit(work)
             except lmdb.MapFullError:
                 self._resize(self._env.info()["map_size"] + DELETE_ROOM_BYTES)
 
-    def _relieve(self, relief: Work[None]) -> None:
-        """Commit `relief`, then two turns that write nothing of use: pages freed so far can be taken after them."""
+    def _relieve(self, relief: TransactionBody[None]) -> None:
+        """Commit `relief`, then two small writes: the pages that `relief` freed can be used after two more commits."""
         self._commit_deletes(relief)
         for turn in (b"1", b"2"):
             self._commit(lambda txn, tables: txn.put(b"turn", turn, db=tables.turns))  # noqa: B023
 
     def _resize(self, map_size: int) -> None:
-        """0 adopts what another process has set."""
-        with self._gate.alone():
+        """Set the map size in bytes; 0 takes over the size that another process set."""
+        with self._lock.exclusive():
             self._env.set_mapsize(map_size)
 
     @contextmanager
@@ -179,20 +184,20 @@ class SharedEnvironment:
 
     def _new_locks(self) -> None:
         self._writing = threading.Lock()
-        self._gate = Gate()
+        self._lock = ReadWriteLock()
 
     def before_fork(self) -> None:
-        """Let no transaction be under way in any thread while the process forks."""
+        """Wait until no thread of this process is in a transaction, and let none begin until the fork is done."""
         self._writing.acquire()
-        self._gate.shut()
+        self._lock.acquire_exclusive()
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
-        self._gate.open()
+        """Let transactions begin again."""
+        self._lock.release_exclusive()
         self._writing.release()
 
     def after_fork_in_child(self) -> None:
-        """Close what was inherited, before anything opens the path anew."""
+        """Close the inherited environment, before this process opens the path again."""
         self._new_locks()
         self._drop()
 
@@ -202,7 +207,7 @@ _registry_lock = threading.RLock()
 
 
 def acquire(path: Path, *, durable: bool, map_size: int) -> SharedEnvironment:
-    """The process's environment of `path`, one user more.
+    """Open `path`, or return this process's open environment, and count one more user.
 
     Raises ConfigError when it is open with another durability, StoreUnavailable.
     """
@@ -222,7 +227,7 @@ def acquire(path: Path, *, durable: bool, map_size: int) -> SharedEnvironment:
 
 
 def release(shared: SharedEnvironment) -> None:
-    """One user less; the last one closes it."""
+    """Count one user less, and close the environment after the last one."""
     with _registry_lock:
         shared.users -= 1
         if shared.users == 0:
@@ -243,7 +248,7 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _registry_lock  # noqa: PLW0603  (the inherited lock belongs to a thread that is not here)
+    global _registry_lock  # noqa: PLW0603  (the inherited lock belongs to a thread that the child does not have)
     _registry_lock = threading.RLock()
     for shared in _environments.values():
         shared.after_fork_in_child()

@@ -1,23 +1,23 @@
-"""Many readers, or one who is alone with what they read; who wants to be alone is not starved by new readers."""
+"""A read-write lock that prefers writers: new readers wait while a thread asks for exclusive access."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Gate:
-    """Readers pass while it is open. Shutting waits for those inside; only one thread at a time may shut it."""
+class ReadWriteLock:
+    """Many readers at once, or one thread alone. Only one thread at a time may ask for exclusive access."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._readers = 0
-        self._is_shut = False
+        self._exclusive = False
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Be one reader of many."""
+    def shared(self) -> Iterator[None]:
+        """Hold the lock as one of many readers."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._is_shut)
+            self._changed.wait_for(lambda: not self._exclusive)
             self._readers += 1
         try:
             yield
@@ -27,22 +27,22 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Be inside without any reader."""
-        self.shut()
+    def exclusive(self) -> Iterator[None]:
+        """Hold the lock alone."""
+        self.acquire_exclusive()
         try:
             yield
         finally:
-            self.open()
+            self.release_exclusive()
 
-    def shut(self) -> None:
-        """Let nobody in, and wait until nobody is inside."""
+    def acquire_exclusive(self) -> None:
+        """Stop new readers, and wait until the present ones have left."""
         with self._changed:
-            self._is_shut = True
+            self._exclusive = True
             self._changed.wait_for(lambda: self._readers == 0)
 
-    def open(self) -> None:
+    def release_exclusive(self) -> None:
         """Let readers in again."""
         with self._changed:
-            self._is_shut = False
+            self._exclusive = False
             self._changed.notify_all()

@@ -1,7 +1,7 @@
 """The LMDB back end: one machine, many processes, one transaction a bulk call.
 
 A stored value is its expiry (eight bytes, UTC seconds as a double, infinity for never) and then the caller's bytes. A
-second table holds expiry + key of what will expire, so that every write can sweep the oldest without a scan.
+second database holds expiry + key of every row that will expire, so that a write can delete the oldest without a scan.
 """
 
 import math
@@ -16,24 +16,24 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from schemas.errors import ConfigError, StoreError
 from storage.base import Clock, Merge, refusal, too_large
-from storage.lmdb.environment import SharedEnvironment, Tables, Work, acquire, release
+from storage.lmdb.environment import Databases, SharedEnvironment, TransactionBody, acquire, release
 
 _EXPIRY = struct.Struct("<d")
 _INDEX = struct.Struct(">d")  # non-negative doubles sort as their big-endian bytes
 _NEVER = _EXPIRY.pack(math.inf)
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
-DEFAULT_MAP_SIZE = 64 << 30  # address space, not disk: the file grows with what it holds
-SCAN_ROWS = 1_000  # a scan holds no transaction for longer than this many rows
-SWEEP_ROWS = 100  # expired rows that a write removes beside twice its own number
+DEFAULT_MAP_SIZE = 64 << 30  # address space, not disk: the file grows with its rows
+SCAN_ROWS = 1_000  # rows that a scan reads in one transaction
+SWEEP_ROWS = 100  # a write deletes up to this many expired rows, plus twice the number of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LmdbSettings:
-    """What a URL says.
+    """The settings that a URL gives.
 
-    `durable` (`sync=commit`): an acknowledged write survives power loss; without (`sync=os`) it survives the process,
-    and after a power loss the directory must be thrown away. `map_size` in bytes is the limit; the file grows as needed.
+    `durable` (`sync=commit`): an acknowledged write survives power loss. Without it (`sync=os`) a write survives the
+    process, and after a power loss the directory must be deleted. `map_size`: largest size in bytes; the file grows to it.
     """
 
     path: Path
@@ -75,7 +75,7 @@ class LmdbStore:
         """See KeyValue."""
         now = self._clock()
 
-        def work(txn: Any, tables: Tables) -> list[bytes | None]:
+        def work(txn: Any, tables: Databases) -> list[bytes | None]:
             return [_get(txn, tables, key, now) if refusal(key) is None else None for key in keys]
 
         return self._env().read(work)
@@ -86,7 +86,7 @@ class LmdbStore:
         """See KeyValue."""
         now = self._clock()
 
-        def work(txn: Any, tables: Tables) -> list[StoreError | None]:
+        def work(txn: Any, tables: Databases) -> list[StoreError | None]:
             _sweep(txn, tables, now, 2 * len(items) + SWEEP_ROWS)
             return [_put(txn, tables, key, value, _expiry(now, ttl_s)) for key, value in items]
 
@@ -99,14 +99,14 @@ class LmdbStore:
         """See KeyValue."""
         now = self._clock()
 
-        def work(txn: Any, tables: Tables) -> list[bytes | None | StoreError]:
+        def work(txn: Any, tables: Databases) -> list[bytes | None | StoreError]:
             _sweep(txn, tables, now, 2 * len(keys) + SWEEP_ROWS)
             return [_merge(txn, tables, key, merge, now, ttl_s) for key in keys]
 
         return self._env().write(work, relief=_relief(now))
 
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """See KeyValue. Reads in short transactions, so that a slow reader pins no pages."""
+        """See KeyValue. Reads in short transactions, because a long one keeps freed pages from being used again."""
         start = max(prefix, start)
         while True:
             now = self._clock()
@@ -117,7 +117,7 @@ class LmdbStore:
             start = following
 
     def stats(self) -> dict[str, int]:
-        """Entries, bytes in use, the map's limit, readers' slots."""
+        """Entries, bytes in use, the map's limit and the reader slots taken."""
         return self._env().stats()
 
     def close(self) -> None:
@@ -146,14 +146,14 @@ def _expiry(now: float, ttl_s: float | None) -> float:
     return math.inf if ttl_s is None else now + ttl_s
 
 
-def _get(txn: Any, tables: Tables, key: bytes, now: float) -> bytes | None:
+def _get(txn: Any, tables: Databases, key: bytes, now: float) -> bytes | None:
     stored = txn.get(key, db=tables.values)
     if stored is None or _EXPIRY.unpack_from(stored)[0] <= now:
         return None
     return bytes(stored[_EXPIRY.size :])
 
 
-def _put(txn: Any, tables: Tables, key: bytes, value: bytes | None, expires: float) -> StoreError | None:
+def _put(txn: Any, tables: Databases, key: bytes, value: bytes | None, expires: float) -> StoreError | None:
     if (error := refusal(key, value)) is not None:
         return error
     if value is None:
@@ -163,8 +163,8 @@ def _put(txn: Any, tables: Tables, key: bytes, value: bytes | None, expires: flo
     return None
 
 
-def _store(txn: Any, tables: Tables, key: bytes, value: bytes, expires: float) -> None:
-    """A pair that is not refused."""
+def _store(txn: Any, tables: Databases, key: bytes, value: bytes, expires: float) -> None:
+    """Write a pair whose key and value are within the limits."""
     if expires == math.inf:
         txn.put(key, _NEVER + value, db=tables.values)
     else:
@@ -173,7 +173,7 @@ def _store(txn: Any, tables: Tables, key: bytes, value: bytes, expires: float) -
 
 
 def _merge(
-    txn: Any, tables: Tables, key: bytes, merge: Merge, now: float, ttl_s: float | None
+    txn: Any, tables: Databases, key: bytes, merge: Merge, now: float, ttl_s: float | None
 ) -> bytes | None | StoreError:
     if (error := refusal(key)) is not None:
         return error
@@ -190,12 +190,12 @@ def _merge(
     return merged
 
 
-def _relief(now: float) -> Work[None]:
-    """What makes room in a full map: every row that has expired."""
+def _relief(now: float) -> TransactionBody[None]:
+    """What makes room in a full map: delete every row that has expired."""
     return lambda txn, tables: _sweep(txn, tables, now, sys.maxsize)
 
 
-def _sweep(txn: Any, tables: Tables, now: float, most: int) -> None:
+def _sweep(txn: Any, tables: Databases, now: float, most: int) -> None:
     """Delete up to `most` rows that have expired; a key written again since then has another expiry and stays."""
     with txn.cursor(db=tables.by_expiry) as cursor:
         while most > 0 and cursor.first():
@@ -211,7 +211,7 @@ def _sweep(txn: Any, tables: Tables, now: float, most: int) -> None:
 
 
 def _rows(
-    txn: Any, tables: Tables, prefix: bytes, start: bytes, now: float
+    txn: Any, tables: Databases, prefix: bytes, start: bytes, now: float
 ) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
     """Up to SCAN_ROWS live pairs from `start` on, and where to go on (None: nowhere)."""
     rows: list[tuple[bytes, bytes]] = []

@@ -1,4 +1,4 @@
-"""`nearline store copy`: everything of one store merged into another; any order, repetition or writer beside it is fine."""
+"""`nearline store copy`: merge one store into another; it may be repeated, and both may be written to meanwhile."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,16 +9,16 @@ from schemas.codec import Codec
 from schemas.errors import StoreError
 from schemas.keys import copy_key
 from storage.base import KeyValue
-from storage.tools.row_kinds import Kind, kinds
+from storage.tools.row_kinds import RowKind, kinds
 
 BATCH_ROWS = 500
 
 
 @dataclass(slots=True)
 class Copied:
-    """Rows by kind: `read` from the source; of those `written`, the others were there already, as new or newer.
+    """Rows by kind: how many were `read` and how many of those `written`; the target had the others already, or newer.
 
-    `failures`: the first keys that could not be merged, with their reasons; `failed` counts them all.
+    `failed`: rows that could not be merged; `failures`: the first ten of their errors. `resumed`: an earlier copy went on.
     """
 
     read: Counter[str] = field(default_factory=Counter)
@@ -31,10 +31,10 @@ class Copied:
 def copy_store(
     source: KeyValue, target: KeyValue, name: str, *, on_progress: Callable[[Copied], None] = lambda _: None
 ) -> Copied:
-    """Merge every row of `source` into `target`, batch by batch; a row that fails is counted and left behind.
+    """Merge every row of `source` into `target`, batch by batch; a row that cannot be merged is counted and skipped.
 
-    After each batch the target notes how far the copy from `name` came; after a kill the next call goes on there. What
-    the source's writers change behind that place waits for another copy. Raises StoreUnavailable and StoreFull.
+    After each batch the target stores how far the copy from `name` came, and after a kill the next call goes on there.
+    Rows that change in the source after they were copied need another copy. Raises StoreUnavailable and StoreFull.
     """
     place, done = copy_key(name), Copied()
     start = target.get_many([place])[0] or b""
@@ -49,7 +49,7 @@ def copy_store(
     return done
 
 
-def _merge(target: KeyValue, kind: Kind, batch: dict[bytes, bytes], done: Copied) -> None:
+def _merge(target: KeyValue, kind: RowKind, batch: dict[bytes, bytes], done: Copied) -> None:
     written: set[bytes] = set()
 
     def merge(key: bytes, stored: bytes | None) -> bytes | None:

@@ -1,6 +1,6 @@
-"""The kinds of rows that outlive their writer, in key order: what moves to another store, and how two of one key merge.
+"""The kinds of rows that are copied to another store and compared with it, and how two rows of one key merge.
 
-Scores and leases stay behind: they are computed again.
+Scores and leases are not among them: they are computed again.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,11 @@ from storage.features import FEATURES, TEXTS, merge_records, merge_texts
 from storage.ledger import ENTRIES, QUOTAS, TTL_S, merge_entries, merge_quotas
 
 
-class Kind(NamedTuple):
-    """`merge(key, data, stored)`: what to store where another store's `data` meets `stored`; None leaves it.
+class RowKind(NamedTuple):
+    """A kind of rows, by the prefix of its keys.
 
-    `ttl_s`: how long a moved row lives, since no store tells what was left of it; None is for ever.
+    `merge(key, data, stored)`: the value to store when another store's `data` is merged into `stored`; None leaves it.
+    `ttl_s`: how long a copied row lives, since a store does not tell how much of its time is left; None is for ever.
     """
 
     name: str
@@ -23,12 +24,14 @@ class Kind(NamedTuple):
     merge: Callable[[bytes, bytes, bytes | None], bytes | None]
 
 
-def kinds(codec: Codec) -> tuple[Kind, ...]:
-    """The kinds by their prefixes' order."""
+def kinds(codec: Codec) -> tuple[RowKind, ...]:
+    """The kinds, in the order of their prefixes."""
     made = (
-        Kind("features", FEATURES, None, lambda key, data, stored: merge_records(codec, key, data, stored)),
-        Kind("texts", TEXTS, None, merge_texts),
-        Kind("ledger entries", ENTRIES, TTL_S, lambda _, data, stored: merge_entries(data, stored)),
-        Kind("quotas", QUOTAS, TTL_S, lambda _, data, stored: merge_quotas(data, stored)),
+        RowKind(
+            "features", FEATURES, None, lambda key, data, stored: merge_records(codec, key, data, stored)
+        ),
+        RowKind("texts", TEXTS, None, merge_texts),
+        RowKind("ledger entries", ENTRIES, TTL_S, lambda _, data, stored: merge_entries(data, stored)),
+        RowKind("quotas", QUOTAS, TTL_S, lambda _, data, stored: merge_quotas(data, stored)),
     )
     return tuple(sorted(made, key=lambda kind: kind.prefix))

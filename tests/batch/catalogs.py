@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from batch.backfill import backfill
-from batch.engine import InProcess
-from batch.report import Report
-from batch.settings import BackfillSettings, Mode
+from batch.engine import InProcessEngine
+from batch.report import BackfillReport
+from batch.settings import BackfillMode, BackfillSettings
 from schemas.records import FeatureRecord
 from storage.features import FeatureStore
 from storage.opening import open_store
@@ -67,12 +67,12 @@ def settings(tmp_path: Path, *catalog: Path, **fields: Any) -> BackfillSettings:
         "patience_s": 0.0,
     }
     given |= fields
-    given["mode"] = Mode(given.get("mode", "all"))
+    given["mode"] = BackfillMode(given.get("mode", "all"))
     return BackfillSettings(catalog=tuple(map(str, catalog)), **given)
 
 
-def run(tmp_path: Path, *catalog: Path, **fields: Any) -> Report:
-    return backfill(settings(tmp_path, *catalog, **fields), InProcess(), lambda _line: None)
+def run(tmp_path: Path, *catalog: Path, **fields: Any) -> BackfillReport:
+    return backfill(settings(tmp_path, *catalog, **fields), InProcessEngine(), lambda _line: None)
 
 
 def stored(url: str) -> dict[str, FeatureRecord]:
@@ -80,7 +80,7 @@ def stored(url: str) -> dict[str, FeatureRecord]:
         return {record.posting_id: record for record in FeatureStore(kv).scan()}
 
 
-def letters(report: Report) -> list[dict[str, Any]]:
+def letters(report: BackfillReport) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for path in sorted(Path(report.dead_letters).glob("*.jsonl")):
         found += [json.loads(line) for line in io.BytesIO(path.read_bytes())]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.catalog import Format, Split, list_files, split_files
-from batch.readers import Broken, Row, count_lines, read_rows
+from batch.readers import CatalogRow, UnreadableRest, count_lines, read_rows
 from schemas.errors import ConfigError
 from tests.batch.catalogs import lines, postings, write
 
@@ -56,7 +56,7 @@ def test_plain_lines_of_any_length_are_cut_anywhere_without_loss(
     path.write_bytes("\n".join(texts).encode() + b"\n" * ending)
     base, found = 0, []
     for split in parts(path, count):
-        found += [(base + row.number, row.data) for row in read_rows(split) if isinstance(row, Row)]
+        found += [(base + row.number, row.data) for row in read_rows(split) if isinstance(row, CatalogRow)]
         base += count_lines(split)
     kept = [(n, text.strip().encode()) for n, text in enumerate(texts, start=1) if text.strip()]
     assert found == kept
@@ -67,7 +67,7 @@ def test_a_gzip_file_that_breaks_off_gives_what_came_before_and_then_says_so(tmp
     path.write_bytes(gzip.compress(lines(postings(2000)))[:-2000])
     rows = list(read_rows(parts(path, 1)[0]))
     assert len(rows) > 1
-    assert isinstance(rows[-1], Broken)
+    assert isinstance(rows[-1], UnreadableRest)
     assert rows[-1].number == len(rows)
 
 
@@ -78,7 +78,7 @@ def test_a_damaged_file_is_one_broken_row_and_no_error(name: str, tmp_path: Path
     path.write_bytes(data[:200] + b"\0" * 200 + data[400 : len(data) // 2])
     split = split_files(list_files([str(path)]), parallelism=2, split_bytes=1 << 20)[0]
     rows = list(read_rows(split))
-    assert [type(row) for row in rows if isinstance(row, Broken)] == [Broken]
+    assert [type(row) for row in rows if isinstance(row, UnreadableRest)] == [UnreadableRest]
 
 
 def test_a_folder_is_all_its_files_but_hidden_ones(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batch.catalog import Split, list_files, split_files
 from batch.ledger import Ledger, Notes
-from batch.progress import Progress
+from batch.progress import BackfillProgress
 from batch.run_table import close_run, open_run
 from batch.split_folder import Folder
 from batch.worker import SplitWorker, Task
@@ -93,7 +93,7 @@ def task(folder: Path, patience_s: float = 0.0) -> Task:
     )
 
 
-def undisturbed(tmp_path: Path) -> tuple[Progress, object]:
+def undisturbed(tmp_path: Path) -> tuple[BackfillProgress, object]:
     kv = open_store("memory:")
     worker = SplitWorker(task(tmp_path), kv=kv)
     *_, progress = worker.run(catalog(tmp_path))
@@ -243,12 +243,12 @@ def test_what_the_ledger_keeps_it_gives_back(tmp_path: Path) -> None:
     notes = Notes(base=7, versions={3: 9}, again=frozenset({1, 2}))
     ledger.write_notes(4, notes)
     ledger.write_journal(4, 20, {"p1": None, "p2": b"\x00\xff"})
-    progress = Progress(rows_done=20, rows_in=19, outcomes=Counter({"summarized": 19}))
+    progress = BackfillProgress(rows_done=20, rows_in=19, outcomes=Counter({"summarized": 19}))
     ledger.commit(4, 0, progress)
     assert (ledger.notes(4), ledger.notes(5)) == (notes, Notes())
     assert ledger.journal(4, 20) == {"p1": None, "p2": b"\x00\xff"}
     assert ledger.journal(4, 40) is None
-    assert (ledger.progress(4), ledger.progress(5), ledger.rows_done()) == (progress, Progress(), 20)
+    assert (ledger.progress(4), ledger.progress(5), ledger.rows_done()) == (progress, BackfillProgress(), 20)
 
 
 def test_the_same_command_goes_on_until_the_run_is_closed_and_another_one_never_does(tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.settings import BackfillSettings, Mode, from_argv, to_argv
+from batch.settings import BackfillMode, BackfillSettings, from_argv, to_argv
 from batch.submit import command, printed, ship
 from schemas.errors import ConfigError
 
 SETTINGS = BackfillSettings(
     catalog=("hdfs://n/catalog",),
     store_url="couchbase://c/features",
-    mode=Mode.STALE,
+    mode=BackfillMode.STALE,
     state="hdfs://n/state",
     parallelism=6,
 )
@@ -90,7 +90,7 @@ def test_the_printed_command_is_one_a_shell_reads_back() -> None:
 
 
 @given(
-    mode=st.sampled_from(Mode),
+    mode=st.sampled_from(BackfillMode),
     sample=st.floats(0.01, 1.0),
     chunk_rows=st.integers(1, 9999),
     dry_run=st.booleans(),
@@ -98,7 +98,7 @@ def test_the_printed_command_is_one_a_shell_reads_back() -> None:
     publish=st.sampled_from(["", "b1:9092,b2:9092"]),
 )
 def test_the_command_line_carries_every_setting(
-    mode: Mode, sample: float, chunk_rows: int, dry_run: bool, report: str, publish: str
+    mode: BackfillMode, sample: float, chunk_rows: int, dry_run: bool, report: str, publish: str
 ) -> None:
     settings = BackfillSettings(
         catalog=("a", "b"),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from storage.base import Clock, KeyValue
+from storage.dry_run import DryRunStore
 from storage.opening import open_store
-from storage.overlay import Overlay
 from tests.conformance.couchbase_server import CouchbaseServer, empty
 
 
@@ -46,7 +46,7 @@ class OverlayBackend(Backend):
     """An empty store under a sheet of glass."""
 
     def open(self, clock: Clock | None = None) -> KeyValue:
-        return Overlay(Backend.open(self, clock), clock or self.clock)
+        return DryRunStore(Backend.open(self, clock), clock or self.clock)
 
 
 LOCAL: dict[str, Callable[[Path], Backend]] = {

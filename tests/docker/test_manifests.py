@@ -10,7 +10,7 @@ import pytest
 import yaml
 from kubeflow_spark_api.models import SparkV1beta2SparkApplication
 
-from batch.settings import Mode, from_argv
+from batch.settings import BackfillMode, from_argv
 from nearline.stack.jars import ensure_jars
 from schemas.errors import NearlineError
 from streaming import alert_consumer, matcher
@@ -102,7 +102,7 @@ def test_the_feature_job_takes_its_command_lines() -> None:
 
 def test_the_backfill_takes_its_command_line() -> None:
     settings = from_argv(of_kind("SparkApplication")["spec"]["arguments"])
-    assert (settings.mode, settings.parallelism) == (Mode.STALE, 4)
+    assert (settings.mode, settings.parallelism) == (BackfillMode.STALE, 4)
     assert settings.publish
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from batch.backfill import backfill
-from batch.report import Report
+from batch.report import BackfillReport
 from batch.spark import SparkEngine, local_session
 from models.summarizer import InstantSummarizer
 from nearline.stack.processes import wait_until
@@ -45,7 +45,7 @@ def engine() -> Iterator[SparkEngine]:
     session.stop()
 
 
-def run(engine: SparkEngine, tmp_path: Path, *catalog: Path, **fields: object) -> Report:
+def run(engine: SparkEngine, tmp_path: Path, *catalog: Path, **fields: object) -> BackfillReport:
     return backfill(catalogs.settings(tmp_path, *catalog, **fields), engine, lambda _line: None)
 
 

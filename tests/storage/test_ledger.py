@@ -10,11 +10,16 @@ from hypothesis import strategies as st
 from schemas.errors import StoreError, StoreUnavailable
 from schemas.keys import alert_id
 from storage.base import KeyValue, Merge
-from storage.ledger import AlertLedger, Claim, LedgerEntry, Verdict
+from storage.ledger import AlertLedger, Claim, ClaimVerdict, LedgerEntry
 from storage.memory import MemoryStore
 from storage.opening import open_store
 
-SEND, SUPPRESSED, OVER, NOT = Verdict.SEND, Verdict.SUPPRESSED, Verdict.OVER_QUOTA, Verdict.NOT_PASSING
+SEND, SUPPRESSED, OVER, NOT = (
+    ClaimVerdict.SEND,
+    ClaimVerdict.SUPPRESSED,
+    ClaimVerdict.OVER_QUOTA,
+    ClaimVerdict.NOT_PASSING,
+)
 
 
 def claim(posting: str, offset: int, passes: bool = True, day: int = 1, top_k: int = 0) -> Claim:
