@@ -1,4 +1,4 @@
-"""Waiting an outage out where it is met, instead of failing (see the decision record on outages in the feature job)."""
+"""Repeat a call until an outage is over, instead of failing: docs/adr/0007-outages-are-waited-out-in-place.md."""
 
 import logging
 import math
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from schemas.backoff import Backoff
 from schemas.errors import (
     BrokersUnavailable,
     ModelUnavailable,
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: Errors that pass by themselves, or once somebody has made room; everything else is ours to fix.
+#: Errors that end by themselves, or once somebody has made room on the disk. Waiting cures no other error.
 OUTAGES = (BrokersUnavailable, ModelUnavailable, RegistryUnavailable, StoreFull, StoreUnavailable)
 FIRST_BACKOFF_S = 1.0
 
@@ -32,20 +33,21 @@ def outlast(
     sleep: Callable[[float], object] = time.sleep,
     spread: Callable[[], float] = lambda: random.uniform(0.8, 1.0),
 ) -> Result:
-    """Repeat `action` until no outage stops it, pausing 1 s, then 2 s, ... up to `max_backoff_s`; gives up after `patience_s` of pauses in a row.
+    """Call `action` until no outage stops it, pausing 1 s, then 2 s, ... up to `max_backoff_s` between attempts.
 
     `action` must be safe to repeat. Each failed attempt is logged; any error but an outage is raised, and so is the
-    outage when patience ends.
+    outage once the pauses add up to `patience_s`.
     """
-    backoff_s, paused_s = FIRST_BACKOFF_S, 0.0
+    backoff = Backoff(first_s=FIRST_BACKOFF_S, longest_s=max_backoff_s)
+    failures, paused_s = 0, 0.0
     while True:
         try:
             return action()
         except OUTAGES as error:
             if paused_s >= patience_s:
                 raise
-            pause_s = min(max_backoff_s, backoff_s) * spread()
+            failures += 1
+            pause_s = backoff.wait_s(failures) * spread()
             log.warning("%s: %s; again in %.1f s", type(error).__name__, error, pause_s)
         sleep(pause_s)
         paused_s += pause_s
-        backoff_s = 2 * min(max_backoff_s, backoff_s)

@@ -12,6 +12,7 @@ from pathlib import Path
 from nearline.stack import processes
 from nearline.stack.component import Component, Submission
 from nearline.stack.settings import StackSettings
+from schemas.backoff import Backoff
 from schemas.errors import NearlineError
 
 Clock = Callable[[], float]
@@ -19,7 +20,7 @@ logger = logging.getLogger("nearline.stack")
 
 #: A component that dies within this time of its start waits longer before its next start.
 _STABLE_S = 30.0
-_FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.25, 10.0
+_BACKOFF = Backoff(first_s=0.25, longest_s=10.0)
 
 
 class ComponentFailed(NearlineError):  # noqa: N818
@@ -32,7 +33,7 @@ class _Watched:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     restarts: int = -1
-    backoff_s: float = _FIRST_BACKOFF_S
+    early_exits: int = 0
     not_before: float = 0.0
     announced: bool = False
     healthy: bool = False
@@ -170,8 +171,8 @@ class Supervisor:
         logger.warning("%s", self._epitaph(watched.component.name, watched))
         processes.reap(self.settings.home, watched.component.name)
         stable = now - watched.started > _STABLE_S
-        watched.backoff_s = _FIRST_BACKOFF_S if stable else min(_LAST_BACKOFF_S, 2 * watched.backoff_s)
-        watched.not_before = now + watched.backoff_s
+        watched.early_exits = 0 if stable else watched.early_exits + 1
+        watched.not_before = now + _BACKOFF.wait_s(watched.early_exits + 1)
         watched.process, watched.healthy = None, False
         self._bury_dependents(watched.component.name)
 

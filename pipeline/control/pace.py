@@ -1,22 +1,23 @@
-"""How fast one task may ask a model server that many tasks share: its part of the limit, halved when the server says no."""
+"""How fast one task may call a model server that it shares with others: its part of the limit, halved when refused."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from models.summarizer import ModelFailure, Summarizer, Summary, Unavailable
+from schemas.backoff import Backoff
 
-#: A task never asks for less than this part of what it may.
+#: The smallest share of its limits that a task goes down to.
 LEAST_SHARE = 1 / 64
-#: A round without a refusal gives this part back.
+#: What a round without a refusal adds to the share.
 RECOVERY = 1 / 16
-#: While nothing is refused, this many calls a slot go out as one round; the client keeps `slots` of them in flight.
+#: Texts of one round for each call that may be in flight, while nothing is refused; the client keeps so many in flight.
 CALLS_A_SLOT = 8
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0
+PAUSES = Backoff(first_s=0.5, longest_s=5.0)
 
 
 class Pace:
-    """A part between 1/64 and 1 of what the task may do: `in_flight` calls at once, `rate_per_s` a second (0: any)."""
+    """The share, 1/64 to 1, that a task uses of its limits: `in_flight` calls at once, `rate_per_s` a second (0: any)."""
 
     def __init__(self, *, in_flight: int, rate_per_s: float = 0.0) -> None:
         self._in_flight, self._rate_per_s = in_flight, rate_per_s
@@ -30,7 +31,7 @@ class Pace:
         return max(1, int(self._in_flight * self.share))
 
     def pause_s(self, calls: int, now: float) -> float:
-        """Seconds to wait before so many calls, at the rate of now; they are then taken as made."""
+        """Seconds to wait before so many calls at the present rate; counts the calls as made."""
         if not self._rate_per_s:
             return 0.0
         start = max(now, self._next_at)
@@ -38,16 +39,16 @@ class Pace:
         return start - now
 
     def refused(self) -> None:
-        """The server has too much to do, or is away: half of it."""
+        """Halve the share: the server is overloaded or away."""
         self.share = max(LEAST_SHARE, self.share / 2)
 
     def went_well(self) -> None:
-        """A whole round was answered: a little more."""
+        """Raise the share a little: a whole round was answered."""
         self.share = min(1.0, self.share + RECOVERY)
 
 
 class PacedSummarizer:
-    """A summarizer that asks another at a pace; what is refused is asked again until the deadline."""
+    """A summarizer that calls another one at a pace; refused texts are sent again until the deadline."""
 
     def __init__(
         self,
@@ -80,15 +81,16 @@ class PacedSummarizer:
         return [answers.get(i, late) for i in range(len(texts))]
 
     def _wait(self, calls: int, deadline: float) -> bool:
-        """Wait for the rate; False when that ends after the deadline."""
+        """Wait until the rate allows so many calls; returns False, without waiting, if that is after the deadline."""
         now = self._monotonic()
         pause_s = self._pace.pause_s(calls, now)
         return now + pause_s < deadline and self._slept(pause_s)
 
     def _back_off(self, refused: Sequence[object], refusals: int, deadline: float) -> bool:
+        """Slow down and pause after a refusal; returns False, without pausing, if the pause ends after the deadline."""
         self._pace.refused()
         asked_s = max(answer.retry_after_s for answer in refused if isinstance(answer, Unavailable))
-        pause_s = max(asked_s, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(refusals, 8)))
+        pause_s = max(asked_s, PAUSES.wait_s(refusals))
         return self._monotonic() + pause_s < deadline and self._slept(pause_s)
 
     def _slept(self, pause_s: float) -> bool:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from schemas.backoff import Backoff
 from schemas.errors import StoreError, StoreUnavailable
 from storage.base import Clock, Merge, refusal
 from storage.couchbase.client import Client, Document, batches
@@ -20,7 +21,7 @@ from storage.couchbase.url import CouchbaseSettings
 _EXPIRY = struct.Struct("<d")
 GRACE_S = 60.0  # clocks of machines differ: the server deletes only rows that have expired by all of them
 MAX_ROUNDS = 100  # of one merge; in each round at least one writer of a contended key succeeds
-LONGEST_PAUSE_S = 0.05
+PAUSES = Backoff(first_s=0.002, longest_s=0.05)  # between rounds; each pause is spread from 0 to this long
 
 
 class CouchbaseStore:
@@ -65,7 +66,7 @@ class CouchbaseStore:
         for tried in range(MAX_ROUNDS):
             if not merges.pending:
                 break
-            time.sleep(random.uniform(0.0, min(LONGEST_PAUSE_S, 0.001 * 2**tried)) if tried else 0.0)
+            time.sleep(random.uniform(0.0, PAUSES.wait_s(tried)) if tried else 0.0)
             self._round(client, merges, ttl_s)
         if merges.pending:
             raise StoreUnavailable(

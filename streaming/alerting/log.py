@@ -35,9 +35,9 @@ class Step(Protocol):
     """`pipeline.alert.AlertStep`."""
 
     def run(self, requests: Sequence[Located]) -> AlertBatch:
-        """Alerts to send; may be repeated with the same requests. Raises OUTAGES."""
+        """Alerts to send; may be repeated with the same requests. Raises WAITED_OUT."""
         ...
 
     def release(self, requests: Sequence[Located]) -> None:
-        """Forget what these candidates claimed: nothing of theirs will be sent. Raises OUTAGES."""
+        """Forget what these candidates claimed: nothing of theirs will be sent. Raises WAITED_OUT."""
         ...

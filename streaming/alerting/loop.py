@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.alert import AlertBatch, Located
+from schemas.backoff import Backoff
 from schemas.codec import Codec
 from schemas.errors import DecodeError, ModelUnavailable, RegistryUnavailable, StoreError
 from schemas.records import ScoreRequest
@@ -19,8 +20,11 @@ from streaming.searches.table import check_search
 
 log = logging.getLogger(__name__)
 
-#: What the loop waits out, however long it lasts; nothing becomes a dead letter by it.
-OUTAGES = (ModelUnavailable, RegistryUnavailable, StoreError)
+#: Errors that stop the loop until they are over; no request becomes a dead letter by them. They are not those of
+#: `pipeline.outages`: here any StoreError is one, because a request whose record cannot be read waits for its repair, and
+#: no broker error is, because Kafka's client reconnects by itself.
+WAITED_OUT = (ModelUnavailable, RegistryUnavailable, StoreError)
+FIRST_BACKOFF_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,7 @@ class RequestLoop:
             slice_began = self.clock()
             try:
                 self._take(taken, turn)
-            except OUTAGES as error:
+            except WAITED_OUT as error:
                 turn.leave(taken)
                 self._wait_out(error)
                 break
@@ -112,7 +116,7 @@ class RequestLoop:
         return turn
 
     def _take(self, messages: Sequence[Message], turn: Turn) -> None:
-        """Settle a slice, or leave from where a partition must wait. Raises OUTAGES, then nothing of it is settled."""
+        """Settle a slice, or leave from where a partition must wait. Raises WAITED_OUT, then nothing of it is settled."""
         gone = self.unsubscribed()
         entries = [self._entry(message, gone) for message in messages]
         while True:
@@ -173,7 +177,8 @@ class RequestLoop:
     def _wait_out(self, error: Exception) -> None:
         self._slice = 1
         self._failures += 1
-        backoff_s = min(self.settings.max_backoff_s, 0.25 * 2 ** min(self._failures, 10))
+        backoff = Backoff(first_s=FIRST_BACKOFF_S, longest_s=self.settings.max_backoff_s)
+        backoff_s = backoff.wait_s(self._failures)
         if isinstance(error, ModelUnavailable):
             backoff_s = max(backoff_s, min(error.retry_after_s, self.settings.max_backoff_s))
         wait_s = backoff_s * random.uniform(0.5, 1.0)

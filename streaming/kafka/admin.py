@@ -13,12 +13,13 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.cluster import collect_hosts
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from schemas.backoff import Backoff
 from schemas.errors import BrokersUnavailable, ConfigError
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import TABLE, Topic
 
 CONNECT_TIMEOUT_S = 3.0
-FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 15.0
+PAUSES = Backoff(first_s=0.5, longest_s=15.0)
 STOP_CHECK_S = 0.25
 
 log = logging.getLogger(__name__)
@@ -103,14 +104,15 @@ def wait_for_topics(
 
     Raises ConfigError as soon as brokers answer that a topic is missing, or let nobody in.
     """
-    pause_s = FIRST_PAUSE_S
+    failures = 0
     while not stopped():
         try:
             check(kafka, names)
         except BrokersUnavailable as error:
+            failures += 1
+            pause_s = PAUSES.wait_s(failures)
             log.warning("%s; waiting for it, next attempt in %g s", error, pause_s)
             _rest(pause_s, stopped, sleep)
-            pause_s = min(2 * pause_s, MAX_PAUSE_S)
         else:
             return True
     return False
