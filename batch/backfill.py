@@ -1,4 +1,4 @@
-"""A backfill from its settings to its report: survey, work, sum. An engine does the first two."""
+"""Run a backfill from its settings to its report: survey the catalog, do the work, add up the counts."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ from storage.couchbase.url import without_login
 from storage.features import FeatureStore
 from storage.opening import open_store
 
-#: How long the model server may take to answer before anything begins.
+#: How long the model server may take to answer before the backfill begins.
 PROBE_S = 15.0
 PROGRESS_S = 2.0
 
@@ -34,11 +34,11 @@ Tell = Callable[[str], object]
 def backfill(
     settings: BackfillSettings, engine: BackfillEngine, tell: Tell, publisher: OpenPublisher | None = None
 ) -> BackfillReport:
-    """Do what `settings` ask, going on where an earlier process of the same run stopped.
+    """Do the backfill that `settings` describe, going on where an earlier process of the same run stopped.
 
-    `publisher`, if any, is opened by each worker and gets every record that the run changes. Raises ConfigError,
-    StoreUnavailable or ModelUnavailable before anything is written when a part cannot be reached; later, an outage
-    that lasted longer than `patience_s`.
+    `tell` gets lines about the progress. `publisher`, if any, is opened by each worker and gets every record that the
+    run changes. Raises ConfigError, StoreUnavailable or ModelUnavailable before anything is written if the store or the
+    model server cannot be reached; later, the error of an outage that lasted longer than `patience_s`.
     """
     began = time.monotonic()
     files = list_files(settings.catalog)
@@ -85,7 +85,7 @@ def _unfinished(ledger: Ledger, splits: Sequence[Split]) -> list[Split]:
 
 
 def _total(ledger: Ledger, splits: Sequence[Split], run: Folder) -> BackfillProgress:
-    """The counts of all splits; StoreUnavailable where the ledger disagrees with the tasks."""
+    """The counts of all splits; raises StoreUnavailable if the ledger lacks rows of tasks that ended well."""
     total = BackfillProgress.total(ledger.progress_many([split.number for split in splits]))
     if not total.finished:
         raise StoreUnavailable(
@@ -95,21 +95,21 @@ def _total(ledger: Ledger, splits: Sequence[Split], run: Folder) -> BackfillProg
 
 
 def _rate(settings: BackfillSettings, summarizer: Summarizer, splits: Sequence[Split]) -> float:
-    """Summaries a second of all tasks, for a dry run's hours: as told, else measured on the first texts."""
+    """Summaries a second of all tasks, for the hours of a dry run: the rate given, or measured on the first texts."""
     if settings.assume_rate_per_s or not settings.dry_run or not splits:
         return settings.assume_rate_per_s
     return settings.parallelism * measured_rate(summarizer, splits[0], settings.deadline_s)
 
 
 def _missing(store: FeatureStore, mode: BackfillMode) -> Callable[[Sequence[str]], list[bool]]:
-    """Which of some postings the store does not have; no other mode needs to know."""
+    """A function that says which postings the store does not have; in other modes than MISSING it asks nothing."""
     if mode is not BackfillMode.MISSING:
         return lambda ids: [False] * len(ids)
     return lambda ids: [raw is None for raw in store.read_raw(ids)]
 
 
 def _generation(summarizer: Summarizer, settings: BackfillSettings) -> int:
-    """The generation that answers; an outage names the server that is away."""
+    """The generation that the model server answers with; raises ModelUnavailable, naming the server, in an outage."""
     try:
         return served_generation(summarizer, PROBE_S)
     except ModelUnavailable as error:
@@ -121,7 +121,7 @@ def _generation(summarizer: Summarizer, settings: BackfillSettings) -> int:
 
 @contextmanager
 def _telling(tell: Tell, ledger: Ledger, rows: int, began_with: int) -> Iterator[None]:
-    """A line every two seconds, read from the ledger."""
+    """Tell the progress every two seconds, as the ledger has it, while the body runs."""
     done, began = threading.Event(), time.monotonic()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""What a catalog consists of: its files, their formats, and the splits that tasks read."""
+"""List the files of a catalog, find out their formats, and divide them into splits for the tasks."""
 
 import glob
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _GLOB = "*?["
 
 
 class Format(StrEnum):
-    """A file's format, told by its first bytes and never by its name."""
+    """A file's format, which its first bytes decide, not its name."""
 
     JSON_LINES = "json lines"
     GZIP = "gzipped json lines"
@@ -29,7 +29,7 @@ _MAGIC = {b"\x1f\x8b": Format.GZIP, b"PAR1": Format.PARQUET, b"Obj\x01": Format.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogFile:
-    """A file of the catalog; `stamp` changes when it is written again."""
+    """A file of the catalog; `stamp` is its modification time."""
 
     address: str
     format: Format
@@ -39,7 +39,7 @@ class CatalogFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Part `part` of `parts` of a file: a byte range of plain lines, else every `parts`-th page, block or row group."""
+    """Part `part` of a file's `parts`: a byte range of plain lines, else every `parts`-th page, block or row group."""
 
     number: int
     file: int
@@ -51,9 +51,9 @@ class Split:
 
 
 def list_files(addresses: Sequence[str]) -> list[CatalogFile]:
-    """The files of paths, folders (all below them but hidden ones and `_*`), globs and URIs, in the order of their names.
+    """The files of paths, globs, URIs and folders (with subfolders, without hidden files and `_*`), sorted by address.
 
-    Raises ConfigError when one names nothing.
+    Raises ConfigError for an address without files.
     """
     found: dict[str, CatalogFile] = {}
     for address in addresses:
@@ -90,7 +90,7 @@ def split_files(files: Sequence[CatalogFile], *, parallelism: int, split_bytes: 
 
 
 def _parts(file: CatalogFile, parallelism: int, split_bytes: int) -> int:
-    """Plain lines by size; what cannot be entered in its middle is read by at most `parallelism` tasks."""
+    """Number of splits: plain lines by size, Parquet by row groups, other large files one for each parallel task."""
     by_size = -(-file.size // split_bytes)
     if file.format is Format.JSON_LINES:
         return max(1, by_size)
@@ -100,7 +100,7 @@ def _parts(file: CatalogFile, parallelism: int, split_bytes: int) -> int:
 
 
 def _row_groups(address: str) -> int:
-    """A damaged file is one split, whose reader says what is wrong with it."""
+    """Row groups of a Parquet file; 1 for a damaged file, whose reader then reports the damage."""
     filesystem, path = open_filesystem(address)
     try:
         return int(pyarrow.parquet.ParquetFile(filesystem.open_input_file(path)).num_row_groups)
@@ -110,7 +110,7 @@ def _row_groups(address: str) -> int:
 
 def _infos(address: str) -> list[tuple[Any, Any]]:
     is_pattern = "://" not in address and any(character in address for character in _GLOB)
-    # pathlib takes no absolute pattern
+    # pathlib's glob takes no absolute pattern
     if is_pattern and (paths := glob.glob(address, recursive=True)):  # noqa: PTH207
         return [pair for path in sorted(paths) for pair in _infos(path)]
     filesystem, path = open_filesystem(address)
@@ -131,7 +131,7 @@ def _hidden(path: str) -> bool:
 
 
 def _format(filesystem: Any, info: Any) -> Format:
-    # pyarrow would unpack what is called .gz
+    # compression=None, since pyarrow would unpack a file whose name ends in .gz
     with filesystem.open_input_stream(info.path, compression=None) as file:
         begin = bytes(file.read(4))
     return next((f for magic, f in _MAGIC.items() if begin.startswith(magic)), Format.JSON_LINES)

@@ -1,4 +1,4 @@
-"""What each mode does with a chunk of updates: which go through featurize, which are left alone, which are refreshed."""
+"""One chunk of updates by the rules of the mode: which are featurized, which left alone, which refreshed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,11 @@ from storage.features import FeatureStore
 
 @dataclass(frozen=True, slots=True)
 class NumberedUpdate:
-    """An update and its place; `again`: the run itself brought the posting, so that it still counts as missing."""
+    """An update and its row's number in the file.
+
+    `again`: the store did not have the posting when the run began, so that it counts as missing though an earlier row of
+    this run has brought it.
+    """
 
     number: int
     update: PostingUpdate
@@ -22,7 +26,7 @@ class NumberedUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowResult:
-    """What one row did; tokens only where a text was summarized for it."""
+    """What one row did; tokens are 0 unless its text was summarized."""
 
     outcome: Outcome
     reason: str = ""
@@ -36,7 +40,7 @@ LEFT_ALONE = RowResult(outcome=Outcome.UNCHANGED, left_alone=True)
 
 
 class ChunkStep:
-    """One chunk of one mode; `generation` is what stale means: anything older."""
+    """Processes chunks in one mode. In mode STALE, summaries of a generation older than `generation` are refreshed."""
 
     def __init__(
         self,
@@ -50,7 +54,7 @@ class ChunkStep:
         self._mode, self._generation = mode, generation
 
     def run(self, chunk: Sequence[NumberedUpdate]) -> list[RowResult]:
-        """What each row did, in order. Raises as `featurize` does; then the same chunk may be run again."""
+        """Process a chunk; what each row did, in order. Raises as `featurize` does; then call it again with the chunk."""
         if self._mode is BackfillMode.ALL:
             return self._featurize(chunk)
         held = self._store.get_many([u.update.posting_id for u in chunk])
@@ -68,7 +72,7 @@ class ChunkStep:
         return [_done(row) for row in self._featurizer.featurize_decoded([u.update for u in chunk])]
 
     def _refresh(self, held: Sequence[FeatureRecord | None], done: list[RowResult]) -> list[RowResult]:
-        """The first row of each posting that was stale answers for its refreshing."""
+        """Refresh the stale postings; the first row of each has the outcome of its refresh."""
         first: dict[str, int] = {}
         for i, record in enumerate(held):
             if record is not None and is_old(record, self._generation):
@@ -83,7 +87,7 @@ class ChunkStep:
 
 
 def _changed(update: PostingUpdate, record: FeatureRecord | None) -> bool:
-    """Whether the catalog brings another content than a posting's record has; a posting without a record is missing."""
+    """Whether the update's content differs from the record's; False if either is missing."""
     if record is None or update.posting is None:
         return False
     return content_hash(update.posting) != record.content_hash

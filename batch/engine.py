@@ -1,4 +1,4 @@
-"""Who does the two rounds over a catalog's splits: Spark (`batch/spark.py`), or this very process."""
+"""What a backfill needs of an engine that works on splits: Spark (`batch/spark.py`), or this process."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,19 +12,19 @@ from batch.worker import SplitWorker, Task
 
 
 class BackfillEngine(Protocol):
-    """Runs the survey and the work over splits; errors of ours that a worker gives up with are raised."""
+    """Does the two rounds over a catalog's splits, survey and work; raises the NearlineError that a worker gave up with."""
 
     def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[RowPlace]]]:
-        """Survey every split; the postings of more than one row, with their places in no order."""
+        """Survey every split; the postings that have more than one row, with the rows' places in no order."""
         ...
 
     def work(self, splits: Sequence[Split], task: Task) -> None:
-        """Do what is left of the splits."""
+        """Work on the splits, each from where it stands."""
         ...
 
 
 class InProcessEngine:
-    """One split after the other in this process, for a debugger, a notebook and the tests; all places in memory."""
+    """Works on one split after the other in this process, for debugging, notebooks and tests; holds all places in memory."""
 
     def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[RowPlace]]]:
         """See `Engine`."""
@@ -42,7 +42,7 @@ class InProcessEngine:
                     pass
 
 
-def in_groups(splits: Iterable[Split], hands: int) -> list[list[Split]]:
-    """One hand a task: never more than `hands` work at once, whatever a cluster has room for."""
+def in_groups(splits: Iterable[Split], groups: int) -> list[list[Split]]:
+    """Divide splits into at most `groups` groups, one a task, so that no more tasks than that run at once."""
     listed = list(splits)
-    return [hand for start in range(hands) if (hand := listed[start::hands])]
+    return [group for start in range(groups) if (group := listed[start::groups])]

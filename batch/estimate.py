@@ -1,4 +1,4 @@
-"""What a backfill would cost: the same work over a store that is not written, with a summarizer that only counts."""
+"""Estimate what a backfill costs: a summarizer that only counts tokens, and a measured rate of summaries."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ SAMPLE_TEXTS = 32
 
 
 class CountingSummarizer:
-    """A summarizer that makes no summary: it counts its input's tokens, and says how long a summary may become."""
+    """A summarizer for dry runs: counts the tokens of its input, and gives empty summaries of the greatest length."""
 
     def __init__(self, settings: BackfillSettings, generation: int) -> None:
         """Raises ConfigError for a folder without a tokenizer."""

@@ -1,4 +1,7 @@
-"""A feature store that shows a chunk what it held when the chunk was first begun, however often the chunk is begun again."""
+"""Feature store for retried chunks: reads return the records from before the chunk's first attempt.
+
+A row's outcome is what it did the first time; a retry that read its own earlier writes would report "unchanged" instead.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -9,28 +12,31 @@ from storage.features import FeatureStore, FeatureWrite
 
 
 class FirstReadsStore(FeatureStore):
-    """Outcomes are what an update did the first time; a chunk that comes again must meet what it met then.
+    """A `FeatureStore` whose reads go back to before the chunk's first attempt, except for what this attempt wrote.
 
-    Writes merge as ever: what is shown here never decides what is stored.
+    Writes merge with the present records as always: the old ones only decide outcomes.
     """
 
     def __init__(self, kv: KeyValue) -> None:
         super().__init__(kv)
         self._held: Held = {}
         self._written: set[str] = set()
-        self._save: Callable[[Held], None] = _keep
+        self._save: Callable[[Held], None] = _save_nothing
 
     def begin(self, held: Held | None, save: Callable[[Held], None]) -> None:
-        """Begin a chunk: `held` if it was begun before; else `save` is told what is held, before anything is written."""
-        self._held, self._written = dict(held or {}), set()
-        self._save = save if held is None else _keep
+        """Begin a chunk.
 
-    def again(self) -> None:
-        """Begin the same chunk again."""
+        `held`: the records saved in an earlier attempt; None in the first, when `save` gets them before any write.
+        """
+        self._held, self._written = dict(held or {}), set()
+        self._save = save if held is None else _save_nothing
+
+    def begin_again(self) -> None:
+        """Begin another attempt of the same chunk."""
         self._written = set()
 
     def read_raw(self, posting_ids: Sequence[str]) -> list[bytes | None]:
-        """See FeatureStore; what this attempt has written is shown as it is."""
+        """See FeatureStore; a posting that this attempt has written is read as it is now."""
         new = [i for i in dict.fromkeys(posting_ids) if i not in self._held]
         if new:
             self._held.update(zip(new, super().read_raw(new), strict=True))
@@ -45,11 +51,11 @@ class FirstReadsStore(FeatureStore):
         return super().merge_many(writes)
 
     def changed(self) -> dict[str, bytes]:
-        """The records, as they are now, of the chunk's postings that are not what they were when it was first begun."""
+        """The present records of the chunk's postings that have changed since before its first attempt."""
         now = zip(self._held, super().read_raw(list(self._held)), strict=True)
         return {i: raw for i, raw in now if raw is not None and raw != self._held[i]}
 
 
-def _keep(held: Held) -> None:
-    """Nothing to tell anyone."""
+def _save_nothing(held: Held) -> None:
+    """Reporting callback that does nothing: an earlier attempt has saved the records."""
     del held

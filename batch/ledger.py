@@ -1,7 +1,7 @@
-"""What a run has done so far, in a folder: one small file a split, written whole after each chunk's effects.
+"""What a run has done so far, in a folder: one progress file for each split, written after each chunk's effects.
 
-A file's name holds how many of its split's rows are done, so that a newer one never replaces an older one in place; the
-journal of a chunk holds what the store had of its postings before the chunk first touched them.
+A file's name contains how many of its split's rows are done, so that a new file never overwrites an old one. The journal of
+a chunk holds the store's records of its postings from before the chunk's first attempt.
 """
 
 import base64
@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from batch.progress import BackfillProgress
 from batch.split_folder import Folder
 
+#: The stored records of postings by id; None for a posting that the store does not have.
 Held = dict[str, bytes | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notes:
-    """What the survey says of a split.
+    """What the survey found out about a split.
 
-    `base`: lines of the file before it; `versions`: of rows whose time another row of the posting has too; `again`: rows
-    of postings that the store did not have when the run began, though another row of the catalog brings them as well.
+    `base`: number of lines of the file before it. `versions`: versions of rows, by number, whose time another row of the
+    same posting has too. `again`: rows of postings with several rows that the store did not have when the run began.
     """
 
     base: int = 0
@@ -35,26 +36,26 @@ class Ledger:
         self._folder = folder
 
     def progress(self, split: int) -> BackfillProgress:
-        """How far a split is."""
+        """The counts of a split so far."""
         return self.progress_many([split])[0]
 
     def progress_many(self, splits: Iterable[int]) -> list[BackfillProgress]:
-        """How far each is, from one listing."""
+        """The counts of several splits so far, with one listing of the folder."""
         newest = self._newest()
         return [self._read(newest[split]) if split in newest else BackfillProgress() for split in splits]
 
     def rows_done(self) -> int:
-        """Rows done in all splits, by the files' names alone."""
+        """Rows done in all splits, read from the files' names."""
         return sum(int(name.split("-")[1].split(".")[0]) for name in self._newest().values())
 
     def commit(self, split: int, before: int, progress: BackfillProgress) -> None:
-        """Remember that a split is further; whoever saw it at `before` rows counted from there."""
+        """Store a split's new counts, and delete the file of the counts at `before` rows."""
         self._folder.write(f"progress/{_name(split, progress.rows_done)}.json", progress.to_json())
         if before != progress.rows_done:
             self._folder.delete(f"progress/{_name(split, before)}.json")
 
     def journal(self, split: int, rows_done: int) -> Held | None:
-        """What the store held before the chunk from this row on was first begun; None when it never was."""
+        """The stored records from before the first attempt of the chunk at this row; None if there was no attempt."""
         data = self._folder.read(f"journal/{_name(split, rows_done)}.json")
         if data is None:
             return None
@@ -62,16 +63,16 @@ class Ledger:
         return {key: None if value is None else base64.b64decode(value) for key, value in held.items()}
 
     def write_journal(self, split: int, rows_done: int, held: Held) -> None:
-        """Remember what the store holds, before anything of the chunk is written."""
+        """Store the journal of a chunk; to be called before anything of the chunk is written."""
         plain = {key: None if v is None else base64.b64encode(v).decode() for key, v in held.items()}
         self._folder.write(f"journal/{_name(split, rows_done)}.json", json.dumps(plain).encode())
 
     def drop_journal(self, split: int, rows_done: int) -> None:
-        """Forget a chunk's journal; another attempt of its task must not need it any more."""
+        """Delete a chunk's journal; only once no attempt of its task can still be working on the chunk."""
         self._folder.delete(f"journal/{_name(split, rows_done)}.json")
 
     def notes(self, split: int) -> Notes:
-        """What the survey left for a split."""
+        """What the survey found out about a split."""
         data = self._folder.read(f"notes/{split:06}.json")
         if data is None:
             return Notes()
@@ -80,17 +81,17 @@ class Ledger:
         return Notes(base=row["base"], versions=versions, again=frozenset(row["again"]))
 
     def write_notes(self, split: int, notes: Notes) -> None:
-        """Leave a split's notes."""
+        """Store a split's notes."""
         row = {"base": notes.base, "versions": dict(notes.versions), "again": sorted(notes.again)}
         self._folder.write(f"notes/{split:06}.json", json.dumps(row).encode())
 
     def _newest(self) -> dict[int, str]:
-        """Each split's newest file: the names sort by split and rows."""
+        """The newest progress file of each split; names sort by split, then by rows done."""
         return {int(name.split("-")[0]): name for name in self._folder.names("progress")}
 
     def _read(self, name: str) -> BackfillProgress:
         data = self._folder.read(f"progress/{name}")
-        # the task went on between the listing and the reading
+        # None: the task has replaced this file since the listing
         return (
             self.progress(int(name.split("-", maxsplit=1)[0]))
             if data is None

@@ -1,4 +1,4 @@
-"""How far a split or a run is, and what its rows did so far."""
+"""How many rows of a split or a run are done, and what they did."""
 
 import json
 from collections import Counter
@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, fields
 class BackfillProgress:
     """Counts over the first `rows_done` rows of a split (or of a whole run).
 
-    `outcomes` add up to `rows_in`; `left_alone` of them are rows that the mode did not ask for, counted as unchanged;
-    `not_sampled` rows are not in. Tokens are the model's own, of the texts summarized: before, and after.
+    `outcomes` add up to `rows_in`; `left_alone` of them are rows that the mode skips, counted as unchanged. `rows_in`
+    leaves out the `not_sampled` rows. Tokens are the model's own counts: `tokens_before` of the texts summarized,
+    `tokens_after` of their summaries.
     """
 
     rows_done: int = 0
@@ -25,19 +26,19 @@ class BackfillProgress:
     tokens_after: int = 0
 
     def to_json(self) -> bytes:
-        """As it is kept."""
+        """The counts as the content of a file."""
         row = {f.name: getattr(self, f.name) for f in fields(self)}
         return json.dumps({**row, "outcomes": dict(self.outcomes)}).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> "BackfillProgress":
-        """As it was kept."""
+        """The counts from the content of a file."""
         row = json.loads(data)
         return cls(**{**row, "outcomes": Counter(row["outcomes"])})
 
     @classmethod
     def total(cls, parts: Iterable["BackfillProgress"]) -> "BackfillProgress":
-        """The sum; finished when every part is."""
+        """The sum of the parts; finished if every part is."""
         total = cls(finished=True)
         for part in parts:
             total.finished = total.finished and part.finished

@@ -1,4 +1,4 @@
-"""The rows of a split, whatever its format; a row's number is its place in the file, from 1."""
+"""Read the rows of a split in any format; a row's number is its place in the file, from 1."""
 
 import gzip
 import io
@@ -15,11 +15,11 @@ import pyarrow.parquet
 from batch.catalog import Format, Split
 from batch.split_folder import open_filesystem
 
-#: Lines of a gzip file that one of its splits takes in a row, and rows that Parquet hands over at once.
+#: Consecutive lines of a gzip file that belong to one split, and rows of Parquet that are decoded at once.
 PAGE_ROWS = 500
 _BUFFER_BYTES = 1 << 20
 
-#: What a file of any format may raise that is damaged or breaks off.
+#: What the readers raise for a file that is damaged or breaks off.
 _DAMAGE = (
     OSError,
     EOFError,
@@ -34,7 +34,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class CatalogRow:
-    """A line as it stands, or a decoded row; `number` of a plain file's later split counts from the split's beginning."""
+    """A line's bytes, or a decoded row; in a later split of a plain file `number` counts from the split's beginning."""
 
     number: int
     data: bytes | dict[str, Any]
@@ -42,14 +42,14 @@ class CatalogRow:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRest:
-    """The file cannot be read from row `number` on."""
+    """Stands for the rows from `number` on, which cannot be read because the file is damaged."""
 
     number: int
     reason: str
 
 
 def read_rows(split: Split) -> Iterator[CatalogRow | UnreadableRest]:
-    """Every row of a split but blank lines; damage ends it with one `Broken`. Raises OSError when it cannot be opened."""
+    """Every row of a split but blank lines; at damage, one `UnreadableRest` and the end. Raises OSError if not opened."""
     filesystem, path = open_filesystem(split.address)
     rows, number = _READERS[split.format](filesystem.open_input_file(path), split), 0
     while True:
@@ -67,7 +67,7 @@ def read_rows(split: Split) -> Iterator[CatalogRow | UnreadableRest]:
 
 
 def count_lines(split: Split) -> int:
-    """Line ends within a plain split: what the numbers of the file's next split begin after."""
+    """Number of lines of a plain split, after which the row numbers of the file's next split begin."""
     filesystem, path = open_filesystem(split.address)
     with filesystem.open_input_file(path) as file:
         return sum(1 for _ in _range(file, split))
@@ -82,7 +82,7 @@ def _range(file: Any, split: Split) -> Iterator[bytes]:
     start, end = split.size * split.part // split.parts, split.size * (split.part + 1) // split.parts
     at = start
     if start > 0:
-        # the line that is under way at `start` belongs to the split before; one that begins there is ours
+        # a line that began before `start` belongs to the split before; one that begins at `start` is ours
         file.seek(start - 1)
         at = start - 1
     lines = _buffered(file)

@@ -1,4 +1,4 @@
-"""What a run came to, and the line that tells how far it is."""
+"""The report of a run, and the line that tells its progress."""
 
 import json
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ SECONDS_AN_HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillReport:
-    """Counts of a whole run, whatever it was killed by in between; the outcomes add up to `rows_in`.
+    """The counts of a whole run, also of one that went on after a kill; the outcomes add up to `rows_in`.
 
-    `seconds` and `work_s` (without start and survey) are this process's part, and so are `rows_here`; `rate_per_s` is the
-    summaries' rate that a dry run reckons with.
+    Of this process alone are `seconds`, `work_s` (without start and survey) and `rows_here`. `rate_per_s`: the summaries a
+    second from which a dry run computes hours.
     """
 
     total: BackfillProgress
@@ -73,7 +73,7 @@ class BackfillReport:
 
 
 def progress_line(done: int, total: int, began_with: int, seconds: float) -> str:
-    """`done` of `total` rows, the rate since `began_with` rows, `seconds` ago, and when all will be done at this rate."""
+    """`done` of `total` rows, the rate since this process began with `began_with` rows, and the time left at this rate."""
     rate = (done - began_with) / max(1e-9, seconds)
     share = f"{100 * done / total:.0f}%" if total else "100%"
     left = f"{_clock((total - done) / rate)} left" if rate > 0 else "–"

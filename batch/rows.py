@@ -1,4 +1,4 @@
-"""A row of a catalog as the update that it means, by the documented posting format, or why it means none."""
+"""Parse a row of a catalog by the documented posting format, or say why it is no posting."""
 
 import base64
 import json
@@ -16,14 +16,14 @@ from schemas.events import ParsedEvent, parse_object, parse_row
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that is no posting: what it held, and why."""
+    """A row that is no posting: its bytes, and the reason."""
 
     data: bytes
     reason: str
 
 
 def parse(row: CatalogRow | UnreadableRest) -> ParsedEvent | BadRow:
-    """What the row says. A file that breaks off is one bad row without data."""
+    """Parse a row. The unreadable rest of a file is one bad row without data."""
     if isinstance(row, UnreadableRest):
         return BadRow(b"", row.reason)
     try:
@@ -33,7 +33,7 @@ def parse(row: CatalogRow | UnreadableRest) -> ParsedEvent | BadRow:
 
 
 def data_of(row: CatalogRow | UnreadableRest) -> bytes:
-    """The row's bytes: a line as it stands, a decoded row as JSON; equal rows have equal bytes."""
+    """The row's bytes: of a line its own, of a decoded row its JSON; equal rows have equal bytes."""
     if isinstance(row, UnreadableRest):
         return b""
     if isinstance(row.data, bytes):
@@ -44,7 +44,7 @@ def data_of(row: CatalogRow | UnreadableRest) -> bytes:
 
 
 def plain(value: Any) -> Any:
-    """What Parquet and Avro decode to as JSON would have it: times in ISO 8601, numbers, texts, no NaN."""
+    """A value that Parquet or Avro decodes to, in JSON's types: times as ISO 8601, NaN and infinity as None."""
     if isinstance(value, dict):
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -63,12 +63,12 @@ def plain(value: Any) -> Any:
 
 
 def in_sample(key: bytes, part: float) -> bool:
-    """Whether a posting belongs to a sample of this part of all: the same answer in every run and for all its rows."""
+    """Whether a posting is in a sample of this part of all postings; the same for all its rows and in every run."""
     return part >= 1 or int.from_bytes(blake2b(key, digest_size=8).digest()) < part * 2**64
 
 
 def dead_letter(file: str, row: int, bad: BadRow) -> bytes:
-    """A line of the dead-letter dataset: where the row stood, why it is here, and its bytes (base64 where not UTF-8)."""
+    """A line of the dead-letter file: the row's file, number, reason and bytes (base64 where not UTF-8)."""
     letter: dict[str, Any] = {"file": file, "row": row, "reason": bad.reason, "length": len(bad.data)}
     try:
         letter["data"] = bad.data.decode()

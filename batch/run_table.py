@@ -1,4 +1,4 @@
-"""Which run goes on: what was asked, over which files, decides whether a folder holds its beginning."""
+"""Find the folder of an unfinished run of the same backfill, or make a new one."""
 
 import json
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from batch.split_folder import Folder
 from storage.couchbase.url import without_login
 
 _REPORT = "report.json"
-#: What decides whether a run that was begun is the one asked for; limits and places of output may change.
+#: Settings that must be the same for a run to go on; limits and places of output may change.
 _SAME = ("store_url", "mode", "sample", "dry_run", "parallelism", "chunk_rows", "split_mib", "dead_letters")
 
 
 def open_run(settings: BackfillSettings, files: Sequence[CatalogFile], generation: int) -> Folder:
-    """The folder of the same run's unfinished beginning, else a new one. Raises OSError where none can be made."""
+    """The folder of the unfinished run with the same settings and files, else a new one. Raises OSError."""
     kind = f"{settings.state.rstrip('/')}/{_key(settings, files, generation)}"
     numbers = Folder(kind).folders()
     newest = Folder(f"{kind}/{numbers[-1]}") if numbers else None
@@ -29,12 +29,12 @@ def open_run(settings: BackfillSettings, files: Sequence[CatalogFile], generatio
 
 
 def close_run(run: Folder, report: bytes) -> None:
-    """The run is finished; asking for it again begins a new one."""
+    """Mark the run as finished, so that the same command begins a new one."""
     run.write(_REPORT, report)
 
 
 def _shown(settings: BackfillSettings) -> dict[str, Any]:
-    """The settings without the store's login: it may change, and is nobody's to read."""
+    """The settings without the store's login, which may change and must not be written down."""
     return asdict(settings) | {"store_url": without_login(settings.store_url)}
 
 

@@ -1,4 +1,4 @@
-"""Settings of a backfill: one frozen value, its command line, and what of it each task is told."""
+"""Settings of a backfill, and their command line."""
 
 import argparse
 import types
@@ -22,12 +22,12 @@ class BackfillMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillSettings:
-    """Settings of a backfill; ConfigError names one that cannot work.
+    """Settings of a backfill; making one that cannot work raises ConfigError, which names the setting.
 
-    `catalog`: files, folders, globs or URIs. `state`: the folder (or URI) that remembers progress. `sample`: the part
-    of the postings, by their ids. `parallelism` tasks share `concurrency` calls in flight and `rate_per_s` summaries
-    (0: no limit). `publish`: Kafka brokers that get each record that changes, its value framed by `schema_registry` if
-    there is one. `chunk_rows` rows are one call of featurize. `patience_s`: how long an outage is waited out.
+    `catalog`: files, folders, globs or URIs. `state`: the folder (or URI) of progress files. `sample`: the part of the
+    postings to work on, chosen by their ids. `parallelism` tasks share `concurrency` calls in flight and `rate_per_s`
+    summaries (0: no limit). `publish`: Kafka brokers to send each changed record to, framed by `schema_registry` if given.
+    `chunk_rows`: rows of one call of featurize. `patience_s`: how long to wait for the end of an outage.
     """
 
     catalog: tuple[str, ...]
@@ -77,8 +77,8 @@ class BackfillSettings:
             )
 
     def check_master(self, master: str) -> None:
-        """ConfigError when the store or the progress lives on one machine and Spark's workers do not."""
-        # workers of a master on loopback are on this machine too
+        """Raise ConfigError if the store is on this machine and Spark's workers are not."""
+        # the workers of a master on loopback are on this machine too
         if master.startswith(("local", "spark://127.0.0.1:", "spark://localhost:")):
             return
         if self.store_url.startswith(LOCAL_STORES):
@@ -89,7 +89,7 @@ class BackfillSettings:
 
 
 def to_argv(settings: BackfillSettings) -> list[str]:
-    """The command line that says what differs from the defaults; `from_argv` reads it."""
+    """The command line of the settings that differ from the defaults; `from_argv` reads it."""
     argv: list[str] = []
     for field in fields(settings):
         value = getattr(settings, field.name)

@@ -1,4 +1,4 @@
-"""The two Spark jobs of a backfill, and the session that runs them: the only module here that imports PySpark's engine."""
+"""The Spark engine: a backfill's two Spark jobs and their session. No other module of `batch` imports PySpark."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +17,13 @@ from batch.tasks import DONE_DDL, PLACES_DDL, SurveyFunction, WorkFunction
 from batch.worker import Task
 from schemas.errors import NearlineError
 
-#: Attempts of a task on this machine: a worker that dies is replaced, and goes on from the ledger.
+#: Attempts of a task on this machine; a new attempt goes on from the ledger.
 LOCAL_ATTEMPTS = 4
 _OURS = re.compile(r"schemas\.errors\.(\w+): (.*)")
 
 
 def local_session(parallelism: int, memory: str = "512m") -> SparkSession:
-    """Spark on this machine, small: the work is done in its Python workers, which PYSPARK_PYTHON and JAVA_HOME name."""
+    """A small Spark on this machine; PYSPARK_PYTHON and JAVA_HOME name the Python of its workers and its Java."""
     builder: Any = SparkSession.builder
     root = str(Path(__file__).parents[1])
     for name, value in {
@@ -33,7 +33,7 @@ def local_session(parallelism: int, memory: str = "512m") -> SparkSession:
         "spark.ui.enabled": "false",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{root}/batch/log4j2.properties",
         "spark.ui.showConsoleProgress": "false",
-        # the workers import what the driver imported
+        # the workers import the same packages as the driver
         "spark.executorEnv.PYTHONPATH": root,
     }.items():
         builder = builder.config(name, value)
@@ -41,10 +41,10 @@ def local_session(parallelism: int, memory: str = "512m") -> SparkSession:
 
 
 def session(builder: Any, parallelism: int) -> SparkSession:
-    """A session with what the work relies on."""
+    """Open a session with the settings that the work relies on."""
     return (
         builder.appName("nearline-backfill")
-        # a second attempt beside the first would ask the model server twice
+        # a second attempt beside a slow one would call the model server for the same texts
         .config("spark.speculation", "false")
         .config("spark.sql.shuffle.partitions", str(parallelism))
         .config("spark.sql.adaptive.enabled", "false")
@@ -85,7 +85,7 @@ class SparkEngine:
 
 
 def _raise(error: Exception) -> NoReturn:
-    """The worker's own error, if it was one of ours: Spark wraps it in a page of traces."""
+    """Raise the worker's NearlineError, found in the traces that Spark wraps it in; any other error as it is."""
     found = _OURS.findall(str(error))
     if not found:
         raise error

@@ -1,4 +1,4 @@
-"""A folder that every task reaches: on this machine, or at a URI that pyarrow knows (hdfs://, s3://, gs://)."""
+"""A folder that every task can reach: on this machine, or at a URI that pyarrow knows (hdfs://, s3://, gs://)."""
 
 import uuid
 from pathlib import Path
@@ -26,7 +26,7 @@ class Folder:
     def __init__(self, address: str) -> None:
         """Raises ConfigError for an address that names no folder."""
         self._fs, self._path = open_filesystem(address.rstrip("/"))
-        #: Means the same wherever a worker runs.
+        #: Absolute, so that it is the same folder for a worker that runs elsewhere.
         self.address = address.rstrip("/") if "://" in address else self._path
 
     def read(self, name: str) -> bytes | None:
@@ -38,28 +38,28 @@ class Folder:
             return None
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file that nobody ever sees in part."""
+        """Write a file atomically: a reader sees all of it or nothing."""
         path = f"{self._path}/{name}"
         self._fs.create_dir(path.rpartition("/")[0], recursive=True)
-        # two attempts of one task may write at once
+        # a name of its own for each writer, since two attempts of one task may write at once
         part = f"{path}.{uuid.uuid4().hex}.part"
         with self._fs.open_output_stream(part) as file:
             file.write(data)
         self._fs.move(part, path)
 
     def names(self, below: str) -> list[str]:
-        """The names of the whole files directly below a folder, sorted; none where it is missing."""
+        """The names of the complete files directly in a folder, sorted; none if the folder is missing."""
         selector = fs.FileSelector(f"{self._path}/{below}", allow_not_found=True)
         infos = self._fs.get_file_info(selector)
         return sorted(i.base_name for i in infos if i.type == fs.FileType.File and i.extension != "part")
 
     def folders(self) -> list[str]:
-        """The names of the folders directly below."""
+        """The names of the folders directly in this one, sorted."""
         infos = self._fs.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
         return sorted(i.base_name for i in infos if i.type == fs.FileType.Directory)
 
     def delete(self, name: str) -> None:
-        """Delete a file; one that is gone already is fine."""
+        """Delete a file; a missing one is no error."""
         try:
             self._fs.delete_file(f"{self._path}/{name}")
         except FileNotFoundError:

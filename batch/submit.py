@@ -1,4 +1,4 @@
-"""The `spark-submit` command that runs a backfill on a cluster, and the zip of our roots that it ships."""
+"""The `spark-submit` command that runs a backfill on a cluster, and the zip of our packages that it sends."""
 
 import importlib.util
 import shlex
@@ -10,20 +10,21 @@ from batch.settings import BackfillSettings, to_argv
 from pipeline.pyfiles import build_zip
 from schemas.errors import ConfigError
 
-#: The driver's program: above this root, because what it composes is.
+#: The driver's program. It is in `nearline`, because it puts `batch` and `streaming` together.
 PROGRAM = "nearline/backfill_program.py"
 ROOT = Path(__file__).parents[1]
-#: Where a container image of Spark has our roots.
+#: Where our packages are in the container image for Spark.
 IMAGE_ROOT = "/opt/nearline"
 MASTERS = ("local", "spark://", "yarn", "k8s://")
 
 
-#: A second attempt beside the first would ask the model server twice; a task whose worker died goes on from the ledger.
+#: No speculation: a second attempt beside a slow one would call the model server for the same texts. Up to 8 attempts of a
+#: task: each goes on from the ledger.
 _COMMON = {"spark.speculation": "false", "spark.task.maxFailures": "8", "spark.log.level": "WARN"}
 
 
 def check_master(settings: BackfillSettings, master: str) -> None:
-    """ConfigError for a master that Spark does not have, or where its workers cannot reach store or progress."""
+    """Raise ConfigError for a master that Spark does not know, or one whose workers cannot reach the store."""
     if not master.startswith(MASTERS):
         raise ConfigError(
             f"master {master!r}: give local[N], spark://host:port, yarn or k8s://https://host:port"
@@ -32,16 +33,16 @@ def check_master(settings: BackfillSettings, master: str) -> None:
 
 
 def ship(target: Path) -> Path:
-    """Build the zip that every worker imports from; its path."""
+    """Build the zip that every worker imports from, and return its path."""
     return build_zip(target, "batch", "streaming", "nearline")
 
 
 def command(
     settings: BackfillSettings, master: str, pyfiles: str, *, conf: Mapping[str, str] | None = None
 ) -> list[str]:
-    """`spark-submit` with the master's own settings, then `conf`, then the program and what it is told.
+    """The `spark-submit` command: the master's own settings, overridden by `conf`, then the program and its arguments.
 
-    Raises ConfigError where `check_master` does, or without PySpark.
+    Raises ConfigError as `check_master` does, and without PySpark.
     """
     check_master(settings, master)
     given = {**_COMMON, **_of_master(settings, master), **(conf or {})}
@@ -58,12 +59,12 @@ def command(
 
 
 def printed(line: list[str]) -> str:
-    """The command for a shell."""
+    """The command quoted for a shell."""
     return " ".join(map(shlex.quote, line))
 
 
 def spark_home() -> Path:
-    """Spark as pip installed it. ConfigError when the extra is missing."""
+    """The folder of the Spark that pip installed. Raises ConfigError when the extra is missing."""
     spec = importlib.util.find_spec("pyspark")
     if spec is None or spec.origin is None:
         raise ConfigError("pyspark is not installed: pip install 'nearline-job-search[spark]'")
@@ -83,7 +84,7 @@ def _of_master(settings: BackfillSettings, master: str) -> dict[str, str]:
         "spark.executor.memoryOverhead": "1g",
     }
     if master == "yarn":
-        # the environment that the nodes unpack: conda-pack or venv-pack of this one
+        # this Python environment, packed by conda-pack or venv-pack, which the nodes unpack
         return room | {
             "spark.yarn.dist.archives": "environment.tar.gz#environment",
             "spark.pyspark.python": "environment/bin/python",
@@ -99,5 +100,5 @@ def _of_master(settings: BackfillSettings, master: str) -> dict[str, str]:
 
 
 def _program(master: str) -> str:
-    """Where the driver finds the program: on Kubernetes it is part of the image, as are the roots."""
+    """Where the driver finds the program: on Kubernetes in the image, as our packages."""
     return f"local://{IMAGE_ROOT}/{PROGRAM}" if master.startswith("k8s://") else str(ROOT / PROGRAM)

@@ -1,8 +1,8 @@
-"""One look at the whole catalog before the work: how many rows, and which rows of one posting have to know of each other.
+"""Read the whole catalog once before the work: count the rows, and find what a row needs to know of its posting's others.
 
 A version is a row's time, but two different rows of a posting at the same instant take the next free microseconds in the
-order of the file (`schemas.events.Versioner`), wherever the file is split. And in mode `missing` a posting that the run
-itself brought must go on counting as missing for the catalog's further rows.
+order of the file (`schemas.events.Versioner`), however the file is split. And in mode `missing`, all rows of a posting
+that the store did not have when the run began are worked on, also after the first of them has brought the posting.
 """
 
 import json
@@ -25,7 +25,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class RowPlace:
-    """A good row: where it stands, and what says whether another is the same event."""
+    """A valid row's split, number and time, and a hash of its bytes (`line`), equal for two rows of the same event."""
 
     split: int
     number: int
@@ -35,14 +35,14 @@ class RowPlace:
 
 @dataclass(frozen=True, slots=True)
 class SplitSize:
-    """How many rows a split has, and how many line ends (0 where a row's number counts from the file's beginning)."""
+    """How many rows and lines a split has; `lines` is 0 in formats whose row numbers count from the file's beginning."""
 
     rows: int
     lines: int
 
 
 def survey_split(split: Split, folder: Folder) -> Iterator[tuple[str, RowPlace]]:
-    """The split's good rows with their postings' ids; its size goes into the folder at the end."""
+    """The split's valid rows with their postings' ids; writes the split's size to the folder at the end."""
     rows = 0
     for row in read_rows(split):
         rows += 1
@@ -56,7 +56,7 @@ def survey_split(split: Split, folder: Folder) -> Iterator[tuple[str, RowPlace]]
 
 
 def size_of(split: int, folder: Folder) -> SplitSize:
-    """What `look_at` left."""
+    """The size that `survey_split` wrote."""
     data = folder.read(f"survey/{split:06}.json")
     return SplitSize(**json.loads(data or b""))
 
@@ -67,7 +67,10 @@ def finish_survey(
     missing: Callable[[Sequence[str]], Sequence[bool]],
     folder: Folder,
 ) -> int:
-    """Write each split's notes; the rows in all. `repeated`: the postings of more than one row; `missing`: of the store."""
+    """Write the notes of each split and return the number of rows in all.
+
+    `repeated`: the postings with more than one row, and those rows. `missing`: which postings the store does not have.
+    """
     versions: defaultdict[int, dict[int, int]] = defaultdict(dict)
     again: defaultdict[int, set[int]] = defaultdict(set)
     remaining = iter(repeated)
@@ -92,13 +95,13 @@ def finish_survey(
 
 
 def surveyed_rows(folder: Folder) -> int | None:
-    """The rows in all, once the survey is done."""
+    """The number of rows in all; None until the survey is finished."""
     data = folder.read("survey.json")
     return None if data is None else int(json.loads(data)["rows"])
 
 
 def _raised(splits: Sequence[Split], places: Sequence[RowPlace]) -> Iterator[tuple[RowPlace, int]]:
-    """The rows whose version is not their time, file by file and in the file's order."""
+    """The rows of one posting whose version is greater than their time, with that version."""
 
     def order(place: RowPlace) -> tuple[int, int, int]:
         split = splits[place.split]

@@ -1,4 +1,7 @@
-"""What Spark calls in its Python workers. It pickles these by reference to this module, which must never be `__main__`."""
+"""The functions that Spark calls in its Python workers.
+
+Spark pickles them by reference to this module, which must therefore never be `__main__`.
+"""
 
 import gc
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ from batch.split_folder import Folder
 from batch.survey import survey_split
 from batch.worker import SplitWorker, Task
 
-#: Places that go to Spark at once.
+#: Rows of one batch that goes to Spark.
 BATCH_ROWS = 10_000
 PLACES = pa.schema(
     [
@@ -28,13 +31,13 @@ DONE_DDL = "split int, rows_done long"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyFunction:
-    """`mapInArrow`: indexes of groups in, the places of their splits' rows out."""
+    """Function for `mapInArrow`: takes indexes of groups, gives the places of the rows of their splits."""
 
     groups: list[list[Split]]
     run: str
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """One group after the other."""
+        """Survey one split after the other."""
         folder = Folder(self.run)
         for split in _splits(self.groups, batches):
             rows: list[tuple[str, int, int, int, int]] = []
@@ -48,15 +51,15 @@ class SurveyFunction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFunction:
-    """`mapInArrow`: indexes of groups in, a row for each chunk that is done out."""
+    """Function for `mapInArrow`: takes indexes of groups, gives a row for each chunk that is done."""
 
     groups: list[list[Split]]
     task: Task
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """One worker for all splits of a group."""
+        """Work on all splits of the groups with one worker."""
         worker = SplitWorker(self.task)
-        # what lives as long as the worker is not looked through for garbage again and again
+        # objects that live as long as the worker: the garbage collector need not look at them again
         gc.collect()
         gc.freeze()
         try:

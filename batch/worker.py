@@ -1,6 +1,5 @@
-"""What one task does, chunk by chunk: store, summarizer and featurizer opened in its own process. No Spark here."""
+"""The work of one task, chunk by chunk, with store, summarizer and featurizer opened in its own process. No Spark here."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,13 +30,12 @@ from storage.dry_run import DryRunStore
 from storage.features import FeatureStore
 from storage.opening import open_store
 
-log = logging.getLogger(__name__)
 MAX_BACKOFF_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What travels to each worker: the settings, the run's folder, the generation that stale means, a way out."""
+    """What is sent to each worker: settings, the run's folder, the generation that summaries must have, the publisher."""
 
     settings: BackfillSettings
     run: str
@@ -46,7 +44,7 @@ class Task:
 
 
 class CachingSummarizer:
-    """A summarizer that is asked for a text once while a chunk lasts, however often an outage makes the chunk begin anew."""
+    """A summarizer that remembers its answers during a chunk, so that a retried chunk does not pay for them again."""
 
     def __init__(self, summarizer: Summarizer) -> None:
         self._summarizer = summarizer
@@ -60,12 +58,12 @@ class CachingSummarizer:
         return [self._known.get(text) or answers[text] for text in texts]
 
     def forget(self) -> None:
-        """The chunk is done."""
+        """Forget the answers: the chunk is done."""
         self._known.clear()
 
 
 class SplitWorker:
-    """Works on splits one after the other; several may do so in several processes."""
+    """Works on splits one after the other; workers in several processes may work at the same time."""
 
     def __init__(
         self,
@@ -75,19 +73,19 @@ class SplitWorker:
         summarizer: Summarizer | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Opens what the settings name, or takes a store and a summarizer. Raises ConfigError, StoreUnavailable."""
+        """Open store and summarizer by the settings, unless given. Raises ConfigError, StoreUnavailable."""
         settings = self._settings = task.settings
         self._ledger, self._run = Ledger(Folder(task.run)), Folder(task.run)
         self._letters = Folder(settings.dead_letters or f"{task.run}/dead_letters")
         self._sleep = sleep
         self._summarizer = CachingSummarizer(summarizer or _summarizer(task))
         self._kv = kv or open_store(settings.store_url)
-        self._glass = DryRunStore(self._kv) if settings.dry_run else None
-        self._kv = self._glass or self._kv
+        self._dry_run = DryRunStore(self._kv) if settings.dry_run else None
+        self._kv = self._dry_run or self._kv
         self._store = FirstReadsStore(self._kv)
         self._publisher = task.publisher() if task.publisher and not settings.dry_run else None
         limits = FeaturizeSettings(deadline_s=settings.deadline_s)
-        # what is refreshed is read as it is now; only outcomes are told from what was first seen
+        # refreshing reads the store as it is now; only outcomes compare with the records of the first attempt
         refresher = Refresher(FeatureStore(self._kv), self._summarizer, deadline_s=settings.deadline_s)
         self._step = ChunkStep(
             self._store,
@@ -104,7 +102,10 @@ class SplitWorker:
             self._publisher.close()
 
     def run(self, split: Split) -> Iterator[BackfillProgress]:
-        """Go on where the split stands, a chunk at a time. Raises an outage that lasted longer than `patience_s`."""
+        """Work on the split chunk by chunk, from where it stands; gives the counts after each chunk.
+
+        Raises the error of an outage that lasted longer than `patience_s`.
+        """
         notes = self._ledger.notes(split.number)
         progress = self._ledger.progress(split.number)
         rows = islice(read_rows(split), progress.rows_done, None)
@@ -114,16 +115,16 @@ class SplitWorker:
             before = progress.rows_done
             made, letters = self._chunk(split, notes, chunk, progress)
             made.finished = len(chunk) < self._settings.chunk_rows
-            # effects are in the store; the letters follow, and then what says that both are done
+            # order matters: store writes, then dead letters, then the progress file; after a crash the chunk is repeated
             if letters:
                 self._letters.write(f"{split.number:06}-{before:012}.jsonl", b"".join(letters))
             progress = self._commit(split, before, made)
-            # another attempt of this task may still be in this chunk, but in none before it
+            # another attempt of this task may still be working on this chunk, but on no earlier one
             if journaled != before:
                 self._ledger.drop_journal(split.number, journaled)
             journaled = before
             if progress.rows_done != before + len(chunk):
-                # another attempt is further: go on from where it is
+                # another attempt has got further: go on from there
                 rows = islice(read_rows(split), progress.rows_done, None)
             yield progress
         self._ledger.drop_journal(split.number, journaled)
@@ -142,7 +143,7 @@ class SplitWorker:
         chunk: Sequence[CatalogRow | UnreadableRest],
         sofar: BackfillProgress,
     ) -> tuple[BackfillProgress, list[bytes]]:
-        """The counts with this chunk's, and the dead letters."""
+        """Process a chunk; the counts including it, and its dead letters."""
         made = BackfillProgress.total([sofar])
         made.rows_done += len(chunk)
         updates, bad = self._read(notes, chunk, made)
@@ -155,8 +156,8 @@ class SplitWorker:
             sleep=self._sleep,
         )
         self._summarizer.forget()
-        if self._glass is not None:
-            self._glass.wipe()
+        if self._dry_run is not None:
+            self._dry_run.forget_writes()
         sources = {row.number: row for row in chunk}
         for update, result in zip(updates, done, strict=True):
             _count(made, result)
@@ -166,11 +167,11 @@ class SplitWorker:
         return made, letters
 
     def _attempt(self, updates: Sequence[NumberedUpdate]) -> list[RowResult]:
-        self._store.again()
+        self._store.begin_again()
         return self._published(updates, self._step.run(updates))
 
     def _published(self, updates: Sequence[NumberedUpdate], done: Sequence[RowResult]) -> list[RowResult]:
-        """Send the records that changed; the rows of one that cannot be sent are dead letters."""
+        """Publish the records that changed; the rows of a posting that cannot be published are dead letters."""
         if self._publisher is None:
             return list(done)
         refused = self._publisher.publish_many(self._store.changed())
@@ -183,7 +184,7 @@ class SplitWorker:
     def _read(
         self, notes: Notes, chunk: Sequence[CatalogRow | UnreadableRest], made: BackfillProgress
     ) -> tuple[list[NumberedUpdate], dict[int, BadRow]]:
-        """The chunk's updates that are in the sample, and its bad rows by their numbers; both counted as rows in."""
+        """The chunk's updates that are in the sample, and its bad rows by number; counts both in `made`."""
         updates: list[NumberedUpdate] = []
         bad: dict[int, BadRow] = {}
         for row in chunk:
@@ -214,7 +215,7 @@ def _summarizer(task: Task) -> Summarizer:
 
 
 def paced(settings: BackfillSettings) -> PacedSummarizer:
-    """The summarizer at this task's part of the limits. Raises ConfigError."""
+    """The summarizer, limited to one task's part of concurrency and rate. Raises ConfigError."""
     share = settings.concurrency // settings.parallelism
     tokenizer = Path(settings.tokenizer_dir) if settings.tokenizer_dir else None
     config = ClientConfig(concurrency=share, retry_busy=False)

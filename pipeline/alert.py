@@ -1,4 +1,4 @@
-"""Score requests → alerts, each pair once an opening (semantics page, 'Alerts')."""
+"""Score requests in, alerts out: each pair of search and posting once an opening (semantics page, 'Alerts')."""
 
 import time
 from collections import Counter
@@ -26,7 +26,7 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """A score request and the message that carried it."""
+    """A score request, with the partition and offset of the message that carried it."""
 
     request: ScoreRequest
     partition: int
@@ -34,21 +34,21 @@ class Located:
 
 
 class Fate(StrEnum):
-    """What became of a candidate; the fates of a step add up to its candidates."""
+    """What became of a candidate; a step gives each of its candidates exactly one."""
 
     ALERTED = "alerted"
-    SUPPRESSED = "suppressed"  # the pair has alerted in this opening
+    SUPPRESSED = "suppressed"  # the pair has already alerted in this opening
     OVER_QUOTA = "over_quota"
     BELOW_THRESHOLD = "below_threshold"
-    FILTERED = "filtered"  # the posting as it is now, maybe without content, does not match
+    FILTERED = "filtered"  # the posting in its present state does not match, or has no content
     NOT_OPEN = "not_open"
-    DEFERRED = "deferred"  # no feature yet, an older one, or one without its summary
-    REJECTED = "rejected"  # the model refuses this very item
+    DEFERRED = "deferred"  # no feature record yet, an older one, or one without its summary
+    REJECTED = "rejected"  # the model refuses this item and scores others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertBatch:
-    """What one step has to send. `deferred` holds requests narrowed to the candidates to try again."""
+    """What one step has to send. `deferred` and `rejected` hold requests reduced to the candidates concerned."""
 
     alerts: list[Alert]
     deferred: list[Located]
@@ -56,12 +56,12 @@ class AlertBatch:
     fates: Counter[Fate]
 
 
-#: Stands in for a posting that the store has not got; never leaves a step.
+#: Stands for a posting that the store does not have; never leaves a step.
 _MISSING = FeatureRecord(posting_id="", version=NEVER)
 
 
 class _Pair:
-    """One candidate on its way through a step."""
+    """One candidate of a request within a step: what was read, its score and its fate so far."""
 
     __slots__ = ("candidate", "fate", "model", "p_yes", "reason", "record", "source")
 
@@ -76,7 +76,7 @@ class _Pair:
 
 
 class AlertStep:
-    """Requests in, alerts out. Every call may be cut off anywhere and repeated with the same requests."""
+    """Requests in, alerts out. A call that was interrupted anywhere may be repeated with the same requests."""
 
     def __init__(
         self,
@@ -98,24 +98,24 @@ class AlertStep:
 
         Raises ModelUnavailable and StoreError: nothing is lost, call again with the same requests.
         """
-        # 1. one bulk read; what is open, current and still matching goes on
+        # 1. one bulk read; postings that are open, summarized and still match go on
         pairs = self._pairs(requests)
-        # 2. one call a query
+        # 2. one call of the ranker for each query
         self._score([pair for pair in pairs if pair.fate is Fate.ALERTED])
-        # 3. the ledger: claims for what passes, releases for what no longer does
+        # 3. the ledger: claim the pairs that pass, release those that no longer do
         self._settle([pair for pair in pairs if pair.fate not in (Fate.DEFERRED, Fate.REJECTED)])
-        # 4. what to send, what to try again, what is poison
+        # 4. what to send, what to try again, what the model refuses
         return AlertBatch(
             alerts=[_alert(pair) for pair in pairs if pair.fate is Fate.ALERTED],
-            deferred=_narrowed(pair for pair in pairs if pair.fate is Fate.DEFERRED),
-            rejected=_poison(pair for pair in pairs if pair.fate is Fate.REJECTED),
+            deferred=_requests_of(pair for pair in pairs if pair.fate is Fate.DEFERRED),
+            rejected=[(_requests_of([pair])[0], pair.reason) for pair in pairs if pair.fate is Fate.REJECTED],
             fates=Counter(pair.fate for pair in pairs),
         )
 
     def release(self, requests: Sequence[Located]) -> None:
-        """Give these candidates up: what they claimed for a transaction that never committed is free for later requests.
+        """Give up the claims of these candidates, so that later requests may alert for their pairs.
 
-        Raises StoreError; call again then.
+        For claims whose transaction never committed. Raises StoreError; call again then.
         """
         pairs = self._pairs(requests)
         for pair in pairs:
@@ -132,7 +132,7 @@ class AlertStep:
         ]
 
     def _score(self, pairs: Iterable[_Pair]) -> None:
-        """Give each pair its `p_yes`, best first within a request, and its fate by the threshold."""
+        """Give each pair its `p_yes`, and the fate BELOW_THRESHOLD where that is too low."""
         deadline = self._monotonic() + self._settings.deadline_s
         queries: dict[str, list[_Pair]] = {}
         for pair in pairs:
@@ -144,7 +144,7 @@ class AlertStep:
                 pair.fate = Fate.BELOW_THRESHOLD
 
     def _ask(self, query: str, pairs: list[_Pair], deadline: float) -> None:
-        """Score the postings of one query; a refused call is halved until the poisonous item stands alone."""
+        """Score the postings of one query; a refused call is halved until only the refused item is left."""
         left_s = deadline - self._monotonic()
         if left_s <= 0:
             raise ModelUnavailable("no time is left for this step's model calls")
@@ -176,13 +176,13 @@ class AlertStep:
 
 
 def fate_of(search: SavedSearch, version: int, record: FeatureRecord | None) -> Fate:
-    """What is known of a candidate before it is scored; ALERTED if nothing speaks against it."""
+    """A candidate's fate as far as it is known before scoring; ALERTED if nothing rules it out."""
     if record is None or record.version < version:
         return Fate.DEFERRED
     if record.state is not State.OPEN:
         return Fate.NOT_OPEN
     if not has_content(record):
-        # the matcher saw content, so a removal erased it since: there is nothing to wait for
+        # the matcher saw content, so a removal has erased it since, and waiting would not bring it back
         return Fate.FILTERED
     if not is_current(record):
         return Fate.DEFERRED
@@ -219,8 +219,8 @@ def _alert(pair: _Pair) -> Alert:
     )
 
 
-def _narrowed(pairs: Iterable[_Pair]) -> list[Located]:
-    """The requests of these pairs, with no other candidates."""
+def _requests_of(pairs: Iterable[_Pair]) -> list[Located]:
+    """The requests of these pairs, reduced to their candidates."""
     found: dict[int, tuple[Located, list[Candidate]]] = {}
     for pair in pairs:
         found.setdefault(id(pair.source), (pair.source, []))[1].append(pair.candidate)
@@ -236,7 +236,3 @@ def _narrowed(pairs: Iterable[_Pair]) -> list[Located]:
         )
         for source, candidates in found.values()
     ]
-
-
-def _poison(pairs: Iterable[_Pair]) -> list[tuple[Located, str]]:
-    return [(_narrowed([pair])[0], pair.reason) for pair in pairs]

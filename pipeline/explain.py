@@ -1,4 +1,4 @@
-"""Why a pair of a saved search and a posting did or did not alert, step by step as the alert consumer sees it."""
+"""Explain why a saved search and a posting did or did not alert, by the steps of the alert consumer."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermCheck:
-    """The lexical match: `needed` of the query's terms must stand in the posting."""
+    """The lexical match: the posting must contain `needed` of the query's terms."""
 
     found: tuple[str, ...]
     missing: tuple[str, ...]
@@ -49,7 +49,7 @@ class ScoreCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaCheck:
-    """The alerts of the search that count on the posting's event-time day (`schemas.keys.day_of`), of at most `allowed`."""
+    """How many alerts the search has had (`used`) of its `allowed` ones on the posting's event-time `day`."""
 
     day: int
     used: int
@@ -63,7 +63,7 @@ class QuotaCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Everything that decides about one pair; parts that were not reached are None or empty.
+    """Everything that decides whether one pair alerts; steps that were not reached are None or empty.
 
     `ledger`: the entry that holds this opening's alert. `quota`: None for a search without top-k.
     `fate` is what the alert consumer would do with the pair now, `why` says it in a sentence.
@@ -84,7 +84,7 @@ class Explanation:
 
 
 class Explainer:
-    """Asks the store, the ranker and the ledger about pairs, and changes none of them but the score cache."""
+    """Asks the store, the ranker and the ledger about pairs; changes nothing but the score cache."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Explainer:
         self._deadline_s = deadline_s
 
     def explain(self, search: SavedSearch, posting_id: str) -> Explanation:
-        """The pair as it stands now; raises StoreError and ModelError."""
+        """Explain the pair in its present state; raises StoreError and ModelError."""
         (record,) = self._features.get_many([posting_id])
         (text,) = self._features.texts([posting_id])
         fate = fate_of(search, 0, record)

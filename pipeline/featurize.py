@@ -1,6 +1,6 @@
-"""A batch of posting updates in, a batch of outcomes out: THE definition of a feature record.
+"""Turn a batch of posting updates into feature records and outcomes: the one definition of a feature record.
 
-Flink, Spark and the in-process replay all call `Featurizer.featurize`; it knows none of them.
+Flink, Spark and the in-process replay all call it, and it depends on none of them.
 """
 
 import time
@@ -37,7 +37,7 @@ class SourceRow:
 class OutcomeRow:
     """What one message did. `value`: the store's current record encoded, or a dead letter's original bytes.
 
-    `input_tokens`, `summary_tokens`: of the posting's summary, where this row's outcome is one.
+    `input_tokens`, `summary_tokens`: those of the posting's summary, if the outcome is SUMMARIZED.
     """
 
     outcome: Outcome
@@ -50,7 +50,7 @@ class OutcomeRow:
 
 
 class Featurizer:
-    """One bulk read, summaries only where a text changed, one bulk write, the store's current records to send."""
+    """Featurizes batches: one bulk read, summaries only of texts that changed, one bulk write."""
 
     def __init__(
         self,
@@ -68,15 +68,15 @@ class Featurizer:
         self._monotonic = monotonic
 
     def featurize(self, batch: Sequence[SourceRow]) -> list[OutcomeRow]:
-        """One outcome a row, in order, the same for every way of cutting a stream into batches.
+        """One outcome for each row, in order; outcomes do not depend on how a stream is cut into batches.
 
-        When it returns, the store has everything. Raises ModelUnavailable (after writing all that did arrive),
-        StoreUnavailable or StoreFull; calling again with the same rows finishes what was left.
+        When it returns, everything is in the store. Raises ModelUnavailable (after writing everything that did not
+        need the missing summaries), StoreUnavailable or StoreFull; a call with the same rows does the rest.
         """
         return self._featurize([row.value for row in batch], self._deadline())
 
     def featurize_decoded(self, updates: Sequence[PostingUpdate]) -> list[OutcomeRow]:
-        """The same for updates that never were messages; a dead letter of theirs has no bytes."""
+        """As `featurize`, for updates that were not messages: a dead letter of one has no bytes."""
         return self._featurize(updates, self._deadline())
 
     def _deadline(self) -> float:
@@ -85,56 +85,56 @@ class Featurizer:
     def _featurize(self, batch: Sequence[bytes | PostingUpdate], deadline: float) -> list[OutcomeRow]:
         # 1. decode, one bulk read, fold in arrival order
         fold = Fold(self._codec, self._store, batch)
-        # 2. summaries of the texts that won
+        # 2. summaries of each posting's newest text
         outage = self._summarize(fold, deadline)
-        # 3. one bulk write of everything that did arrive
+        # 3. one bulk write of everything but the missing summaries
         self._write(fold)
-        # 4. a posting with a poisonous row goes row by row, so that the row takes no neighbour with it
-        apart = [i for work in fold.works.values() if work.apart() for i in work.rows]
+        # 4. reprocess postings with a rejected row one row at a time, so that only that row fails
+        apart = [i for posting in fold.postings.values() if posting.needs_single_rows() for i in posting.rows]
         again = {i: self._featurize([batch[i]], deadline)[0] for i in sorted(apart)}
-        # 5. an outage is the caller's to wait for: nothing leaves, all rows come again
+        # 5. in an outage return nothing: the caller waits and calls again with all rows
         if outage is not None:
             raise ModelUnavailable(outage.reason, retry_after_s=outage.retry_after_s)
         return [again.get(i) or _row(fold, i, value) for i, value in enumerate(batch)]
 
     def _summarize(self, fold: Fold, deadline: float) -> Unavailable | None:
-        """One call for all; texts that several postings share are sent once. The outage, if there was one."""
-        waiting = list(fold.waiting().values())
+        """Summarize in one call, a text that several postings share once; returns the outage, if there was one."""
+        waiting = list(fold.without_summary().values())
         if not waiting:
             return None
-        texts = [works[0].input_text for works in waiting]
+        texts = [postings[0].input_text for postings in waiting]
         answers = self._summarizer.summarize_many(texts, max(0.0, deadline - self._monotonic()))
         outage = None
-        for works, answer in zip(waiting, answers, strict=True):
+        for postings, answer in zip(waiting, answers, strict=True):
             if isinstance(answer, Unavailable):
                 outage = answer
                 continue
-            works[0].summarizer_row = works[0].content_rows[-1]
-            for work in works:
-                work.answered(answer)
+            postings[0].summarizer_row = postings[0].content_rows[-1]
+            for posting in postings:
+                posting.take_answer(answer)
         return outage
 
     def _write(self, fold: Fold) -> None:
-        """Write what changed; a record or text that no store takes is its row's failure."""
-        writes = [write for work in fold.works.values() if (write := work.write()) is not None]
+        """Write what changed; a posting whose record or text the store refuses has failed."""
+        writes = [write for posting in fold.postings.values() if (write := posting.write()) is not None]
         results = self._store.merge_many(writes) if writes else []
         for write, result in zip(writes, results, strict=True):
-            work = fold.works[write.posting_id]
+            posting = fold.postings[write.posting_id]
             if isinstance(result, bytes):
-                work.stored = result
+                posting.stored = result
             else:
-                work.failure = str(result)
+                posting.failure = str(result)
 
 
 def _row(fold: Fold, i: int, value: bytes | PostingUpdate) -> OutcomeRow:
-    work = fold.work[i]
+    posting = fold.posting_of[i]
     original = value if isinstance(value, bytes) else b""
-    if work is None:
+    if posting is None:
         return OutcomeRow(Outcome.DEAD_LETTERS, "", original, reason=fold.reasons[i])
-    if work.failure is not None:
-        return OutcomeRow(Outcome.DEAD_LETTERS, work.posting_id, original, reason=work.failure)
-    called, record = work.summarizer_row == i, work.record
+    if posting.failure is not None:
+        return OutcomeRow(Outcome.DEAD_LETTERS, posting.posting_id, original, reason=posting.failure)
+    called, record = posting.summarizer_row == i, posting.record
     if fold.outcomes[i] is not Outcome.SUMMARIZED or record is None:
-        return OutcomeRow(fold.outcomes[i], work.posting_id, work.stored, called)
+        return OutcomeRow(fold.outcomes[i], posting.posting_id, posting.stored, called)
     tokens = record.input_tokens, record.summary_tokens
-    return OutcomeRow(Outcome.SUMMARIZED, work.posting_id, work.stored, called, None, *tokens)
+    return OutcomeRow(Outcome.SUMMARIZED, posting.posting_id, posting.stored, called, None, *tokens)

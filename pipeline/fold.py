@@ -1,4 +1,4 @@
-"""The fold of one batch of updates over what the store holds: outcomes, and what is left to summarize and write."""
+"""Fold a batch of updates over the stored records: gives the outcomes, the texts to summarize and what to write."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,7 +21,7 @@ _NO_CONTENT = frozenset((Op.CLOSE, Op.REMOVE))
 
 
 class FoldedPosting:
-    """One posting of a batch: what the store held, the fold's record so far, and which rows made it."""
+    """One posting of a batch: its stored record, its record after the rows folded so far, and those rows."""
 
     __slots__ = (
         "before", "content_rows", "failure", "input_text", "posting_id", "promised", "record", "rows", "seen",
@@ -34,75 +34,77 @@ class FoldedPosting:
         self.before: FeatureRecord | None = None
         self.record: FeatureRecord | None = None
         self.rows: list[int] = []
-        # the rows that brought the content that won, what the summarizer reads of it, and its raw text
+        # the rows that brought the newest content, the summarizer's input of it, and its raw text
         self.content_rows: list[int] = []
         self.input_text = ""
         self.text: RawText | None = None
-        # an earlier row of this batch has had its text counted as summarized
+        # whether the outcome of an earlier row of this batch has counted the summary as made
         self.promised = False
         self.summarizer_row = -1
         self.stored = seen or b""
         self.failure: str | None = None
 
-    def answered(self, answer: Summary | Rejected) -> None:
-        """Take in what the summarizer said about `input_text`."""
+    def take_answer(self, answer: Summary | Rejected) -> None:
+        """Put the summary of `input_text` into the record, or note that it was rejected."""
         if isinstance(answer, Rejected):
             self.failure = f"summarizer: {answer.reason}"
         elif self.record is not None:
             self.record = with_summary(self.record, answer)
 
     def write(self) -> FeatureWrite | None:
-        """What there is to write; nothing where the record stays or the rows go apart."""
-        if self.record is None or self.record == self.before or self.apart():
+        """What to write; None if the record did not change or the rows are reprocessed one at a time."""
+        if self.record is None or self.record == self.before or self.needs_single_rows():
             return None
         return _feature_write(posting_id=self.posting_id, seen=self.seen, record=self.record, text=self.text)
 
-    def apart(self) -> bool:
-        """Whether one of several rows spoils the others, so that each has to go by itself."""
+    def needs_single_rows(self) -> bool:
+        """Whether the posting failed and has several rows, so that only processing each by itself tells which is at fault."""
         return self.failure is not None and len(self.rows) > 1
 
 
 class Fold:
-    """Rows folded one by one in arrival order, so that outcomes are those of any other cut into batches.
+    """Folds rows one by one in arrival order, so that outcomes do not depend on how rows are cut into batches.
 
-    `works`: the batch's postings by id; per row, `work` (None: undecodable), `outcomes` and `reasons`.
+    `postings`: the batch's postings by id. For each row: `posting_of` (None: not decodable), `outcomes`, and `reasons` of
+    dead letters.
     """
 
     def __init__(self, codec: Codec, store: FeatureStore, values: Sequence[bytes | PostingUpdate]) -> None:
-        """One bulk read; raises StoreUnavailable."""
+        """Decode the rows, read their postings in one call and fold; raises StoreUnavailable."""
         self.outcomes: list[Outcome] = [Outcome.DEAD_LETTERS] * len(values)
         self.reasons: list[str | None] = [None] * len(values)
-        self.work: list[FoldedPosting | None] = [None] * len(values)
+        self.posting_of: list[FoldedPosting | None] = [None] * len(values)
         updates = [read_update(codec, value) for value in values]
         ids = dict.fromkeys(update.posting_id for update in updates if not isinstance(update, str))
         held = store.read_raw(list(ids))
-        self.works = {
+        self.postings = {
             posting_id: _begin(codec, posting_id, seen) for posting_id, seen in zip(ids, held, strict=True)
         }
         for i, update in enumerate(updates):
             if isinstance(update, str):
                 self.reasons[i] = update
             else:
-                work = self.work[i] = self.works[update.posting_id]
-                work.rows.append(i)
-                if work.failure is None:
-                    self.outcomes[i] = _step(work, update, i)
+                posting = self.posting_of[i] = self.postings[update.posting_id]
+                posting.rows.append(i)
+                if posting.failure is None:
+                    self.outcomes[i] = _step(posting, update, i)
 
-    def waiting(self) -> dict[bytes, list[FoldedPosting]]:
-        """Postings whose winning text, brought by this batch, has no summary yet; by the hash of that text.
+    def without_summary(self) -> dict[bytes, list[FoldedPosting]]:
+        """Postings whose newest text came with this batch and has no summary yet; by the hash of that text.
 
-        A text that waits since an earlier outage comes again itself: its offset was never committed.
+        A stored text without summary, left by an earlier outage, is not among them: its row's offset was not
+        committed, so that row comes again.
         """
         found: dict[bytes, list[FoldedPosting]] = {}
-        for work in self.works.values():
-            record = work.record
-            if work.content_rows and record is not None and not is_current(record):
-                found.setdefault(record.input_hash, []).append(work)
+        for posting in self.postings.values():
+            record = posting.record
+            if posting.content_rows and record is not None and not is_current(record):
+                found.setdefault(record.input_hash, []).append(posting)
         return found
 
 
 def read_update(codec: Codec, value: bytes | PostingUpdate) -> PostingUpdate | str:
-    """The update, or why it or its bytes are a dead letter."""
+    """Decode and check an update; for a dead letter, returns the reason as text."""
     try:
         update = codec.decode(PostingUpdate, value) if isinstance(value, bytes) else value
     except DecodeError as error:
@@ -117,9 +119,9 @@ def read_update(codec: Codec, value: bytes | PostingUpdate) -> PostingUpdate | s
 
 
 def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
-    """What `merge` makes of a record that waits for a summary and that summary, in one step because every text takes it.
+    """Fast path of `merge` for the commonest case: a record without summary receives the summary of its text.
 
-    The generation is read from the model's name in the answer.
+    The generation is read from the name of the model that answered.
     """
     return _record(
         posting_id=record.posting_id,
@@ -155,35 +157,35 @@ def generation_of(model: str) -> int:
 
 
 def _begin(codec: Codec, posting_id: str, seen: bytes | None) -> FoldedPosting:
-    work = FoldedPosting(posting_id, seen)
+    posting = FoldedPosting(posting_id, seen)
     if seen is not None:
         try:
-            work.before = work.record = codec.decode(FeatureRecord, seen)
+            posting.before = posting.record = codec.decode(FeatureRecord, seen)
         except DecodeError as error:
-            work.failure = f"the store's record of {posting_id!r} cannot be read: {error}"
-    return work
+            posting.failure = f"the store's record of {posting_id!r} cannot be read: {error}"
+    return posting
 
 
-def _step(work: FoldedPosting, update: PostingUpdate, row: int) -> Outcome:
+def _step(posting: FoldedPosting, update: PostingUpdate, row: int) -> Outcome:
     """Fold one update into its posting."""
-    posting = None if update.op in _NO_CONTENT else update.posting
-    text = "" if posting is None else summarizer_input(posting.title, posting.description)
-    change = delta(update, b"" if posting is None else text_hash(text))
-    before = work.record
-    after = work.record = change if before is None else merge(before, change)
-    if posting is not None:
+    content = None if update.op in _NO_CONTENT else update.posting
+    text = "" if content is None else summarizer_input(content.title, content.description)
+    change = delta(update, b"" if content is None else text_hash(text))
+    before = posting.record
+    after = posting.record = change if before is None else merge(before, change)
+    if content is not None:
         version, content_hash = after.content_version, after.content_hash
         if version == change.content_version and content_hash == change.content_hash:
-            if work.text is None or work.text.content_version != version:
-                work.content_rows.clear()
-            work.content_rows.append(row)
-            work.input_text = text
-            work.text = _raw_text(
-                content_version=version, content_hash=content_hash, description=posting.description
+            if posting.text is None or posting.text.content_version != version:
+                posting.content_rows.clear()
+            posting.content_rows.append(row)
+            posting.input_text = text
+            posting.text = _raw_text(
+                content_version=version, content_hash=content_hash, description=content.description
             )
     elif update.op is Op.REMOVE and after.content_version == NEVER:
-        work.content_rows.clear()
-        work.text = RawText(content_version=after.removed_version, removed=True)
-    result = outcome(promised(before) if before is not None and work.promised else before, update, after)
-    work.promised = work.promised or result is Outcome.SUMMARIZED
+        posting.content_rows.clear()
+        posting.text = RawText(content_version=after.removed_version, removed=True)
+    result = outcome(promised(before) if before is not None and posting.promised else before, update, after)
+    posting.promised = posting.promised or result is Outcome.SUMMARIZED
     return result

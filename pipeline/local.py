@@ -1,6 +1,6 @@
 """The whole path in one process: events → features → candidates → alerts, without Kafka or Flink.
 
-The very functions that the cluster runs, for a debugger, a notebook and the tests (`nearline replay --in-process`).
+It calls the same functions as the cluster; for debugging, notebooks and tests (`nearline replay --in-process`).
 """
 
 import itertools
@@ -24,13 +24,13 @@ from storage.features import FeatureStore
 from storage.ledger import AlertLedger
 from storage.scores import ScoreCache
 
-#: No partition of Kafka's: what a replay claims in the ledger never looks like a request of the cluster's.
+#: Not a partition of Kafka's, so that in the ledger a replay's claim never looks like one of a real request.
 LOCAL_PARTITION = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
-    """`batch_size` events go through at once; the end state is the same for every size."""
+    """`batch_size` events are processed at once; the end state is the same for every size."""
 
     batch_size: int = 256
     windows: WindowSettings = field(default_factory=WindowSettings)
@@ -69,11 +69,11 @@ class LocalPath:
         self._windows = Windows(self._settings.windows)
         scorer = CachedScorer(ranker, ScoreCache(kv, clock=clock))
         self._alerts = AlertStep(self.features, scorer, AlertLedger(kv))
-        # later than any earlier replay's on the same store, so that the ledger tells them apart
+        # greater than those of earlier replays on the same store, so that the ledger tells their requests apart
         self._offsets = itertools.count(int(clock() * 1_000_000))
 
     def subscribe(self, searches: Iterable[SavedSearch]) -> list[Alert]:
-        """Hold these searches; they meet the open postings that the store already has."""
+        """Add saved searches, and match them against the open postings that the store already has; the alerts."""
         newcomers, requests = LexicalMatcher(), list[ScoreRequest]()
         for search in searches:
             self._matcher.put_search(search)
@@ -83,7 +83,7 @@ class LocalPath:
         return self._settle(requests)
 
     def push(self, events: Sequence[PostingUpdate | BrokenLine]) -> list[OutcomeRow]:
-        """One batch through the whole path; alerts go to the report. Raises as featurize and the alert step do."""
+        """Process one batch; its alerts are added to the report. Raises as `Featurizer` and `AlertStep` do."""
         now_ms = self._now_ms()
         sources = [
             SourceRow(_bytes(event), "local", 0, self.report.updates_in + n, now_ms)
@@ -100,7 +100,7 @@ class LocalPath:
         return rows
 
     def replay(self, events: Iterable[PostingUpdate | BrokenLine]) -> LocalReport:
-        """All events in batches of the set size."""
+        """Process all events, in batches of `batch_size`."""
         for batch in _batches(events, self._settings.batch_size):
             self.push(batch)
         return self.report
@@ -115,7 +115,7 @@ class LocalPath:
                 yield full
 
     def _settle(self, requests: Iterable[ScoreRequest]) -> list[Alert]:
-        """Score what was collected; a batch ends every window."""
+        """Score these requests and those of all open windows; the alerts."""
         located = [
             Located(request=request, partition=LOCAL_PARTITION, offset=next(self._offsets))
             for request in (*requests, *self._windows.flush(self._clock()))
@@ -136,7 +136,7 @@ class LocalPath:
 
 
 def _bytes(event: PostingUpdate | BrokenLine) -> bytes:
-    """A broken line travels as it is, and the featurizer makes a dead letter of it."""
+    """The event as a message; a broken line goes as it is, and the featurizer makes a dead letter of it."""
     return event.data if isinstance(event, BrokenLine) else encode(event)
 
 

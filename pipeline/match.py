@@ -1,4 +1,4 @@
-"""New features × saved searches: hard filters and a lexical match (semantics page, 'Matching')."""
+"""Match new features against saved searches: hard filters and a lexical match (semantics page, 'Matching')."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from schemas.records import NEVER, FeatureRecord, SavedSearch, State
 
 
 class Matcher(Protocol):
-    """Holds all saved searches and names those that a posting is a candidate for."""
+    """Holds all saved searches and finds those that a posting is a candidate for."""
 
     def put_search(self, search: SavedSearch) -> None:
-        """Hold this search; one with the same id is replaced."""
+        """Add a search, or replace the one with the same id."""
         ...
 
     def drop_search(self, search_id: str) -> None:
-        """Forget a search; an unknown id is fine."""
+        """Remove a search; an unknown id is no error."""
         ...
 
     def match(self, feature: FeatureRecord) -> list[SavedSearch]:
@@ -29,7 +29,7 @@ class Matcher(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterCheck:
-    """One filter of a search beside what the posting says; `passed` is true where either is null."""
+    """One filter of a search, with the posting's value; `passed` is true where either is null."""
 
     name: str
     wanted: str | None
@@ -51,7 +51,7 @@ def ready(feature: FeatureRecord) -> bool:
 
 
 def has_content(feature: FeatureRecord) -> bool:
-    """Whether the posting has text to match: not after a bare `open`, nor one after a removal; there no summary is missing."""
+    """Whether the posting has content; not if only an `open` without content came, or the content was removed."""
     return feature.content_version != NEVER
 
 
@@ -89,7 +89,7 @@ def filter_checks(search: SavedSearch, feature: FeatureRecord) -> list[FilterChe
 
 
 def query_terms(query: str) -> tuple[frozenset[str], int]:
-    """The query's content terms, and how many of them a posting must hold: half, rounded up."""
+    """The query's content terms, and how many of them a posting must contain: half, rounded up."""
     parsed = _parse(query)
     return parsed.terms, parsed.needed
 
@@ -102,10 +102,10 @@ def feature_terms(feature: FeatureRecord) -> frozenset[str]:
 
 
 class LexicalMatcher:
-    """`passes` over many searches at once, by an inverted index on query terms.
+    """`passes` for many searches at once, by an inverted index on query terms.
 
-    A posting that holds `needed` of a query's n terms holds one of any n - needed + 1 of them: each search is
-    listed under its rarest ones only, and `passes` decides on those that turn up.
+    A posting that contains `needed` of a query's n terms contains at least one of any n - needed + 1 of them. So each
+    search is listed under that many of its terms, the rarest; `passes` then decides on the searches found.
     """
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class LexicalMatcher:
         self._unconditional: set[str] = set()
 
     def put_search(self, search: SavedSearch) -> None:
-        """Hold this search; one with the same id is replaced."""
+        """Add a search, or replace the one with the same id."""
         self.drop_search(search.search_id)
         self._searches[search.search_id] = search
         query = _parse(search.query)
@@ -128,7 +128,7 @@ class LexicalMatcher:
             self._index[term].add(search.search_id)
 
     def drop_search(self, search_id: str) -> None:
-        """Forget a search; an unknown id is fine."""
+        """Remove a search; an unknown id is no error."""
         self._searches.pop(search_id, None)
         self._unconditional.discard(search_id)
         for term in self._listed.pop(search_id, ()):
@@ -160,7 +160,7 @@ def _parse(query: str) -> _Query:
 
 @lru_cache(maxsize=65_536)
 def _location_passes(wanted: str, found: str) -> bool:
-    """All words of the wanted place stand in the posting's, or it begins at one of them ("San Fran")."""
+    """Whether the posting's place contains all wanted words, or the wanted text from the start of a word ("San Fran")."""
     return terms(wanted) <= terms(found) or words(wanted).rstrip() in words(found)
 
 
@@ -170,7 +170,7 @@ def _type_passes(wanted: str, found: str) -> bool:
 
 
 def _remote_passes(wanted: bool, found: str) -> bool:
-    """Events normalise to remote, hybrid or onsite; hybrid is not remote."""
+    """Whether the posting's normal form (remote, hybrid or onsite) is the one wanted; hybrid is not remote."""
     return (found.casefold() == "remote") is wanted
 
 

@@ -1,16 +1,16 @@
-"""Sending the store's current records to whoever watches features, whatever carries them there."""
+"""The protocol by which a backfill publishes feature records; it hides Kafka from `pipeline` and `batch`."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 
 class Publisher(Protocol):
-    """A way out for feature records; sending one again does no harm, since the newest wins everywhere."""
+    """Publishes feature records. A record may be published twice: readers keep the newest."""
 
     def publish_many(self, records: Mapping[str, bytes]) -> dict[str, str]:
-        """Send encoded records by posting id; all are acknowledged when it returns.
+        """Send encoded records by posting id; when it returns, every record was acknowledged or is in the result.
 
-        Those that can never be sent are in the answer, with the reason. Raises BrokersUnavailable or
+        Returns the ids of records that can never be sent, with the reason. Raises BrokersUnavailable or
         RegistryUnavailable; then all may be sent again.
         """
         ...
@@ -20,5 +20,5 @@ class Publisher(Protocol):
         ...
 
 
-#: Opens one in the process that uses it; travels to workers, so it must be picklable.
+#: Opens a publisher in the process that uses it. It is sent to workers, so it must be picklable.
 OpenPublisher = Callable[[], Publisher]

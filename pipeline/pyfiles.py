@@ -1,13 +1,13 @@
-"""The one zip of our roots that ships with a job: `flink run -pyfs pyfiles.zip`, `spark-submit --py-files`."""
+"""Build the zip of our packages that is sent along with a job: `flink run -pyfs`, `spark-submit --py-files`."""
 
 import zipfile
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-#: What any job's worker imports, beside the roots of the job itself.
+#: The packages that every job's workers import, besides the job's own.
 SHARED = ("schemas", "storage", "models", "pipeline")
-#: Avro contracts travel along; weights, the servers and the tests do not.
+#: Code and Avro contracts; weights and other data are left out.
 SUFFIXES = (".py", ".avsc")
 
 

@@ -1,4 +1,4 @@
-"""Summaries of an older generation made anew from the texts that the store holds, whatever else writes meanwhile."""
+"""Replace summaries of an older generation, made from the texts in the store, while a stream may write to it."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +13,13 @@ from schemas.records import NEVER, FeatureRecord
 from storage.features import FeatureStore, FeatureWrite
 
 PROBE = summarizer_input("Night nurse", "Three nights a week on a surgical ward.")
-#: A stream that writes a posting between our read and our write is met again in the next round.
+#: Attempts for a posting that a stream changes between our read and our write.
 ROUNDS = 10
-_STUBBORN = "no summary of the generation asked for: the server answers with another, or the posting changes all the time"
+_NOT_REFRESHED = "no summary of the generation asked for: the server answers with another, or the posting changes all the time"
 
 
 def served_generation(summarizer: Summarizer, deadline_s: float) -> int:
-    """The generation that answers now, by asking for one summary. Raises ModelUnavailable, or ModelRejected."""
+    """The generation that the model server answers with, from one summary. Raises ModelUnavailable or ModelRejected."""
     answer = summarizer.summarize_many([PROBE], deadline_s)[0]
     if isinstance(answer, Unavailable):
         raise ModelUnavailable(answer.reason, retry_after_s=answer.retry_after_s)
@@ -29,14 +29,17 @@ def served_generation(summarizer: Summarizer, deadline_s: float) -> int:
 
 
 def is_old(record: FeatureRecord, generation: int) -> bool:
-    """Whether a posting's text waits for a summary, or has one of an older generation; without a text it needs none."""
+    """Whether a posting's text has no summary or one of an older generation; never true of a posting without text."""
     if record.content_version == NEVER:
         return False
     return not is_current(record) or (record.model != "" and record.generation < generation)
 
 
 class Refresher:
-    """One bulk read of records and texts, one call for their summaries, one bulk write; again for what changed meanwhile."""
+    """Refreshes postings in rounds, each a bulk read, one call for the summaries and a bulk write.
+
+    A further round takes the postings that another writer changed meanwhile.
+    """
 
     def __init__(
         self,
@@ -50,9 +53,9 @@ class Refresher:
         self._deadline_s, self._monotonic = deadline_s, monotonic
 
     def refresh(self, posting_ids: Sequence[str], generation: int) -> dict[str, FeatureRecord | str]:
-        """Bring these postings' summaries to `generation` or a newer one: each one's record then, or why it cannot be.
+        """Bring these postings' summaries to `generation` or a newer one; returns each record, or why that failed.
 
-        Raises ModelUnavailable after writing all that did arrive, StoreUnavailable or StoreFull.
+        Raises ModelUnavailable after writing the summaries that did arrive, StoreUnavailable or StoreFull.
         """
         deadline = self._monotonic() + self._deadline_s
         failed: dict[str, str] = {}
@@ -64,12 +67,12 @@ class Refresher:
             failed |= self._round(old, deadline)
             waiting = list(old)
         else:
-            failed |= dict.fromkeys(self._old(waiting, generation), _STUBBORN)
+            failed |= dict.fromkeys(self._old(waiting, generation), _NOT_REFRESHED)
         records = zip(posting_ids, self._store.get_many(posting_ids), strict=True)
         return {i: failed.get(i) or record for i, record in records if record is not None}
 
     def _old(self, posting_ids: Sequence[str], generation: int) -> dict[str, tuple[bytes, FeatureRecord]]:
-        """What the store holds of those that are old."""
+        """The stored bytes and records of those postings whose summary is old."""
         held = zip(
             posting_ids, self._store.read_raw(posting_ids), self._store.get_many(posting_ids), strict=True
         )
@@ -104,7 +107,10 @@ class Refresher:
         return failed
 
     def _inputs(self, old: Mapping[str, tuple[bytes, FeatureRecord]]) -> dict[str, str]:
-        """What the summarizer reads of each; a text that is not the record's own is being replaced, and left out."""
+        """The summarizer's input of each posting; left out where the stored text is not the record's own.
+
+        Then another writer has just replaced one of the two, and the next round reads both again.
+        """
         found = zip(old.items(), self._store.texts(list(old)), strict=True)
         inputs = {
             i: summarizer_input(record.title, text.description)

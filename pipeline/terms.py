@@ -4,13 +4,13 @@ import re
 import unicodedata
 from functools import lru_cache
 
-# Vowel signs and accents are no \w in Python, so a Hindi or Hebrew word would fall to pieces without them.
+# Vowel signs and accents are no \w in Python: without them here, a Hindi or Hebrew word would be split at each.
 _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
     "\u0900-\u0963\u0970-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u0f71-\u0f84\u102b-\u103e\u17b4-\u17d3\u200d"
 )
 _WORD = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}])*[+#]*")
-# The same over lower-case ASCII, many times as fast.
+# The same for lower-case ASCII text, many times as fast.
 _ASCII_WORD = re.compile(r"[a-z0-9]+[+#]*")
 # Scripts written without spaces: a run of them is compared by its overlapping pairs of characters.
 _UNSPACED = re.compile(
@@ -57,7 +57,7 @@ def terms(text: str) -> frozenset[str]:
 
 
 def words(text: str) -> str:
-    """The words of `text` case-folded, with one space before and after each: substrings are whole words."""
+    """The words of `text` case-folded, with a space before and after each, so that a search can ask for whole words."""
     return f" {' '.join(_split(text))} "
 
 
@@ -68,7 +68,7 @@ def _split(text: str) -> list[str]:
 
 
 def _pairs(word: str) -> list[str]:
-    """Overlapping pairs of an unspaced run, and the stems of what stands between such runs."""
+    """Overlapping pairs of characters of each unspaced run, and the stems of the parts between such runs."""
     found = [stem(part) for part in _UNSPACED.split(word) if part]
     for run in _UNSPACED.findall(word):
         found.extend(run[i : i + 2] for i in range(max(1, len(run) - 1)))

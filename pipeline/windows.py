@@ -1,4 +1,4 @@
-"""Candidates of one search, collected for a short while into one score request of many items."""
+"""Collect the candidates of one search, for a short time, into one score request."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from schemas.records import Candidate, SavedSearch, ScoreRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowSettings:
-    """A request leaves after `window_s` from its first candidate, or at once with `max_items`."""
+    """A window ends `window_s` after its first candidate, or when it holds `max_items`."""
 
     window_s: float = 0.1
     max_items: int = 100
@@ -23,17 +23,17 @@ class _Window:
 
 
 class Windows:
-    """One open window a search. Times `now_s` are UTC seconds, given by the caller."""
+    """At most one open window for each search. Times `now_s` are UTC seconds, given by the caller."""
 
     def __init__(self, settings: WindowSettings) -> None:
         self._settings = settings
-        # in order of opening, which is the order of falling due
+        # in the order in which they opened, which is the order in which they end
         self._open: dict[str, _Window] = {}
 
     def add(self, search: SavedSearch, candidate: Candidate, now_s: float) -> ScoreRequest | None:
-        """Collect one candidate, newest version a posting; the request if that filled the window.
+        """Add a candidate; returns the request if that filled the window.
 
-        The window takes the newest wording of its search.
+        Of several candidates of one posting the newest version stays; the request has the search as last given.
         """
         window = self._open.get(search.search_id)
         if window is None:
@@ -52,11 +52,11 @@ class Windows:
         return [self._close(search_id, now_s) for search_id in ended]
 
     def flush(self, now_s: float) -> list[ScoreRequest]:
-        """All that waits, ended or not: before a commit or a stop."""
+        """The requests of all open windows, ended or not: before a commit or a stop."""
         return [self._close(search_id, now_s) for search_id in list(self._open)]
 
     def cancel(self, search_id: str) -> int:
-        """Drop what waits for an unsubscribed search; how many candidates that were."""
+        """Drop the window of an unsubscribed search; returns how many candidates it held."""
         window = self._open.pop(search_id, None)
         return len(window.candidates) if window else 0
 

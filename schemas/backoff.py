@@ -20,4 +20,4 @@ class Backoff:
 
     def wait_s(self, failures: int) -> float:
         """The wait after this many failures in a row, counted from 1."""
-        return min(self.longest_s, self.first_s * 2 ** min(failures - 1, _MOST_DOUBLINGS))
+        return min(self.longest_s, self.first_s * 2.0 ** min(failures - 1, _MOST_DOUBLINGS))

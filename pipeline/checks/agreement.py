@@ -1,7 +1,7 @@
-"""Do summaries keep what the ranker needs? How far scores on summaries order postings as scores on raw texts do.
+"""Measure whether summaries keep what the ranker needs: whether their scores order postings as those of raw texts do.
 
-Kendall's tau-a per query: (concordant - discordant pairs) / all pairs, 1 where the order is the same, -1 where it is
-turned round, ties counting nothing; its mean over queries. Used before a new summarizer generation is promoted.
+Kendall's tau-a per query: (concordant - discordant pairs) / all pairs, 1 for the same order, -1 for the
+reverse one, 0 for a tied pair; averaged over queries. Used before a new summarizer generation is promoted.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from schemas.merge import is_current
 from schemas.records import FeatureRecord
 from storage.features import FeatureStore, RawText
 
-#: Postings with a text and a summary that are looked at, at most: pairs grow with the square.
+#: Postings compared at most; the number of pairs grows with its square.
 MOST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """`tau` of the candidate's summaries and `tau_before` of those that they replace, each against raw texts.
+    """Kendall's tau against the order of raw texts: `tau` of the new summaries, `tau_before` of those they replace.
 
-    `share`: tokens of the summaries over tokens of the texts.
+    `share`: the new summaries' tokens over those of their texts.
     """
 
     postings: int
@@ -41,9 +41,9 @@ class Agreement:
 def agreement(
     candidate: FeatureStore, before: FeatureStore, ranker: Ranker, queries: Sequence[str], deadline_s: float
 ) -> Agreement:
-    """Over the postings that both stores have a summary of the same text of.
+    """Compare the summaries of `candidate` with those of `before`, on postings that have one of the same text in both.
 
-    Raises ConfigError where there are fewer than two of them or no query; ModelUnavailable, StoreUnavailable.
+    Raises ConfigError for fewer than two such postings or no query; ModelUnavailable, StoreUnavailable.
     """
     records = list(islice((record for record in candidate.scan() if _summarized(record)), MOST))
     held = before.get_many([record.posting_id for record in records])

@@ -1,4 +1,4 @@
-"""Scores through the cache: the same protocol as the ranker that it wraps."""
+"""A ranker behind a score cache, with the protocol of the ranker that it wraps."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,9 +11,9 @@ from storage.scores import ScoreCache
 
 
 class CachedScorer:
-    """A `Ranker` that asks the one it wraps only for what the cache has not got, in one call a query.
+    """A `Ranker` that asks another one for the scores that the cache does not have, in one call a query.
 
-    All scores of one answer are of one model: if the model's name changes under a call, all are asked anew.
+    All scores of one result are of one model: if the model's name changes during a call, all items are scored again.
     """
 
     def __init__(self, ranker: Ranker, cache: ScoreCache) -> None:
@@ -34,16 +34,16 @@ class CachedScorer:
         if missing:
             known.update(self._ask(query, missing, deadline_s))
             if self._ranker.model != model:
-                # what the cache gave is another model's: one more call, for everything
+                # the scores from the cache are another model's: score all items again
                 return self._ranker.score_many(query, items, deadline_s)
         return [score for key in keys if (score := known[key]) is not None]
 
     def peek_many(self, query: str, items: Sequence[Item]) -> list[float | None]:
-        """What the cache holds under the ranker's present name, for explain."""
+        """The scores that the cache has for the ranker's present model, for `nearline explain`; calls no model."""
         return self._cache.get_many(self._keys(self._ranker.model, query, items))
 
     def _ask(self, query: str, missing: dict[bytes, Item], deadline_s: float) -> dict[bytes, float]:
-        """Scores under the keys of `missing`; the cache gets them under the name that answered."""
+        """Score the missing items, by their keys; the cache stores them under the model that answered."""
         items = list(missing.values())
         scores = self._ranker.score_many(query, items, deadline_s)
         self._cache.put_many(list(zip(self._keys(self._ranker.model, query, items), scores, strict=True)))
