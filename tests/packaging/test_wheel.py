@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from nearline.roots import ROOTS
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PACKAGES = ("schemas", "storage", "models", "pipeline", "streaming", "batch", "training", "nearline")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.safetensors")
 #: SHA-256 of the text that the Apache Software Foundation publishes.
 APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
@@ -25,7 +26,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", PROJECT["readme"], *PROJECT["license-files"]):
         shutil.copy(ROOT / name, source)
-    for package in PACKAGES:
+    for package in ROOTS:
         shutil.copytree(ROOT / package, source / package, ignore=LEFT_OUT)
     code = "from setuptools import build_meta; build_meta.build_wheel('dist')"
     subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, check=True)
@@ -49,14 +50,12 @@ def test_the_licence_is_the_standard_text() -> None:
 
 
 def test_every_package_of_the_wheel_says_that_it_is_typed(wheel: set[str]) -> None:
-    assert held(wheel, lambda name: name.endswith("py.typed")) == sorted(
-        f"{name}/py.typed" for name in PACKAGES
-    )
+    assert held(wheel, lambda name: name.endswith("py.typed")) == sorted(f"{name}/py.typed" for name in ROOTS)
 
 
 def test_the_wheel_holds_every_committed_file_of_the_packages(wheel: set[str]) -> None:
     listing = subprocess.run(
-        ["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", *ROOTS], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     assert "models/py.typed" in listing
     assert {name for name in listing if not name.endswith(".safetensors")} - wheel == set()
@@ -64,5 +63,5 @@ def test_the_wheel_holds_every_committed_file_of_the_packages(wheel: set[str]) -
 
 def test_an_image_gets_every_file_that_the_build_needs() -> None:
     kept = (ROOT / ".dockerignore").read_text().splitlines()
-    needed = ["pyproject.toml", PROJECT["readme"], *PROJECT["license-files"], *PACKAGES]
+    needed = ["pyproject.toml", PROJECT["readme"], *PROJECT["license-files"], *ROOTS]
     assert [name for name in needed if f"!{name}" not in kept] == []

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from nearline.__main__ import app
+from nearline.cli.app import app
 from schemas.errors import ConfigError
 from tests.training.chat_server import ChatServer, chatting, content
 from tests.training.judging import ask, posting
