@@ -84,7 +84,7 @@ test-flyte: flyte-env  ## the offline refresh as a Flyte workflow, run locally b
 	@touch $@
 
 fuzz: setup .envs/fuzz/.stamp  ## Schemathesis on the model server's routes: INPUTS=examples a route SEED=n
-	$(BIN)/python -m tests.models.fuzz --st .envs/fuzz/bin/st --examples $(INPUTS) --seed $(SEED)
+	$(BIN)/python -m tests.models.server.fuzz --st .envs/fuzz/bin/st --examples $(INPUTS) --seed $(SEED)
 
 soak-engine: setup  ## the model server at saturation for ten minutes: its overhead and pauses, into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'

@@ -20,9 +20,9 @@ from models.summarizer import Summarizer
 from pipeline.publish import OpenPublisher
 from pipeline.refresh import served_generation
 from schemas.errors import ModelUnavailable, StoreUnavailable
-from storage.base import open_store
-from storage.couchbase_url import without_login
+from storage.couchbase.url import without_login
 from storage.features import FeatureStore
+from storage.opening import open_store
 
 #: How long the model server may take to answer before anything begins.
 PROBE_S = 15.0

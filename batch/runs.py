@@ -9,7 +9,7 @@ from typing import Any
 from batch.catalog import CatalogFile
 from batch.folder import Folder
 from batch.settings import BackfillSettings, Mode
-from storage.couchbase_url import without_login
+from storage.couchbase.url import without_login
 
 _REPORT = "report.json"
 #: What decides whether a run that was begun is the one asked for; limits and places of output may change.

@@ -15,11 +15,11 @@ from pipeline.alert import AlertStep, Fate, Located
 from pipeline.score import CachedScorer
 from schemas.codec import decode, encode
 from schemas.records import ScoreRequest
-from storage.base import open_store
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
+from storage.opening import open_store
 from storage.scores import ScoreCache
-from streaming.request_loop import LoopSettings
+from streaming.alerting.loop import LoopSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,8 +25,8 @@ from nearline.stack.tools import java_home
 from pipeline.featurize import Featurizer
 from schemas.events import parse_line
 from schemas.records import PostingUpdate
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,17 @@ def _healing(run: RankerTables) -> str:
         "--nproc-per-node",
         run.processes,
     )
-    trained = ("-m", "training.tiny", "ranker", "--threads", 1, "--begin", 0.85, "--minutes", run.minutes)
+    trained = (
+        "-m",
+        "training.tiny",
+        "ranker",
+        "--threads",
+        1,
+        "--begin",
+        0.85,
+        "--minutes",
+        run.minutes,
+    )
     files = [word for name, path in {**run.postings, **run.titles}.items() for word in (f"--{name}", path)]
     places = ("--init", "{checkpoint}", "--out", "{out}")
     return shlex.join(map(str, (*launched, *trained, *files, *places)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from benchmarks.sampling import Sample
-from storage.base import open_store
+from storage.opening import open_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,10 +19,10 @@ from nearline.stack.couchbase import couchbase, ensure_test_server
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import Supervisor
 from schemas.records import FeatureRecord, State
-from storage.base import open_store
-from storage.couchbase_link import Link
-from storage.couchbase_url import CouchbaseSettings
+from storage.couchbase.connection import Link
+from storage.couchbase.url import CouchbaseSettings
 from storage.features import FeatureStore, FeatureWrite, RawText
+from storage.opening import open_store
 
 NAME = "stores"
 GOAL_MS, GOAL_RATIO = 120.0, 2.0

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from models.remote import open_ranker, open_summarizer
+from models.client.remote import open_ranker, open_summarizer
 from nearline.cli import options
 from pipeline.local import LocalPath, LocalReport
 from schemas.events import read_events, read_searches
 from schemas.records import SavedSearch
-from storage.base import open_store
-from storage.couchbase_url import with_login
+from storage.couchbase.url import with_login
+from storage.opening import open_store
 
 
 def replay_in_process(

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from training.judging import Summary
-from training.policy import GRADES
+from training.judging.policy import GRADES
+from training.judging.run import Summary
+from training.judging.unjudged import Rejects
 from training.teachers.llm import Spent
-from training.teachers.rejects import Rejects
 
 
 class Bar:

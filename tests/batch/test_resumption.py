@@ -18,8 +18,9 @@ from batch.runs import close_run, open_run
 from batch.worker import SplitWorker, Task
 from models.summarizer import InstantSummarizer, ModelFailure, Summary, Unavailable
 from schemas.errors import BrokersUnavailable, ModelUnavailable, StoreError, StoreUnavailable
-from storage.base import KeyValue, Merge, open_store
+from storage.base import KeyValue, Merge
 from storage.features import FeatureStore
+from storage.opening import open_store
 from tests.batch import catalogs
 from tests.batch.catalogs import postings, write
 

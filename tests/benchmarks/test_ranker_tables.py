@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.ranker import STAGES, RankerTables, steps
-from training.evaluation.paper import DENSE, SCAN, TABLES
+from training.evaluation.paper.tables import DENSE, SCAN, TABLES
 
 WORK = Path("work")
 

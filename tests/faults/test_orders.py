@@ -13,10 +13,10 @@ from nearline.stack.settings import StackSettings
 from schemas.events import read_events
 from schemas.merge import is_current
 from schemas.records import PostingUpdate
-from storage.base import open_store
 from storage.features import FeatureStore
-from streaming.kafka_settings import KafkaSettings
-from streaming.replayer import replay_updates
+from storage.opening import open_store
+from streaming.kafka.settings import KafkaSettings
+from streaming.tools.replay import replay_updates
 from tests.faults import world
 from tests.plain_fold import Final, plain_fold
 

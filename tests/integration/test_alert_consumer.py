@@ -16,12 +16,12 @@ from models.server.app import create_app
 from models.server.service import host_ranker, host_summarizer
 from schemas.keys import alert_id
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
-from streaming import topics
-from streaming.messages import Outgoing
+from streaming.kafka import topics
+from streaming.kafka.messages import Outgoing
 from tests.integration.kafka_stage import Stage
 from tests.models.running import free_port, running
-from tests.models.tiny import word_piece_tokenizer, write_tokenizer
 from tests.pipeline.builders import feature
+from tests.support.tiny import word_piece_tokenizer, write_tokenizer
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

@@ -15,8 +15,8 @@ from pipeline.featurize import Featurizer, SourceRow
 from schemas.codec import encode
 from schemas.errors import ConfigError
 from schemas.records import Op, Posting, PostingUpdate
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 
 WORDS = ("night", "ward", "surgery", "forklift", "bakery", "python", "teacher", "garden")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from models.client import ClientConfig
+from models.client.http import ClientConfig
+from models.client.remote import HttpRanker
 from models.prompts import Prompter
-from models.remote import HttpRanker
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
 from nearline.stack.sglang import SglangConfig, SglangServer
@@ -19,10 +19,10 @@ from nearline.stack.tools import taken_ports
 from pipeline.score import item_of
 from schemas.events import read_events
 from schemas.records import FeatureRecord
-from storage.base import open_store
 from storage.features import FeatureStore
-from streaming.kafka_settings import KafkaSettings
-from streaming.replayer import replay_updates, send_searches
+from storage.opening import open_store
+from streaming.kafka.settings import KafkaSettings
+from streaming.tools.replay import replay_updates, send_searches
 from tests.faults import verify, world
 from tests.models.running import free_port, process
 from tests.sglang.cases import TOLERANCE
