@@ -154,7 +154,7 @@ bench-pruning: setup  ## pruning beside the peers whose environments exist (prun
 
 bench-ranker: setup  ## the paper's tables 1 to 3 for a tiny ranker (an hour and a half): RANKER_ARGS="--data DIR --ranker DIR"
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'
-	$(BIN)/python -m benchmarks.ranker $(RANKER_ARGS)
+	$(BIN)/python -m benchmarks.ranker_tables $(RANKER_ARGS)
 
 up: setup  ## start the local stack and leave it running
 	$(BIN)/nearline up

@@ -8,12 +8,12 @@ from contextlib import closing, contextmanager
 from batch.catalog import Split, list_files, split_files
 from batch.engine import Engine
 from batch.estimate import measured_rate
-from batch.folder import Folder
 from batch.ledger import Ledger
 from batch.progress import Progress
 from batch.report import Report, progress_line
-from batch.runs import close_run, open_run
+from batch.run_table import close_run, open_run
 from batch.settings import BackfillSettings, Mode
+from batch.split_folder import Folder
 from batch.survey import conclude, concluded
 from batch.worker import Task, paced
 from models.summarizer import Summarizer

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.report import Result, Row, write
+from benchmarks.common.report import Result, Row, write
 from models.engine import scoring
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from models.client.remote import open_ranker
 from pipeline.alert import AlertSettings, AlertStep
-from pipeline.score import CachedScorer
+from pipeline.scoring.cached import CachedScorer
 from schemas.errors import ConfigError
 from schemas.records import Alert, ScoreRequest
 from storage.features import FeatureStore

@@ -12,11 +12,11 @@ from random import Random
 
 import torch
 
-from benchmarks import plots
+from benchmarks.common import plots
+from benchmarks.common.report import Result, Row, say, write
 from benchmarks.pruning import kernel, memory
 from benchmarks.pruning.contenders import PEERS, Bench, Unavailable, ours, prune_here, prune_there
 from benchmarks.pruning.measures import Lost, Measure, change
-from benchmarks.report import Result, Row, say, write
 from models.engine.checkpoint import read_shape
 from models.prompts import Item, Prompter
 from models.pruning.calibration import Calibration, prompts_of

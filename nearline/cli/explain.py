@@ -14,7 +14,7 @@ from models.prompts import Prompter
 from nearline.cli import options
 from nearline.stack.settings import StackSettings
 from pipeline.explain import Explainer, Explanation, ScoreCheck
-from pipeline.score import CachedScorer
+from pipeline.scoring.cached import CachedScorer
 from schemas.records import FeatureRecord
 from storage.couchbase.url import with_login
 from storage.features import FeatureStore

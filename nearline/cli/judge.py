@@ -10,7 +10,7 @@ import typer
 
 from models.client.remote import open_ranker
 from nearline.cli import options
-from pipeline.agreement import agreement
+from pipeline.checks.agreement import agreement
 from schemas.events import read_searches
 from storage.features import FeatureStore
 from storage.opening import open_store

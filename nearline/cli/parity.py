@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.parity import SUMMARY, Compared, compare
+from pipeline.checks.parity import SUMMARY, Compared, compare
 from storage.couchbase.url import with_login
 from storage.features import FeatureStore
 from storage.opening import open_store

@@ -10,7 +10,7 @@ from typing import Literal
 
 import typer
 
-from nearline.cli.judged_view import Bar
+from nearline.cli.judge_progress import Bar
 from schemas.errors import ConfigError, ModelUnavailable
 from training.judging.policy import Policy
 from training.judging.postings import read_postings

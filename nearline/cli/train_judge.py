@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 from rich.console import Console
 
-from nearline.cli.judged_view import Bar, show
+from nearline.cli.judge_progress import Bar, show
 from nearline.cli.teachers import Opening, asked_rows, drawn_rows, extra
 from schemas.errors import ConfigError
 from training.judging.policy import MATCHING, load_policy

@@ -9,8 +9,8 @@ import pytest
 from batch.backfill import backfill
 from batch.engine import InProcess
 from models.summarizer import InstantSummarizer
+from pipeline.checks.parity import Compared, compare
 from pipeline.featurize import Featurizer
-from pipeline.parity import Compared, compare
 from storage.features import FeatureStore
 from storage.opening import open_store
 from tests.batch.catalogs import settings, stored

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.ranker import STAGES, RankerTables, steps
+from benchmarks.ranker_tables import STAGES, RankerTables, steps
 from training.evaluation.paper.tables import DENSE, SCAN, TABLES
 
 WORK = Path("work")

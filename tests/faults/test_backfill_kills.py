@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from batch.folder import Folder
 from batch.ledger import Ledger
+from batch.split_folder import Folder
 from models.summarizer import InstantSummarizer
 from nearline.stack.processes import wait_until
 from nearline.stack.tools import java_home

@@ -16,7 +16,7 @@ from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
 from nearline.stack.sglang import SglangConfig, SglangServer
 from nearline.stack.tools import taken_ports
-from pipeline.score import item_of
+from pipeline.scoring.cached import item_of
 from schemas.events import read_events
 from schemas.records import FeatureRecord
 from storage.features import FeatureStore

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from models.client.http import ClientConfig
 from models.client.remote import HttpRanker, HttpSummarizer
 from models.summarizer import Rejected, Summary, Unavailable
-from pipeline.pace import Pace, PacedSummarizer
+from pipeline.control.pace import Pace, PacedSummarizer
 from schemas.errors import ModelRejected, ModelUnavailable
 from tests.models.running import free_port, running
 from tests.models.scripted import FAST, POISON, Reply, Scripted, is_poison, item, items, status
