@@ -20,7 +20,7 @@ from training.components.arrays import Floats
 from training.evaluation import intervals
 from training.evaluation.ndcg import ndcg
 from training.judging.records import Judged
-from training.tiny import test_sets
+from training.tiny import judged_sets
 
 NAME = "rounding"
 DATA = Path("../shared/data")
@@ -43,9 +43,9 @@ def measure(settings: RoundingBenchmark, folder: Path) -> Result:
     checkpoint = load_checkpoint(path, "ranker")
     kinds = {kind: NativeForward(checkpoint, kind, 2) for kind in KINDS if available(kind, checkpoint.shape)}
     prompter = Prompter.from_dir(path)
-    sizes = test_sets.Sizes(queries=settings.queries, postings=settings.postings)
+    sizes = judged_sets.Sizes(queries=settings.queries, postings=settings.postings)
     tables: dict[str, list[Row]] = {}
-    for name, judged in test_sets.sets(DATA, sizes):
+    for name, judged in judged_sets.sets(DATA, sizes):
         scores = {kind: _scores(forward, checkpoint, prompter, judged) for kind, forward in kinds.items()}
         tables[name] = [_row(kind, scores, judged) for kind in kinds]
     result = Result(

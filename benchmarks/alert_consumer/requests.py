@@ -6,8 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.common import feature_worker
 from benchmarks.common.updates import ROLES, START_US, WORDS, additions
-from benchmarks.feature_job.peers import plain
 from models.prompts import Item
 from models.ranker import LexicalRanker
 from pipeline.featurize import SourceRow
@@ -95,7 +95,7 @@ class _Scripted:
 def _store(load: Load, url: str) -> Iterator[FeatureRecord]:
     """Featurize new postings; yields their records."""
     updates = list(additions(load.postings, load.seed))
-    with closing(plain.worker(url)) as work:
+    with closing(feature_worker.worker(url)) as work:
         for start in range(0, len(updates), BATCH):
             batch = updates[start : start + BATCH]
             rows = [SourceRow(encode(update), UPDATES.name, 0, 0, 0) for update in batch]

@@ -7,9 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common import stages
+from benchmarks.common import feature_worker, stages
 from benchmarks.common.updates import Feed, messages
-from benchmarks.feature_job.peers import plain
 from benchmarks.feature_job.peers.plain import Batch
 from pipeline.featurize import SourceRow
 from streaming.kafka.topics import UPDATES
@@ -28,7 +27,7 @@ def breakdown(feed: Feed, sync: str, batch_size: int, store: Path) -> Breakdown:
     """Featurize the feed into a new store in the folder `store`, sampled; the folder is gone afterwards."""
     shutil.rmtree(store, ignore_errors=True)
     given = batches(feed, batch_size)
-    with closing(plain.worker(f"lmdb://{store}?sync={sync}")) as work:
+    with closing(feature_worker.worker(f"lmdb://{store}?sync={sync}")) as work:
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
         shares = stages.shares(lambda: [work.featurize(*batch) for batch in given])
         wall_us = 1e6 * (time.perf_counter() - began_s) / feed.updates

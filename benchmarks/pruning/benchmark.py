@@ -25,7 +25,7 @@ from training.judging.records import Judged
 from training.synthetic import lexicon
 from training.synthetic.postings import Writer
 from training.synthetic.queries import Asker
-from training.tiny import test_sets
+from training.tiny import judged_sets
 from training.tiny.encoding import item_of
 
 NAME = "pruning"
@@ -100,8 +100,8 @@ def _models(settings: PruningBenchmark, work: Path) -> dict[str, list[Row]]:
     prompts = [ids for batch in read.batches() for ids in batch]
     bench = Bench(dense=dense, folder=work, prompts=prompts, threads=settings.threads)
     bench.prepare()
-    sizes = test_sets.Sizes(queries=settings.queries, postings=settings.postings)
-    judged = dict(test_sets.sets(DATA, sizes)[: 1 + settings.real_sets])
+    sizes = judged_sets.Sizes(queries=settings.queries, postings=settings.postings)
+    judged = dict(judged_sets.sets(DATA, sizes)[: 1 + settings.real_sets])
     measure = Measure(dense, _held_out(judged["generated"], prompter, settings.held_out), judged)
     kept = settings.kept or tuple(sorted({size // 2, -(-(size // 2) // 128) * 128}))
     only = [word for word in settings.only.split(",") if word]

@@ -21,7 +21,7 @@ from training.components.arrays import Floats
 from training.evaluation import intervals, metrics
 from training.evaluation.offline import OfflineRanker, OfflineSummarizer
 from training.judging.records import Judged
-from training.tiny.test_sets import Sizes, sets
+from training.tiny.judged_sets import Sizes, sets
 
 SHARE, CAP, LEAST = 0.25, 128, 8
 """The client's limit on a summary: a quarter of its input's tokens, at most 128, at least 8."""

@@ -3,6 +3,7 @@
 import argparse
 from contextlib import closing
 
+from benchmarks.common import feature_worker
 from benchmarks.feature_job.peers import plain
 from benchmarks.feature_job.peers.confluent import ConfluentSink, ConfluentSource
 from benchmarks.feature_job.peers.kafka_python import KafkaPythonSink, KafkaPythonSource
@@ -21,7 +22,7 @@ def main() -> None:
         parser.add_argument(name, required=True)
     parser.add_argument("--batch-size", type=int, default=1000)
     given = parser.parse_args()
-    with closing(plain.worker(given.store)) as work:
+    with closing(feature_worker.worker(given.store)) as work:
         if given.peer.startswith("quix"):
             from benchmarks.feature_job.peers import quix  # noqa: PLC0415  (takes a second to load)
 

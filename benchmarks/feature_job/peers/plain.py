@@ -10,9 +10,7 @@ from typing import Protocol
 
 from pipeline.featurize import SourceRow
 from streaming.features.messages import Row
-from streaming.features.settings import FeatureJobSettings
 from streaming.features.worker import FeatureWorker
-from streaming.kafka.settings import KafkaSettings
 
 #: As often as the feature job's checkpoints in the local stack.
 COMMIT_S = 5.0
@@ -42,12 +40,6 @@ class Sink(Protocol):
     def flush(self) -> None:
         """Wait until the broker has all of them; raises when it refused one."""
         ...
-
-
-def worker(store_url: str) -> FeatureWorker:
-    """The work as the job's workers do it by default, on an instant summarizer."""
-    job = FeatureJobSettings(kafka=KafkaSettings(), store_url=store_url, summarizer_url="instant:")
-    return FeatureWorker(job.worker())
 
 
 def run(

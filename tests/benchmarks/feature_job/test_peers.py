@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.common import feature_worker
 from benchmarks.common.updates import Feed
 from benchmarks.feature_job.breakdown import batches
 from benchmarks.feature_job.peers import plain
@@ -48,7 +49,7 @@ class Broker:
 def ours(tmp_path: Path) -> tuple[str, list[Row]]:
     """The store's digest and the messages of the job's worker over one batch."""
     url = f"lmdb://{tmp_path}/ours?sync=os&map_size=64M"
-    with closing(plain.worker(url)) as work:
+    with closing(feature_worker.worker(url)) as work:
         _, rows = work.featurize(*batches(FEED, FEED.updates)[0])
     return digest(url), rows
 
@@ -59,7 +60,7 @@ def worker_at(tmp_path: Path) -> Iterator[Callable[[], tuple[str, FeatureWorker]
 
     def make() -> tuple[str, FeatureWorker]:
         url = f"lmdb://{tmp_path}/peer{len(made)}?sync=os&map_size=64M"
-        made.append(plain.worker(url))
+        made.append(feature_worker.worker(url))
         return url, made[-1]
 
     yield make
