@@ -12,7 +12,7 @@ def main() -> None:
     """
     if foreign := foreign_packages():
         sys.exit(complaint(foreign))
-    from nearline.cli.app import run  # noqa: PLC0415  (imports the packages that were just checked)
+    from nearline.cli.app import run  # imports the packages that were just checked
 
     run()
 

@@ -20,7 +20,7 @@ SOURCES = Path(__file__).parent
 NEEDED = "avx512f"
 
 
-class NoKernels(Exception):  # noqa: N818
+class NoKernels(Exception):
     """This machine cannot have them; the message says why."""
 
 
