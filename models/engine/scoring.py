@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from models.engine.base import ScoreJob
-from models.engine.forward.plan import Plan, passes
+from models.engine.forward.base import Forward
+from models.engine.forward.plan import passes
 from models.engine.qwen3 import Head
 
 HEAD_ROWS = 64
 """Rows of full-vocabulary logits held at once: 39 MB with Qwen3's vocabulary."""
-
-
-class Forward(Protocol):
-    """Whatever computes a plan."""
-
-    def last_hidden(self, plan: Plan) -> Tensor:
-        """Hidden states [prompts, hidden] of the last token of each prompt, before the final norm."""
-        ...
 
 
 @torch.inference_mode()

@@ -11,21 +11,23 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan, Segment
 from models.engine.qwen3 import Qwen3, repeated
 
 PADDED_TOKENS = 8192
 
 
-class PackedForward:
-    """See `scoring.Forward`."""
+class PackedForward(Forward):
+    """The forward pass by torch's own kernels: one row of tokens, whose attention is merged with their prefix's."""
 
     def __init__(self, model: Qwen3) -> None:
         self._model = model
 
+    @override
     def last_hidden(self, plan: Plan) -> Tensor:
-        """See `scoring.Forward`."""
         device = self._model.device
         ids_1N = torch.tensor([plan.ids], device=device)
         positions_1N = positions(plan).to(device)[None]
