@@ -23,6 +23,7 @@ FILE = re.compile(
     rf"(?<![\w/.-])(?:{'|'.join(CITING)})/[\w/-]+(?:\.\w+)*?\.(?:py|md|toml|avsc|java|yaml|cpp|jsonl?)\b"
 )
 NAME = re.compile(rf"`((?:{'|'.join(CODE)})(?:\.\w+)+)")
+COMMAND = re.compile(rf"\bpython3? -m ((?:{'|'.join(CODE)})(?:\.\w+)*)")
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([\w-]+))?\)")
 
 
@@ -137,6 +138,25 @@ def _is_there(parts: list[str]) -> bool:
             if module.is_file():
                 return end == len(parts) or re.search(rf"\b{parts[end]}\b", module.read_text()) is not None
     return False
+
+
+def test_every_module_that_somebody_is_told_to_start_can_be_started() -> None:
+    assert _offenders(citing(), lambda path: _absent_commands(prose(path))) == []
+
+
+def test_a_command_that_does_not_exist_is_found() -> None:
+    assert list(_absent_commands("python -m streaming.matcher, python -m training.rules")) == [
+        "training.rules"
+    ]
+
+
+def _absent_commands(text: str) -> Iterator[str]:
+    for name in COMMAND.findall(text):
+        place = ROOT.joinpath(*name.split("."))
+        module = place.with_suffix(".py")
+        started = module.is_file() and '__name__ == "__main__"' in module.read_text()
+        if not started and not (place / "__main__.py").is_file():
+            yield name
 
 
 def test_every_link_of_a_page_leads_to_a_file_and_a_heading() -> None:
