@@ -71,7 +71,7 @@ def item_of(feature: FeatureRecord) -> Item:
 
 @lru_cache(maxsize=4_096)
 def prompt_hash(item: Item) -> bytes:
-    """16 bytes over equation (1)'s item; decides rescoring (semantics page)."""
+    """16 bytes over equation (1)'s item; decides rescoring (docs/semantics.md#the-score-cache)."""
     return text_hash(f"{PROMPT_VERSION}\n{item_text(item)}")
 
 

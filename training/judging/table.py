@@ -87,7 +87,7 @@ def read_queries(path: Path) -> list[JudgedQuery]:
         _check(path, number, row)
         found.setdefault(row["query_id"], []).append(row)
     if not found:
-        msg = f"{path} holds no judgement: judge some queries first (python -m training.rules)"
+        msg = f"{path} holds no judgement: judge some queries first (`nearline train judge`)"
         raise ConfigError(msg)
     return [_query(rows) for rows in found.values()]
 
