@@ -61,7 +61,7 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
     if path is None:
         return InstantEngine(f"{role}@0", config.tokenizer) if config.instant else None
     try:
-        from models.engine.qwen3_engine import EngineConfig, Qwen3Engine  # noqa: PLC0415  (torch)
+        from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
     except ImportError as error:
         msg = "serving a checkpoint needs torch: pip install 'nearline-job-search[models]'"
         raise ConfigError(msg) from error

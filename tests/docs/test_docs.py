@@ -6,7 +6,7 @@ from pathlib import Path
 import typer.main
 
 from models.server import Limits
-from nearline.__main__ import app
+from nearline.cli.app import app
 from schemas.records import Outcome
 from streaming.kafka.topics import DAY_MS, FOREVER_MS, KIB, MIB, TABLE, Topic
 

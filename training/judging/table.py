@@ -32,8 +32,8 @@ _ROWS_AT_ONCE = 8192
 
 def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
     """Write all rows, then put the file in place at once; the number of rows. The file before stays on any error."""
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     types = {
         "string": pa.string(),
@@ -114,8 +114,8 @@ def _row(judgement: Judgement) -> dict[str, Any]:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:

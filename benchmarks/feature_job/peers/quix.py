@@ -81,7 +81,7 @@ class _Step:
         self._work = work
 
     def __call__(self, value: bytes | None, key: bytes | None, timestamp: int, _headers: object) -> Row:
-        from quixstreams import message_context  # noqa: PLC0415
+        from quixstreams import message_context
 
         context = message_context()
         source = SourceRow(value or b"", context.topic, context.partition, context.offset, timestamp)

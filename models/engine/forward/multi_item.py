@@ -49,9 +49,9 @@ class MultiItemForward:
         ids = ids.to(device)
         segment, parent, position = (torch.from_numpy(table).to(device) for table in tables(plan, length))
         if self._compiled:
-            hidden_1ND = self._flex(ids, position[None], block_mask(plan, length, segment, parent))  # noqa: N806
+            hidden_1ND = self._flex(ids, position[None], block_mask(plan, length, segment, parent))
         else:
-            hidden_1ND = self._model.forward(ids, position[None], _masked(segment, parent))  # noqa: N806
+            hidden_1ND = self._model.forward(ids, position[None], _masked(segment, parent))
         last = [plan.segments[end].start + plan.segments[end].count - 1 for end in plan.ends]
         return hidden_1ND[0, torch.tensor(last, device=device)]
 

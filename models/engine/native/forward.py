@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.engine.checkpoint import Checkpoint, Shape
 from models.engine.forward.plan import Plan
-from models.engine.native.build import load_kernels
+from models.engine.native.build import Loader, load_kernels
 from models.engine.native.memory import Arena, aligned, large_pages
 from models.engine.native.structs import LINEARS, NORMS, CBatch, CLayer, CLinear, CModel, pointer
 
@@ -32,9 +32,9 @@ ELEMENTS = {"float32": (torch.float32, 1), "bfloat16": (torch.bfloat16, 2), "int
 Ints = NDArray[np.int32]
 
 
-def available(kind: str, shape: Shape) -> bool:
+def available(kind: str, shape: Shape, load: Loader = load_kernels) -> bool:
     """Whether this machine can compute this shape in this arithmetic."""
-    kernels = load_kernels()
+    kernels = load()
     fits = shape.head_dim <= LARGEST_HEAD and shape.head_dim % 2 == 0
     return fits and kernels is not None and bool(kernels.nearline_supports(KINDS[kind]))
 
@@ -42,8 +42,8 @@ def available(kind: str, shape: Shape) -> bool:
 class NativeForward:
     """See `Forward`; `kind` is the arithmetic of the linear layers."""
 
-    def __init__(self, checkpoint: Checkpoint, kind: str, threads: int) -> None:
-        kernels = load_kernels()
+    def __init__(self, checkpoint: Checkpoint, kind: str, threads: int, load: Loader = load_kernels) -> None:
+        kernels = load()
         assert kernels is not None  # noqa: S101  (the caller asked `available`)
         self._kernels, self._kind, self._shape = kernels, kind, checkpoint.shape
         self._kept: list[Tensor] = []
