@@ -30,8 +30,7 @@ def replacing(out: Path) -> Iterator[Path]:
         _exchange(beside, out)
     except OSError as error:
         kept = "; what stood there is unchanged" if out.exists() else ""
-        msg = f"cannot write {out}: {error.strerror or error}{kept}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"cannot write {out}: {error.strerror or error}{kept}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -32,8 +32,7 @@ def write_directory(target: Path, fill: Fill) -> None:
     except (OSError, SafetensorError) as error:
         shutil.rmtree(beside, ignore_errors=True)
         recover(target)
-        msg = f"cannot write {target}: {error}; what was written before it is intact"
-        raise StoreFull(msg) from error
+        raise StoreFull(f"cannot write {target}: {error}; what was written before it is intact") from error
     shutil.rmtree(before, ignore_errors=True)
 
 
@@ -58,8 +57,7 @@ def write_text(target: Path, text: str) -> None:
         beside.replace(target)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        msg = f"cannot write {target}: {error}"
-        raise StoreFull(msg) from error
+        raise StoreFull(f"cannot write {target}: {error}") from error
 
 
 def _flush(directory: Path) -> None:

@@ -52,13 +52,11 @@ class RunDirectory:
     def start(self, description: Mapping[str, Any]) -> None:
         """Write config.json. ConfigError when a run is here already."""
         if self.started:
-            msg = f"{self.path} holds a run: go on with --resume, or give another --out"
-            raise ConfigError(msg)
+            raise ConfigError(f"{self.path} holds a run: go on with --resume, or give another --out")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            msg = f"cannot make the run directory {self.path}: {error}"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"cannot make the run directory {self.path}: {error}") from error
         atomic.write_text(self.path / "config.json", json.dumps(description, indent=2) + "\n")
 
     def resume(self, description: Mapping[str, Any]) -> None:
@@ -67,8 +65,7 @@ class RunDirectory:
         try:
             said = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            msg = f"cannot resume: {path} is not readable ({error})"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"cannot resume: {path} is not readable ({error})") from error
         here, there = _flat(said), _flat(json.loads(json.dumps(description)))
         differing = [
             f"{key}: there {here.get(key)!r}, now {there.get(key)!r}"
@@ -76,8 +73,7 @@ class RunDirectory:
             if here.get(key) != there.get(key) and not key.startswith(("versions.", "paths."))
         ]
         if differing:
-            msg = f"{self.path} is a run of another configuration; {'; '.join(differing)}"
-            raise ConfigError(msg)
+            raise ConfigError(f"{self.path} is a run of another configuration; {'; '.join(differing)}")
         atomic.recover(self.best)
 
     def checkpoints(self) -> list[Path]:
@@ -102,8 +98,7 @@ class RunDirectory:
             with path.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(metrics) + "\n")
         except OSError as error:
-            msg = f"cannot write {path}: {error}; the last checkpoint is intact"
-            raise StoreFull(msg) from error
+            raise StoreFull(f"cannot write {path}: {error}; the last checkpoint is intact") from error
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines written so far; a last line cut off by a kill is left out."""

@@ -21,8 +21,9 @@ from training.sft.order import Batch
 def check_dev(examples: Examples) -> None:
     """Raise ConfigError when no query has an item above grade 0: NDCG would not exist."""
     if not any(examples.rows[row].grade for rows in examples.queries for row in rows):
-        msg = f"split 'dev': none of its {len(examples.queries)} queries has an item graded above 0"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"split 'dev': none of its {len(examples.queries)} queries has an item graded above 0"
+        )
 
 
 @torch.no_grad()

@@ -81,12 +81,10 @@ def cache_directory() -> Path:
 def build(into: Path, toolchain: Toolchain) -> Path:
     """The library's path, compiled if `into` has none of these sources for this toolchain; raises NoKernels."""
     if NEEDED not in toolchain.cpu:
-        msg = f"the CPU has no {NEEDED}"
-        raise NoKernels(msg)
+        raise NoKernels(f"the CPU has no {NEEDED}")
     compiler = next(filter(None, map(shutil.which, toolchain.compilers)), None)
     if compiler is None:
-        msg = f"no C++ compiler found ({', '.join(toolchain.compilers)})"
-        raise NoKernels(msg)
+        raise NoKernels(f"no C++ compiler found ({', '.join(toolchain.compilers)})")
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
     digest = _digest(version, repr(sorted(toolchain.cpu)).encode(), " ".join(toolchain.options).encode())
     path = into / f"kernels-{digest}.so"
@@ -109,6 +107,5 @@ def _compile(compiler: list[str], path: Path) -> None:
         command = [*compiler, str(SOURCES / "forward.cpp"), "-o", str(out)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            msg = f"{compiler[0]} failed: {done.stderr.strip()[-500:]}"
-            raise NoKernels(msg)
+            raise NoKernels(f"{compiler[0]} failed: {done.stderr.strip()[-500:]}")
         out.replace(path)
