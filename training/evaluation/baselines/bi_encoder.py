@@ -16,6 +16,7 @@ from transformers import AutoModel
 from transformers.utils.logging import disable_progress_bar
 
 from models.prompts import Item
+from models.writing import replacing_file
 from training.components.arrays import Floats
 from training.evaluation.baselines.minilm import encoder_dir
 from training.evaluation.baselines.texts import full_text, sound
@@ -156,10 +157,9 @@ class _Kept:
         self._vectors |= {self._key(text): vector for text, vector in zip(texts, vectors, strict=True)}
         if self._file is None:
             return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(".partial.npz")
-        np.savez(partial, keys=np.array(list(self._vectors)), vectors=np.stack(list(self._vectors.values())))
-        partial.replace(self._file)
+        keys, values = np.array(list(self._vectors)), np.stack(list(self._vectors.values()))
+        with replacing_file(self._file, concurrent=True) as partial, partial.open("wb") as file:
+            np.savez(file, keys=keys, vectors=values)
 
     def _key(self, text: str) -> str:
         return hashlib.sha256((self._salt + text).encode()).hexdigest()
