@@ -66,7 +66,7 @@ def sft(
     # Torch and transformers are imported here: `--help` stays quick.
     import torch
 
-    from training.components.atomic import copy_directory
+    from models.writing import copy_directory
     from training.components.machine import open_machine
     from training.components.stopping import stopping
     from training.judging.table import read_judged

@@ -50,8 +50,9 @@ class Pool:
     def __init__(self, postings: Sequence[PostingRow], name: str, sizes: PoolSizes) -> None:
         """Raise ConfigError for a split without postings."""
         if not postings:
-            msg = f"no posting falls into the split {name}: give more postings, or name the items of its queries"
-            raise ConfigError(msg)
+            raise ConfigError(
+                f"no posting falls into the split {name}: give more postings, or name the items of its queries"
+            )
         self._ids, self._sizes = [posting.posting_id for posting in postings], sizes
         self._by_title = Bm25([posting.item.title for posting in postings])
         self._by_text = Bm25([f"{posting.item.title} {posting.item.text}" for posting in postings])

@@ -45,5 +45,6 @@ def _posting(path: Path, number: int, line: str) -> PostingRow:
             source=row.get("source"),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        msg = f"{path}, line {number}: not a posting ({type(error).__name__}: {error}); each line is an object with id, title, description"
-        raise ConfigError(msg) from error
+        raise ConfigError(
+            f"{path}, line {number}: not a posting ({type(error).__name__}: {error}); each line is an object with id, title, description"
+        ) from error

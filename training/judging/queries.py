@@ -32,17 +32,17 @@ def read_queries(path: Path) -> list[Query]:
     for number, line in _lines(path):
         try:
             query = _query(line)
-            if query.ask.query_id in lines:
-                msg = f"query_id {query.ask.query_id!r} stands in line {lines[query.ask.query_id]} already"
-                raise ValueError(msg)  # noqa: TRY301
         except ValueError as error:
-            msg = f"{path}, line {number}: {error}"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"{path}, line {number}: {error}") from error
+        if query.ask.query_id in lines:
+            raise ConfigError(
+                f"{path}, line {number}: query_id {query.ask.query_id!r} stands in line "
+                f"{lines[query.ask.query_id]} already"
+            )
         lines[query.ask.query_id] = number
         queries.append(query)
     if not queries:
-        msg = f"{path} holds no query: give JSON Lines {{query_id, query, items}}"
-        raise ConfigError(msg)
+        raise ConfigError(f"{path} holds no query: give JSON Lines {{query_id, query, items}}")
     return queries
 
 
@@ -65,8 +65,9 @@ def pairs_of(queries: Iterable[Query], postings: Mapping[str, PostingRow]) -> li
     for query in queries:
         for posting_id in query.posting_ids:
             if posting_id not in postings:
-                msg = f"query {query.ask.query_id!r}: the postings file has no posting {posting_id!r}"
-                raise ConfigError(msg)
+                raise ConfigError(
+                    f"query {query.ask.query_id!r}: the postings file has no posting {posting_id!r}"
+                )
             pairs.append((query.ask, postings[posting_id]))
     return pairs
 
@@ -78,19 +79,16 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 if line.strip():
                     yield number, line
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
-        msg = f"{path} is not UTF-8 text, plain or gzipped: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{path} is not UTF-8 text, plain or gzipped: {error}") from error
 
 
 def _query(line: str) -> Query:
     row = json.loads(line)
     if not isinstance(row, dict):
-        msg = f"not an object: {line.strip()[:60]}"
-        raise ValueError(msg)  # noqa: TRY004  (a mistake in a file, not in a call)
+        raise ValueError(f"not an object: {line.strip()[:60]}")  # noqa: TRY004  (a mistake in a file, not in a call)
     for key in row:
         if key not in KNOWN:
-            msg = f"{key!r:.40} is not a field; known: {', '.join(KNOWN)}"
-            raise ValueError(msg)
+            raise ValueError(f"{key!r:.40} is not a field; known: {', '.join(KNOWN)}")
     return Query(
         ask=Ask(
             query_id=_word(row, "query_id"),
@@ -106,15 +104,13 @@ def _query(line: str) -> Query:
 def _word(row: dict[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not value.strip():
-        msg = f"{key} is missing" if value is None else f"{key} must be a text, not {value!r:.40}"
-        raise ValueError(msg)
+        raise ValueError(f"{key} is missing" if value is None else f"{key} must be a text, not {value!r:.40}")
     return value
 
 
 def _needs(value: object) -> dict[str, Any]:
     if not isinstance(value, dict | None):
-        msg = f"needs must be an object, not {value!r:.40}"
-        raise ValueError(msg)  # noqa: TRY004
+        raise ValueError(f"needs must be an object, not {value!r:.40}")  # noqa: TRY004
     return value or {}
 
 
@@ -122,8 +118,7 @@ def _split(value: object) -> Split:
     for split in get_args(Split):
         if value == split:
             return split  # type: ignore[no-any-return]
-    msg = f"split must be one of {', '.join(get_args(Split))}, not {value!r:.40}"
-    raise ValueError(msg)
+    raise ValueError(f"split must be one of {', '.join(get_args(Split))}, not {value!r:.40}")
 
 
 def _list(row: dict[str, Any], key: str) -> list[str]:
@@ -136,10 +131,8 @@ def _list(row: dict[str, Any], key: str) -> list[str]:
         or not values
         or not all(isinstance(each, str) and each for each in values)
     ):
-        msg = f"{key} must be a list of texts with at least one, not {values!r:.60}"
-        raise ValueError(msg)
+        raise ValueError(f"{key} must be a list of texts with at least one, not {values!r:.60}")
     most, times = Counter(values).most_common(1)[0]
     if times > 1:
-        msg = f"{key} names {most!r} {times} times"
-        raise ValueError(msg)
+        raise ValueError(f"{key} names {most!r} {times} times")
     return values

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from models.writing import replacing_file
 from schemas.errors import ConfigError
 from training.judging.records import MAX_GRADE, JudgedQuery, Judgement
 
@@ -31,7 +31,7 @@ _ROWS_AT_ONCE = 8192
 
 
 def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
-    """Write all rows, then put the file in place at once; the number of rows. The file before stays on any error."""
+    """Write all rows into a file that replaces `path` once it is whole; return their number."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -42,20 +42,11 @@ def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
         "list<string>": pa.list_(pa.string()),
     }
     schema = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     rows, count = iter(judgements), 0
-    try:
-        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            while some := [_row(judgement) for judgement in islice(rows, _ROWS_AT_ONCE)]:
-                writer.write_table(pa.Table.from_pylist(some, schema=schema))
-                count += len(some)
-        os.replace(part, path)  # noqa: PTH105 - atomic, over an existing file
-    except OSError as error:
-        msg = f"{path} cannot be written: {error}; what stood there before stands there still"
-        raise ConfigError(msg) from error
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing_file(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        while some := [_row(judgement) for judgement in islice(rows, _ROWS_AT_ONCE)]:
+            writer.write_table(pa.Table.from_pylist(some, schema=schema))
+            count += len(some)
     return count
 
 
@@ -66,8 +57,7 @@ def read_judgements(path: Path) -> Iterator[Judgement]:
         try:
             row |= {"grades": json.loads(row["grades"]), "evidence": json.loads(row["evidence"] or "{}")}
         except ValueError as error:
-            msg = f"{path}, row {number}: grades or evidence are not JSON ({error})"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"{path}, row {number}: grades or evidence are not JSON ({error})") from error
         yield Judgement(**row | {"strata": tuple(row["strata"] or ())})
 
 
@@ -75,8 +65,7 @@ def read_judged(path: Path) -> list[Judgement]:
     """All rows at once; ConfigError, besides what `read_judgements` refuses, for a file without any."""
     judgements = list(read_judgements(path))
     if not judgements:
-        msg = f"{path} holds no judgement"
-        raise ConfigError(msg)
+        raise ConfigError(f"{path} holds no judgement")
     return judgements
 
 
@@ -87,8 +76,7 @@ def read_queries(path: Path) -> list[JudgedQuery]:
         _check(path, number, row)
         found.setdefault(row["query_id"], []).append(row)
     if not found:
-        msg = f"{path} holds no judgement: judge some queries first (`nearline train judge`)"
-        raise ConfigError(msg)
+        raise ConfigError(f"{path} holds no judgement: judge some queries first (`nearline train judge`)")
     return [_query(rows) for rows in found.values()]
 
 
@@ -121,22 +109,18 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         with pq.ParquetFile(path) as file:
             missing = [name for name in columns if name not in file.schema_arrow.names]
             if missing:
-                msg = (
+                raise ConfigError(
                     f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} of a judged file"
                 )
-                raise ConfigError(msg)
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(columns)):
                 yield from batch.to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
-        msg = f"{path} cannot be read as Parquet: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{path} cannot be read as Parquet: {error}") from error
 
 
 def _check(path: Path, number: int, row: dict[str, Any]) -> None:
     label, soft = row["label"], row["soft_label"]
     if label is None or not 0 <= label <= MAX_GRADE:
-        msg = f"{path}, row {number}: the label {label} is not a grade of 0 to {MAX_GRADE}"
-        raise ConfigError(msg)
+        raise ConfigError(f"{path}, row {number}: the label {label} is not a grade of 0 to {MAX_GRADE}")
     if soft is None or not 0 <= soft <= 1:
-        msg = f"{path}, row {number}: the soft label {soft} is not within 0 and 1"
-        raise ConfigError(msg)
+        raise ConfigError(f"{path}, row {number}: the soft label {soft} is not within 0 and 1")

@@ -91,8 +91,7 @@ def pooled(corpus: Corpus, pools: Pools, seed: int, count: int) -> Iterator[tupl
                 seen.add(drawn.ask.query)
             yield drawn, found
     if given < count:
-        msg = (
+        raise ConfigError(
             f"the {corpus.split} split of {len(corpus.postings)} postings gave {given} of {count} queries: "
             "ask for fewer, or give more postings"
         )
-        raise ConfigError(msg)

@@ -89,16 +89,14 @@ class Answers:
         try:
             return self.wording.text(judgement)
         except ValueError as error:
-            msg = f"{_where(number, judgement)}: {error}"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"{_where(number, judgement)}: {error}") from error
 
 
 def of_split(judgements: Sequence[Judgement], split: Split, source: Path) -> list[Judgement]:
     """The judgements of a split; ConfigError when it has none."""
     chosen = [judgement for judgement in judgements if judgement.split == split]
     if not chosen:
-        msg = f"{source}: no judgement in split {split!r} (of {len(judgements)})"
-        raise ConfigError(msg)
+        raise ConfigError(f"{source}: no judgement in split {split!r} (of {len(judgements)})")
     return chosen
 
 
@@ -158,14 +156,12 @@ def _check_postings(judgements: Sequence[Judgement], postings: Mapping[str, Item
     missing = list(dict.fromkeys(j.posting_id for j in judgements if j.posting_id not in postings))
     if missing:
         shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        msg = f"{len(missing)} judged postings are not in the postings file: {shown}"
-        raise ConfigError(msg)
+        raise ConfigError(f"{len(missing)} judged postings are not in the postings file: {shown}")
 
 
 def _checked(number: int, judgement: Judgement, soft_label: float) -> float:
     if not 0 <= soft_label <= 1:
-        msg = f"{_where(number, judgement)}: soft label {soft_label} is outside [0, 1]"
-        raise ConfigError(msg)
+        raise ConfigError(f"{_where(number, judgement)}: soft label {soft_label} is outside [0, 1]")
     return float(soft_label)
 
 
