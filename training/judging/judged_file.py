@@ -104,10 +104,7 @@ def _is_parquet(path: Path) -> bool:
     if path.is_dir():
         return True
     with path.open("rb") as file:
-        start = file.read(4)
-    if not start:
-        raise ConfigError(f"{path} is empty: {EXPECTED}")
-    return start == b"PAR1"
+        return file.read(4) == b"PAR1"
 
 
 def _parquet(path: Path) -> Iterator[JudgedPair]:
