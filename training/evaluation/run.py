@@ -81,9 +81,9 @@ def _baseline(name: str, cache: Path | None) -> System:
             from training.evaluation.baselines.bi_encoder import BiEncoder  # transformers: seconds
 
             return BiEncoder(cache=cache)
-        from training.evaluation.baselines.bm25 import Bm25  # of an extra
+        from training.evaluation.baselines.bm25 import Bm25System  # of an extra
 
-        return Bm25(whole=name == "bm25")
+        return Bm25System(whole=name == "bm25")
     except ImportError as error:
         raise ConfigError(
             f"--baselines {name}: {error}; pip install 'nearline-job-search[train]', or leave it out"

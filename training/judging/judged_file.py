@@ -27,7 +27,7 @@ def read_judged_queries(path: Path, split: str = "test") -> list[JudgedQuery]:
     """
     pairs = list(_parquet(path) if _is_parquet(path) else line_pairs(path))
     if not pairs:
-        raise ConfigError(f"{path} holds no judged pair: {EXPECTED}, or a row of judged Parquet")
+        raise ConfigError(f"{path} is empty or holds no judged pair: {EXPECTED}, or a row of judged Parquet")
     kept = [pair for pair in pairs if split in {ALL, pair.split}]
     if not kept:
         found = ", ".join(sorted({pair.split for pair in pairs}))

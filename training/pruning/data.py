@@ -17,7 +17,7 @@ import numpy as np
 from models.prompts import Item, Prompter
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
-from training.evaluation.ndcg import ndcg
+from training.evaluation.metrics import query_ndcg
 from training.evaluation.offline import OfflineRanker
 from training.judging.judged_file import check_known, is_judged, read_judged_queries
 from training.judging.lines import json_lines
@@ -48,7 +48,12 @@ def judged_queries(judged: Path, postings: Path, split: str = ALL) -> list[Judge
     queries = read_judged_queries(judged, split)
     items = _items(postings, queries)
     return [
-        Judged(query=one.query, items=tuple(items[i] for i in one.posting_ids), grades=one.labels)
+        Judged(
+            query=one.query,
+            posting_ids=one.posting_ids,
+            items=tuple(items[i] for i in one.posting_ids),
+            grades=one.labels,
+        )
         for one in queries
     ]
 
@@ -63,7 +68,9 @@ def ndcgs(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable
 
     def measure(model: Any) -> Floats:
         scores = np.split(OfflineRanker(model, prompter).logits(asked), cuts)
-        return np.array([ndcg(each, one.grades, k) for each, one in zip(scores, scored, strict=True)])
+        return np.array(
+            [query_ndcg(s, one.grades, one.posting_ids, k) for s, one in zip(scores, scored, strict=True)]
+        )
 
     return measure
 
