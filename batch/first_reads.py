@@ -5,6 +5,8 @@ A row's outcome is what it did the first time; a retry that read its own earlier
 
 from collections.abc import Callable, Sequence
 
+from typing_extensions import override
+
 from batch.ledger import Held
 from schemas.errors import StoreError
 from storage.base import KeyValue
@@ -35,8 +37,9 @@ class FirstReadsStore(FeatureStore):
         """Begin another attempt of the same chunk."""
         self._written = set()
 
+    @override
     def read_raw(self, posting_ids: Sequence[str]) -> list[bytes | None]:
-        """See FeatureStore; a posting that this attempt has written is read as it is now."""
+        """A posting that this attempt has written is read as it is now."""
         new = [i for i in dict.fromkeys(posting_ids) if i not in self._held]
         if new:
             self._held.update(zip(new, super().read_raw(new), strict=True))
@@ -45,8 +48,8 @@ class FirstReadsStore(FeatureStore):
         now = dict(zip(written, super().read_raw(written), strict=True)) if written else {}
         return [now[i] if i in now else self._held[i] for i in posting_ids]
 
+    @override
     def merge_many(self, writes: Sequence[FeatureWrite]) -> list[bytes | StoreError]:
-        """See FeatureStore."""
         self._written.update(write.posting_id for write in writes)
         return super().merge_many(writes)
 

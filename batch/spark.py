@@ -8,10 +8,11 @@ from typing import Any, NoReturn
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession, functions
+from typing_extensions import override
 
 import schemas.errors
 from batch.catalog import Split
-from batch.engine import in_groups
+from batch.engine import BackfillEngine, in_groups
 from batch.survey import RowPlace
 from batch.tasks import DONE_DDL, PLACES_DDL, SurveyFunction, WorkFunction
 from batch.worker import Task
@@ -52,14 +53,14 @@ def session(builder: Any, parallelism: int) -> SparkSession:
     )
 
 
-class SparkEngine:
-    """See `Engine`; the session is opened when it is first needed."""
+class SparkEngine(BackfillEngine):
+    """Does the work on Spark; opens the session when it is first needed."""
 
     def __init__(self, open_session: Callable[[], SparkSession], parallelism: int) -> None:
         self._open_session, self._parallelism = open_session, parallelism
 
+    @override
     def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, list[RowPlace]]]:
-        """See `Engine`."""
         groups = in_groups(splits, self._parallelism)
         places = self._mapped(SurveyFunction(groups=groups, run=run), len(groups), PLACES_DDL)
         listed = functions.collect_list(functions.struct("split", "number", "instant_us", "line"))
@@ -70,8 +71,8 @@ class SparkEngine:
         except (Py4JError, PySparkException) as error:
             _raise(error)
 
+    @override
     def work(self, splits: Sequence[Split], task: Task) -> None:
-        """See `Engine`."""
         groups = in_groups(splits, self._parallelism)
         try:
             self._mapped(WorkFunction(groups=groups, task=task), len(groups), DONE_DDL).collect()

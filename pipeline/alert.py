@@ -1,4 +1,4 @@
-"""Score requests in, alerts out: each pair of search and posting once an opening (semantics page, 'Alerts')."""
+"""Score requests in, alerts out: each pair of search and posting once an opening (docs/semantics.md#alerts)."""
 
 import time
 from collections import Counter

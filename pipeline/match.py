@@ -1,4 +1,4 @@
-"""Match new features against saved searches: hard filters and a lexical match (semantics page, 'Matching')."""
+"""Match new features against saved searches: hard filters and a lexical match (docs/semantics.md#matching)."""
 
 from collections import defaultdict
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Repeat a call until an outage is over, instead of failing: docs/adr/0007-outages-are-waited-out-in-place.md."""
+"""Repeat a call until an outage is over, instead of failing (ADR 7)."""
 
 import logging
 import math

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator, Sequence
 
+from typing_extensions import override
+
 from schemas.errors import StoreError
 from storage.base import Clock, KeyValue, Merge
 from storage.memory import MemoryStore
 
 
-class DryRunStore:
+class DryRunStore(KeyValue):
     """A `KeyValue` over another one, `below`, that it never writes to; `forget_writes` undoes what was written since.
 
     A value is copied from below when it is first read or merged, and then neither changes nor expires until the next
@@ -25,32 +27,32 @@ class DryRunStore:
         """Forget every write and every copied value."""
         self._written, self._copied = MemoryStore(self._clock), set()
 
+    @override
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """See KeyValue."""
         self._copy(keys)
         return self._written.get_many(keys)
 
+    @override
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
-        """See KeyValue."""
         self._copied.update(key for key, _ in items)
         return self._written.put_many(items, ttl_s=ttl_s)
 
+    @override
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
     ) -> list[bytes | None | StoreError]:
-        """See KeyValue."""
         self._copy(keys)
         return self._written.merge_many(keys, merge, ttl_s=ttl_s)
 
+    @override
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """See KeyValue."""
         self._copy([key for key, _ in self._below.scan(prefix, start)])
         return self._written.scan(prefix, start)
 
+    @override
     def close(self) -> None:
-        """See KeyValue."""
         self._written.close()
         self._below.close()
 

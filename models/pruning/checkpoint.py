@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from models.engine.checkpoint import load_checkpoint
 from models.pruning.lineage import Step, write_card
-from models.pruning.replacing import replacing
 from models.weights import write_weights
+from models.writing import replacing
 from schemas.errors import ConfigError
 
 Writer = Callable[[dict[str, Tensor], Path], None]
@@ -37,7 +36,7 @@ class Source:
 
 def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Source:
     """Read any plain Qwen3 directory; ConfigError names the missing file, the foreign architecture or the bad tensor."""
-    from transformers import Qwen3ForCausalLM  # noqa: PLC0415  (slow to import)
+    from transformers import Qwen3ForCausalLM  # slow to import
 
     if device not in {"cpu", *_cuda_names()}:
         raise ConfigError(f"--device {device}: no such device here; leave it out for the CPU")
@@ -67,10 +66,7 @@ def save(
         if name:
             (folder / "nearline.json").write_text(json.dumps({"name": name}) + "\n", encoding="utf-8")
         write_card(folder, name or out.name, source.path, step)
-        try:
-            write(_weights(source), folder / "model.safetensors")
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+        write(_weights(source), folder / "model.safetensors")
 
 
 def _cuda_names() -> list[str]:

@@ -4,6 +4,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from typing_extensions import override
+
 from models.summarizer import ModelFailure, Summarizer, Summary, Unavailable
 from schemas.backoff import Backoff
 
@@ -47,7 +49,7 @@ class Pace:
         self.share = min(1.0, self.share + RECOVERY)
 
 
-class PacedSummarizer:
+class PacedSummarizer(Summarizer):
     """A summarizer that calls another one at a pace; refused texts are sent again until the deadline."""
 
     def __init__(
@@ -61,8 +63,8 @@ class PacedSummarizer:
         self._summarizer, self._pace = summarizer, pace
         self._monotonic, self._sleep = monotonic, sleep
 
+    @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
-        """See `Summarizer`."""
         deadline = self._monotonic() + deadline_s
         answers: dict[int, Summary | ModelFailure] = {}
         waiting, refusals = deque(range(len(texts))), 0

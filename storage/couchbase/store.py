@@ -11,9 +11,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from typing_extensions import override
+
 from schemas.backoff import Backoff
 from schemas.errors import StoreError, StoreUnavailable
-from storage.base import Clock, Merge, refusal
+from storage.base import Clock, KeyValue, Merge, refusal
 from storage.couchbase.client import Client, Document, batches
 from storage.couchbase.scan import scan_keys
 from storage.couchbase.url import CouchbaseSettings
@@ -24,7 +26,7 @@ MAX_ROUNDS = 100  # of one merge; in each round at least one writer of a contend
 PAUSES = Backoff(first_s=0.002, longest_s=0.05)  # between rounds; each pause is spread from 0 to this long
 
 
-class CouchbaseStore:
+class CouchbaseStore(KeyValue):
     """The `KeyValue` protocol over one collection; opened lazily, once a process. Raises ConfigError for a bad login."""
 
     def __init__(self, settings: CouchbaseSettings, clock: Clock = time.time) -> None:
@@ -32,17 +34,17 @@ class CouchbaseStore:
         self._settings = settings
         self._client: Client | None = Client(settings)
 
+    @override
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """See KeyValue."""
         client, now = self._open(), self._clock()
         names = [key.decode() if refusal(key) is None else None for key in keys]
         stored = client.read(name for name in names if name is not None)
         return [None if name is None else _live(stored.get(name), now) for name in names]
 
+    @override
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
-        """See KeyValue."""
         client = self._open()
         results: list[StoreError | None] = [refusal(key, value) for key, value in items]
         last = {key: (i, value) for i, (key, value) in enumerate(items) if results[i] is None}
@@ -54,10 +56,11 @@ class CouchbaseStore:
             results[last[key.encode()][0]] = _own(error)
         return results
 
+    @override
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
     ) -> list[bytes | None | StoreError]:
-        """See KeyValue. A batch is not atomic: another reader may see some of its keys before the others.
+        """A batch is not atomic: another reader may see some of its keys before the others.
 
         Raises StoreUnavailable also for a key that other writers changed in every round.
         """
@@ -75,16 +78,17 @@ class CouchbaseStore:
             )
         return merges.results
 
+    @override
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """See KeyValue. All keys are held in memory, since no server returns them in order."""
+        """All keys are held in memory, since no server returns them in order."""
         found = [key for key in scan_keys(self._open(), prefix) if key >= start]
         for keys in batches(found):
             for key, value in zip(keys, self.get_many(keys), strict=True):
                 if value is not None:
                     yield key, value
 
+    @override
     def close(self) -> None:
-        """See KeyValue."""
         if self._client is not None:
             self._client.connection.close()
         self._client = None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from nearline.__main__ import app
+from nearline.cli.app import app
 from schemas.errors import ConfigError
 
 RUN = CliRunner()

@@ -41,8 +41,9 @@ def judge(
             try:
                 yield policy.judgement(ask, posting.posting_id, verdict, teacher.name)
             except ValueError as error:
-                msg = f"{teacher.name} does not grade by the policy {policy.identity}: {error}"
-                raise ConfigError(msg) from error
+                raise ConfigError(
+                    f"{teacher.name} does not grade by the policy {policy.identity}: {error}"
+                ) from error
         done(len(asked))
 
 
@@ -55,7 +56,7 @@ def check_splits(queries: Sequence[Query], postings: Mapping[str, PostingRow]) -
     for query in queries:
         by_split[query.ask.split] |= {posting_id: postings[posting_id] for posting_id in query.posting_ids}
     if len(by_split) > 1:
-        from training.judging.splits import check_no_leak  # noqa: PLC0415  (NumPy)
+        from training.judging.splits import check_no_leak
 
         check_no_leak({split: list(rows.values()) for split, rows in by_split.items()})
 
