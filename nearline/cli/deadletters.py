@@ -2,11 +2,13 @@
 
 import json
 import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from nearline.cli import options
 from streaming.kafka.settings import KafkaSettings
@@ -25,21 +27,28 @@ Last = Annotated[int | None, typer.Option("--to", help="Last offset, included; d
 def list_letters(
     first: First = 0, last: Last = None, bootstrap: Bootstrap = None, home: options.Home = None
 ) -> None:
-    """List dead letters: reason, source and the first bytes."""
-    table = Table("offset", "source", "reason", "bytes", "begins with", "replayed")
-    for stored in dead_letters.letters(_kafka(bootstrap, home), first=first, last=last):
+    """List dead letters: when each was written (UTC), its source, reason and first bytes."""
+    table = table_of(dead_letters.letters(_kafka(bootstrap, home), first=first, last=last))
+    Console().print(table if table.row_count else "no dead letters")
+
+
+def table_of(letters: Iterable[dead_letters.Stored]) -> Table:
+    """One row for each dead letter."""
+    written, source = Column("written", min_width=10), Column("source", no_wrap=True)
+    reason, begin = Column("reason", overflow="fold"), Column("begins with", overflow="fold")
+    table = Table("offset", written, source, reason, "bytes", begin, "replayed", padding=(0, 0))
+    for stored in letters:
         letter = stored.letter
-        begin = letter.value[:40].decode(errors="replace").replace("\n", " ")
-        source = f"{letter.topic}/{letter.partition}/{letter.offset}"
         table.add_row(
             str(stored.offset),
-            source,
+            f"{_written(stored):%Y-%m-%d %H:%M:%S}",
+            f"{letter.topic}/{letter.partition}/{letter.offset}",
             letter.reason,
             str(letter.length),
-            begin,
+            letter.value[:40].decode(errors="replace").replace("\n", " "),
             "yes" if stored.replayed else "",
         )
-    Console().print(table if table.row_count else "no dead letters")
+    return table
 
 
 @app.command()
@@ -59,6 +68,7 @@ def show(
         "key": letter.key.decode(errors="replace") if letter.key else None,
         "length": letter.length,
         "sha256": letter.sha256,
+        "written": _written(stored).isoformat(),
         "replayed": stored.replayed,
     }
     sys.stdout.write(json.dumps(about, ensure_ascii=False) + "\n")
@@ -73,6 +83,10 @@ def replay(
     """Send original bytes back to the topics they came from; a letter that was sent back before is not sent twice."""
     done = dead_letters.replay(_kafka(bootstrap, home), first=first, last=last)
     Console().print(f"{done.sent} sent back, {done.already} were before, {done.unsendable} are not whole")
+
+
+def _written(stored: dead_letters.Stored) -> datetime:
+    return datetime.fromtimestamp(stored.at_ms / 1000, UTC)
 
 
 def _kafka(bootstrap: str | None, home: options.Home) -> KafkaSettings:
