@@ -1,12 +1,18 @@
 """What a batch folds and what a summary makes of a record."""
 
+from dataclasses import fields, replace
+from typing import Any
+
 import pytest
 
+from models.prompts import Item
 from models.summarizer import Summary
 from pipeline.fold import generation_of, with_summary
+from pipeline.scoring.cached import item_of
 from schemas.merge import is_current, merge
 from schemas.records import FeatureRecord
 from tests.pipeline.builders import feature
+from tests.support.filled import filled
 
 
 @pytest.mark.parametrize(
@@ -39,6 +45,27 @@ def test_a_summary_arrives_as_the_merge_would_have_it(waiting: FeatureRecord) ->
     )
     assert with_summary(waiting, summary) == merge(waiting, made)
     assert is_current(with_summary(waiting, summary))
+
+
+def test_a_summary_leaves_every_other_field_of_the_record_as_it_was() -> None:
+    waiting = filled(FeatureRecord)
+    summary = Summary(text="words", tokens=3, input_tokens=9, model="summarizer@4")
+    assert with_summary(waiting, summary) == replace(
+        waiting,
+        summary="words",
+        summary_version=waiting.content_version,
+        summary_hash=waiting.input_hash,
+        summary_tokens=3,
+        input_tokens=9,
+        model="summarizer@4",
+        generation=4,
+    )
+
+
+def test_the_rankers_item_has_every_field_of_its_own_from_the_record() -> None:
+    record = filled(FeatureRecord)
+    expected: dict[str, Any] = {each.name: getattr(record, each.name, None) for each in fields(Item)}
+    assert item_of(record) == Item(**{**expected, "text": record.summary})
 
 
 @pytest.mark.parametrize(

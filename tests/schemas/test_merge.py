@@ -1,10 +1,13 @@
 import random
+from dataclasses import MISSING, asdict, fields, replace
 from functools import reduce
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.compiled import constructor
 from schemas.keys import content_hash
 from schemas.merge import delta, is_current, merge
 from schemas.records import NEVER, FeatureRecord, Op, Posting, PostingUpdate, State
@@ -18,6 +21,7 @@ from tests.schemas.histories import (
     step,
     summarized,
 )
+from tests.support.filled import filled
 
 pytestmark = pytest.mark.timeout(60)
 seeds = st.integers(0, 2**32)
@@ -233,3 +237,35 @@ def test_merging_the_deltas_alone_gives_the_fold_without_summaries(history: list
     deltas = [delta(update, input_hash(update)) for update in history]
     assert summarized(reduce(merge, deltas)) == complete(history)
     assert summarized(reduce(merge, reversed(deltas))) == complete(history)
+
+
+FILLED = filled(FeatureRecord, version=filled(FeatureRecord).content_version)
+"""A record as a store may hold it, with another value than the default in every field."""
+BLANK = FeatureRecord(posting_id=FILLED.posting_id, version=NEVER)
+
+
+def test_a_merge_carries_every_field_of_a_record() -> None:
+    assert [each.name for each in fields(FILLED) if getattr(FILLED, each.name) == each.default] == []
+    assert merge(FILLED, BLANK) == FILLED
+    assert merge(BLANK, FILLED) == FILLED
+
+
+def test_a_merge_of_two_records_carries_every_field_of_the_content_that_wins() -> None:
+    life: dict[str, Any] = {"state": State.CLOSED, "lifecycle_version": 900, "episode": 901, "version": 901}
+    assert merge(FILLED, replace(BLANK, **life)) == replace(FILLED, **life)
+
+
+def test_a_delta_carries_every_field_of_a_posting_but_its_description() -> None:
+    update = PostingUpdate(posting_id="p", version=5, op=Op.ADD, posting=filled(Posting))
+    record = delta(update, b"input")
+    carried = {each.name: getattr(record, each.name, None) for each in fields(Posting)}
+    assert carried == {**asdict(filled(Posting)), "description": None}
+    assert record.content_hash == content_hash(filled(Posting))
+
+
+@pytest.mark.parametrize("cls", [FeatureRecord, Posting, PostingUpdate])
+def test_a_compiled_constructor_makes_what_the_class_makes(cls: type[Any]) -> None:
+    values = {each.name: object() for each in fields(cls)}
+    assert constructor(cls)(**values) == cls(**values)
+    needed = {each.name: object() for each in fields(cls) if each.default is MISSING}
+    assert constructor(cls)(**needed) == cls(**needed)
