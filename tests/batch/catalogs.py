@@ -42,7 +42,7 @@ def lines(rows: Rows) -> bytes:
 
 
 def write(path: Path, rows: Rows, *, group: int = 100) -> Path:
-    """In the format that the name says; `group` rows a row group or block."""
+    """Write rows in the format of the path's suffix, with `group` rows in a row group or block."""
     if path.suffix == ".parquet":
         table = pa.Table.from_pylist(list(rows))
         pyarrow.parquet.write_table(table, path, row_group_size=group)

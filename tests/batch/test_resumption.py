@@ -1,4 +1,4 @@
-"""A run that dies at any of its steps goes on to the very counts and records of an undisturbed one."""
+"""A run that is killed at any step goes on, and ends with the counts and records of a run that was not."""
 
 import json
 from collections import Counter
@@ -26,11 +26,11 @@ from tests.batch.catalogs import postings, write
 
 
 class Killed(BaseException):
-    """What no code of ours catches, as no code sees a kill."""
+    """Stands for a kill; a BaseException, so that no code of ours catches it."""
 
 
 class Mortal:
-    """A store whose process dies at its n-th write, before or after the write has happened."""
+    """A store whose process dies at its `write`-th write, before or after the write was done."""
 
     def __init__(self, kv: KeyValue, write: int, *, after: bool) -> None:
         self._kv, self._left, self._after = kv, write, after
@@ -62,7 +62,7 @@ class Mortal:
 
 
 class Flaky:
-    """A summarizer that is away for every third text the first time."""
+    """A summarizer that is unavailable for every third text of a call when it is asked for the text first."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
@@ -121,7 +121,7 @@ def test_killed_before_or_after_any_write_the_run_ends_in_the_same_counts_and_re
 
 
 class Recorder:
-    """Keeps what it is given; the process dies at its n-th call, or the broker is away then."""
+    """A publisher that keeps what it is given, and raises `failure` at its `fail_at`-th call."""
 
     def __init__(self, fail_at: int = 0, failure: BaseException | None = None) -> None:
         self.sent: dict[str, bytes] = {}

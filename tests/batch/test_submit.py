@@ -1,8 +1,9 @@
-"""The command lines of `spark-submit`, and the settings that travel on them."""
+"""The command lines of `spark-submit`, and the settings that they carry."""
 
 import subprocess
 import sys
 import zipfile
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,38 @@ def test_the_command_line_carries_every_setting(
         publish=publish,
     )
     assert from_argv(to_argv(settings)) == settings
+
+
+EVERY_SETTING = BackfillSettings(
+    catalog=("a", "b"),
+    store_url="lmdb:///s",
+    summarizer_url="http://m:1",
+    tokenizer_dir="tokenizer",
+    mode=BackfillMode.STALE,
+    sample=0.5,
+    dry_run=True,
+    assume_rate_per_s=2.0,
+    state="state",
+    report="r.json",
+    dead_letters="letters",
+    publish="b:9092",
+    schema_registry="http://r:1",
+    parallelism=3,
+    chunk_rows=7,
+    split_mib=5,
+    concurrency=9,
+    rate_per_s=1.5,
+    deadline_s=2.5,
+    patience_s=3.5,
+)
+
+
+def test_no_setting_is_lost_on_its_way_through_the_command_line() -> None:
+    defaults = [
+        each.name for each in fields(EVERY_SETTING) if getattr(EVERY_SETTING, each.name) == each.default
+    ]
+    assert defaults == []
+    assert from_argv(to_argv(EVERY_SETTING)) == EVERY_SETTING
 
 
 def test_the_zip_alone_gives_a_worker_its_code(tmp_path: Path) -> None:

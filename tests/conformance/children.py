@@ -24,7 +24,7 @@ def increment(store: KeyValue, batches: str) -> None:
 
 
 def write_for_ever(store: KeyValue) -> None:
-    """Batches of rows, each acknowledged by a line with its number once the store has it."""
+    """Write batches of rows without end, and print the number of each once the store has acknowledged it."""
     for number in count():
         rows = {b"%06d/%03d" % (number, i): b"%d" % number * 200 for i in range(BATCH)}
         results = store.merge_many(list(rows), lambda key, _: rows[key])  # noqa: B023

@@ -42,8 +42,8 @@ class Backend:
             store.close()
 
 
-class OverlayBackend(Backend):
-    """An empty store under a sheet of glass."""
+class DryRunBackend(Backend):
+    """A dry-run store over an empty one."""
 
     def open(self, clock: Clock | None = None) -> KeyValue:
         return DryRunStore(Backend.open(self, clock), clock or self.clock)
@@ -51,11 +51,11 @@ class OverlayBackend(Backend):
 
 LOCAL: dict[str, Callable[[Path], Backend]] = {
     "memory": lambda _: Backend("memory:"),
-    "overlay": lambda _: OverlayBackend("memory:"),
+    "dry-run": lambda _: DryRunBackend("memory:"),
     "lmdb-commit": lambda path: Backend(f"lmdb://{path}/store?sync=commit"),
     "lmdb-os": lambda path: Backend(f"lmdb://{path}/store?sync=os"),
 }
-#: What a back end does not do, by test; each with its reason.
+#: Tests that a back end cannot pass, each with the reason.
 NOT_ATOMIC = "a bulk write of Couchbase is atomic key by key"
 LACKS: dict[str, dict[str, str]] = {
     "couchbase": {
@@ -87,7 +87,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
 
 @pytest.fixture(params=["lmdb-commit", "lmdb-os", COUCHBASE])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    """Only the back ends whose data other handles and processes see."""
+    """The back ends whose data other handles and processes see."""
     with closing(_backend(request, tmp_path)) as made:
         yield made
 

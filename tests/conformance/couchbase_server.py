@@ -1,4 +1,4 @@
-"""A Couchbase for the suite: its own test server, and a collection without rows for each test."""
+"""Couchbase for the suite: a test server of its own, and an empty collection for each test."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ from storage.opening import open_store
 
 
 class CouchbaseServer:
-    """The test server in a home of its own; `url` is patient enough for a busy machine. Close it: nothing is left."""
+    """The test server in a home of its own, which `close` removes; the time-outs of `url` suit a busy machine."""
 
     def __init__(self, home: Path) -> None:
         home.mkdir(parents=True)
@@ -27,7 +27,7 @@ class CouchbaseServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Empty, on the same ports as ever."""
+        """Start the server, empty, on the same ports each time."""
         component = couchbase(self._settings)
         log = self._settings.log(component.name)
         self._process = spawn(
@@ -40,20 +40,20 @@ class CouchbaseServer:
         assert wait_until(component.ready, 120), log.read_text()[-2000:]
 
     def kill(self) -> None:
-        """As a power cut does."""
+        """Kill the server, as a power cut does."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
         self._process = None
 
     def close(self) -> None:
-        """Kill it and remove its home."""
+        """Kill the server and remove its home."""
         self.kill()
         shutil.rmtree(self._settings.home)
 
 
 def empty(url: str) -> None:
-    """Delete every row; before the first instant nothing has expired."""
+    """Delete every row, also expired ones: by a clock at 0, none has expired."""
     with closing(open_store(url, lambda: 0.0)) as store:
         store.put_many([(key, None) for key, _ in store.scan()])
 

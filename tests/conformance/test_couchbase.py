@@ -1,4 +1,4 @@
-"""What only a real Couchbase can show: skipped on the test server, each with what that lacks."""
+"""Tests that only a real Couchbase can pass; on the test server they are skipped, with what it lacks."""
 
 from contextlib import closing
 from urllib.parse import urlsplit, urlunsplit

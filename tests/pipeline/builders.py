@@ -1,4 +1,4 @@
-"""Records, rows, stores and a summarizer with failures to order, for these tests."""
+"""Records, rows, stores, and a summarizer and a ranker that fail where a test wants it."""
 
 import time
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def update(posting_id: str, version: int, op: Op, posting: Posting | None = None
 
 
 def rows(events: Sequence[PostingUpdate | bytes]) -> list[SourceRow]:
-    """The events as messages of one partition; bytes go as they are."""
+    """The events as messages of one partition; an event given as bytes is a message as it is."""
     return [
         SourceRow(event if isinstance(event, bytes) else encode(event), "postings.updates", 0, n, n)
         for n, event in enumerate(events)
@@ -64,7 +64,7 @@ def memory() -> FeatureStore:
 
 
 class FlakySummarizer:
-    """Repeats the description; descriptions in `down` meet an outage, those in `poison` are refused."""
+    """Answers with the description as summary; for those in `down` it is unavailable, those in `poison` it rejects."""
 
     def __init__(
         self, *, down: set[str] | None = None, poison: set[str] | None = None, model: str = "echo@1"

@@ -76,7 +76,7 @@ def test_a_pair_named_twice_in_one_poll_alerts_once() -> None:
 
 
 def test_a_redelivered_request_sends_its_alert_again() -> None:
-    """The crash between ledger write and commit: the transaction never committed."""
+    """As after a crash between the ledger's write and the transaction's commit."""
     world = World()
     world.add("p")
     first = world.step.run([request(4, "p")]).alerts

@@ -1,4 +1,4 @@
-"""`explain` says for each pair which step decided, and shows what that step saw."""
+"""`explain` names the step that decided about a pair, and shows that step's input."""
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel

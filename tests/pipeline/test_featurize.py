@@ -1,4 +1,4 @@
-"""`featurize`: outcomes add up, batches may be cut anywhere, failures cost only what they must."""
+"""`featurize`: outcomes for every operation, for any cut into batches, and in failures."""
 
 from collections import Counter
 from contextlib import closing
@@ -50,7 +50,7 @@ def test_every_row_of_a_posting_sends_the_record_that_the_store_now_holds() -> N
 
 
 def test_a_redelivered_event_sends_the_current_record_again() -> None:
-    """The crash between store write and send: nothing was sent, the offsets were not committed."""
+    """As after a crash between the store's write and the send: the offsets were not committed."""
     store = memory()
     batch = rows([update("p", 1, Op.ADD, content("Nurse", "a ward")), update("p", 2, Op.CLOSE)])
     first = Featurizer(store, InstantSummarizer()).featurize(batch)

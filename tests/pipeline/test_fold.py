@@ -1,4 +1,4 @@
-"""What a batch folds and what a summary makes of a record."""
+"""The summary that a record receives, the generation of a model, and the ranker's item of a record."""
 
 from dataclasses import fields, replace
 from typing import Any

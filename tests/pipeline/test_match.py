@@ -205,6 +205,6 @@ def test_explain_sees_each_filter_that_decided() -> None:
 
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=200))
 def test_plain_ascii_splits_as_any_other_text_does(text: str) -> None:
-    # one more character that folds to nothing of its own sends the same text the long way
+    # a soft hyphen adds no word, but makes the text non-ASCII, so that it is split by the general rule
     assert terms(text) == terms(f"{text} \N{SOFT HYPHEN}")
     assert words(text).split() == words(f"{text} \N{SOFT HYPHEN}").split()

@@ -1,4 +1,4 @@
-"""An outage is waited out; what is no outage is not."""
+"""`outlast` waits for the end of an outage, and raises every other error at once."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.outages import outlast
 from schemas.errors import (
+    BrokersUnavailable,
     ConfigError,
     ModelRejected,
     ModelUnavailable,
@@ -28,12 +29,27 @@ def failing(times: int, error: Exception) -> Callable[[], str]:
     return action
 
 
-@pytest.mark.parametrize("outage", [ModelUnavailable, RegistryUnavailable, StoreFull, StoreUnavailable])
+@pytest.mark.parametrize(
+    "outage", [BrokersUnavailable, ModelUnavailable, RegistryUnavailable, StoreFull, StoreUnavailable]
+)
 def test_an_outage_is_waited_out_with_growing_pauses_up_to_a_bound(outage: type[NearlineError]) -> None:
     pauses: list[float] = []
     action = failing(8, outage("down"))
     assert outlast(action, max_backoff_s=60, sleep=pauses.append, spread=lambda: 1.0) == "done"
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_an_outage_longer_than_the_patience_is_raised() -> None:
+    pauses: list[float] = []
+    with pytest.raises(StoreUnavailable, match="down"):
+        outlast(
+            failing(99, StoreUnavailable("down")),
+            max_backoff_s=60,
+            patience_s=7.0,
+            sleep=pauses.append,
+            spread=lambda: 1.0,
+        )
+    assert pauses == [1, 2, 4]
 
 
 def test_pauses_are_spread_below_the_bound() -> None:

@@ -1,4 +1,4 @@
-"""Older summaries made anew from the store's own texts, beside a stream that goes on writing."""
+"""Summaries of an older generation are replaced from the texts in the store, while a stream goes on writing."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,7 +16,7 @@ OLD, NEW = InstantSummarizer("instant@1"), InstantSummarizer("instant@2")
 
 
 class Meanwhile:
-    """A summarizer during whose first call something else happens."""
+    """A summarizer that calls `happens` during its first call, as another writer would act meanwhile."""
 
     def __init__(self, happens: Callable[[], object]) -> None:
         self._happens = [happens]

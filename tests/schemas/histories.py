@@ -32,13 +32,13 @@ histories = st.lists(events, min_size=1, max_size=9)
 
 
 def input_hash(update: PostingUpdate) -> bytes:
-    """As the pipeline: over title and description, white space apart."""
+    """The hash of the summarizer's input, simpler than the pipeline's: title, and description without outer white space."""
     posting = update.posting
     return b"" if posting is None else text_hash(f"{posting.title}\n{posting.description.strip()}")
 
 
 def summarized(record: FeatureRecord, generation: int = 1) -> FeatureRecord:
-    """The record once a deterministic summarizer has read its text."""
+    """The record after a deterministic summarizer has summarized its text."""
     if is_current(record):
         return record
     made = FeatureRecord(
@@ -61,7 +61,7 @@ def step(before: FeatureRecord | None, update: PostingUpdate) -> FeatureRecord:
 
 
 def fold(history: Sequence[PostingUpdate]) -> tuple[FeatureRecord, list[Outcome]]:
-    """One by one, every text summarized as it comes."""
+    """Fold events one by one, summarizing each text at once; the last record and all outcomes."""
     record: FeatureRecord | None = None
     outcomes = []
     for update in history:
@@ -75,7 +75,7 @@ def fold(history: Sequence[PostingUpdate]) -> tuple[FeatureRecord, list[Outcome]
 def batch(
     record: FeatureRecord | None, updates: Sequence[PostingUpdate]
 ) -> tuple[FeatureRecord, list[Outcome]]:
-    """A batch without its summaries, as it stands when the model is down; outcomes as if it were up."""
+    """Fold a batch without summarizing, as in an outage of the model; outcomes as if its texts were summarized at its end."""
     counted, outcomes = record, []
     for update in updates:
         after = step(record, update)
@@ -86,7 +86,7 @@ def batch(
 
 
 def expected(history: Sequence[PostingUpdate]) -> FeatureRecord:
-    """The record by the registers' definition: maxima over the set of events, no fold."""
+    """The record by the definition of its registers, each a maximum over the set of events, without a fold."""
     removed = max([u.version for u in history if u.op is Op.REMOVE], default=NEVER)
     episode = max([u.version for u in history if u.op in {Op.ADD, Op.OPEN}], default=NEVER)
     states = {Op.CLOSE: State.CLOSED, Op.REMOVE: State.REMOVED}

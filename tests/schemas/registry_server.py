@@ -1,4 +1,4 @@
-"""Confluent's schema registry protocol over a MemoryRegistry on loopback: what our client and any other's would call."""
+"""A server on loopback with the REST protocol of Confluent's schema registry, over a MemoryRegistry."""
 
 import json
 import threading

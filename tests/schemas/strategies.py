@@ -1,4 +1,4 @@
-"""Any record, for property tests; versions are few so that ties and races are common."""
+"""Strategies for any record, and one example of each."""
 
 from hypothesis import strategies as st
 

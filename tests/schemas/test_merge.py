@@ -29,7 +29,7 @@ many = settings(deadline=None, max_examples=100)
 
 
 def complete(history: list[PostingUpdate]) -> FeatureRecord:
-    """A record as a store holds it when nothing waits for a summary."""
+    """The record of a history whose texts are all summarized."""
     return fold(history)[0]
 
 

@@ -1,4 +1,4 @@
-"""What a foreign or older writer would put on the wire."""
+"""Encode records as a foreign or older writer would."""
 
 from dataclasses import asdict
 from io import BytesIO
@@ -12,17 +12,17 @@ from schemas.codec import Record
 
 
 def as_datum(record: Record) -> dict[str, Any]:
-    """The record as fastavro takes it."""
+    """The record as the dictionary that fastavro encodes."""
     return asdict(record)
 
 
 def sealed(data: bytes) -> bytes:
-    """Bytes with the checksum that fits them."""
+    """Append the checksum of the bytes."""
     return data + crc32(data).to_bytes(4, "big")
 
 
 def written(schema: avro.Schema, datum: dict[str, Any], prefix: bytes | None = None) -> bytes:
-    """A datum in single-object encoding by any schema, or behind another prefix."""
+    """A datum encoded with any schema, after the header of single-object encoding or another prefix."""
     body = BytesIO()
     schemaless_writer(body, schema.parsed, datum)
     return (schema.header if prefix is None else prefix) + body.getvalue()

@@ -28,7 +28,7 @@ versions = st.integers(-(2**63), 2**63 - 1)
 
 
 class Noting(MemoryStore):
-    """Remembers the keys that were merged."""
+    """A store that remembers the keys of its last merge."""
 
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None

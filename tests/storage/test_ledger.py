@@ -88,7 +88,7 @@ def test_a_suppressed_pair_uses_no_quota_and_a_released_one_gives_it_back(kv: Ke
     ledger = AlertLedger(kv)
     assert ledger.settle_many([claim("a", 5)]) == [SEND]
     assert ledger.settle_many([claim("a", 6, top_k=1), claim("b", 6, top_k=1)]) == [SUPPRESSED, SEND]
-    # The pair's posting has moved on to another day by the time that the request comes again.
+    # When the request is read again, the posting's newest version is of another day.
     assert ledger.settle_many([claim("b", 6, passes=False, day=2, top_k=1)]) == [NOT]
     assert ledger.settle_many([claim("c", 7, top_k=1)]) == [SEND]
     assert ledger.settle_many([claim("c", 7, day=2, top_k=1), claim("d", 7, day=2, top_k=1)]) == [SEND, SEND]
@@ -103,7 +103,7 @@ def test_an_entry_and_a_quota_live_until_their_ttl_and_are_gone_from_that_instan
     ledger = AlertLedger(kv, ttl_s=500.0)
     assert ledger.settle_many([claim("a", 5, top_k=1)]) == [SEND]
     now[0] += 499.0
-    # looked at again, and again: that does not prolong it
+    # settling it again does not prolong it
     assert ledger.settle_many([claim("a", 5, top_k=1)]) == [SEND]
     assert ledger.settle_many([claim("a", 6, top_k=1), claim("b", 6, top_k=1)]) == [SUPPRESSED, OVER]
     assert (ledger.quota_used("s", 1), ledger.entries([claim("a", 5).alert_id])) == (
@@ -135,11 +135,11 @@ def test_the_quota_used_is_counted_by_search_and_day() -> None:
 
 
 class Cut(Exception):
-    """The process dies here."""
+    """Raised where the process is to die."""
 
 
 class Cutting:
-    """Passes calls on until its budget is spent, then dies before or after the call that spends it."""
+    """A store whose process dies at the last of `calls` merges, before it or after it."""
 
     def __init__(self, kv: KeyValue, calls: int, *, after: bool) -> None:
         self.kv, self.left, self.after = kv, calls, after
@@ -166,7 +166,7 @@ def test_cut_off_anywhere_and_repeated_each_pair_is_sent_once_and_no_quota_leaks
     committed: list[str] = []
     for offset in range(6):
         names = rng.sample("abcdef", rng.randint(1, 4))
-        # A request is repeated until it commits; each time the features, so what passes, may have changed.
+        # A request is repeated until it commits; each time the features, and so the pairs that pass, may have changed.
         for attempt in range(4):
             request = [claim(name, offset, rng.random() < 0.6, day=1, top_k=top_k) for name in names]
             budget = rng.randint(1, 5) if attempt < 3 else 1_000

@@ -9,7 +9,7 @@ from tests.conformance.conftest import ManualClock
 
 
 class Down:
-    """A store in an outage."""
+    """A store that raises StoreUnavailable from every call."""
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         raise StoreUnavailable(f"{len(keys)} keys out of reach")

@@ -1,4 +1,4 @@
-"""One stream of events in many orders, and what must stand in a store at its end."""
+"""One stream of events in many orders, and the records that a store must hold after it."""
 
 import gzip
 import json
@@ -31,14 +31,14 @@ def updates(stream: Path) -> list[PostingUpdate]:
 
 
 def push(featurizer: Featurizer, events: Sequence[PostingUpdate], size: int) -> None:
-    """The events as a stream brings them: in batches."""
+    """Featurize the events in batches of `size`, as a stream does."""
     for start in range(0, len(events), size):
         batch = events[start : start + size]
         featurizer.featurize([SourceRow(encode(event), "local", 0, 0, 0) for event in batch])
 
 
 def sequential(stream: Path) -> list[FeatureRecord]:
-    """The records after the events one by one, by version."""
+    """The records after featurizing the events one by one, sorted by version."""
     store = FeatureStore(open_store("memory:"))
     push(Featurizer(store, InstantSummarizer()), sorted(updates(stream), key=lambda u: u.version), 1)
     return list(store.scan())
@@ -56,9 +56,9 @@ def shuffled(stream: Path, seed: int, target: Path) -> Path:
 
 
 def check_plainly(stream: Path, records: Sequence[FeatureRecord], scratch: Path) -> None:
-    """The records against the fold that shares no code with ours."""
+    """Compare the records with those of a fold that shares no code with ours."""
     packed = scratch / "plain.jsonl.gz"
-    # to the plain fold a line that comes twice is two events
+    # a line that comes twice is one event to us, but two to the plain fold
     lines = dict.fromkeys(stream.read_bytes().splitlines(keepends=True))
     packed.write_bytes(gzip.compress(b"".join(lines)))
     expected = plain_fold(packed)

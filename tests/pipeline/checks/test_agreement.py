@@ -24,7 +24,7 @@ WORDS = ("night", "ward", "surgery", "forklift", "bakery", "python", "teacher", 
 
 
 class Only(InstantSummarizer):
-    """Keeps the words that it was told to keep."""
+    """A summarizer whose summaries are the words in `keep`."""
 
     def __init__(self, keep: Sequence[str], model: str) -> None:
         super().__init__(model)
@@ -41,7 +41,7 @@ class Only(InstantSummarizer):
 
 
 def store(keep: Sequence[str], model: str) -> FeatureStore:
-    """Postings that each say some of the words at the end of a long text."""
+    """A store of postings, each with some of WORDS at the end of a long text."""
     features = FeatureStore(open_store("memory:"))
     updates = [
         PostingUpdate(
@@ -112,8 +112,8 @@ def test_an_order_of_one_thing_is_none() -> None:
         kendall([1.0], [1.0])
 
 
-class Failing:
-    """A ranker that scores nothing but what it was asked for."""
+class LengthRanker:
+    """A ranker that scores an item by the length of its text."""
 
     model = "r@1"
 
@@ -123,5 +123,5 @@ class Failing:
 
 def test_raw_texts_and_both_summaries_are_scored_for_each_query() -> None:
     good, poor = store(WORDS, "s@2"), store(WORDS[:1], "s@1")
-    found = agreement(good, poor, Failing(), ["a"], 1.0)
+    found = agreement(good, poor, LengthRanker(), ["a"], 1.0)
     assert (found.postings, found.queries, found.tau, found.tau_before) == (len(WORDS), 1, 1.0, 0.0)

@@ -1,4 +1,4 @@
-"""What one task may ask of a model server that it shares."""
+"""How fast a task calls a model server that it shares with others."""
 
 from collections.abc import Sequence
 

@@ -22,7 +22,7 @@ def small(path: Path, map_size: int = 1 << 20, clock: ManualClock | None = None)
 
 
 def fill(store: LmdbStore, *, ttl_s: float | None = None) -> int:
-    """Write rows, ten at a time and then one by one, until the map is full; how many it took."""
+    """Write rows, ten at a time and then one by one, until the map is full; returns how many fitted."""
     written, message = 0, ""
     for step in (10, 1):
         try:
@@ -162,13 +162,14 @@ def test_a_killed_reader_pins_no_pages_once_another_process_opens(tmp_path: Path
 
 def test_reads_go_on_while_the_map_is_resized(tmp_path: Path) -> None:
     store = small(tmp_path)
-    stop, failures = threading.Event(), list[StoreUnavailable]()
+    stop, failures, reads = threading.Event(), list[StoreUnavailable](), list[int]()
 
     def read() -> None:
         while not stop.is_set():
             try:
                 store.get_many([b"%06d" % i for i in range(0, 600, 7)])
-                time.sleep(0.001)  # else the threads fight for the interpreter rather than for the store
+                reads.append(store.stats()["map_size"])
+                time.sleep(0.001)  # without it the threads would wait for the interpreter, not for the store
             except StoreUnavailable as error:  # what the test is about
                 failures.append(error)
 
@@ -185,6 +186,7 @@ def test_reads_go_on_while_the_map_is_resized(tmp_path: Path) -> None:
         thread.join()
     store.close()
     assert failures == []
+    assert len(set(reads)) > 1, "the map was resized while they read"
 
 
 def test_a_forked_child_reads_under_its_own_name(tmp_path: Path) -> None:
