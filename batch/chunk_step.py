@@ -15,8 +15,8 @@ from storage.features import FeatureStore
 class NumberedUpdate:
     """An update and its row's number in the file.
 
-    `again`: the store did not have the posting when the run began, so that it counts as missing though an earlier row of
-    this run has brought it.
+    `again`: the store did not have the posting when the run began, so that it counts as missing though an earlier row
+    of this run has brought it.
     """
 
     number: int
@@ -54,7 +54,7 @@ class ChunkStep:
         self._mode, self._generation = mode, generation
 
     def run(self, chunk: Sequence[NumberedUpdate]) -> list[RowResult]:
-        """Process a chunk; what each row did, in order. Raises as `featurize` does; then call it again with the chunk."""
+        """Process a chunk; what each row did, in order. Raises as `featurize` does; then run the chunk again."""
         if self._mode is BackfillMode.ALL:
             return self._featurize(chunk)
         held = self._store.get_many([u.update.posting_id for u in chunk])

@@ -14,7 +14,7 @@ from batch.worker import SplitWorker, Task
 
 
 class BackfillEngine(Protocol):
-    """Does the two rounds over a catalog's splits, survey and work; raises the NearlineError that a worker gave up with."""
+    """Does the two rounds over a catalog's splits, survey and work; raises the NearlineError that ends a worker."""
 
     def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[RowPlace]]]:
         """Survey every split; the postings that have more than one row, with the rows' places in no order."""
@@ -26,7 +26,7 @@ class BackfillEngine(Protocol):
 
 
 class InProcessEngine(BackfillEngine):
-    """Works on one split after the other in this process, for debugging, notebooks and tests; holds all places in memory."""
+    """Works on one split after the other in this process, for debugging and tests; holds all places in memory."""
 
     @override
     def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[RowPlace]]]:

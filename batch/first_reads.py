@@ -1,6 +1,7 @@
 """Feature store for retried chunks: reads return the records from before the chunk's first attempt.
 
-A row's outcome is what it did the first time; a retry that read its own earlier writes would report "unchanged" instead.
+A row's outcome is what it did the first time; a retry that read its own earlier writes would report "unchanged"
+instead.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """What a run has done so far, in a folder: one progress file for each split, written after each chunk's effects.
 
-A file's name contains how many of its split's rows are done, so that a new file never overwrites an old one. The journal of
-a chunk holds the store's records of its postings from before the chunk's first attempt.
+A file's name contains how many of its split's rows are done, so that a new file never overwrites an old one. The
+journal of a chunk holds the store's records of its postings from before the chunk's first attempt.
 """
 
 import base64
@@ -20,8 +20,9 @@ Held = dict[str, bytes | None]
 class Notes:
     """What the survey found out about a split.
 
-    `base`: number of lines of the file before it. `versions`: versions of rows, by number, whose time another row of the
-    same posting has too. `again`: rows of postings with several rows that the store did not have when the run began.
+    `base`: number of lines of the file before it. `versions`: versions of rows, by number, whose time another row of
+    the same posting has too. `again`: rows of postings with several rows that the store did not have when the run
+    began.
     """
 
     base: int = 0

@@ -49,7 +49,7 @@ class UnreadableRest:
 
 
 def read_rows(split: Split) -> Iterator[CatalogRow | UnreadableRest]:
-    """Every row of a split but blank lines; at damage, one `UnreadableRest` and the end. Raises OSError if not opened."""
+    """Every row of a split but blank lines; at damage, one `UnreadableRest` and the end. OSError if it cannot open."""
     filesystem, path = open_filesystem(split.address)
     rows, number = _READERS[split.format](filesystem.open_input_file(path), split), 0
     while True:

@@ -13,8 +13,8 @@ SECONDS_AN_HOUR = 3600.0
 class BackfillReport:
     """The counts of a whole run, also of one that went on after a kill; the outcomes add up to `rows_in`.
 
-    Of this process alone are `seconds`, `work_s` (without start and survey) and `rows_here`. `rate_per_s`: the summaries a
-    second from which a dry run computes hours.
+    Of this process alone are `seconds`, `work_s` (without start and survey) and `rows_here`. `rate_per_s`: the
+    summaries a second from which a dry run computes hours.
     """
 
     total: BackfillProgress
@@ -73,7 +73,7 @@ class BackfillReport:
 
 
 def progress_line(done: int, total: int, began_with: int, seconds: float) -> str:
-    """`done` of `total` rows, the rate since this process began with `began_with` rows, and the time left at this rate."""
+    """`done` of `total` rows, the rate since this process began at `began_with` rows, and the time left."""
     rate = (done - began_with) / max(1e-9, seconds)
     share = f"{100 * done / total:.0f}%" if total else "100%"
     left = f"{_clock((total - done) / rate)} left" if rate > 0 else "–"

@@ -24,10 +24,11 @@ class BackfillMode(StrEnum):
 class BackfillSettings:
     """Settings of a backfill; making one that cannot work raises ConfigError, which names the setting.
 
-    `catalog`: files, folders, globs or URIs. `state`: the folder (or URI) of progress files. `sample`: the part of the
-    postings to work on, chosen by their ids. `parallelism` tasks share `concurrency` calls in flight and `rate_per_s`
-    summaries (0: no limit). `publish`: Kafka brokers to send each changed record to, framed by `schema_registry` if given.
-    `chunk_rows`: rows of one call of featurize. `patience_s`: how long to wait for the end of an outage.
+    `catalog`: files, folders, globs or URIs. `state`: the folder (or URI) of progress files. `sample`: the part of
+    the postings to work on, chosen by their ids. `parallelism` tasks share `concurrency` calls in flight and
+    `rate_per_s` summaries (0: no limit). `publish`: Kafka brokers to send each changed record to, framed by
+    `schema_registry` if given. `chunk_rows`: rows of one call of featurize. `patience_s`: how long to wait for the
+    end of an outage.
     """
 
     catalog: tuple[str, ...]

@@ -18,8 +18,8 @@ IMAGE_ROOT = "/opt/nearline"
 MASTERS = ("local", "spark://", "yarn", "k8s://")
 
 
-#: No speculation: a second attempt beside a slow one would call the model server for the same texts. Up to 8 attempts of a
-#: task: each goes on from the ledger.
+#: No speculation: a second attempt beside a slow one would call the model server for the same texts. Up to 8 attempts
+#: of a task: each goes on from the ledger.
 _COMMON = {"spark.speculation": "false", "spark.task.maxFailures": "8", "spark.log.level": "WARN"}
 
 

@@ -1,8 +1,9 @@
-"""Read the whole catalog once before the work: count the rows, and find what a row needs to know of its posting's others.
+"""Read the whole catalog once before the work: count its rows, and find rows that depend on others of their posting.
 
-A version is a row's time, but two different rows of a posting at the same instant take the next free microseconds in the
-order of the file (`schemas.events.Versioner`), however the file is split. And in mode `missing`, all rows of a posting
-that the store did not have when the run began are worked on, also after the first of them has brought the posting.
+A version is a row's time, but two different rows of a posting at the same instant take the next free microseconds in
+the order of the file (`schemas.events.Versioner`), however the file is split. And in mode `missing`, all rows of a
+posting that the store did not have when the run began are worked on, also after the first of them has brought the
+posting.
 """
 
 import json
@@ -35,7 +36,7 @@ class RowPlace:
 
 @dataclass(frozen=True, slots=True)
 class SplitSize:
-    """How many rows and lines a split has; `lines` is 0 in formats whose row numbers count from the file's beginning."""
+    """How many rows and lines a split has; `lines` is 0 where row numbers count from the file's beginning."""
 
     rows: int
     lines: int

@@ -1,4 +1,4 @@
-"""The work of one task, chunk by chunk, with store, summarizer and featurizer opened in its own process. No Spark here."""
+"""The work of one task, chunk by chunk, with store, summarizer and featurizer of its own. It knows no Spark."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ MAX_BACKOFF_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is sent to each worker: settings, the run's folder, the generation that summaries must have, the publisher."""
+    """What is sent to each worker: settings, the run's folder, the generation of summaries, the publisher."""
 
     settings: BackfillSettings
     run: str
@@ -117,7 +117,7 @@ class SplitWorker:
             before = progress.rows_done
             made, letters = self._chunk(split, notes, chunk, progress)
             made.finished = len(chunk) < self._settings.chunk_rows
-            # order matters: store writes, then dead letters, then the progress file; after a crash the chunk is repeated
+            # order matters: store writes, dead letters, progress file; after a crash the chunk is repeated
             if letters:
                 self._letters.write(f"{split.number:06}-{before:012}.jsonl", b"".join(letters))
             progress = self._commit(split, before, made)

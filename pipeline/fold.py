@@ -58,15 +58,15 @@ class FoldedPosting:
         return _feature_write(posting_id=self.posting_id, seen=self.seen, record=self.record, text=self.text)
 
     def needs_single_rows(self) -> bool:
-        """Whether the posting failed and has several rows, so that only processing each by itself tells which is at fault."""
+        """Whether the posting failed and has several rows, so that only one at a time they show which is at fault."""
         return self.failure is not None and len(self.rows) > 1
 
 
 class Fold:
     """Folds rows one by one in arrival order, so that outcomes do not depend on how rows are cut into batches.
 
-    `postings`: the batch's postings by id. For each row: `posting_of` (None: not decodable), `outcomes`, and `reasons` of
-    dead letters.
+    `postings`: the batch's postings by id. For each row: `posting_of` (None: not decodable), `outcomes`, and
+    `reasons` of dead letters.
     """
 
     def __init__(self, codec: Codec, store: FeatureStore, values: Sequence[bytes | PostingUpdate]) -> None:

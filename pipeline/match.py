@@ -160,7 +160,7 @@ def _parse(query: str) -> _Query:
 
 @lru_cache(maxsize=65_536)
 def _location_passes(wanted: str, found: str) -> bool:
-    """Whether the posting's place contains all wanted words, or the wanted text from the start of a word ("San Fran")."""
+    """Whether the posting's place has all wanted words, or the wanted text from a word's start ("San Fran")."""
     return terms(wanted) <= terms(found) or words(wanted).rstrip() in words(found)
 
 

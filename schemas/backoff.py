@@ -1,8 +1,8 @@
 """The waits between attempts: each twice as long as the one before, up to a longest one.
 
-Only the numbers, because the callers differ in how they wait and in how they spread the waits at random: some look at a
-stop flag during a wait, some go on polling until it is over, some wait at least as long as a server asks for. `stamina`,
-which retries whole calls elsewhere, sleeps through a wait and cannot be told to stop.
+Only the numbers, because the callers differ in how they wait and in how they spread the waits at random: some look at
+a stop flag during a wait, some go on polling until it is over, some wait at least as long as a server asks for.
+`stamina`, which retries whole calls elsewhere, sleeps through a wait and cannot be told to stop.
 """
 
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ def write_int(value: int) -> bytes:
 
 
 def read_unsigned(data: bytes, pos: int) -> tuple[int, int]:
-    """The variable-length number at `pos` and the position after it; raises ValueError unless it is the shortest form."""
+    """The variable-length number at `pos` and the position after it; ValueError unless in its shortest form."""
     shift = value = 0
     while True:
         byte = data[pos]
@@ -93,7 +93,7 @@ def compile_codec(schema: dict[str, Any]) -> tuple[Encoder, Decoder]:
 def constructor(cls: type[T]) -> type[T]:
     """Generate a function that makes a frozen record from keywords, at half the cost of the class's `__init__`.
 
-    It sets fields by their slot descriptors, since a frozen class's `__setattr__` refuses; no one else has the record yet.
+    It sets fields by their slot descriptors, since a frozen class's `__setattr__` refuses.
     """
     source = _Source()
     parameters = []

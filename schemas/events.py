@@ -50,7 +50,8 @@ class Versioner:
     """Gives each event its version: its time, or the posting's next free microsecond if another event has that time.
 
     An event that comes after younger ones keeps its older version, since `merge` puts events in order. A line equal
-    to an earlier one, byte for byte, is the same event and gets the same version: a duplicate must not begin an episode.
+    to an earlier one, byte for byte, is the same event and gets the same version: a duplicate must not begin an
+    episode.
     """
 
     def __init__(self) -> None:

@@ -168,7 +168,7 @@ def promised(record: FeatureRecord) -> FeatureRecord:
 
 
 def _all_newer(old: FeatureRecord, update: PostingUpdate) -> bool:
-    """Whether every register that the update touches had a newer version (an erased content has the removal's)."""
+    """Whether every register that the update touches had a newer version (erased content has that of its removal)."""
     op, touched = update.op, []
     if op is not Op.UPDATE:
         touched.append(old.lifecycle_version)

@@ -1,4 +1,4 @@
-"""The records that are stored and sent, as frozen dataclasses; the `.avsc` files beside this module are their wire form.
+"""The records that are stored and sent, as frozen dataclasses; the `.avsc` files beside them are their wire form.
 
 Times: `version` and every `*_us` field are UTC microseconds, `*_ms` fields are broker timestamps in milliseconds.
 A version of `NEVER` means that nothing has set the register yet.
@@ -67,7 +67,7 @@ class PostingUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureRecord:
-    """What the store holds of one posting and what topic `postings.features` carries: registers, each a maximum over versions.
+    """One posting in the store and on topic `postings.features`: registers, each a maximum over versions.
 
     `version` is the highest version of any register. Raw text is not here: it lives under the posting's second key.
     """

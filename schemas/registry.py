@@ -12,8 +12,8 @@ from schemas import avro
 from schemas.compatible import differences
 from schemas.errors import DecodeError, IncompatibleSchema, RegistryUnavailable
 
-#: Confluent's error codes for an unknown subject, version or schema. A 404 without one of them comes from another server
-#: at that URL, and says nothing about an id.
+#: Confluent's error codes for an unknown subject, version or schema. A 404 without one of them comes from another
+#: server at that URL, and says nothing about an id.
 UNKNOWN = frozenset((40401, 40402, 40403))
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 ATTEMPTS = 3
@@ -126,7 +126,7 @@ class MemoryRegistry:
         return known if known in self._subjects.get(subject, []) else None
 
     def register(self, subject: str, text: str) -> int:
-        """The schema's id under a subject, registered if new; raises IncompatibleSchema if it cannot read an older one."""
+        """The schema's id under a subject, registered if new; IncompatibleSchema if it cannot read an older one."""
         if (known := self.lookup(subject, text)) is not None:
             return known
         held = self._subjects.setdefault(subject, [])

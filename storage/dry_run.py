@@ -11,7 +11,7 @@ from storage.memory import MemoryStore
 
 
 class DryRunStore(KeyValue):
-    """A `KeyValue` over another one, `below`, that it never writes to; `forget_writes` undoes what was written since.
+    """A `KeyValue` over another one, `below`, that it never writes to; `forget_writes` undoes all writes so far.
 
     A value is copied from below when it is first read or merged, and then neither changes nor expires until the next
     `forget_writes`.

@@ -18,7 +18,7 @@ _TEXT = struct.Struct(">q?B")  # content version, removed, length of the content
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawText:
-    """A posting's text as its owner wrote it; with `removed`, the tombstone that erases texts up to `content_version`."""
+    """A posting's text as its owner wrote it; with `removed`, a tombstone of all texts up to `content_version`."""
 
     content_version: int
     content_hash: bytes = b""

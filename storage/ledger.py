@@ -23,16 +23,18 @@ _FREE = b""
 NO_DAY = -1
 ENTRIES, QUOTAS = ledger_key(""), b"q/1/"
 TTL_S = 400 * 86_400.0
-"""400 days. An entry is needed while its request may be read again (30 days, the topics' longest retention, which covers
-replayed dead letters) and while its opening lasts: topic postings.features keeps open postings for ever, so a matcher that
-reads it from the beginning requests them all again. An opening that lasts longer than 400 days may alert twice."""
+"""400 days. An entry is needed while its request may be read again (30 days, the topics' longest retention, which
+covers replayed dead letters) and while its opening lasts: topic postings.features keeps open postings for ever, so a
+matcher that reads it from the beginning requests them all again. An opening that lasts longer than 400 days may alert
+twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One candidate pair of one score request (`partition`, `offset`), and whether it passes now.
 
-    `day` is the event-time day (`schemas.keys.day_of`) whose quota of `top_k` alerts it would use; 0 is no quota.
+    `day`: the event-time day (`schemas.keys.day_of`) on which the alert would count; `top_k`: the search's alerts a
+    day, 0 for no limit.
     """
 
     alert_id: str
@@ -123,7 +125,7 @@ class AlertLedger:
         return [ClaimVerdict.OVER_QUOTA if i in refused else verdict for i, verdict in enumerate(verdicts)]
 
     def _merge(self, keys: Iterable[bytes], change: Callable[[bytes, bytes], bytes]) -> dict[bytes, bytes]:
-        """Change the value under each key and return the new ones; a missing value is empty, an equal one not written."""
+        """Change the value under each key, and return the new values. A missing one is empty to `change`."""
         wanted = list(keys)
 
         def merge(key: bytes, stored: bytes | None) -> bytes | None:

@@ -19,7 +19,7 @@ PAUSES = Backoff(first_s=0.5, longest_s=5.0)
 
 
 class Pace:
-    """The share, 1/64 to 1, that a task uses of its limits: `in_flight` calls at once, `rate_per_s` a second (0: any)."""
+    """The share (1/64 to 1) that a task uses of its limits: `in_flight` calls, `rate_per_s` a second (0: any)."""
 
     def __init__(self, *, in_flight: int, rate_per_s: float = 0.0) -> None:
         self._in_flight, self._rate_per_s = in_flight, rate_per_s

@@ -45,7 +45,7 @@ CONFLICTS = (sdk.CasMismatchException, sdk.DocumentExistsException, sdk.Document
 
 
 class Document(NamedTuple):
-    """A document: its compare-and-swap token and its bytes."""
+    """A stored document: its compare-and-swap token and its bytes."""
 
     cas: int
     data: bytes
@@ -94,7 +94,7 @@ class Client:
     def replace(
         self, rows: Mapping[str, bytes], cas: Mapping[str, int], expiry: timedelta | None
     ) -> dict[str, Exception]:
-        """Write documents that must be as they were read; returns as `upsert`, with one of CONFLICTS where one is not."""
+        """Write documents that must not have changed; returns as `upsert`, with one of CONFLICTS where one has."""
 
         def call(rows: dict[str, bytes], on: Any) -> Any:
             per_key = {key: ReplaceOptions(cas=cas[key]) for key in rows}

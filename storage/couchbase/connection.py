@@ -1,7 +1,7 @@
 """One connection to Couchbase for each process, and the SDK's errors as ours.
 
-The SDK's pitfalls are handled here: a forked child hangs when it uses its parent's connection and aborts when it destroys
-it; a cluster cannot be pickled; a call blocks while it cannot connect.
+The SDK's pitfalls are handled here: a forked child hangs when it uses its parent's connection and aborts when it
+destroys it; a cluster cannot be pickled; a call blocks while it cannot connect.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ _clusters: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 class Connection:
-    """Connection to the collection that a URL names, opened on first use and anew in a forked child."""
+    """The connection to the collection that a URL names; opened on first use, and anew in a forked child."""
 
     def __init__(self, settings: CouchbaseSettings) -> None:
         self.settings = settings

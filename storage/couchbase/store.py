@@ -1,7 +1,7 @@
 """The Couchbase back end: many machines, merges by compare-and-swap in bulk.
 
-A document is its expiry (eight bytes, UTC seconds as a double, infinity for never) and then the caller's bytes. Expiry is
-judged by our clock; the document's own expiry, a little later, lets the server delete it.
+A document is its expiry (eight bytes, UTC seconds as a double, infinity for never) and then the caller's bytes.
+Expiry is judged by our clock; the document's own expiry, a little later, lets the server delete it.
 """
 
 import math
@@ -27,7 +27,7 @@ PAUSES = Backoff(first_s=0.002, longest_s=0.05)  # between rounds; each pause is
 
 
 class CouchbaseStore(KeyValue):
-    """The `KeyValue` protocol over one collection; opened lazily, once a process. Raises ConfigError for a bad login."""
+    """The `KeyValue` protocol over one collection, opened on first use. Raises ConfigError for a bad login."""
 
     def __init__(self, settings: CouchbaseSettings, clock: Clock = time.time) -> None:
         self._clock = clock

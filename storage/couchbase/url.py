@@ -4,7 +4,7 @@
 
 | option | values (default by purpose: features, cache) |
 |---|---|
-| `purpose` | `features` (long time-outs, retries) or `cache` (short time-outs, one attempt: its callers go on without it) |
+| `purpose` | `features` (long time-outs, retries) or `cache` (short time-outs, one attempt: callers go on without it) |
 | `timeout_ms` | of one operation, retries within the SDK included (5000, 200) |
 | `connect_timeout_ms` | of connecting to the cluster (10000, 1000) |
 | `durability` | `none`, `majority`, `majority_and_persist`, `persist_to_majority` (majority, none) |
@@ -12,8 +12,8 @@
 | `certificate` | path of the authority's PEM file, for couchbases:// |
 | `verify` | `peer` or `none`: whether the server's certificate is checked (peer) |
 
-The login may stand in the environment instead (read in `main()` only, handed to `with_login`): NEARLINE_COUCHBASE_USERNAME
-and NEARLINE_COUCHBASE_PASSWORD.
+The login may stand in the environment instead (read in `main()` only, handed to `with_login`):
+NEARLINE_COUCHBASE_USERNAME and NEARLINE_COUCHBASE_PASSWORD.
 """
 
 import re

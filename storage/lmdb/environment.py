@@ -1,8 +1,9 @@
 """One LMDB environment for each path and process: opening, forking, locking and growing it.
 
-LMDB's pitfalls are handled here: a process may open a path only once (so handles share it); a forked child must close the
-environment that it inherited before it opens its own; a killed reader pins pages until `reader_check`; no transaction may
-be open while the map is resized; another process may have grown the map; pages freed by a commit are free two commits later.
+LMDB's pitfalls are handled here: a process may open a path only once (so handles share it); a forked child must close
+the environment that it inherited before it opens its own; a killed reader pins pages until `reader_check`; no
+transaction may be open while the map is resized; another process may have grown the map; pages freed by a commit are
+free two commits later.
 """
 
 import errno

@@ -35,7 +35,8 @@ class LmdbSettings:
     """The settings that a URL gives.
 
     `durable` (`sync=commit`): an acknowledged write survives power loss. Without it (`sync=os`) a write survives the
-    process, and after a power loss the directory must be deleted. `map_size`: largest size in bytes; the file grows to it.
+    process, and after a power loss the directory must be deleted. `map_size`: largest size in bytes; the file grows
+    to it.
     """
 
     path: Path

@@ -18,7 +18,8 @@ BATCH_ROWS = 500
 class Copied:
     """Rows by kind: how many were `read` and how many of those `written`; the target had the others already, or newer.
 
-    `failed`: rows that could not be merged; `failures`: the first ten of their errors. `resumed`: an earlier copy went on.
+    `failed`: rows that could not be merged; `failures`: the first ten of their errors. `resumed`: an earlier copy
+    went on.
     """
 
     read: Counter[str] = field(default_factory=Counter)

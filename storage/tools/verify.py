@@ -20,7 +20,7 @@ SUMMARY_FIELDS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One field of one row (`key` without its prefix) that differs; field `row` where one store does not have the row."""
+    """One field of one row (`key` without prefix) that differs; field `row` where one store lacks the row."""
 
     kind: str
     key: str

@@ -1,4 +1,4 @@
-"""Histories of one posting, their fold with a summarizer, and the record in which docs/semantics.md#registers says that they end."""
+"""Histories of one posting, their fold with a summarizer, and their last record by docs/semantics.md#registers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ histories = st.lists(events, min_size=1, max_size=9)
 
 
 def input_hash(update: PostingUpdate) -> bytes:
-    """The hash of the summarizer's input, simpler than the pipeline's: title, and description without outer white space."""
+    """A hash like that of the summarizer's input: of the title, and the description without outer white space."""
     posting = update.posting
     return b"" if posting is None else text_hash(f"{posting.title}\n{posting.description.strip()}")
 
@@ -75,7 +75,7 @@ def fold(history: Sequence[PostingUpdate]) -> tuple[FeatureRecord, list[Outcome]
 def batch(
     record: FeatureRecord | None, updates: Sequence[PostingUpdate]
 ) -> tuple[FeatureRecord, list[Outcome]]:
-    """Fold a batch without summarizing, as in an outage of the model; outcomes as if its texts were summarized at its end."""
+    """Fold a batch without summarizing, as in an outage; outcomes as if its texts were summarized at its end."""
     counted, outcomes = record, []
     for update in updates:
         after = step(record, update)

@@ -110,8 +110,8 @@ def test_an_event_that_comes_twice_in_a_row_changes_nothing_the_second_time(
     assert outcomes[-1] in {Outcome.UNCHANGED, Outcome.STALE}
 
 
-#: What an unchanged event may change: a newer event of the same content brings its versions, and an `add` also opens the
-#: posting and begins an episode.
+#: What an unchanged event may change: a newer event of the same content brings its versions, and an `add` also opens
+#: the posting and begins an episode.
 VERSIONS = ("version", "lifecycle_version", "episode", "content_version", "summary_version", "state")
 
 
