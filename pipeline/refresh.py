@@ -15,9 +15,7 @@ from storage.features import FeatureStore, FeatureWrite
 PROBE = summarizer_input("Night nurse", "Three nights a week on a surgical ward.")
 #: Attempts for a posting that a stream changes between our read and our write.
 ROUNDS = 10
-_NOT_REFRESHED = (
-    "no summary of the generation asked for: the server answers with another, or the posting changes all the time"
-)
+_NOT_REFRESHED = "no summary of the generation asked for: the server answers with another, or the posting changes all the time"
 
 
 def served_generation(summarizer: Summarizer, deadline_s: float) -> int:
