@@ -19,7 +19,7 @@ from storage.base import open_store
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
 from storage.scores import ScoreCache
-from streaming.request_loop import LoopSettings
+from streaming.alerting.loop import LoopSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

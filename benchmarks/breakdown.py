@@ -12,7 +12,7 @@ from benchmarks.peers import plain
 from benchmarks.peers.plain import Batch
 from benchmarks.updates import Feed, messages
 from pipeline.featurize import SourceRow
-from streaming.topics import UPDATES
+from streaming.kafka.topics import UPDATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,9 @@ from benchmarks.requests import Prepared
 from nearline.stack.processes import reap, spawn, stop, tail
 from nearline.stack.settings import StackSettings
 from schemas.codec import encode
-from streaming.kafka_settings import KafkaSettings
-from streaming.observer import Observer
-from streaming.topics import ALERTS, SCORE_REQUESTS
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import ALERTS, SCORE_REQUESTS
+from streaming.tools.observer import Observer
 
 LOOK_S = 0.1
 STALL_S = 60.0

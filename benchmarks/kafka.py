@@ -16,8 +16,9 @@ from nearline.stack.processes import wait_until
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import Supervisor
 from nearline.stack.tools import check_ports
-from streaming.kafka_settings import KafkaSettings
-from streaming.topics import Topic, create_topics
+from streaming.kafka.admin import create_topics
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import Topic
 
 BUILD = Path(__file__).parents[1] / "build"
 PORT_BASE = 27_000

@@ -20,9 +20,9 @@ from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import Supervisor
 from nearline.stack.tools import check_ports
 from schemas.records import PostingUpdate, SavedSearch
-from streaming.kafka_settings import KafkaSettings
-from streaming.observer import Observer
-from streaming.replayer import replay_updates, send_searches
+from streaming.kafka.settings import KafkaSettings
+from streaming.tools.observer import Observer
+from streaming.tools.replay import replay_updates, send_searches
 
 NAME = "latency"
 GOAL_MS = 200

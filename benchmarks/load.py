@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from confluent_kafka import Producer
 
 from benchmarks.updates import Feed, messages
-from streaming import topics
+from streaming.kafka import topics
 
 #: Java's default partitioner, as our own producers use it.
 PARTITIONER = "murmur2_random"

@@ -16,7 +16,7 @@ from schemas.codec import decode, encode
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
 from storage.base import open_store
 from storage.scores import ScoreCache
-from streaming.topics import UPDATES
+from streaming.kafka.topics import UPDATES
 
 BATCH = 1_000
 PASSING, FAILING = 0.9, 0.1

@@ -22,7 +22,7 @@ STAGES = {
     ("models/summarizer.py", ""): "instant summarizer",
     ("storage/lmdb_env.py", "read"): "store read",
     ("storage/lmdb_env.py", "write"): "store write",
-    ("streaming/outcome_rows.py", ""): "messages",
+    ("streaming/features/messages.py", ""): "messages",
     ("pipeline/terms.py", ""): "match again",
     ("pipeline/match.py", ""): "match again",
     ("pipeline/score.py", ""): "score cache",

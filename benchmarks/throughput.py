@@ -9,7 +9,7 @@ from benchmarks.contenders import STORE, Contender, Setup
 from benchmarks.kafka import Offsets, empty
 from benchmarks.runs import Run, digest
 from benchmarks.sampling import Sampler, cpu_between, during
-from streaming.topics import DLQ, FEATURES
+from streaming.kafka.topics import DLQ, FEATURES
 
 OUTPUTS = (FEATURES, DLQ)
 LOOK_S = 0.5

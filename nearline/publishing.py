@@ -5,10 +5,11 @@ from functools import partial
 
 from batch.settings import BackfillSettings
 from pipeline.publish import OpenPublisher
-from streaming.feature_publisher import KafkaPublisher
-from streaming.framing import RegistrySettings
-from streaming.kafka_settings import KafkaSettings
-from streaming.topics import FEATURES, require_topics
+from streaming.features.publisher import KafkaPublisher
+from streaming.kafka.admin import require_topics
+from streaming.kafka.framing import RegistrySettings
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import FEATURES
 
 
 def publisher_of(settings: BackfillSettings, environ: Mapping[str, str]) -> OpenPublisher | None:

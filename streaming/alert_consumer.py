@@ -23,15 +23,18 @@ from storage.base import open_store
 from storage.features import FeatureStore
 from storage.ledger import TTL_S, AlertLedger
 from storage.scores import ScoreCache
-from streaming import clients, options, process, topics
-from streaming.alert_logs import RequestGroup, Unsubscribed
-from streaming.crash import crash_at
-from streaming.framing import open_codec
-from streaming.late_brokers import wait_for_topics
-from streaming.metrics import ConsumerMetrics, MetricsServer
-from streaming.options import Option
-from streaming.request_loop import LoopSettings, RequestLoop
-from streaming.search_log import SearchLog
+from streaming.alerting.kafka_log import RequestGroup
+from streaming.alerting.loop import LoopSettings, RequestLoop
+from streaming.alerting.metrics import ConsumerMetrics
+from streaming.kafka import clients, topics
+from streaming.kafka.admin import wait_for_topics
+from streaming.kafka.framing import open_codec
+from streaming.process import lifecycle, options
+from streaming.process.fault_probe import crash_at
+from streaming.process.metrics import MetricsServer
+from streaming.process.options import Option
+from streaming.searches.feed import SearchLog
+from streaming.searches.unsubscribed import Unsubscribed
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumerSettings(process.MemberSettings):
+class ConsumerSettings(lifecycle.MemberSettings):
     """Everything that a consumer instance is told."""
 
     group: str = topics.ALERT_GROUP
@@ -112,7 +115,7 @@ def run(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one instance until SIGTERM or SIGINT; 2 for a setting that cannot work, 1 for what a restart may cure."""
     given = parser().parse_args(argv)
-    return process.work_until_stopped(
+    return lifecycle.work_until_stopped(
         lambda stopped: run(settings_of(given, os.environ), stopped, crash_at(given.crash_at))
     )
 
@@ -163,7 +166,7 @@ def _step(settings: ConsumerSettings, metrics: ConsumerMetrics, stack: ExitStack
 
 def parser() -> argparse.ArgumentParser:
     """The command line, from `OPTIONS` and what every group member has."""
-    made = process.parser(
+    made = lifecycle.parser(
         "streaming.alert_consumer",
         "Scores requests through the cache and sends each passing pair's alert once an opening, in one Kafka transaction "
         "with the requests' offsets. Run as many instances as score.requests has partitions at most.",

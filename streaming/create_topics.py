@@ -5,10 +5,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from streaming import process
-from streaming.kafka_settings import KafkaSettings
-from streaming.late_brokers import wait_for_topics
-from streaming.topics import create_topics
+from streaming.kafka.admin import create_topics, wait_for_topics
+from streaming.kafka.settings import KafkaSettings
+from streaming.process import lifecycle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for name in create_topics(kafka):
                 sys.stdout.write(f"{name}\n")
 
-    return process.work_until_stopped(work)
+    return lifecycle.work_until_stopped(work)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from pyflink.table import EnvironmentSettings, Schema, TableDescriptor, TableEnv
 from pyflink.table.udf import udf
 
 from schemas.errors import NearlineError
-from streaming.feature_function import FeaturizeFunction
-from streaming.feature_settings import FeatureJobSettings, check_store, parse
-from streaming.feature_worker import FeatureWorker
-from streaming.late_brokers import wait_for_topics
+from streaming.features.flink_function import FeaturizeFunction
+from streaming.features.settings import FeatureJobSettings, check_store, parse
+from streaming.features.worker import FeatureWorker
+from streaming.kafka.admin import wait_for_topics
 
 INSERT = """
     INSERT INTO messages SELECT m.topic, m.k, m.v, m.headers

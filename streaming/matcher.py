@@ -15,19 +15,21 @@ from pipeline.windows import Windows, WindowSettings
 from schemas.records import ScoreRequest
 from storage.base import open_store
 from storage.features import FeatureStore
-from streaming import clients, options, process, topics
-from streaming.crash import crash_at
-from streaming.framing import open_codec
-from streaming.late_brokers import wait_for_topics
-from streaming.match_loop import LoopSettings, MatchLoop
-from streaming.matcher_logs import FeatureGroup
-from streaming.metrics import MatcherMetrics, MetricsServer
-from streaming.options import Option
-from streaming.search_log import SearchLog
+from streaming.kafka import clients, topics
+from streaming.kafka.admin import wait_for_topics
+from streaming.kafka.framing import open_codec
+from streaming.matching.kafka_log import FeatureGroup
+from streaming.matching.loop import LoopSettings, MatchLoop
+from streaming.matching.metrics import MatcherMetrics
+from streaming.process import lifecycle, options
+from streaming.process.fault_probe import crash_at
+from streaming.process.metrics import MetricsServer
+from streaming.process.options import Option
+from streaming.searches.feed import SearchLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatcherSettings(process.MemberSettings):
+class MatcherSettings(lifecycle.MemberSettings):
     """Everything that a matcher instance is told."""
 
     group: str = topics.MATCHER_GROUP
@@ -82,7 +84,7 @@ def run(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one instance until SIGTERM or SIGINT; 2 for a setting that cannot work, 1 for what a restart may cure."""
     given = parser().parse_args(argv)
-    return process.work_until_stopped(
+    return lifecycle.work_until_stopped(
         lambda stopped: run(settings_of(given, os.environ), stopped, crash_at(given.crash_at))
     )
 
@@ -111,7 +113,7 @@ def _group(settings: MatcherSettings, metrics: MatcherMetrics, probe: Callable[[
 
 def parser() -> argparse.ArgumentParser:
     """The command line, from `OPTIONS` and what every group member has."""
-    made = process.parser(
+    made = lifecycle.parser(
         "streaming.matcher",
         "Reads all saved searches, then turns features into score requests. Run as many instances as the features "
         "topic has partitions at most; each holds every search and its share of the postings.",

@@ -6,9 +6,9 @@ from contextlib import closing
 from benchmarks.peers import plain
 from benchmarks.peers.confluent import ConfluentSink, ConfluentSource
 from benchmarks.peers.kafka_python import KafkaPythonSink, KafkaPythonSource
-from streaming import process
-from streaming.feature_worker import FeatureWorker
-from streaming.kafka_settings import KafkaSettings
+from streaming.features.worker import FeatureWorker
+from streaming.kafka.settings import KafkaSettings
+from streaming.process import lifecycle
 
 PEERS = ("quix", "quix-one-by-one", "kafka-python", "confluent")
 
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _run_plain(given: argparse.Namespace, work: FeatureWorker) -> None:
-    stop = process.stop_on_signals()
+    stop = lifecycle.stop_on_signals()
     source: KafkaPythonSource | ConfluentSource
     sink: KafkaPythonSink | ConfluentSink
     if given.peer == "kafka-python":

@@ -7,8 +7,8 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from benchmarks.load import PARTITIONER
 from benchmarks.peers.plain import Batch
 from pipeline.featurize import SourceRow
-from streaming.outcome_rows import Row
-from streaming.topics import DLQ, UPDATES
+from streaming.features.messages import Row
+from streaming.kafka.topics import DLQ, UPDATES
 
 #: The same for every producer compared: all replicas, no duplicates by retries, a short linger.
 PRODUCER = {

@@ -4,11 +4,11 @@ from typing import Any
 
 from benchmarks.peers.plain import Batch
 from pipeline.featurize import SourceRow
-from streaming import clients
-from streaming.kafka_settings import KafkaSettings
-from streaming.messages import Outgoing
-from streaming.outcome_rows import Row
-from streaming.topics import UPDATES
+from streaming.features.messages import Row
+from streaming.kafka import clients
+from streaming.kafka.messages import Outgoing
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import UPDATES
 
 
 class KafkaPythonSource:

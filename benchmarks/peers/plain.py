@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pipeline.featurize import SourceRow
-from streaming.feature_settings import FeatureJobSettings
-from streaming.feature_worker import FeatureWorker
-from streaming.kafka_settings import KafkaSettings
-from streaming.outcome_rows import Row
+from streaming.features.messages import Row
+from streaming.features.settings import FeatureJobSettings
+from streaming.features.worker import FeatureWorker
+from streaming.kafka.settings import KafkaSettings
 
 #: As often as the feature job's checkpoints in the local stack.
 COMMIT_S = 5.0

@@ -9,9 +9,9 @@ from quixstreams.sinks.base import BaseSink
 from benchmarks.peers.confluent import PRODUCER
 from benchmarks.peers.plain import COMMIT_S, Batch, Sink
 from pipeline.featurize import SourceRow
-from streaming.feature_worker import FeatureWorker
-from streaming.outcome_rows import Row
-from streaming.topics import DLQ, FEATURES, UPDATES
+from streaming.features.messages import Row
+from streaming.features.worker import FeatureWorker
+from streaming.kafka.topics import DLQ, FEATURES, UPDATES
 
 
 class FeatureSink(BaseSink):  # type: ignore[misc]  # quixstreams' classes are Any to mypy

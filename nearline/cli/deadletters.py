@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from nearline.cli import options
-from streaming import dlq
-from streaming.kafka_settings import KafkaSettings
+from streaming.kafka.settings import KafkaSettings
+from streaming.tools import dead_letters
 
 app = typer.Typer(
     no_args_is_help=True, help="Updates that could not become features: look at them, send them back."
@@ -27,7 +27,7 @@ def list_letters(
 ) -> None:
     """List dead letters: reason, source and the first bytes."""
     table = Table("offset", "source", "reason", "bytes", "begins with", "replayed")
-    for stored in dlq.letters(_kafka(bootstrap, home), first=first, last=last):
+    for stored in dead_letters.letters(_kafka(bootstrap, home), first=first, last=last):
         letter = stored.letter
         begin = letter.value[:40].decode(errors="replace").replace("\n", " ")
         source = f"{letter.topic}/{letter.partition}/{letter.offset}"
@@ -49,7 +49,7 @@ def show(
     home: options.Home = None,
 ) -> None:
     """Show one dead letter whole: where it came from as JSON on the first line, then its original bytes."""
-    stored = dlq.letter(_kafka(bootstrap, home), offset)
+    stored = dead_letters.letter(_kafka(bootstrap, home), offset)
     letter = stored.letter
     about = {
         "reason": letter.reason,
@@ -71,7 +71,7 @@ def replay(
     first: First = 0, last: Last = None, bootstrap: Bootstrap = None, home: options.Home = None
 ) -> None:
     """Send original bytes back to the topics they came from; a letter that was sent back before is not sent twice."""
-    done = dlq.replay(_kafka(bootstrap, home), first=first, last=last)
+    done = dead_letters.replay(_kafka(bootstrap, home), first=first, last=last)
     Console().print(f"{done.sent} sent back, {done.already} were before, {done.unsendable} are not whole")
 
 

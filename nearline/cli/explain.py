@@ -21,9 +21,9 @@ from storage.couchbase_url import with_login
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
 from storage.scores import ScoreCache
-from streaming.framing import open_codec
-from streaming.kafka_settings import KafkaSettings
-from streaming.searches import current_search
+from streaming.kafka.framing import open_codec
+from streaming.kafka.settings import KafkaSettings
+from streaming.searches.current import current_search
 
 
 def register(app: typer.Typer) -> None:

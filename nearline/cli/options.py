@@ -10,7 +10,7 @@ from nearline.stack.settings import StackSettings, current_home
 from schemas.errors import ConfigError
 from storage.base import open_store
 from storage.couchbase_url import with_login
-from streaming.framing import RegistrySettings
+from streaming.kafka.framing import RegistrySettings
 
 _DEFAULTS = StackSettings()
 

@@ -93,9 +93,9 @@ def replay(
 
         replay_in_process(_existing(stream), searches, store, models, console)
         return
-    from streaming.framing import open_codec  # noqa: PLC0415
-    from streaming.kafka_settings import KafkaSettings  # noqa: PLC0415
-    from streaming.replayer import WRITES, replay_updates, send_searches  # noqa: PLC0415
+    from streaming.kafka.framing import open_codec  # noqa: PLC0415
+    from streaming.kafka.settings import KafkaSettings  # noqa: PLC0415
+    from streaming.tools.replay import WRITES, replay_updates, send_searches  # noqa: PLC0415
 
     stack = None if bootstrap else options.running_stack(home)
     kafka = KafkaSettings.from_env(os.environ, bootstrap=stack.bootstrap if stack else bootstrap)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streaming.observer import Seen
+from streaming.tools.observer import Seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

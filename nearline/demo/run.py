@@ -20,12 +20,12 @@ from schemas.events import BrokenLine, read_events, read_searches
 from schemas.records import PostingUpdate
 from storage.base import open_store
 from storage.features import FeatureStore
-from streaming.framing import RegistrySettings, open_codec
-from streaming.kafka_settings import KafkaSettings
-from streaming.lag import lag
-from streaming.observer import Observer, Seen
-from streaming.replayer import WRITES, Replayed, replay_updates, send_searches
-from streaming.topics import ALERT_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
+from streaming.kafka.framing import RegistrySettings, open_codec
+from streaming.kafka.lag import lag
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import ALERT_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
+from streaming.tools.observer import Observer, Seen
+from streaming.tools.replay import WRITES, Replayed, replay_updates, send_searches
 
 
 class Stalled(NearlineError):  # noqa: N818

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 
 from nearline.demo import view
-from streaming.observer import Seen
+from streaming.tools.observer import Seen
 
 LINE_EVERY_S = 5.0
 

@@ -5,7 +5,7 @@ from rich.table import Table
 
 from nearline.demo.alerts import alert_table
 from nearline.demo.report import Report, percentiles
-from streaming.observer import Seen
+from streaming.tools.observer import Seen
 
 _NEWEST = 6
 

@@ -13,8 +13,8 @@ from nearline.stack.jars import kafka_classpath
 from nearline.stack.settings import StackSettings
 from nearline.stack.tools import java_home, listening
 from schemas.errors import ConfigError
-from streaming.kafka_settings import KafkaSettings
-from streaming.topics import create_topics
+from streaming.kafka.admin import create_topics
+from streaming.kafka.settings import KafkaSettings
 
 _SINGLE_NODE = (
     "offsets.topic.replication.factor",

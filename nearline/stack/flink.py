@@ -14,7 +14,7 @@ from nearline.stack.settings import StackSettings
 from nearline.stack.tools import java_home
 from pipeline.pyfiles import build_zip
 from schemas.errors import ConfigError
-from streaming.feature_settings import JOB_NAME
+from streaming.features.settings import JOB_NAME
 
 _DONE = {"FINISHED", "FAILED", "CANCELED"}
 
@@ -163,7 +163,7 @@ def _configure(settings: StackSettings, conf: Path) -> None:
 
 
 def _cluster(settings: StackSettings) -> dict[str, object]:
-    """Cluster settings; those of the job itself stand in `streaming.feature_settings`."""
+    """Cluster settings; those of the job itself stand in `streaming.features.settings`."""
     return {
         "jobmanager.rpc.address": "127.0.0.1",
         "jobmanager.rpc.port": settings.port("flink_rpc"),

@@ -12,9 +12,9 @@ from benchmarks.peers.plain import Batch
 from benchmarks.runs import digest
 from benchmarks.updates import Feed
 from schemas.records import Outcome
-from streaming.feature_worker import FeatureWorker
-from streaming.outcome_rows import Row
-from streaming.topics import DLQ, FEATURES
+from streaming.features.messages import Row
+from streaming.features.worker import FeatureWorker
+from streaming.kafka.topics import DLQ, FEATURES
 
 FEED = Feed(updates=200, boards=2, seed=11)
 

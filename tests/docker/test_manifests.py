@@ -14,7 +14,7 @@ from batch.settings import Mode, from_argv
 from nearline.stack.jars import ensure_jars
 from schemas.errors import NearlineError
 from streaming import alert_consumer, matcher
-from streaming.feature_settings import parse
+from streaming.features.settings import parse
 from tests.docker.manifests import DOCKER, arguments_of, command_lines, objects, of_kind, services
 
 KUBERNETES = "1.33"

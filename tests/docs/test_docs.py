@@ -8,7 +8,7 @@ import typer.main
 from models.server import Limits
 from nearline.__main__ import app
 from schemas.records import Outcome
-from streaming.topics import DAY_MS, FOREVER_MS, KIB, MIB, TABLE, Topic
+from streaming.kafka.topics import DAY_MS, FOREVER_MS, KIB, MIB, TABLE, Topic
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()

@@ -26,8 +26,8 @@ from storage.base import open_store
 from storage.dump import record_dict
 from storage.features import FeatureStore
 from storage.memory import MemoryStore
-from streaming.kafka_settings import KafkaSettings
-from streaming.observer import Observer, Seen
+from streaming.kafka.settings import KafkaSettings
+from streaming.tools.observer import Observer, Seen
 from tests.faults import verify, world
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]

@@ -15,8 +15,8 @@ from schemas.merge import is_current
 from schemas.records import PostingUpdate
 from storage.base import open_store
 from storage.features import FeatureStore
-from streaming.kafka_settings import KafkaSettings
-from streaming.replayer import replay_updates
+from streaming.kafka.settings import KafkaSettings
+from streaming.tools.replay import replay_updates
 from tests.faults import world
 from tests.plain_fold import Final, plain_fold
 

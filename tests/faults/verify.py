@@ -13,9 +13,9 @@ from pipeline.score import item_of
 from schemas.codec import decode
 from schemas.keys import alert_id
 from schemas.records import Alert, FeatureRecord, SavedSearch, State
-from streaming import clients, topics
-from streaming.kafka_settings import KafkaSettings
-from streaming.messages import Message
+from streaming.kafka import clients, topics
+from streaming.kafka.messages import Message
+from streaming.kafka.settings import KafkaSettings
 
 
 @dataclass(slots=True)

@@ -20,11 +20,11 @@ from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import read_state
 from schemas.events import BrokenLine, read_events, read_searches
 from schemas.records import PostingUpdate, SavedSearch
-from streaming.kafka_settings import KafkaSettings
-from streaming.lag import committed, lag
-from streaming.observer import Observer
-from streaming.replayer import replay_updates, send_searches
-from streaming.topics import ALERT_GROUP, FEATURE_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
+from streaming.kafka.lag import committed, lag
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import ALERT_GROUP, FEATURE_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
+from streaming.tools.observer import Observer
+from streaming.tools.replay import replay_updates, send_searches
 
 SAMPLE = Path(__file__).parents[2] / "nearline" / "sample"
 Event = PostingUpdate | BrokenLine
@@ -122,7 +122,7 @@ def kill_python_worker(stack: StackSettings, rng: random.Random) -> None:
 
 
 def kill_at(stack: StackSettings, step: str, timeout_s: float = 120.0) -> None:
-    """`kill -9` of whichever process comes to `step` next (streaming/crash.py)."""
+    """`kill -9` of whichever process comes to `step` next (streaming/process/fault_probe.py)."""
     order = Path(stack.crash_at.removeprefix("@"))
     draft = order.with_suffix(".draft")
     draft.write_text(step)

@@ -13,7 +13,7 @@ from nearline.stack.broker import broker
 from nearline.stack.jars import ensure_jars
 from nearline.stack.processes import reap, spawn, stop, wait_until
 from nearline.stack.settings import StackSettings
-from streaming.kafka_settings import KafkaSettings
+from streaming.kafka.settings import KafkaSettings
 from tests.integration.kafka_stage import Stage, fresh_topics
 
 BUILD = Path(__file__).parents[2] / "build"

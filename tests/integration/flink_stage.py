@@ -16,10 +16,10 @@ from nearline.stack.processes import reap, spawn, stop, tail, wait_until
 from nearline.stack.settings import StackSettings
 from schemas.codec import encode
 from schemas.records import Op, Posting, PostingUpdate
-from streaming import clients
-from streaming.kafka_settings import KafkaSettings
-from streaming.messages import Outgoing
-from streaming.topics import UPDATES
+from streaming.kafka import clients
+from streaming.kafka.messages import Outgoing
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import UPDATES
 
 #: Keys and values to produce.
 Stream = Sequence[tuple[bytes, bytes | None]]

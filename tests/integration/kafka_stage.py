@@ -16,9 +16,9 @@ from schemas.errors import DecodeError
 from schemas.records import Alert, FeatureRecord, SavedSearch, ScoreRequest
 from storage.base import open_store
 from storage.features import FeatureStore, FeatureWrite
-from streaming import clients, topics
-from streaming.kafka_settings import KafkaSettings
-from streaming.messages import Message, Outgoing
+from streaming.kafka import clients, topics
+from streaming.kafka.messages import Message, Outgoing
+from streaming.kafka.settings import KafkaSettings
 
 WATCHED = (topics.SCORE_REQUESTS, topics.ALERTS, topics.DLQ)
 
@@ -165,4 +165,4 @@ def fresh_topics(kafka: KafkaSettings) -> None:
             assert wait_until(lambda: not names & set(admin.list_topics()), 20, 0.05)
     finally:
         admin.close()
-    assert wait_until(lambda: len(topics.create_topics(kafka)) == len(names), 20)
+    assert wait_until(lambda: len(admin.create_topics(kafka)) == len(names), 20)

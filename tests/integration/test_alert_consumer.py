@@ -16,8 +16,8 @@ from models.server.app import create_app
 from models.server.service import host_ranker, host_summarizer
 from schemas.keys import alert_id
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
-from streaming import topics
-from streaming.messages import Outgoing
+from streaming.kafka import topics
+from streaming.kafka.messages import Outgoing
 from tests.integration.kafka_stage import Stage
 from tests.models.running import free_port, running
 from tests.models.tiny import word_piece_tokenizer, write_tokenizer

@@ -10,7 +10,7 @@ import pytest
 
 from nearline.stack.tools import java_home
 from schemas.records import SavedSearch
-from streaming import topics
+from streaming.kafka import topics
 from tests.batch.catalogs import postings, write
 from tests.integration.kafka_stage import Stage
 

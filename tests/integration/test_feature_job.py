@@ -21,11 +21,11 @@ from schemas.records import FeatureRecord, Outcome
 from storage.base import open_store
 from storage.features import FeatureStore
 from storage.memory import MemoryStore
-from streaming import dlq
-from streaming.kafka_settings import KafkaSettings
-from streaming.observer import Observer
-from streaming.scan import scan
-from streaming.topics import FEATURES
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import FEATURES
+from streaming.kafka.whole_topic import scan
+from streaming.tools import dead_letters
+from streaming.tools.observer import Observer
 from tests.integration.flink_stage import Cluster, Stream, cluster, running_job, send, troubled_stream
 from tests.integration.kafka_stage import fresh_topics
 from tests.models.tiny import byte_level_tokenizer, write_tokenizer
@@ -44,8 +44,8 @@ class Run:
 
     stream: Stream
     outcomes: list[Outcome]
-    letters: list[dlq.Stored]
-    replays: list[dlq.Replayed]
+    letters: list[dead_letters.Stored]
+    replays: list[dead_letters.Replayed]
     sent: list[FeatureRecord]
     stored: list[FeatureRecord]
 
@@ -63,9 +63,9 @@ def run(flink: Cluster, broker_address: KafkaSettings, tmp_path_factory: pytest.
     stream = troubled_stream(random.Random(7), postings=150, events=3000)
     with running_job(flink.settings, store):
         outcomes = observe(kafka, send(kafka, stream))
-        letters = list(dlq.letters(kafka))
+        letters = list(dead_letters.letters(kafka))
         sent = [decode(FeatureRecord, m.value or b"") for batch in scan(kafka, FEATURES.name) for m in batch]
-        replays = [dlq.replay(kafka, last=letters[-1].offset) for _ in range(2)]
+        replays = [dead_letters.replay(kafka, last=letters[-1].offset) for _ in range(2)]
     return Run(
         stream=stream, outcomes=outcomes, letters=letters, replays=replays, sent=sent, stored=stored(store)
     )
@@ -91,7 +91,10 @@ def test_poison_leaves_with_its_bytes_and_a_reason(run: Run) -> None:
 
 
 def test_a_replay_sends_each_dead_letter_back_once(run: Run) -> None:
-    assert run.replays == [dlq.Replayed(len(run.letters), 0, 0), dlq.Replayed(0, len(run.letters), 0)]
+    assert run.replays == [
+        dead_letters.Replayed(len(run.letters), 0, 0),
+        dead_letters.Replayed(0, len(run.letters), 0),
+    ]
 
 
 def test_a_killed_taskmanager_loses_nothing(

@@ -12,11 +12,12 @@ from nearline.stack.jars import kafka_classpath
 from nearline.stack.processes import reap, spawn, stop, tail, wait_until
 from nearline.stack.settings import StackSettings
 from schemas.errors import ConfigError
-from streaming import clients
-from streaming.kafka_settings import KafkaSettings
-from streaming.messages import Outgoing
-from streaming.scan import scan
-from streaming.topics import SEARCHES, create_topics, require_topics
+from streaming.kafka import clients
+from streaming.kafka.admin import create_topics, require_topics
+from streaming.kafka.messages import Outgoing
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import SEARCHES
+from streaming.kafka.whole_topic import scan
 
 pytestmark = [
     pytest.mark.integration,

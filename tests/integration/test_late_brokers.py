@@ -12,8 +12,8 @@ import pytest
 
 from nearline.stack.processes import wait_until
 from schemas.records import SavedSearch
-from streaming import topics
 from streaming.create_topics import main as create_topics
+from streaming.kafka import admin, topics
 from tests.integration.kafka_stage import Stage
 from tests.pipeline.builders import feature
 
@@ -80,7 +80,7 @@ def test_what_is_missing_of_the_topics_is_created_by_one_command(
     stage.delete_topic(topics.SEARCHES.name)
     assert create_topics(["--bootstrap", stage.kafka.bootstrap]) == 0
     assert capsys.readouterr().out == f"{topics.SEARCHES.name}\n"
-    topics.require_topics(stage.kafka, tuple(topic.name for topic in topics.TABLE))
+    admin.require_topics(stage.kafka, tuple(topic.name for topic in topics.TABLE))
 
 
 def free_port() -> int:

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from schemas.records import FeatureRecord, SavedSearch, State
-from streaming import topics
-from streaming.messages import Outgoing
+from streaming.kafka import topics
+from streaming.kafka.messages import Outgoing
 from tests.integration.kafka_stage import Stage
 from tests.pipeline.builders import feature
 

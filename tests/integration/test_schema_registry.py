@@ -7,10 +7,10 @@ import pytest
 
 from schemas.codec import Codec
 from schemas.records import Alert, FeatureRecord, SavedSearch
-from streaming import topics
-from streaming.framing import AUTH, RegistrySettings, open_codec
-from streaming.messages import Outgoing
-from streaming.replayer import WRITES, send_searches
+from streaming.kafka import topics
+from streaming.kafka.framing import AUTH, RegistrySettings, open_codec
+from streaming.kafka.messages import Outgoing
+from streaming.tools.replay import WRITES, send_searches
 from tests.integration.kafka_stage import Stage
 from tests.pipeline.builders import feature
 from tests.schemas.registry_server import RegistryServer, serving

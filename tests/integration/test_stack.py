@@ -22,8 +22,8 @@ from storage.base import open_store
 from storage.dump import record_dict
 from storage.features import FeatureStore
 from storage.memory import MemoryStore
-from streaming.kafka_settings import KafkaSettings
-from streaming.replayer import replay_updates, send_searches
+from streaming.kafka.settings import KafkaSettings
+from streaming.tools.replay import replay_updates, send_searches
 from tests.faults import verify, world
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]

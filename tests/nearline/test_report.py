@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nearline.demo.report import Report, percentiles
 from schemas.records import Outcome
-from streaming.observer import Seen
+from streaming.tools.observer import Seen
 
 
 def report(seen: Seen, updates_in: int) -> Report:

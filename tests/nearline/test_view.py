@@ -13,7 +13,7 @@ from nearline.demo.alerts import alert_table, shared
 from nearline.demo.report import Report
 from nearline.demo.screen import LINE_EVERY_S, screen, waiting
 from schemas.records import Alert, Outcome
-from streaming.observer import Seen
+from streaming.tools.observer import Seen
 
 ROWS = [
     (

@@ -21,8 +21,8 @@ from schemas.events import read_events
 from schemas.records import FeatureRecord
 from storage.base import open_store
 from storage.features import FeatureStore
-from streaming.kafka_settings import KafkaSettings
-from streaming.replayer import replay_updates, send_searches
+from streaming.kafka.settings import KafkaSettings
+from streaming.tools.replay import replay_updates, send_searches
 from tests.faults import verify, world
 from tests.models.running import free_port, process
 from tests.sglang.cases import TOLERANCE

@@ -1,0 +1,60 @@
+"""The alert consumer's log on Kafka: a consumer group on score requests, and a transactional producer."""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from streaming.kafka import clients, topics
+from streaming.kafka.group_member import GroupMember
+from streaming.kafka.messages import Outgoing
+
+log = logging.getLogger(__name__)
+
+
+class RequestGroup(GroupMember):
+    """`RequestLog` over a consumer group and a transactional producer.
+
+    The consumer's group metadata goes into each transaction, so a member that was thrown out cannot commit; a second
+    process under the same transactional id fences the first.
+    """
+
+    def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
+        """See RequestLog. Raises KafkaError when fenced: another process has this instance's name now."""
+        self._producer.begin_transaction()
+        try:
+            for message in messages:
+                clients.send(self._producer, message)
+            self._probe("after-produce")
+            committed = {_partition(p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
+            self._producer.send_offsets_to_transaction(committed, self._consumer.group_metadata())
+            self._probe("before-commit")
+            self._producer.commit_transaction()
+        except KafkaError as error:
+            log.warning("%s: %s", type(error).__name__, error)
+            self._producer.abort_transaction()
+            return False
+        return True
+
+    def rewind(self, offsets: Mapping[int, int]) -> None:
+        """See RequestLog."""
+        assigned = self._consumer.assignment()
+        for number, offset in offsets.items():
+            if _partition(number) in assigned:
+                self._consumer.seek(_partition(number), offset)
+
+    def pause(self, partitions: Collection[int] | None) -> None:
+        """See RequestLog."""
+        assigned = self._consumer.assignment()
+        self._consumer.pause(*(p for p in assigned if partitions is None or p.partition in partitions))
+
+    def resume(self) -> None:
+        """See RequestLog."""
+        self._consumer.resume(*self._consumer.paused())
+
+
+def _partition(number: int) -> Any:
+    return TopicPartition(topics.SCORE_REQUESTS.name, number)

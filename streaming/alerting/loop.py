@@ -1,0 +1,228 @@
+"""The alert consumer's loop: score requests in; alerts and the requests' offsets out in one transaction."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.alert import AlertBatch, Located
+from schemas.codec import Codec
+from schemas.errors import DecodeError, ModelUnavailable, RegistryUnavailable, StoreError
+from schemas.records import ScoreRequest
+from streaming.alerting.log import RequestLog, Step
+from streaming.alerting.messages import alert_message, rejection, request_parts
+from streaming.alerting.metrics import ConsumerMetrics
+from streaming.alerting.turn import Turn
+from streaming.kafka.messages import Message, Outgoing, dead_letter
+from streaming.searches.table import check_search
+
+log = logging.getLogger(__name__)
+
+#: What the loop waits out, however long it lasts; nothing becomes a dead letter by it.
+OUTAGES = (ModelUnavailable, RegistryUnavailable, StoreError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSettings:
+    """Times in seconds. One step's model calls have their own deadline (`AlertSettings.deadline_s`).
+
+    `defer_s`: how long a request waits for features that are missing, older than the matcher's or without a summary.
+    `budget_s`: after so long a turn commits what is done, far below Kafka's max.poll.interval of 300 s.
+    `max_candidates`: a longer request goes back to its topic in parts, each within one deadline of a slow model.
+    """
+
+    poll_s: float = 0.2
+    defer_s: float = 5.0
+    retry_s: float = 0.25
+    budget_s: float = 20.0
+    max_backoff_s: float = 10.0
+    max_candidates: int = 100
+    max_slice: int = 256
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestLoop:
+    """Safe to kill at any moment: the ledger is written before the transaction, and knows the request's offset again."""
+
+    requests: RequestLog
+    step: Step
+    metrics: ConsumerMetrics
+    unsubscribed: Callable[[], Collection[str]] = frozenset
+    settings: LoopSettings = field(default_factory=LoopSettings)
+    codec: Codec = field(default_factory=Codec)
+    clock: Callable[[], float] = time.monotonic
+    utc_s: Callable[[], float] = time.time
+    probe: Callable[[str], None] = lambda _: None
+    _slice: int = 8
+    _failures: int = 0
+    _wait_until: float = 0.0
+    _held: dict[int, float] = field(default_factory=dict)
+    _deferred_since: dict[tuple[int, int], float] = field(default_factory=dict)
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Turn until `stopped()`; nothing is left half done between turns."""
+        while not stopped():
+            self.turn(stopped)
+
+    def turn(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """One round of the loop."""
+        # 1. while an outage lasts: go on polling, for the group's sake, but take nothing
+        if self.clock() < self._wait_until:
+            self.requests.pause(None)
+            self._read_again(self.requests.poll(self.settings.poll_s))
+            return
+        # 2. what is due to be read, deferred requests among it
+        self._resume()
+        messages = self.requests.poll(self.settings.poll_s)
+        # 3. decode, read features, score, settle with the ledger: slice by slice
+        turn = self._settle(messages, stopped)
+        # 4. alerts, dead letters and offsets in one transaction
+        self.probe("after-ledger")
+        if turn.offsets:
+            self._transact(turn, messages)
+        # 5. what is not settled is read again
+        self.requests.rewind(turn.unsettled)
+
+    def _resume(self) -> None:
+        now = self.clock()
+        self._held = {partition: until for partition, until in self._held.items() if until > now}
+        self.requests.resume()
+        if self._held:
+            self.requests.pause(self._held.keys())
+
+    def _read_again(self, messages: Sequence[Message]) -> None:
+        turn = Turn()
+        turn.leave(messages)
+        self.requests.rewind(turn.unsettled)
+
+    def _settle(self, messages: Sequence[Message], stopped: Callable[[], bool]) -> Turn:
+        turn, began, rest = Turn(), self.clock(), list(messages)
+        while rest and self.clock() - began < self.settings.budget_s and not stopped():
+            taken, rest = turn.open(rest[: self._slice]), rest[self._slice :]
+            slice_began = self.clock()
+            try:
+                self._take(taken, turn)
+            except OUTAGES as error:
+                turn.leave(taken)
+                self._wait_out(error)
+                break
+            self._pace(self.clock() - slice_began)
+        turn.leave(rest)
+        return turn
+
+    def _take(self, messages: Sequence[Message], turn: Turn) -> None:
+        """Settle a slice, or leave from where a partition must wait. Raises OUTAGES, then nothing of it is settled."""
+        gone = self.unsubscribed()
+        entries = [self._entry(message, gone) for message in messages]
+        while True:
+            asked = [e.located for e in entries if e.located is not None]
+            done = self.step.run(asked)
+            waiting = [e for e in entries if e.located is not None and self._waits(e.message, done)]
+            if not waiting:
+                break
+            # a request goes as a whole, and in its partition's order: alerts without their offset would be sent twice
+            self._hold(waiting)
+            turn.leave([entry.message for entry in waiting])
+            entries = [e for e in entries if e.message in turn.open([e.message])]
+        rejected = [located for located, _ in done.rejected]
+        cancelled = [e.cancelled for e in entries if e.cancelled is not None]
+        if given_up := [*done.deferred, *rejected, *cancelled]:
+            self.step.release(given_up)
+        turn.out += [message for entry in entries for message in entry.out]
+        turn.out += [rejection(located, reason, self.codec) for located, reason in done.rejected]
+        turn.alerts += done.alerts
+        turn.settle([entry.message for entry in entries])
+        self._count(entries, done)
+
+    def _entry(self, message: Message, gone: Collection[str]) -> "_Entry":
+        try:
+            request = _request(message, self.codec)
+        except DecodeError as error:
+            return _Entry(message, "dead_letters", out=[dead_letter(message, str(error))])
+        located = Located(request=request, partition=message.partition, offset=message.offset)
+        if request.search.search_id in gone:
+            return _Entry(message, "cancelled", cancelled=located)
+        if len(request.candidates) > self.settings.max_candidates:
+            parts = request_parts(request, self.settings.max_candidates, self.codec)
+            return _Entry(message, "split", out=parts)
+        return _Entry(message, "scored", located=located)
+
+    def _waits(self, message: Message, done: AlertBatch) -> bool:
+        """Whether some of its features are not there yet and its time is not up."""
+        place = (message.partition, message.offset)
+        if not any((d.partition, d.offset) == place for d in done.deferred):
+            return False
+        since = self._deferred_since.setdefault(place, self.clock())
+        return self.clock() - since < self.settings.defer_s
+
+    def _hold(self, waiting: Sequence["_Entry"]) -> None:
+        for entry in waiting:
+            self._held[entry.message.partition] = self.clock() + self.settings.retry_s
+        self.metrics.deferrals.inc(len(waiting))
+
+    def _pace(self, took_s: float) -> None:
+        """Large slices while scores come from the cache, small ones while each request takes the model's time."""
+        self._failures = 0
+        self.metrics.paused.set(0)
+        if took_s < 0.5:
+            self._slice = min(self.settings.max_slice, self._slice * 2)
+        elif took_s > 5.0:
+            self._slice = max(1, self._slice // 4)
+
+    def _wait_out(self, error: Exception) -> None:
+        self._slice = 1
+        self._failures += 1
+        backoff_s = min(self.settings.max_backoff_s, 0.25 * 2 ** min(self._failures, 10))
+        if isinstance(error, ModelUnavailable):
+            backoff_s = max(backoff_s, min(error.retry_after_s, self.settings.max_backoff_s))
+        wait_s = backoff_s * random.uniform(0.5, 1.0)
+        log.warning("waiting %.1f s: %s: %s", wait_s, type(error).__name__, error)
+        self.metrics.outages.labels(type(error).__name__).inc()
+        self.metrics.paused.set(1)
+        self._wait_until = self.clock() + wait_s
+        self.requests.pause(None)
+
+    def _transact(self, turn: Turn, messages: Sequence[Message]) -> None:
+        began = self.clock()
+        out = [*turn.out, *(alert_message(alert, self.codec) for alert in turn.alerts)]
+        if not self.requests.transact(out, turn.offsets):
+            log.warning("transaction aborted; reading %d requests again", len(messages))
+            self.metrics.aborts.inc()
+            turn.leave(messages)
+            return
+        self.metrics.commit_s.observe(self.clock() - began)
+        self.metrics.alerts.inc(len(turn.alerts))
+        now_ms = self.utc_s() * 1000
+        for alert in turn.alerts:
+            self.metrics.latency_s.observe(max(0.0, now_ms - alert.updated_ms) / 1000)
+        self._deferred_since = {
+            place: since
+            for place, since in self._deferred_since.items()
+            if place[1] >= turn.offsets.get(place[0], 0)
+        }
+
+    def _count(self, entries: Sequence["_Entry"], done: AlertBatch) -> None:
+        for entry in entries:
+            self.metrics.requests.labels(entry.outcome).inc()
+        for fate, count in done.fates.items():
+            self.metrics.candidates.labels(fate.value).inc(count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One request and what is to be done with it."""
+
+    message: Message
+    outcome: str
+    located: Located | None = None
+    cancelled: Located | None = None
+    out: Sequence[Outgoing] = ()
+
+
+def _request(message: Message, codec: Codec) -> ScoreRequest:
+    if message.value is None:
+        raise DecodeError("a score request without a value")
+    request = codec.decode(ScoreRequest, message.value)
+    check_search(request.search)
+    return request

@@ -1,0 +1,48 @@
+"""`RequestLog` in memory, with its failures on request: for tests and debuggers, one instance a group."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from streaming.kafka.memory_topic import MemoryTopic
+from streaming.kafka.messages import Message, Outgoing
+
+
+class MemoryRequests:
+    """`RequestLog` over a topic. `committed` and `out` survive a process; `refuse` aborts the next transactions."""
+
+    def __init__(self, topic: MemoryTopic, committed: dict[int, int], out: list[Outgoing]) -> None:
+        self.committed = committed
+        self.out = out
+        self.refuse = 0
+        self.paused: set[int] = set()
+        self._topic = topic
+        self._positions: dict[int, int] = defaultdict(int, committed)
+
+    def poll(self, timeout_s: float) -> list[Message]:
+        """See RequestLog."""
+        del timeout_s
+        return self._topic.read(self._positions, 50, skip=self.paused)
+
+    def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
+        """See RequestLog."""
+        if self.refuse:
+            self.refuse -= 1
+            return False
+        self.out += messages
+        self.committed.update(offsets)
+        for message in messages:
+            if message.topic == self._topic.name:
+                self._topic.append(message.value, key=message.key)
+        return True
+
+    def rewind(self, offsets: Mapping[int, int]) -> None:
+        """See RequestLog."""
+        self._positions.update(offsets)
+
+    def pause(self, partitions: Collection[int] | None) -> None:
+        """See RequestLog."""
+        self.paused |= set(range(len(self._topic.partitions)) if partitions is None else partitions)
+
+    def resume(self) -> None:
+        """See RequestLog."""
+        self.paused.clear()

@@ -1,0 +1,34 @@
+"""Alerts and score requests as messages that their topics accept; what is too large becomes a dead letter."""
+
+from dataclasses import replace
+
+from pipeline.alert import Located
+from schemas.codec import Codec
+from schemas.records import Alert, ScoreRequest
+from streaming.kafka import topics
+from streaming.kafka.messages import Message, Outgoing, dead_letter, size_bytes
+
+
+def request_parts(request: ScoreRequest, size: int, codec: Codec) -> list[Outgoing]:
+    """The request as several of at most `size` candidates each."""
+    candidates = request.candidates
+    parts = [replace(request, candidates=candidates[i : i + size]) for i in range(0, len(candidates), size)]
+    key = request.search.search_id.encode()
+    return [Outgoing(topics.SCORE_REQUESTS.name, key, codec.encode(part)) for part in parts]
+
+
+def rejection(located: Located, reason: str, codec: Codec) -> Outgoing:
+    """The request, narrowed to the item that the model refuses."""
+    request = located.request
+    key = request.search.search_id.encode()
+    place = (topics.SCORE_REQUESTS.name, located.partition, located.offset, request.created_ms)
+    return dead_letter(Message(*place, key, codec.encode(request)), reason)
+
+
+def alert_message(alert: Alert, codec: Codec) -> Outgoing:
+    """The alert, or a dead letter when its topic would refuse it."""
+    message = Outgoing(topics.ALERTS.name, alert.alert_id.encode(), codec.encode(alert))
+    if size_bytes(message) <= topics.ALERTS.max_bytes:
+        return message
+    unsent = Message(message.topic, -1, -1, alert.updated_ms, message.key, message.value)
+    return dead_letter(unsent, "the alert is larger than its topic allows")

@@ -1,0 +1,44 @@
+"""Prometheus metrics of the alert consumer."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from streaming.process.metrics import lag_gauge, latency_histogram
+
+
+class ConsumerMetrics:
+    """What the alert consumer counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "nearline_alerts_requests",
+            "Score requests settled by outcome: scored, split (too long), cancelled (unsubscribed), dead_letters.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.candidates = Counter(
+            "nearline_alerts_candidates",
+            "Candidates of scored requests by fate (pipeline.alert.Fate); deferred: given up, its features never came.",
+            ["fate"],
+            registry=registry,
+        )
+        self.cache = Gauge(
+            "nearline_alerts_cache", "Score cache: hits, misses, failures.", ["result"], registry=registry
+        )
+        self.alerts = Counter("nearline_alerts_sent", "Alerts committed.", registry=registry)
+        self.deferrals = Counter(
+            "nearline_alerts_deferrals", "Times that a request had to wait for features.", registry=registry
+        )
+        self.outages = Counter(
+            "nearline_alerts_outages", "Pauses by the error that caused them.", ["error"], registry=registry
+        )
+        self.aborts = Counter("nearline_alerts_aborts", "Transactions aborted.", registry=registry)
+        self.paused = Gauge(
+            "nearline_alerts_paused", "1 while an outage holds the consumer.", registry=registry
+        )
+        self.lag = lag_gauge("nearline_alerts", registry)
+        self.commit_s = Histogram(
+            "nearline_alerts_commit_seconds", "One transaction, begin to commit.", registry=registry
+        )
+        self.latency_s = latency_histogram(
+            "nearline_alerts", "update's broker timestamp to committed alert", registry
+        )

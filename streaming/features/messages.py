@@ -1,0 +1,44 @@
+"""Outcomes as Kafka messages: the topic, key, value and headers with which each of them leaves the feature job."""
+
+from collections.abc import Sequence
+
+from pipeline.featurize import OutcomeRow, SourceRow
+from schemas.records import Outcome
+from streaming.kafka.messages import Message, dead_letter
+from streaming.kafka.topics import FEATURES, KIB
+
+#: What the broker would refuse would fail the job for ever; the difference is room for headers and framing.
+MAX_FEATURE_BYTES = FEATURES.max_bytes - 4 * KIB
+
+Headers = list[tuple[str, bytes]]
+#: topic, key, value, headers
+Row = tuple[str, bytes | None, bytes | None, Headers]
+
+
+def row(source: SourceRow, key: bytes | None, outcome: OutcomeRow, *, features: str, dlq: str) -> Row:
+    """The message of one outcome; `key` is the source message's own."""
+    if outcome.outcome is Outcome.DEAD_LETTERS:
+        return _dead(source, key, outcome.reason or "no reason given", dlq)
+    posting_key = outcome.posting_id.encode()
+    size = len(posting_key) + len(outcome.value)
+    if size > MAX_FEATURE_BYTES:
+        return _dead(source, key, f"a record of {size} bytes is too large for {features}", dlq)
+    headers: Headers = [
+        ("outcome", outcome.outcome.encode()),
+        ("source", f"{source.topic}/{source.partition}/{source.offset}".encode()),
+        ("source_ts", b"%d" % source.timestamp_ms),
+        ("summarizer_calls", b"1" if outcome.summarizer_called else b"0"),
+    ]
+    return features, posting_key, outcome.value, headers
+
+
+def _dead(source: SourceRow, key: bytes | None, reason: str, dlq: str) -> Row:
+    place = (source.topic, source.partition, source.offset, source.timestamp_ms)
+    made = dead_letter(Message(*place, key, source.value), reason)
+    return dlq, made.key, made.value, [("outcome", Outcome.DEAD_LETTERS.encode()), *made.headers.items()]
+
+
+def columns(rows: Sequence[Row]) -> dict[str, list[object]]:
+    """The rows as the columns of the feature job's sink."""
+    names = ("topic", "k", "v", "headers")
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))

@@ -1,0 +1,63 @@
+"""Feature records onto `postings.features` for those who are not the feature job: a backfill that publishes."""
+
+import logging
+import time
+from collections.abc import Mapping
+
+from kafka.errors import KafkaError
+
+from schemas.errors import BrokersUnavailable
+from schemas.records import FeatureRecord
+from streaming.features.messages import MAX_FEATURE_BYTES
+from streaming.kafka import clients
+from streaming.kafka.framing import RegistrySettings, open_codec
+from streaming.kafka.messages import Outgoing
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import FEATURES
+
+SEND_S = 60.0
+#: Who sent it; the feature job's messages name the update that made them.
+SOURCE = {"source": b"backfill"}
+
+
+class KafkaPublisher:
+    """See `pipeline.publish.Publisher`; open it in the process that uses it."""
+
+    def __init__(self, kafka: KafkaSettings, registry: RegistrySettings) -> None:
+        """Raises BrokersUnavailable, RegistryUnavailable."""
+        # kafka-python logs every attempt to reach a broker that is away; we tell it once
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        self._codec = open_codec(registry, {FeatureRecord: FEATURES.name})
+        self._framed = bool(registry.url)
+        try:
+            self._producer = clients.producer(kafka)
+        except KafkaError as error:
+            self._codec.close()
+            raise BrokersUnavailable(f"{kafka.bootstrap}: {error}") from error
+
+    def publish_many(self, records: Mapping[str, bytes]) -> dict[str, str]:
+        """See Publisher."""
+        stamp = b"%d" % (time.time() * 1000)
+        refused: dict[str, str] = {}
+        waiting = []
+        try:
+            for posting_id, data in records.items():
+                value = self._codec.reframe(FeatureRecord, data) if self._framed else data
+                if len(posting_id.encode()) + len(value) > MAX_FEATURE_BYTES:
+                    refused[posting_id] = f"a record of {len(value)} bytes is too large for {FEATURES.name}"
+                    continue
+                headers = {**SOURCE, "source_ts": stamp}
+                waiting.append(
+                    clients.send(self._producer, Outgoing(FEATURES.name, posting_id.encode(), value, headers))
+                )
+            self._producer.flush(timeout=SEND_S)
+            for future in waiting:
+                future.get(timeout=SEND_S)
+        except KafkaError as error:
+            raise BrokersUnavailable(f"{FEATURES.name}: {error}") from error
+        return refused
+
+    def close(self) -> None:
+        """See Publisher."""
+        self._producer.close(timeout=10)
+        self._codec.close()

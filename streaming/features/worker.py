@@ -1,0 +1,75 @@
+"""What one Python worker of the feature job holds: a store, a summarizer and the featurizer over both. No Flink here."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.remote import open_summarizer
+from pipeline.featurize import Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
+from schemas.errors import NearlineError
+from schemas.records import FeatureRecord, Outcome
+from storage.base import open_store
+from storage.features import FeatureStore
+from streaming.features.messages import Row, row
+from streaming.kafka.framing import RegistrySettings, open_codec
+from streaming.process.fault_probe import crash_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """What travels to each worker; `max_backoff_s` is the longest pause between attempts in an outage."""
+
+    store_url: str
+    summarizer_url: str
+    tokenizer_dir: str
+    source_topic: str
+    features_topic: str
+    dlq_topic: str
+    deadline_s: float
+    max_backoff_s: float
+    registry: RegistrySettings
+    crash_at: str = ""
+
+
+class FeatureWorker:
+    """Opened in the process that uses it: neither an LMDB environment nor a connection survives a pickle or a fork."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        tokenizer = Path(settings.tokenizer_dir) if settings.tokenizer_dir else None
+        summarizer = open_summarizer(settings.summarizer_url, tokenizer)
+        self._probe = crash_at(settings.crash_at)
+        self._codec = open_codec(settings.registry, {FeatureRecord: settings.features_topic})
+        try:
+            self._kv = open_store(settings.store_url)
+        except NearlineError:
+            self._codec.close()
+            raise
+        limits = FeaturizeSettings(deadline_s=settings.deadline_s)
+        self._featurizer = Featurizer(FeatureStore(self._kv), summarizer, limits, codec=self._codec)
+
+    def reach(self) -> None:
+        """Read from the store once. Raises StoreUnavailable, and ConfigError for a login or a place that is wrong."""
+        self._kv.get_many([b"?"])
+
+    def featurize(
+        self, keys: list[bytes | None], rows: list[SourceRow]
+    ) -> tuple[list[OutcomeRow], list[Row]]:
+        """The outcomes of a batch and the messages that tell of them; raises what `Featurizer.featurize` raises."""
+        outcomes = self._featurizer.featurize(rows)
+        self._probe("stored")
+        if self._settings.registry.url:
+            outcomes = [self._reframed(outcome) for outcome in outcomes]
+        names = {"features": self._settings.features_topic, "dlq": self._settings.dlq_topic}
+        triples = zip(rows, keys, outcomes, strict=True)
+        return outcomes, [row(source, key, outcome, **names) for source, key, outcome in triples]
+
+    def _reframed(self, outcome: OutcomeRow) -> OutcomeRow:
+        """The record as the topic carries it; what the store holds and a dead letter's bytes stay as they are."""
+        if outcome.outcome is Outcome.DEAD_LETTERS:
+            return outcome
+        return replace(outcome, value=self._codec.reframe(FeatureRecord, outcome.value))
+
+    def close(self) -> None:
+        """Release the store and the registry."""
+        self._kv.close()
+        self._codec.close()

@@ -1,0 +1,102 @@
+"""kafka-python clients as our loops need them: manual commits, reads of committed messages only, idempotent writes.
+
+None of them creates topics: a misspelt topic must be an error, not a new topic.
+"""
+
+import logging
+import time
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
+
+from streaming.kafka import topics
+from streaming.kafka.messages import Message, Outgoing
+from streaming.kafka.settings import KafkaSettings
+
+#: The largest message that any of our clients writes is a dead letter.
+MAX_REQUEST_BYTES = topics.DLQ.max_bytes
+RETRY_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+def group_consumer(
+    kafka: KafkaSettings,
+    topic: str,
+    *,
+    group: str,
+    instance_id: str,
+    session_timeout_s: float,
+    max_poll_records: int,
+) -> KafkaConsumer:
+    """A member of `group` on `topic`; with an `instance_id` a static one, which a restart does not rebalance."""
+    consumer = reader(
+        kafka,
+        group_id=group,
+        group_instance_id=instance_id or None,
+        auto_offset_reset="earliest",
+        max_poll_records=max_poll_records,
+        session_timeout_ms=int(session_timeout_s * 1000),
+        heartbeat_interval_ms=min(3000, int(session_timeout_s * 1000 / 3)),
+    )
+    # without the topic's metadata the first assignment would be empty, and a second rebalance follow
+    consumer.partitions_for_topic(topic)
+    consumer.subscribe([topic])
+    return consumer
+
+
+def reader(kafka: KafkaSettings, **more: Any) -> KafkaConsumer:
+    """A consumer that never commits by itself and sees committed transactions only."""
+    return KafkaConsumer(
+        **kafka.python(),
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        allow_auto_create_topics=False,
+        fetch_max_wait_ms=100,
+        **more,
+    )
+
+
+def producer(kafka: KafkaSettings, **more: Any) -> KafkaProducer:
+    """An idempotent producer that batches what is sent within a few milliseconds."""
+    return KafkaProducer(
+        **kafka.python(),
+        acks="all",
+        linger_ms=5,
+        batch_size=64 * 1024,
+        max_request_size=MAX_REQUEST_BYTES,
+        allow_auto_create_topics=False,
+        **more,
+    )
+
+
+def send(client: KafkaProducer, message: Outgoing) -> Any:
+    """Hand one message to the client's buffer; returns its future."""
+    return client.send(
+        message.topic, key=message.key, value=message.value, headers=list(message.headers.items())
+    )
+
+
+def poll(consumer: KafkaConsumer, timeout_s: float) -> list[Message]:
+    """What there is: partition after partition, each in offset order.
+
+    A broker that cannot be reached is nothing to read for now: the client finds it again by itself.
+    """
+    try:
+        return messages(consumer.poll(timeout_ms=int(timeout_s * 1000)))
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        log.warning("cannot poll: %s", error)
+        time.sleep(RETRY_S)
+        return []
+
+
+def messages(polled: dict[Any, list[Any]]) -> list[Message]:
+    """What `KafkaConsumer.poll` returned: partition after partition, each in offset order."""
+    return [
+        Message(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, dict(r.headers))
+        for records in polled.values()
+        for r in records
+    ]

@@ -1,0 +1,44 @@
+"""Prometheus metrics of the Kafka processes: the HTTP server, and the metrics that every process has."""
+
+import logging
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
+
+log = logging.getLogger(__name__)
+
+#: Seconds: from a cached score to a model server that was down for an hour.
+LATENCY_BUCKETS_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600)
+
+
+class MetricsServer:
+    """`/metrics` on one address; port 0 serves nothing."""
+
+    def __init__(self, registry: CollectorRegistry, port: int, host: str) -> None:
+        self._server: Any = None
+        if port:
+            self._server, self._thread = start_http_server(port, addr=host, registry=registry)
+            log.info("metrics on http://%s:%d/metrics", host, port)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+
+
+def lag_gauge(prefix: str, registry: CollectorRegistry) -> Gauge:
+    """A gauge of the messages not processed yet, by partition."""
+    return Gauge(
+        f"{prefix}_lag", "Messages not processed yet, by partition.", ["partition"], registry=registry
+    )
+
+
+def latency_histogram(prefix: str, what: str, registry: CollectorRegistry) -> Histogram:
+    """A histogram in seconds; `what` says from where to where."""
+    return Histogram(
+        f"{prefix}_latency_seconds", f"From {what}.", buckets=LATENCY_BUCKETS_S, registry=registry
+    )
