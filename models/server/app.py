@@ -110,6 +110,7 @@ class Routes:
 
     def answering(self, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """The handler with its failures answered and its time observed."""
+        self._metrics.expect(route)
 
         async def handle(request: Request) -> dict[str, Any]:
             return await handler(request, self._deadline(request))
