@@ -75,7 +75,7 @@ test-flyte: flyte-env  ## the offline refresh as a Flyte workflow, run locally b
 	@touch $@
 
 fuzz: setup .envs/fuzz/.stamp  ## Schemathesis on the model server's routes: INPUTS=examples a route SEED=n
-	$(BIN)/python -m tests.models.fuzz --st .envs/fuzz/bin/st --examples $(INPUTS) --seed $(SEED)
+	$(BIN)/python -m tests.models.server.fuzz --st .envs/fuzz/bin/st --examples $(INPUTS) --seed $(SEED)
 
 soak-engine: setup  ## the model server at saturation for ten minutes: its overhead and pauses, into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
@@ -145,7 +145,7 @@ bench-pruning: setup  ## pruning beside the peers whose environments exist (prun
 
 bench-ranker: setup  ## the paper's tables 1 to 3 for a tiny ranker (an hour and a half): RANKER_ARGS="--data DIR --ranker DIR"
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'
-	$(BIN)/python -m benchmarks.ranker $(RANKER_ARGS)
+	$(BIN)/python -m benchmarks.ranker_tables $(RANKER_ARGS)
 
 up: setup  ## start the local stack and leave it running
 	$(BIN)/nearline up

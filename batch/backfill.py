@@ -8,21 +8,21 @@ from contextlib import closing, contextmanager
 from batch.catalog import Split, list_files, split_files
 from batch.engine import Engine
 from batch.estimate import measured_rate
-from batch.folder import Folder
 from batch.ledger import Ledger
 from batch.progress import Progress
 from batch.report import Report, progress_line
-from batch.runs import close_run, open_run
+from batch.run_table import close_run, open_run
 from batch.settings import BackfillSettings, Mode
+from batch.split_folder import Folder
 from batch.survey import conclude, concluded
 from batch.worker import Task, paced
 from models.summarizer import Summarizer
 from pipeline.publish import OpenPublisher
 from pipeline.refresh import served_generation
 from schemas.errors import ModelUnavailable, StoreUnavailable
-from storage.base import open_store
-from storage.couchbase_url import without_login
+from storage.couchbase.url import without_login
 from storage.features import FeatureStore
+from storage.opening import open_store
 
 #: How long the model server may take to answer before anything begins.
 PROBE_S = 15.0

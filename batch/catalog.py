@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet
 from pyarrow import fs
 
-from batch.folder import open_filesystem
+from batch.split_folder import open_filesystem
 from schemas.errors import ConfigError
 
 _GLOB = "*?["

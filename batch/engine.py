@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Protocol
 
 from batch.catalog import Split
-from batch.folder import Folder
+from batch.split_folder import Folder
 from batch.survey import Place, look_at
 from batch.worker import SplitWorker, Task
 

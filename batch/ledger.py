@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from batch.folder import Folder
 from batch.progress import Progress
+from batch.split_folder import Folder
 
 Held = dict[str, bytes | None]
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from batch.catalog import Format, Split
-from batch.folder import open_filesystem
+from batch.split_folder import open_filesystem
 
 #: Lines of a gzip file that one of its splits takes in a row, and rows that Parquet hands over at once.
 PAGE_ROWS = 500

@@ -13,10 +13,10 @@ from hashlib import blake2b
 from itertools import islice
 
 from batch.catalog import Format, Split
-from batch.folder import Folder
 from batch.ledger import Ledger, Notes
 from batch.readers import count_lines, read_rows
 from batch.rows import BadRow, data_of, parse
+from batch.split_folder import Folder
 from schemas.events import Versioner
 
 #: Postings that the store is asked for at once.

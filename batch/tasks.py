@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from batch.catalog import Split
-from batch.folder import Folder
+from batch.split_folder import Folder
 from batch.survey import look_at
 from batch.worker import SplitWorker, Task
 

@@ -9,25 +9,26 @@ from pathlib import Path
 
 from batch.catalog import Split
 from batch.estimate import Counting
-from batch.first_seen import FirstSeen
-from batch.folder import Folder
+from batch.first_reads import FirstSeen
 from batch.ledger import Ledger, Notes
 from batch.modes import ChunkStep, Done, Update
 from batch.progress import Progress
 from batch.readers import Broken, Row, read_rows
 from batch.rows import BadRow, data_of, dead_letter, in_sample, parse
 from batch.settings import BackfillSettings
-from models.client import ClientConfig
-from models.remote import open_summarizer
+from batch.split_folder import Folder
+from models.client.http import ClientConfig
+from models.client.remote import open_summarizer
 from models.summarizer import ModelFailure, Rejected, Summarizer, Summary
+from pipeline.control.pace import Pace, PacedSummarizer
 from pipeline.featurize import Featurizer, FeaturizeSettings
 from pipeline.outages import outlast
-from pipeline.pace import Pace, PacedSummarizer
 from pipeline.publish import OpenPublisher
 from pipeline.refresh import Refresher
 from schemas.records import Outcome, PostingUpdate
-from storage.base import KeyValue, open_store
+from storage.base import KeyValue
 from storage.features import FeatureStore
+from storage.opening import open_store
 from storage.overlay import Overlay
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import backfill, consumer, feature_job, latency, model_server, rounding, stores
+from benchmarks import latency, rounding, stores
+from benchmarks.alert_consumer import benchmark as consumer
+from benchmarks.backfill import benchmark as backfill
+from benchmarks.common.report import FOLDER, Result, say
+from benchmarks.feature_job import benchmark as feature_job
+from benchmarks.model_server import benchmark as model_server
 from benchmarks.pruning import benchmark as pruning
-from benchmarks.report import FOLDER, Result, say
 
 BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
     feature_job.NAME: (feature_job.FeatureJobBenchmark, feature_job.measure),

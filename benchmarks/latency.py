@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
-from benchmarks import plots
-from benchmarks.kafka import BUILD, PORT_BASE
-from benchmarks.report import FOLDER, Result, Row, measured_on, say, write
-from benchmarks.statistics import percentile
-from benchmarks.updates import ROLES, WORDS, Feed, events
+from benchmarks.common import plots
+from benchmarks.common.broker import BUILD, PORT_BASE
+from benchmarks.common.figures import percentile
+from benchmarks.common.report import FOLDER, Result, Row, measured_on, say, write
+from benchmarks.common.updates import ROLES, WORDS, Feed, events
 from nearline.stack.daemon import waves
 from nearline.stack.jars import ensure_jars
 from nearline.stack.settings import StackSettings

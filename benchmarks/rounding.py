@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.report import Result, Row, write
+from benchmarks.common.report import Result, Row, write
 from models.engine import scoring
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
 from models.engine.native.forward import KINDS, NativeForward, available
 from models.engine.qwen3 import Head
 from models.prompts import Prompter
-from training import evaluate_tiny, figures
-from training.figures import Floats
-from training.judged import Judged
-from training.ndcg import ndcg
+from training.components.arrays import Floats
+from training.evaluation import intervals
+from training.evaluation.ndcg import ndcg
+from training.judging.records import Judged
+from training.tiny import judged_sets
 
 NAME = "rounding"
 DATA = Path("../shared/data")
@@ -42,9 +43,9 @@ def measure(settings: RoundingBenchmark, folder: Path) -> Result:
     checkpoint = load_checkpoint(path, "ranker")
     kinds = {kind: NativeForward(checkpoint, kind, 2) for kind in KINDS if available(kind, checkpoint.shape)}
     prompter = Prompter.from_dir(path)
-    sizes = evaluate_tiny.Sizes(queries=settings.queries, postings=settings.postings)
+    sizes = judged_sets.Sizes(queries=settings.queries, postings=settings.postings)
     tables: dict[str, list[Row]] = {}
-    for name, judged in evaluate_tiny.sets(DATA, sizes):
+    for name, judged in judged_sets.sets(DATA, sizes):
         scores = {kind: _scores(forward, checkpoint, prompter, judged) for kind, forward in kinds.items()}
         tables[name] = [_row(kind, scores, judged) for kind in kinds]
     result = Result(
@@ -80,7 +81,7 @@ def _row(kind: str, scores: dict[str, Scores], judged: list[Judged]) -> Row:
     exact, here = scores["float32"], scores[kind]
     grades = [one.grades for one in judged]
     gained = np.array([ndcg(p, g) - ndcg(q, g) for p, q, g in zip(here, exact, grades, strict=True)])
-    mean, low, high = figures.bootstrap(judged, lambda rows: float(np.nanmean(gained[rows])))
+    mean, low, high = intervals.bootstrap(judged, lambda rows: float(np.nanmean(gained[rows])))
     orders = [
         (np.argsort(-p, kind="stable") == np.argsort(-q, kind="stable")).all()
         for p, q in zip(here, exact, strict=True)

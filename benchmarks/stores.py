@@ -11,18 +11,18 @@ from typing import Any
 from couchbase.options import GetMultiOptions, UpsertMultiOptions
 from couchbase.transcoder import RawBinaryTranscoder
 
-from benchmarks import plots
-from benchmarks.kafka import BUILD
-from benchmarks.report import FOLDER, Result, Row, measured_on, say, write
-from benchmarks.statistics import percentile, spread
+from benchmarks.common import plots
+from benchmarks.common.broker import BUILD
+from benchmarks.common.figures import percentile, spread
+from benchmarks.common.report import FOLDER, Result, Row, measured_on, say, write
 from nearline.stack.couchbase import couchbase, ensure_test_server
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import Supervisor
 from schemas.records import FeatureRecord, State
-from storage.base import open_store
-from storage.couchbase_link import Link
-from storage.couchbase_url import CouchbaseSettings
+from storage.couchbase.connection import Link
+from storage.couchbase.url import CouchbaseSettings
 from storage.features import FeatureStore, FeatureWrite, RawText
+from storage.opening import open_store
 
 NAME = "stores"
 GOAL_MS, GOAL_RATIO = 120.0, 2.0

@@ -12,7 +12,7 @@ from batch.settings import from_argv
 from batch.spark import SparkEngine, session
 from nearline.publishing import publisher_of
 from schemas.errors import NearlineError
-from storage.couchbase_url import with_login
+from storage.couchbase.url import with_login
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from models.prompts import SUFFIX, Prompter, item_text, query_text
 from pipeline.alert import Fate, fate_of
 from pipeline.match import FilterCheck, feature_terms, filter_checks, has_content, query_terms
-from pipeline.score import CachedScorer, item_of
+from pipeline.scoring.cached import CachedScorer, item_of
 from schemas.keys import alert_id, day_of
 from schemas.records import FeatureRecord, SavedSearch
 from storage.features import FeatureStore

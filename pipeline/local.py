@@ -14,7 +14,7 @@ from models.summarizer import Summarizer
 from pipeline.alert import AlertStep, Fate, Located
 from pipeline.featurize import Featurizer, OutcomeRow, SourceRow
 from pipeline.match import LexicalMatcher
-from pipeline.score import CachedScorer
+from pipeline.scoring.cached import CachedScorer
 from pipeline.windows import Windows, WindowSettings
 from schemas.codec import decode, encode
 from schemas.events import BrokenLine

@@ -1,13 +1,9 @@
 """The `KeyValue` seam: bytes at rest behind five methods, and the URL that opens a back end."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
-from urllib.parse import urlsplit
 
-from schemas.errors import ConfigError, StoreError, ValueTooLarge
-from storage.couchbase_url import SCHEMES as COUCHBASE_SCHEMES
-from storage.couchbase_url import CouchbaseSettings
+from schemas.errors import StoreError, ValueTooLarge
 
 #: Reads the stored value (None when missing or expired), returns the value to store (None: leave as it is).
 #: A StoreError raised inside fails its key alone; any other exception ends the batch with nothing written.
@@ -93,32 +89,3 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def open_store(url: str, clock: Clock = time.time) -> KeyValue:
-    """The back end that `url` names.
-
-    `memory:` (new and empty), `lmdb:///directory?sync=commit|os&map_size=64G`, or
-    `couchbase://user:password@host/bucket`, whose options are in storage/couchbase_url.py.
-
-    Raises ConfigError for a URL that cannot work, StoreUnavailable for a store that cannot be opened now.
-    """
-    scheme = urlsplit(url).scheme
-    if scheme == "memory":
-        from storage.memory import MemoryStore  # noqa: PLC0415  (each back end loads what it alone needs)
-
-        return MemoryStore(clock)
-    if scheme == "lmdb":
-        from storage.lmdb import LmdbSettings, LmdbStore  # noqa: PLC0415
-
-        return LmdbStore(LmdbSettings.from_url(url), clock)
-    if scheme in COUCHBASE_SCHEMES:
-        try:
-            from storage.couchbase import CouchbaseStore  # noqa: PLC0415
-        except ModuleNotFoundError as missing:
-            raise ConfigError(
-                "a Couchbase store needs its SDK: pip install 'nearline-job-search[couchbase]'"
-            ) from missing
-
-        return CouchbaseStore(CouchbaseSettings.from_url(url), clock)
-    raise ConfigError(f"store URL {url!r}: known are memory:, lmdb:///directory and couchbase://host/bucket")

@@ -14,14 +14,14 @@ from typing import Any
 from kafka import KafkaProducer
 from prometheus_client import CollectorRegistry
 
-from models.remote import open_ranker
+from models.client.remote import open_ranker
 from pipeline.alert import AlertSettings, AlertStep
-from pipeline.score import CachedScorer
+from pipeline.scoring.cached import CachedScorer
 from schemas.errors import ConfigError
 from schemas.records import Alert, ScoreRequest
-from storage.base import open_store
 from storage.features import FeatureStore
 from storage.ledger import TTL_S, AlertLedger
+from storage.opening import open_store
 from storage.scores import ScoreCache
 from streaming.alerting.kafka_log import RequestGroup
 from streaming.alerting.loop import LoopSettings, RequestLoop

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from pipeline.match import LexicalMatcher
 from pipeline.windows import Windows, WindowSettings
 from schemas.records import ScoreRequest
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from streaming.kafka import clients, topics
 from streaming.kafka.admin import wait_for_topics
 from streaming.kafka.framing import open_codec

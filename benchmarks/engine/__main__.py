@@ -14,12 +14,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.report import FOLDER, measured_on, say
 from benchmarks.engine import closed, open_loop, page, tokenizing
 from benchmarks.engine.cases import Case, cases
 from benchmarks.engine.fleet import Fleet
 from benchmarks.engine.peers import Setup
 from benchmarks.engine.shapes import ROOT, ensure, shape_of
-from benchmarks.report import FOLDER, measured_on, say
 
 BUILD = ROOT / "build" / "bench-engine"
 QUICK_SHAPE, QUICK_SCALE = "tiny", 0.25

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from benchmarks.common.report import say
 from benchmarks.engine.cases import Case
 from benchmarks.engine.contenders import Contender
 from benchmarks.engine.fleet import REFERENCE, Fleet
 from benchmarks.engine.operations import necessary
 from benchmarks.engine.speeds import finalists
 from benchmarks.engine.workload import Load, Request, equal, largest_difference
-from benchmarks.report import say
 
 WAKING = equal(2, 24, 8)
 """What each turn begins with, unmeasured: a process that was stopped has lost the caches."""

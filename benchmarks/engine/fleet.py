@@ -10,12 +10,12 @@ from typing import Self
 
 import psutil
 
+from benchmarks.common.report import say
 from benchmarks.engine.contenders import Contender
 from benchmarks.engine.peers import Setup, contender, worker
 from benchmarks.engine.processes import Unavailable
 from benchmarks.engine.shapes import parameters
 from benchmarks.engine.workload import Request
-from benchmarks.report import say
 from models.engine.checkpoint import Shape
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}

@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from benchmarks.common.figures import percentile
+from benchmarks.common.report import say
 from benchmarks.engine.calling import Caller
 from benchmarks.engine.cases import Case
 from benchmarks.engine.fleet import Fleet
 from benchmarks.engine.processes import Unavailable
 from benchmarks.engine.rates import arrivals, highest
 from benchmarks.engine.servers import Server
-from benchmarks.report import say
-from benchmarks.statistics import percentile
 
 BOUND_S = 0.5
 DURATION_S, MOST_S = 8.0, 20.0

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plots
+from benchmarks.common import plots
+from benchmarks.common.report import Result, write
 from benchmarks.engine.speeds import CaseResult, dtype, faster, items_s, kind
 from benchmarks.engine.tables import findings, tables
-from benchmarks.report import Result, write
 
 NAME = "engine"
 BASE = "hf-padded"

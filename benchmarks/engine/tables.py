@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from benchmarks.common.report import Row
 from benchmarks.engine.paired import ratio
 from benchmarks.engine.speeds import (
     DTYPE_NAMES,
@@ -19,7 +20,6 @@ from benchmarks.engine.speeds import (
     kind,
     share,
 )
-from benchmarks.report import Row
 
 Tables = dict[str, list[Row]]
 

@@ -7,10 +7,10 @@ import dataclasses
 import json
 from typing import Any
 
+from benchmarks.common.figures import percentile
 from benchmarks.engine.cases import Case
 from benchmarks.engine.peers import Setup, worker
 from benchmarks.engine.shapes import ROOT, TINY
-from benchmarks.statistics import percentile
 
 SAMPLE = ROOT / "nearline" / "sample" / "stream.jsonl"
 COUNTS = (1, 2, 4, 8)

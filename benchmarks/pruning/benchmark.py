@@ -12,21 +12,21 @@ from random import Random
 
 import torch
 
-from benchmarks import plots
+from benchmarks.common import plots
+from benchmarks.common.report import Result, Row, say, write
 from benchmarks.pruning import kernel, memory
 from benchmarks.pruning.contenders import PEERS, Bench, Unavailable, ours, prune_here, prune_there
 from benchmarks.pruning.measures import Lost, Measure, change
-from benchmarks.report import Result, Row, say, write
 from models.engine.checkpoint import read_shape
 from models.prompts import Item, Prompter
 from models.pruning.calibration import Calibration, prompts_of
 from models.pruning.config import CalibrationSize
-from training import evaluate_tiny
-from training.judged import Judged
-from training.ranker_data import item_of
+from training.judging.records import Judged
 from training.synthetic import lexicon
 from training.synthetic.postings import Writer
 from training.synthetic.queries import Asker
+from training.tiny import judged_sets
+from training.tiny.encoding import item_of
 
 NAME = "pruning"
 Make = Callable[[Path], float]
@@ -100,8 +100,8 @@ def _models(settings: PruningBenchmark, work: Path) -> dict[str, list[Row]]:
     prompts = [ids for batch in read.batches() for ids in batch]
     bench = Bench(dense=dense, folder=work, prompts=prompts, threads=settings.threads)
     bench.prepare()
-    sizes = evaluate_tiny.Sizes(queries=settings.queries, postings=settings.postings)
-    judged = dict(evaluate_tiny.sets(DATA, sizes)[: 1 + settings.real_sets])
+    sizes = judged_sets.Sizes(queries=settings.queries, postings=settings.postings)
+    judged = dict(judged_sets.sets(DATA, sizes)[: 1 + settings.real_sets])
     measure = Measure(dense, _held_out(judged["generated"], prompter, settings.held_out), judged)
     kept = settings.kept or tuple(sorted({size // 2, -(-(size // 2) // 128) * 128}))
     only = [word for word in settings.only.split(",") if word]

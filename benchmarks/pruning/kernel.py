@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.common.report import Row
 from benchmarks.pruning.contenders import Unavailable, ask
-from benchmarks.report import Row
 from models.pruning import osscar
 from models.pruning.config import Osscar
 from models.pruning.osscar import Pruned

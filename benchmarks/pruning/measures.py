@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.prompts import Prompter
-from training import figures, pruning_data
-from training.figures import Floats
-from training.judged import Judged
-from training.scoring import load
+from training.components.arrays import Floats
+from training.evaluation import intervals
+from training.evaluation.offline import load
+from training.judging.records import Judged
+from training.pruning import data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Measure:
 
     def __init__(self, dense: Path, prompts: Sequence[list[int]], judged: dict[str, list[Judged]]) -> None:
         self._dense, self._prompts, self._prompter = load(dense).eval(), prompts, Prompter.from_dir(dense)
-        self._ndcgs = {name: pruning_data.ndcgs(queries, self._prompter) for name, queries in judged.items()}
+        self._ndcgs = {name: data.ndcgs(queries, self._prompter) for name, queries in judged.items()}
         self.dense_ndcgs = self.ndcgs(self._dense)
 
     def ndcgs(self, model: Any) -> dict[str, Floats]:
@@ -85,7 +86,7 @@ class _Gauge:
 def change(small: Floats, dense: Floats) -> tuple[float, float, float]:
     """Mean change over queries and its 95% interval, paired."""
     moved = small - dense
-    return figures.bootstrap(list(moved), lambda rows: float(np.mean(moved[rows])))
+    return intervals.bootstrap(list(moved), lambda rows: float(np.mean(moved[rows])))
 
 
 def _kl(whole_TV: Tensor, small_TV: Tensor) -> Tensor:

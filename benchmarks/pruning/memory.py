@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
+from benchmarks.common.report import Row
 from benchmarks.pruning.contenders import ROOT
-from benchmarks.report import Row
 from training.synthetic import lexicon
 from training.synthetic.postings import Writer
 

@@ -13,8 +13,8 @@ import torch
 from models.engine import generating, native, scoring
 from models.engine.base import Generated, GenerateJob, ModelInfo, ScoreJob
 from models.engine.checkpoint import load_checkpoint
-from models.engine.multi_item import MultiItemForward
-from models.engine.packed import PackedForward
+from models.engine.forward.multi_item import MultiItemForward
+from models.engine.forward.packed import PackedForward
 from models.engine.qwen3 import Head, Qwen3
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError

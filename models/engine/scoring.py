@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.engine.base import ScoreJob
-from models.engine.plan import Plan, passes
+from models.engine.forward.plan import Plan, passes
 from models.engine.qwen3 import Head
 
 HEAD_ROWS = 64

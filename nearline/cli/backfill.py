@@ -17,7 +17,7 @@ from nearline.cli import options
 from nearline.publishing import publisher_of
 from nearline.stack.tools import java_home
 from schemas.errors import ConfigError
-from storage.couchbase_url import with_login
+from storage.couchbase.url import with_login
 
 _DEFAULTS = BackfillSettings(catalog=("-",), store_url="-")
 _SHIPPED_TOKENIZER = options.CHECKPOINTS / "summarizer-tiny"

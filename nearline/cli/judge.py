@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from models.remote import open_ranker
+from models.client.remote import open_ranker
 from nearline.cli import options
-from pipeline.agreement import agreement
+from pipeline.checks.agreement import agreement
 from schemas.events import read_searches
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 
 _SEARCHES = Path(__file__).parents[1] / "sample" / "searches.jsonl"
 

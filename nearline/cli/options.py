@@ -8,8 +8,8 @@ import typer
 
 from nearline.stack.settings import StackSettings, current_home
 from schemas.errors import ConfigError
-from storage.base import open_store
-from storage.couchbase_url import with_login
+from storage.couchbase.url import with_login
+from storage.opening import open_store
 from streaming.kafka.framing import RegistrySettings
 
 _DEFAULTS = StackSettings()

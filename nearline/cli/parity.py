@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipeline.parity import SUMMARY, Compared, compare
-from storage.base import open_store
-from storage.couchbase_url import with_login
+from pipeline.checks.parity import SUMMARY, Compared, compare
+from storage.couchbase.url import with_login
 from storage.features import FeatureStore
+from storage.opening import open_store
 
 Url = Annotated[str, typer.Argument(help="Store URL, such as lmdb:///folder.")]
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from nearline.cli import options
 from nearline.stack import daemon
 from nearline.stack.supervisor import read_state
-from storage.couchbase_url import without_login
+from storage.couchbase.url import without_login
 
 
 def register(app: typer.Typer) -> None:

@@ -12,12 +12,13 @@ import typer
 
 from nearline.cli import options
 from schemas.errors import ConfigError
-from storage.base import KeyValue, open_store
-from storage.comparing import differences
-from storage.copying import Copied, copy_store, count_rows
-from storage.couchbase_url import without_login
-from storage.dump import record_dict, store_stats
+from storage.base import KeyValue
+from storage.couchbase.url import without_login
 from storage.features import FeatureStore
+from storage.opening import open_store
+from storage.tools.copy import Copied, copy_store, count_rows
+from storage.tools.dump import record_dict, store_stats
+from storage.tools.verify import differences
 
 app = typer.Typer(no_args_is_help=True, help="Look into a feature store.")
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from nearline.cli import options
 from schemas.errors import ConfigError
 from schemas.events import read_events, read_searches
-from storage.couchbase_url import with_login
+from storage.couchbase.url import with_login
 
 _SAMPLE = Path(__file__).parents[1] / "sample"
 
@@ -89,7 +89,7 @@ def replay(
     """Send a stream to the running stack or to any brokers, or run the same functions on it in this process."""
     console = Console()
     if in_process:
-        from nearline.cli.in_process import replay_in_process  # noqa: PLC0415
+        from nearline.cli.local_parts import replay_in_process  # noqa: PLC0415
 
         replay_in_process(_existing(stream), searches, store, models, console)
         return

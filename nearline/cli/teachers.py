@@ -10,16 +10,17 @@ from typing import Literal
 
 import typer
 
-from nearline.cli.judged_view import Bar
+from nearline.cli.judge_progress import Bar
 from schemas.errors import ConfigError, ModelUnavailable
-from training.judged import Judgement, Split, Teacher, read_postings
-from training.judging import check_splits, judge
-from training.policy import Policy
-from training.queries import Query, pairs_of, queries_of_table, read_queries
+from training.judging.policy import Policy
+from training.judging.postings import read_postings
+from training.judging.queries import Query, pairs_of, queries_of_table, read_queries
+from training.judging.records import Judgement, Split, Teacher
+from training.judging.run import check_splits, judge
+from training.judging.unjudged import Rejects
 from training.teachers.cache import VerdictCache, cache_file
 from training.teachers.endpoint import EndpointConfig
 from training.teachers.llm import LlmTeacher, Spent
-from training.teachers.rejects import Rejects
 
 INTERRUPTED = 130
 _RULES_CHUNK = 256
@@ -55,7 +56,7 @@ def drawn_rows(opening: Opening, postings: Path, counts: Mapping[Split, int]) ->
     """Queries that the rules draw from the postings, with their judged pools."""
     if opening.kind != "rules":
         raise ConfigError("--teacher llm needs --queries, such as the table of a run by --teacher rules")
-    from training.teachers.by_rules import COUNTS, drawn  # noqa: PLC0415  (NumPy)
+    from training.rules.teaching import COUNTS, drawn  # noqa: PLC0415  (NumPy)
 
     counts = counts or COUNTS
     rows = list({row.posting_id: row for row in read_postings(postings)}.values())
@@ -73,7 +74,7 @@ def asked_rows(opening: Opening, postings: Path, queries: Path) -> Iterator[Judg
     # of two with one id the later counts, as in a stream
     rows = {row.posting_id: row for row in read_postings(postings) if drawing or row.posting_id in named}
     if drawing:
-        from training.pooling import with_pools  # noqa: PLC0415  (NumPy)
+        from training.judging.pools import with_pools  # noqa: PLC0415  (NumPy)
 
         asked = with_pools(asked, list(rows.values()), seed=opening.seed)
     pairs = pairs_of(asked, rows)
@@ -105,7 +106,7 @@ def extra() -> Iterator[None]:
 def _open(opening: Opening, asked: Sequence[Query]) -> Iterator[Grading]:
     """The teacher of a run; an outage or Ctrl-C ends the run and says what is kept."""
     if opening.kind == "rules":
-        from training.teachers.by_rules import rule_teacher  # noqa: PLC0415  (NumPy)
+        from training.rules.teaching import rule_teacher  # noqa: PLC0415  (NumPy)
 
         teacher = rule_teacher([query.ask for query in asked])
         yield Grading(teacher=teacher, chunk=_RULES_CHUNK, done=opening.bar.done)

@@ -10,14 +10,14 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 from rich.console import Console
 
-from nearline.cli.judged_view import Bar, show
+from nearline.cli.judge_progress import Bar, show
 from nearline.cli.teachers import Opening, asked_rows, drawn_rows, extra
 from schemas.errors import ConfigError
-from training.judged import Judgement, Split
-from training.judging import Summary
-from training.policy import MATCHING, load_policy
+from training.judging.policy import MATCHING, load_policy
+from training.judging.records import Judgement, Split
+from training.judging.run import Summary
+from training.judging.unjudged import Rejects
 from training.teachers.endpoint import EndpointConfig
-from training.teachers.rejects import Rejects
 
 _DEFAULTS = EndpointConfig(url="", model="")
 
@@ -106,7 +106,7 @@ def train_judge(
 
 def _write(out: Path, rows: Iterator[Judgement], rejects: Rejects) -> None:
     """The table and, beside it, the pairs that stayed unjudged; ConfigError when that is all of them."""
-    from training.judged_parquet import write_judgements  # noqa: PLC0415  (pyarrow)
+    from training.judging.table import write_judgements  # noqa: PLC0415  (pyarrow)
 
     unjudged = out.with_suffix(".unjudged.jsonl")
     first = next(rows, None)

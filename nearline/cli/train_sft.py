@@ -17,9 +17,9 @@ from training.sft.config import SftConfig, SftStage
 from training.sft.overrides import override
 
 if TYPE_CHECKING:
+    from training.components.run_directory import Metrics
     from training.sft.examples import Wording
     from training.sft.loop import Result, Watch
-    from training.sft.rundir import Metrics
 
 
 def register(app: typer.Typer) -> None:
@@ -66,11 +66,11 @@ def sft(
     # Torch and transformers are imported here: `--help` stays quick.
     import torch  # noqa: PLC0415
 
-    from training.judged_parquet import read_judged  # noqa: PLC0415
-    from training.sft.atomic import copy_directory  # noqa: PLC0415
-    from training.sft.machine import open_machine  # noqa: PLC0415
+    from training.components.atomic import copy_directory  # noqa: PLC0415
+    from training.components.machine import open_machine  # noqa: PLC0415
+    from training.components.stopping import stopping  # noqa: PLC0415
+    from training.judging.table import read_judged  # noqa: PLC0415
     from training.sft.run import Inputs, fine_tune  # noqa: PLC0415
-    from training.sft.stopping import stopping  # noqa: PLC0415
 
     config = override(_config(recipe, work), set_ or [])
     if threads:
@@ -123,8 +123,8 @@ def _config(name: str, work: int) -> SftConfig:
 
 
 def _wording(path: Path | None) -> "Wording":
-    from training.policy import MATCHING, load_policy  # noqa: PLC0415
-    from training.rationales import SUFFIX, rationale_text  # noqa: PLC0415
+    from training.judging.policy import MATCHING, load_policy  # noqa: PLC0415
+    from training.judging.rationales import SUFFIX, rationale_text  # noqa: PLC0415
     from training.sft.examples import Wording  # noqa: PLC0415
 
     policy = load_policy(path or MATCHING)

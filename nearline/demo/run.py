@@ -18,8 +18,8 @@ from schemas.codec import Codec
 from schemas.errors import NearlineError
 from schemas.events import BrokenLine, read_events, read_searches
 from schemas.records import PostingUpdate
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from streaming.kafka.framing import RegistrySettings, open_codec
 from streaming.kafka.lag import lag
 from streaming.kafka.settings import KafkaSettings

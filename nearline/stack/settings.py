@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.couchbase_url import for_cache
+from storage.couchbase.url import for_cache
 
 #: Offsets from `port_base`; the defaults keep clear of a Kafka or Flink that already runs on this machine.
 _PORTS = {

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from schemas.errors import ConfigError
-from storage.couchbase_url import PASSWORD, USERNAME
+from storage.couchbase.url import PASSWORD, USERNAME
 from streaming.features.worker import WorkerSettings
 from streaming.kafka.framing import AUTH, RegistrySettings
 from streaming.kafka.settings import FLINK_PACKAGE, KafkaSettings

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.remote import open_summarizer
+from models.client.remote import open_summarizer
 from pipeline.featurize import Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
 from schemas.errors import NearlineError
 from schemas.records import FeatureRecord, Outcome
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from streaming.features.messages import Row, row
 from streaming.kafka.framing import RegistrySettings, open_codec
 from streaming.process.fault_probe import crash_at

@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from types import NoneType
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from storage.couchbase_url import with_login
+from storage.couchbase.url import with_login
 from streaming.kafka.framing import RegistrySettings
 from streaming.kafka.settings import PREFIX, KafkaSettings
 

@@ -17,8 +17,8 @@ from batch.engine import InProcess
 from batch.report import Report
 from batch.settings import BackfillSettings, Mode
 from schemas.records import FeatureRecord
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 
 Rows = Sequence[dict[str, Any]]
 _NAMES = ("id", "title", "company", "posted_at", "description")

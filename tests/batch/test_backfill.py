@@ -13,8 +13,8 @@ from schemas.codec import encode
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.events import read_events
 from schemas.records import FeatureRecord, PostingUpdate
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from tests.batch.catalogs import letters, lines, postings, run, settings, stored, write
 
 

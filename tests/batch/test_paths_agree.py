@@ -9,12 +9,12 @@ import pytest
 from batch.backfill import backfill
 from batch.engine import InProcess
 from models.summarizer import InstantSummarizer
+from pipeline.checks.parity import Compared, compare
 from pipeline.featurize import Featurizer
-from pipeline.parity import Compared, compare
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from tests.batch.catalogs import settings, stored
-from tests.batch.orders import check_plainly, good_lines, push, sequential, shuffled, updates
+from tests.support.orders import check_plainly, good_lines, push, sequential, shuffled, updates
 
 
 def test_the_sequential_fold_is_the_plain_one(sample: Path, tmp_path: Path) -> None:

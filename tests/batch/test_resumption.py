@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.catalog import Split, list_files, split_files
-from batch.folder import Folder
 from batch.ledger import Ledger, Notes
 from batch.progress import Progress
-from batch.runs import close_run, open_run
+from batch.run_table import close_run, open_run
+from batch.split_folder import Folder
 from batch.worker import SplitWorker, Task
 from models.summarizer import InstantSummarizer, ModelFailure, Summary, Unavailable
 from schemas.errors import BrokersUnavailable, ModelUnavailable, StoreError, StoreUnavailable
-from storage.base import KeyValue, Merge, open_store
+from storage.base import KeyValue, Merge
 from storage.features import FeatureStore
+from storage.opening import open_store
 from tests.batch import catalogs
 from tests.batch.catalogs import postings, write
 

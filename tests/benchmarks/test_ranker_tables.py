@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks.ranker import STAGES, RankerTables, steps
-from training.evaluation.paper import DENSE, SCAN, TABLES
+from benchmarks.ranker_tables import STAGES, RankerTables, steps
+from training.evaluation.paper.tables import DENSE, SCAN, TABLES
 
 WORK = Path("work")
 

@@ -6,7 +6,8 @@ from itertools import count
 from pathlib import Path
 
 from schemas.errors import StoreFull
-from storage.base import KeyValue, open_store
+from storage.base import KeyValue
+from storage.opening import open_store
 
 BATCH = 50
 COUNTERS = [b"counter%d" % i for i in range(10)]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.base import Clock, KeyValue, open_store
+from storage.base import Clock, KeyValue
+from storage.opening import open_store
 from storage.overlay import Overlay
 from tests.conformance.couchbase_server import CouchbaseServer, empty
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from nearline.stack.couchbase import couchbase, ensure_test_server
 from nearline.stack.processes import spawn, wait_until
 from nearline.stack.settings import StackSettings
-from storage.base import open_store
+from storage.opening import open_store
 
 
 class CouchbaseServer:

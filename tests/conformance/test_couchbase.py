@@ -6,8 +6,8 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from schemas.errors import ConfigError, StoreUnavailable
-from storage.base import open_store
-from storage.couchbase_url import DURABILITIES, without_login
+from storage.couchbase.url import DURABILITIES, without_login
+from storage.opening import open_store
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

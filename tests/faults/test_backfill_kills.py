@@ -16,17 +16,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from batch.folder import Folder
 from batch.ledger import Ledger
+from batch.split_folder import Folder
 from models.summarizer import InstantSummarizer
 from nearline.stack.processes import wait_until
 from nearline.stack.tools import java_home
 from pipeline.featurize import Featurizer
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from tests.batch.catalogs import postings, stored, write
-from tests.batch.orders import push, updates
 from tests.faults.spark_cluster import standalone, stop_tree
+from tests.support.orders import push, updates
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from models.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
+from models.client.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
 from nearline.cli.options import CHECKPOINTS
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
@@ -22,10 +22,10 @@ from nearline.stack.supervisor import read_state
 from pipeline.local import LocalPath
 from schemas.events import BrokenLine
 from schemas.records import FeatureRecord
-from storage.base import open_store
-from storage.dump import record_dict
 from storage.features import FeatureStore
 from storage.memory import MemoryStore
+from storage.opening import open_store
+from storage.tools.dump import record_dict
 from streaming.kafka.settings import KafkaSettings
 from streaming.tools.observer import Observer, Seen
 from tests.faults import verify, world

@@ -13,8 +13,8 @@ from nearline.stack.settings import StackSettings
 from schemas.events import read_events
 from schemas.merge import is_current
 from schemas.records import PostingUpdate
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from streaming.kafka.settings import KafkaSettings
 from streaming.tools.replay import replay_updates
 from tests.faults import world

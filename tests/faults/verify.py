@@ -9,7 +9,7 @@ from kafka import TopicPartition
 
 from models.ranker import Ranker
 from pipeline.match import passes
-from pipeline.score import item_of
+from pipeline.scoring.cached import item_of
 from schemas.codec import decode
 from schemas.keys import alert_id
 from schemas.records import Alert, FeatureRecord, SavedSearch, State

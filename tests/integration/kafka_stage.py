@@ -14,8 +14,8 @@ from nearline.stack.processes import wait_until
 from schemas.codec import decode, encode
 from schemas.errors import DecodeError
 from schemas.records import Alert, FeatureRecord, SavedSearch, ScoreRequest
-from storage.base import open_store
 from storage.features import FeatureStore, FeatureWrite
+from storage.opening import open_store
 from streaming.kafka import clients, topics
 from streaming.kafka.messages import Message, Outgoing
 from streaming.kafka.settings import KafkaSettings

@@ -20,8 +20,8 @@ from streaming.kafka import topics
 from streaming.kafka.messages import Outgoing
 from tests.integration.kafka_stage import Stage
 from tests.models.running import free_port, running
-from tests.models.tiny import word_piece_tokenizer, write_tokenizer
 from tests.pipeline.builders import feature
+from tests.support.tiny import word_piece_tokenizer, write_tokenizer
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

@@ -21,11 +21,11 @@ from models.summarizer import InstantSummarizer
 from nearline.stack.processes import wait_until
 from nearline.stack.tools import java_home
 from pipeline.featurize import Featurizer
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from tests.batch import catalogs
 from tests.batch.catalogs import letters, postings, stored, write
-from tests.batch.orders import check_plainly, good_lines, push, sequential, shuffled, updates
+from tests.support.orders import check_plainly, good_lines, push, sequential, shuffled, updates
 
 pytestmark = [
     pytest.mark.integration,

@@ -13,12 +13,12 @@ import pytest
 
 from nearline.stack.processes import wait_until
 from schemas.errors import ConfigError, StoreUnavailable
-from storage.base import open_store
-from storage.copying import copy_store
-from storage.couchbase_url import for_cache
+from storage.couchbase.url import for_cache
+from storage.opening import open_store
 from storage.scores import ScoreCache
+from storage.tools.copy import copy_store
 from tests.conformance.couchbase_server import CouchbaseServer, empty
-from tests.storage.test_copying import added, held, put
+from tests.storage.tools.test_copy import added, held, put
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

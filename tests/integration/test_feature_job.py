@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from models.client import ClientConfig
+from models.client.http import ClientConfig
+from models.client.remote import HttpSummarizer
 from models.prompts import Prompter
-from models.remote import HttpSummarizer
 from models.summarizer import InstantSummarizer, Summarizer
 from nearline.stack.services import model_server
 from nearline.stack.settings import StackSettings
 from pipeline.featurize import Featurizer, SourceRow
 from schemas.codec import decode
 from schemas.records import FeatureRecord, Outcome
-from storage.base import open_store
 from storage.features import FeatureStore
 from storage.memory import MemoryStore
+from storage.opening import open_store
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import FEATURES
 from streaming.kafka.whole_topic import scan
@@ -28,7 +28,7 @@ from streaming.tools import dead_letters
 from streaming.tools.observer import Observer
 from tests.integration.flink_stage import Cluster, Stream, cluster, running_job, send, troubled_stream
 from tests.integration.kafka_stage import fresh_topics
-from tests.models.tiny import byte_level_tokenizer, write_tokenizer
+from tests.support.tiny import byte_level_tokenizer, write_tokenizer
 
 # a cluster and two submissions take a minute on an idle machine, several on a starved one
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]

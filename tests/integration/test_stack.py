@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from models.remote import open_ranker, open_summarizer
+from models.client.remote import open_ranker, open_summarizer
 from nearline.stack import daemon, processes
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import read_state
 from pipeline.local import LocalPath
 from schemas.errors import ConfigError
 from schemas.events import BrokenLine, read_events
-from storage.base import open_store
-from storage.dump import record_dict
 from storage.features import FeatureStore
 from storage.memory import MemoryStore
+from storage.opening import open_store
+from storage.tools.dump import record_dict
 from streaming.kafka.settings import KafkaSettings
 from streaming.tools.replay import replay_updates, send_searches
 from tests.faults import verify, world

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from models.client import ClientConfig
+from models.client.http import ClientConfig
+from models.client.remote import HttpRanker, HttpSummarizer
 from models.engine.base import Engine
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
-from models.remote import HttpRanker, HttpSummarizer
 from tests.models.running import LIMITS, running, serving
 from tests.models.scripted import FAST, PROMPTER, Scripted
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from models.client import ClientConfig
+from models.client.http import ClientConfig
 from models.prompts import Item, Prompter
-from tests.models.tiny import byte_level_tokenizer
+from tests.support.tiny import byte_level_tokenizer
 
 PROMPTER = Prompter(byte_level_tokenizer())
 FAST = ClientConfig(backoff_s=0.01, backoff_max_s=0.05, attempt_s=2.0, name_ttl_s=60.0)

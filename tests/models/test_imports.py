@@ -9,7 +9,7 @@ import pytest
     ("module", "heavy"),
     [
         ("models.prompts, models.ranker, models.summarizer", {"torch", "transformers", "fastapi", "httpx"}),
-        ("models.remote", {"torch", "transformers", "fastapi"}),
+        ("models.client.remote", {"torch", "transformers", "fastapi"}),
         ("models.server", {"torch", "transformers", "fastapi", "uvicorn"}),
         ("models.server.run", {"torch", "transformers"}),
         ("models.engine.qwen3_engine", {"transformers"}),

@@ -18,7 +18,7 @@ from models.prompts import (
     summarizer_input,
 )
 from schemas.errors import ConfigError
-from tests.models.tiny import byte_level_tokenizer, word_piece_tokenizer, write_tokenizer
+from tests.support.tiny import byte_level_tokenizer, word_piece_tokenizer, write_tokenizer
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -16,9 +16,9 @@ from nearline.__main__ import app
 from pipeline.featurize import Featurizer
 from schemas.errors import ConfigError
 from schemas.records import Op, Posting, PostingUpdate
-from storage.base import open_store
 from storage.features import FeatureStore
-from tests.batch.orders import push
+from storage.opening import open_store
+from tests.support.orders import push
 
 RUN = CliRunner()
 Store = Callable[[str, str], str]

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from models.engine.checkpoint import read_shape
 from nearline.__main__ import app
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 ROWS = [{"id": f"p{n}", "title": f"welder {n}", "description": f"steel work {n} " * 4} for n in range(12)]
 JUDGED = [{"query": "steel", "items": [{"id": f"p{n}", "grade": n % 5} for n in range(8)]}]

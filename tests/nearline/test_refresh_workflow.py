@@ -14,10 +14,10 @@ from models.summarizer import InstantSummarizer
 from nearline.stack.tools import java_home
 from pipeline.featurize import Featurizer
 from schemas.records import FeatureRecord
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from tests.batch.catalogs import postings, stored, write
-from tests.batch.orders import push, updates
+from tests.support.orders import push, updates
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from typer.testing import CliRunner, Result
 
 from nearline.cli.store import app
 from schemas.keys import feature_key
-from storage.base import open_store
-from tests.storage.test_copying import added, closed, put
+from storage.opening import open_store
+from tests.storage.tools.test_copy import added, closed, put
 
 
 def run(*arguments: str) -> Result:

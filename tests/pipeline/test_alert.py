@@ -10,7 +10,7 @@ from models.prompts import Item
 from models.summarizer import InstantSummarizer
 from pipeline.alert import AlertSettings, AlertStep, Fate, Located
 from pipeline.featurize import Featurizer
-from pipeline.score import CachedScorer
+from pipeline.scoring.cached import CachedScorer
 from schemas.errors import ModelUnavailable
 from schemas.keys import US_PER_DAY
 from schemas.records import Candidate, Op, PostingUpdate, SavedSearch, ScoreRequest

@@ -9,7 +9,7 @@ from models.summarizer import InstantSummarizer
 from pipeline.alert import AlertStep, Fate, Located
 from pipeline.explain import Explainer, Explanation, QuotaCheck
 from pipeline.featurize import Featurizer
-from pipeline.score import CachedScorer
+from pipeline.scoring.cached import CachedScorer
 from schemas.records import Candidate, Op, SavedSearch, ScoreRequest
 from storage.ledger import AlertLedger, Claim, LedgerEntry
 from storage.scores import ScoreCache

@@ -11,8 +11,9 @@ from pipeline.featurize import Featurizer
 from schemas.codec import decode
 from schemas.errors import ModelUnavailable, StoreFull
 from schemas.records import FeatureRecord, Op, Outcome, State
-from storage.base import MAX_VALUE_BYTES, open_store
+from storage.base import MAX_VALUE_BYTES
 from storage.features import FeatureStore
+from storage.opening import open_store
 from tests.pipeline.builders import FlakySummarizer, content, memory, memory_kv, rows, update
 
 

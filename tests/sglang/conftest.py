@@ -6,8 +6,8 @@ import pytest
 
 from nearline.stack.sglang import SglangConfig, SglangServer, installed
 from tests.models.running import free_port, process
-from tests.models.tiny import byte_level_tokenizer, write_checkpoint
 from tests.sglang.cases import NAME, VOCABULARY
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 
 @pytest.fixture(scope="session")

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from models.client import ClientConfig
+from models.client.http import ClientConfig
+from models.client.remote import HttpRanker
 from models.prompts import Prompter
-from models.remote import HttpRanker
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
 from nearline.stack.sglang import SglangConfig, SglangServer
 from nearline.stack.tools import taken_ports
-from pipeline.score import item_of
+from pipeline.scoring.cached import item_of
 from schemas.events import read_events
 from schemas.records import FeatureRecord
-from storage.base import open_store
 from storage.features import FeatureStore
+from storage.opening import open_store
 from streaming.kafka.settings import KafkaSettings
 from streaming.tools.replay import replay_updates, send_searches
 from tests.faults import verify, world

@@ -11,10 +11,11 @@ from schemas.errors import StoreError, ValueTooLarge
 from schemas.keys import feature_key, text_hash, text_key
 from schemas.merge import delta, merge
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate, State
-from storage.base import MAX_VALUE_BYTES, KeyValue, Merge, open_store
-from storage.dump import record_dict, store_stats
+from storage.base import MAX_VALUE_BYTES, KeyValue, Merge
 from storage.features import FeatureStore, FeatureWrite, RawText
 from storage.memory import MemoryStore
+from storage.opening import open_store
+from storage.tools.dump import record_dict, store_stats
 
 
 def event(op: Op, version: int, text: str = "", posting_id: str = "p") -> FeatureRecord:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from schemas.errors import StoreError, StoreUnavailable
 from schemas.keys import alert_id
-from storage.base import KeyValue, Merge, open_store
+from storage.base import KeyValue, Merge
 from storage.ledger import AlertLedger, Claim, LedgerEntry, Verdict
 from storage.memory import MemoryStore
+from storage.opening import open_store
 
 SEND, SUPPRESSED, OVER, NOT = Verdict.SEND, Verdict.SUPPRESSED, Verdict.OVER_QUOTA, Verdict.NOT_PASSING
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from training.components.arrays import Floats
 from training.evaluation.settings import BootstrapConfig
-from training.figures import Floats
 
 CHUNK = 500
 """Resamples at a time: 3 MB of counts for 800 queries."""
@@ -76,3 +76,14 @@ def _interval(values_Q: Floats, means_R: Floats, config: BootstrapConfig) -> Int
     low, high = quantiles(means_R, config)
     mean = float(known.mean()) if len(known) else float("nan")
     return Interval(mean=mean, low=low, high=high, queries=len(known))
+
+
+def bootstrap(
+    groups: Sequence[object], figure: Callable[[list[int]], float], seed: int = 0, rounds: int = 1000
+) -> tuple[float, float, float]:
+    """(figure, 2.5%, 97.5%) over resampled groups; `figure` takes indices into `groups`."""
+    rng = np.random.default_rng(seed)
+    whole = figure(list(range(len(groups))))
+    drawn = [figure(rng.integers(0, len(groups), len(groups)).tolist()) for _ in range(rounds)]
+    low, high = np.nanquantile(drawn, (0.025, 0.975))
+    return whole, float(low), float(high)

@@ -12,10 +12,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from training.components.arrays import Floats, Ints
 from training.evaluation.settings import MetricConfig
-from training.figures import Floats
 
-Ints = npt.NDArray[np.int64]
 METRICS = ("ndcg", "ndcg_exp", "poor_match")
 """NDCG@k with linear gains, NDCG@k with gains 2^grade - 1, and the share of poor matches in the first k."""
 TIE_RULE = "scores compared as fp32; items of one score in descending order of their ids, as trec_eval does"
@@ -79,3 +78,21 @@ def _expected_ndcg(gains_M: Floats, k: int) -> float:
 def _discounts(k: int) -> Floats:
     discounts: Floats = 1 / np.log2(np.arange(2, k + 2))
     return discounts
+
+
+def auc(scores_N: Floats, positive_N: npt.NDArray[np.bool_]) -> float:
+    """Share of (positive, negative) pairs in the right order, ties half; nan without both kinds."""
+    ups, downs = scores_N[positive_N], scores_N[~positive_N]
+    if not len(ups) or not len(downs):
+        return float("nan")
+    ordered = np.sort(downs)
+    below = np.searchsorted(ordered, ups, "left") + np.searchsorted(ordered, ups, "right")
+    return float(below.mean() / (2 * len(downs)))
+
+
+def kendall(a_N: Floats, b_N: Floats) -> float:
+    """Kendall's tau-b; nan when either side is constant."""
+    rows, columns = np.triu_indices(len(a_N), 1)
+    da, db = np.sign(a_N[rows] - a_N[columns]), np.sign(b_N[rows] - b_N[columns])
+    scale = np.sqrt((da != 0).sum() * (db != 0).sum())
+    return float((da * db).sum() / scale) if scale else float("nan")

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
+from training.components.arrays import Floats
 from training.evaluation.intervals import quantiles, resamples
 from training.evaluation.settings import BootstrapConfig
-from training.figures import Floats
 
 BINS = 10
 AUC_RESAMPLES = 1_000

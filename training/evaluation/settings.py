@@ -12,7 +12,6 @@ Begin = Callable[[str, int], Tell]
 """Called with a system's name and its number of pairs before it scores them."""
 
 BASELINES = ("no-description", "bm25", "bm25-title", "minilm", "random")
-ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

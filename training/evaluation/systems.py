@@ -10,11 +10,11 @@ import numpy as np
 
 from models.prompts import Item
 from schemas.errors import ConfigError
-from training.evaluation.metrics import Ints, expected, figures, ranked, single
+from training.components.arrays import Floats, Ints
+from training.evaluation.metrics import expected, figures, ranked, single
 from training.evaluation.settings import MetricConfig, Tell
 from training.evaluation.trec import Run
-from training.figures import Floats
-from training.judged import JudgedQuery
+from training.judging.records import JudgedQuery
 
 
 class System(Protocol):

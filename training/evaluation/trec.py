@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from schemas.errors import ConfigError
+from training.components.arrays import Floats
 from training.evaluation.metrics import ranked, single
-from training.evaluation.read import grouped
-from training.evaluation.rows import Pair
-from training.figures import Floats
-from training.judged import JudgedQuery
+from training.judging.read import grouped
+from training.judging.records import JudgedQuery
+from training.judging.rows import Pair
 
 MAX_QREL = 30
 """2^30 is the largest exponential gain; a negative grade is no gain, as with trec_eval."""

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from rich.progress import track
 
-from training.judged import PostingRow, Split
+from training.judging.postings import PostingRow
+from training.judging.records import Split
 from training.rules.evidence import Evidence, evidence
-from training.rules.lexicon import DOMAINS, Domain, Lexicon, lexicon
+from training.rules.lexicon.entries import DOMAINS, Domain, Lexicon, lexicon
 
 FEWEST_OF_OCCUPATION = 5
 FEWEST_IN_PLACE = 3

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
+from training.components.arrays import Singles
+from training.evaluation.baselines.bi_encoder import BiEncoderConfig, SentenceEncoder
+from training.judging.postings import PostingRow
 
-from training.baselines.bi_encoder import BiEncoderConfig, SentenceEncoder
-from training.judged import PostingRow
-
-Floats = npt.NDArray[np.float32]
 FIRST_WORDS = 60
 MAX_TOKENS = 96
 
 
-def dense_over(postings: Sequence[PostingRow]) -> Callable[[str], Floats]:
+def dense_over(postings: Sequence[PostingRow]) -> Callable[[str], Singles]:
     """A function from a query to the [N] cosines of all postings."""
     encoder = SentenceEncoder(BiEncoderConfig(max_tokens=MAX_TOKENS))
     texts = [f"{p.item.title} {' '.join(p.item.text.split()[:FIRST_WORDS])}" for p in postings]
     return partial(_cosines, encoder, encoder.encode(texts))
 
 
-def _cosines(encoder: SentenceEncoder, items_ND: Floats, query: str) -> Floats:
-    scores: Floats = items_ND @ encoder.encode([query])[0]
+def _cosines(encoder: SentenceEncoder, items_ND: Singles, query: str) -> Singles:
+    scores: Singles = items_ND @ encoder.encode([query])[0]
     return scores

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from training.judged import PostingRow
-from training.rules.lexicon import Facet, Lexicon
+from training.judging.postings import PostingRow
+from training.rules.lexicon.entries import Facet, Lexicon
 from training.rules.places import place_of
 from training.rules.prefilter import may_match, search
 

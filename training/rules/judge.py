@@ -8,14 +8,16 @@ from pathlib import Path
 from random import Random
 
 from schemas.errors import ConfigError
-from training.judged import Judgement, PostingRow, Split
-from training.policy import Policy
+from training.judging.policy import Policy
+from training.judging.pools import PoolConfig
+from training.judging.postings import PostingRow
+from training.judging.records import Judgement, Split
+from training.judging.splits import Splits, split
 from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.evidence import Evidence
-from training.rules.lexicon import Domain, Lexicon, lexicon
-from training.rules.pools import Candidate, Dense, PoolConfig, Pools
+from training.rules.lexicon.entries import Domain, Lexicon, lexicon
+from training.rules.pools import Candidate, Dense, Pools
 from training.rules.queries import Drawn, asks
-from training.rules.splits import Splits, split
 from training.rules.teacher import RuleTeacher
 
 MOST_DRAWS_A_QUERY = 30

@@ -2,67 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from training.judged import Verdict
+from training.components.arrays import Singles
+from training.judging.pools import PoolConfig
+from training.judging.records import Verdict
+from training.judging.word_index import Bm25
 from training.rules.corpus import Corpus
 from training.rules.queries import Drawn
 from training.rules.teacher import Aggregate, RuleTeacher
 
-Floats = npt.NDArray[np.float32]
-Dense = Callable[[str], Floats]
+Dense = Callable[[str], Singles]
 GOOD = 3
 """The lowest label of a good match."""
-_WORD = re.compile(r"[a-z0-9+#.]*[a-z0-9+#]")
-_EMPTY = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "of",
-        "to",
-        "in",
-        "for",
-        "on",
-        "at",
-        "by",
-        "with",
-        "from",
-        "as",
-        "i",
-        "my",
-        "is",
-        "are",
-        "any",
-        "want",
-        "work",
-        "looking",
-        "job",
-        "jobs",
-    ]
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolConfig:
-    """How many candidates come from where; `same` are of the occupation and below GOOD, `met` are good."""
-
-    by_title: int = 4
-    by_text: int = 5
-    by_dense: int = 4
-    met: int = 2
-    same: int = 10
-    close: int = 2
-    random: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,27 +28,6 @@ class Candidate:
     position: int
     verdict: Verdict
     label: int
-
-
-class Bm25:
-    """BM25 (Robertson, Lucene's variant, k1 1.5, b 0.75) over texts."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        import bm25s  # noqa: PLC0415 - heavy
-
-        self._size = len(texts)
-        self._index: Any = bm25s.BM25()
-        self._index.index([_words(text) or ["-"] for text in texts], show_progress=False)
-        self._known = frozenset(self._index.vocab_dict)
-
-    def scores(self, query: str) -> Floats:
-        """[N] scores of all texts."""
-        words = [word for word in _words(query) if word in self._known]
-        return (
-            np.asarray(self._index.get_scores(words), np.float32)
-            if words
-            else np.zeros(self._size, np.float32)
-        )
 
 
 class Pools:
@@ -159,11 +94,7 @@ class Pools:
                 count -= 1
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in _WORD.findall(text.lower()) if word not in _EMPTY]
-
-
-def _top(scores_N: Floats, count: int) -> list[int]:
+def _top(scores_N: Singles, count: int) -> list[int]:
     """Positions of the highest scores above zero, best first."""
     count = min(count, len(scores_N))
     best = np.argpartition(-scores_N, count - 1)[:count]

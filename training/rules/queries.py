@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from training.judged import Ask
+from training.judging.records import Ask
 from training.rules.corpus import Corpus
-from training.rules.lexicon import held_out
+from training.rules.lexicon.entries import held_out
 from training.rules.teacher import Needs
 
 KINDS = {"title only": (0,), "one facet": (1,), "several facets": (2, 2, 2, 3)}

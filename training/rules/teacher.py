@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.errors import ConfigError
-from training.judged import MAX_GRADE, Ask, PostingRow, Verdict
+from training.judging.postings import PostingRow
+from training.judging.records import MAX_GRADE, Ask, Verdict
 from training.rules import places
 from training.rules.evidence import Evidence, evidence
-from training.rules.lexicon import Lexicon
+from training.rules.lexicon.entries import Lexicon
 
 VERSION = 1
 NAME = f"rules@{VERSION}"

@@ -6,18 +6,16 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from schemas.errors import ConfigError
-from training.ndcg import ndcg
+from training.components.arrays import Floats
+from training.components.machine import Machine
+from training.evaluation.ndcg import ndcg
 from training.sft.batch import collate
 from training.sft.examples import Examples
-from training.sft.machine import Machine
 from training.sft.order import Batch
-
-Floats = npt.NDArray[np.float64]
 
 
 def check_dev(examples: Examples) -> None:

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from models.prompts import SUFFIX, Item, Prompter
 from schemas.errors import ConfigError
-from training.judged import Judgement, Split
+from training.judging.records import Judgement, Split
 from training.sft.targets import SoftLabel
 
 Ids = npt.NDArray[np.int32]

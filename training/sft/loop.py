@@ -12,17 +12,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from training.optim import Optimizer, schedule
-from training.sft import curves, saving
+from training.components import curves, saving
+from training.components.machine import Machine
+from training.components.optimizer import Optimizer, schedule
+from training.components.run_directory import STATE, Metrics, RunDirectory
+from training.components.stopping import Stop
 from training.sft.config import SftConfig, SftStage
 from training.sft.evaluation import logits, mean_ndcg
 from training.sft.examples import Examples
-from training.sft.machine import Machine
 from training.sft.model import Ranker
 from training.sft.order import OrderConfig, Step, plan
-from training.sft.rundir import STATE, Metrics, RunDirectory
 from training.sft.step import gradients, tokens
-from training.sft.stopping import Stop
 
 Watch = Callable[[Metrics, int], None]
 """Told each step's metrics and how many steps the run has at most."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from training import losses
+from training.components import losses
 from training.sft.batch import collate
 from training.sft.config import SftStage
 from training.sft.examples import Examples

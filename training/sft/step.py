@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from training.components.machine import Machine
 from training.sft.config import SftStage
 from training.sft.examples import Examples
-from training.sft.machine import Machine
 from training.sft.objective import batch_loss, count
 from training.sft.order import Step
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from schemas.errors import ConfigError
-from training.judged import MAX_GRADE, Judgement
+from training.judging.records import MAX_GRADE, Judgement
 
 SoftLabel = Callable[[Judgement], float]
 

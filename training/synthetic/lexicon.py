@@ -113,7 +113,7 @@ def spellings() -> tuple[tuple[str, str], ...]:
 
 
 def _lines(name: str) -> Iterator[str]:
-    text = resources.files(__package__).joinpath("lexicon", name).read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath("words", name).read_text(encoding="utf-8")
     return (line for line in text.splitlines() if line and not line.startswith("#"))
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from training.judged import MAX_GRADE, Verdict
-from training.policy import PROBABILITIES, Policy
+from training.judging.policy import PROBABILITIES, Policy
+from training.judging.records import MAX_GRADE, Verdict
 
 _GRADE = re.compile(r'"grade"\s*:\s*([0-9])')
 _THOUGHT = "</think>"

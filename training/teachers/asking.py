@@ -11,8 +11,9 @@ import json
 from typing import Any
 
 from models.prompts import MAX_QUERY_CHARS, clean
-from training.judged import MAX_GRADE, Ask, PostingRow
-from training.policy import Dimension, Policy
+from training.judging.policy import Dimension, Policy
+from training.judging.postings import PostingRow
+from training.judging.records import MAX_GRADE, Ask
 
 ASKING_VERSION = 1
 """Part of the teacher's name: raise it with any change of wording here."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from schemas.errors import ConfigError
-from training.judged import Verdict
+from training.judging.records import Verdict
 
 
 def cache_key(asked: dict[str, Any]) -> str:

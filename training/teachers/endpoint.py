@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import stamina
 
-from models.answers import Busy, Misconfigured, Strike, raise_for_status
-from models.client import check_url, trust
+from models.client.answers import Busy, Misconfigured, Strike, raise_for_status
+from models.client.http import check_url, trust
 from schemas.errors import ModelUnavailable
 from training.teachers.limits import RequestLimit
 

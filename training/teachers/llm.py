@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from models.answers import Strike
+from models.client.answers import Strike
 from models.prompts import MAX_CHARS
 from schemas.errors import ModelUnavailable
-from training.judged import Ask, PostingRow, Verdict
-from training.policy import Policy
+from training.judging.policy import Policy
+from training.judging.postings import PostingRow
+from training.judging.records import Ask, Verdict
+from training.judging.unjudged import Rejects
 from training.teachers.answering import BadAnswerError, completion_of, usage_of, verdict_of
 from training.teachers.asking import ASKING_VERSION, answer_schema, first_messages, told
 from training.teachers.cache import VerdictCache, cache_key
 from training.teachers.endpoint import Clock, Endpoint, EndpointConfig, Refused
-from training.teachers.rejects import Rejects
 
 Pair = tuple[Ask, PostingRow]
 

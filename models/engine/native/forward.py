@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.engine.checkpoint import Checkpoint, Shape
+from models.engine.forward.plan import Plan
 from models.engine.native.build import load_kernels
 from models.engine.native.memory import Arena, aligned, large_pages
 from models.engine.native.structs import LINEARS, NORMS, CBatch, CLayer, CLinear, CModel, pointer
-from models.engine.plan import Plan
 
 COLUMNS = 32
 """Outputs in a panel of packed weights, keys in a panel of keys (gemm.h)."""

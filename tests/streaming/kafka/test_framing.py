@@ -28,9 +28,9 @@ from schemas.records import (
     SavedSearch,
     ScoreRequest,
 )
-from storage.base import open_store
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
+from storage.opening import open_store
 from streaming.alerting.loop import RequestLoop
 from streaming.alerting.memory_log import MemoryRequests
 from streaming.alerting.metrics import ConsumerMetrics

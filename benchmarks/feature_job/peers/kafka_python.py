@@ -1,0 +1,63 @@
+"""The plain loop on kafka-python, with the clients that our own processes use."""
+
+from typing import Any
+
+from benchmarks.feature_job.peers.plain import Batch
+from pipeline.featurize import SourceRow
+from streaming.features.messages import Row
+from streaming.kafka import clients
+from streaming.kafka.messages import Outgoing
+from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topics import UPDATES
+
+
+class KafkaPythonSource:
+    """See Source."""
+
+    def __init__(self, kafka: KafkaSettings, group: str, batch_size: int) -> None:
+        self._consumer = clients.group_consumer(
+            kafka,
+            UPDATES.name,
+            group=group,
+            instance_id="",
+            session_timeout_s=45.0,
+            max_poll_records=batch_size,
+        )
+
+    def poll(self) -> Batch:
+        """See Source."""
+        records = [r for part in self._consumer.poll(timeout_ms=200).values() for r in part]
+        rows = [SourceRow(r.value or b"", r.topic, r.partition, r.offset, r.timestamp) for r in records]
+        return [r.key for r in records], rows
+
+    def commit(self) -> None:
+        """See Source."""
+        self._consumer.commit()
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+
+class KafkaPythonSink:
+    """See Sink."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._producer = clients.producer(kafka)
+        self._futures: list[Any] = []
+
+    def send(self, message: Row) -> None:
+        """See Sink."""
+        topic, key, value, headers = message
+        self._futures.append(clients.send(self._producer, Outgoing(topic, key, value, dict(headers))))
+
+    def flush(self) -> None:
+        """See Sink."""
+        self._producer.flush()
+        for future in self._futures:
+            future.get(timeout=0)
+        self._futures.clear()
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._producer.close()

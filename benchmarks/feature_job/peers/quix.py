@@ -1,0 +1,109 @@
+"""The same work on quixstreams: in batches through a sink of its own, and record by record as its tutorials do."""
+
+from typing import Any
+
+from quixstreams import Application
+from quixstreams.models.serializers import Serializer
+from quixstreams.sinks.base import BaseSink
+
+from benchmarks.feature_job.peers.confluent import PRODUCER
+from benchmarks.feature_job.peers.plain import COMMIT_S, Batch, Sink
+from pipeline.featurize import SourceRow
+from streaming.features.messages import Row
+from streaming.features.worker import FeatureWorker
+from streaming.kafka.topics import DLQ, FEATURES, UPDATES
+
+
+class FeatureSink(BaseSink):  # type: ignore[misc]  # quixstreams' classes are Any to mypy
+    """Works whenever a batch is full, whatever partitions it came from; quixstreams commits offsets behind `flush`."""
+
+    def __init__(self, work: FeatureWorker, out: Sink, batch_size: int) -> None:
+        super().__init__()
+        self._work = work
+        self._out = out
+        self._batch_size = batch_size
+        self._batch: Batch = ([], [])
+
+    def add(
+        self,
+        value: bytes | None,
+        key: bytes | None,
+        timestamp: int,
+        headers: object,
+        topic: str,
+        partition: int,
+        offset: int,
+    ) -> None:
+        """See quixstreams' BaseSink."""
+        del headers
+        keys, rows = self._batch
+        keys.append(key)
+        rows.append(SourceRow(value or b"", topic, partition, offset, timestamp))
+        if len(rows) == self._batch_size:
+            self._settle()
+
+    def flush(self) -> None:
+        """See quixstreams' BaseSink."""
+        self._settle()
+        self._out.flush()
+
+    def _settle(self) -> None:
+        _, made = self._work.featurize(*self._batch)
+        self._batch = ([], [])
+        for message in made:
+            self._out.send(message)
+
+
+def in_batches(bootstrap: str, group: str, work: FeatureWorker, out: Sink, batch_size: int) -> None:
+    """Run until SIGTERM."""
+    app = _application(bootstrap, group)
+    updates = app.topic(UPDATES.name, value_deserializer="bytes")
+    app.dataframe(updates).sink(FeatureSink(work, out, batch_size))
+    app.run()
+
+
+def one_by_one(bootstrap: str, group: str, work: FeatureWorker) -> None:
+    """Run until SIGTERM: apply, then to a topic that the outcome names."""
+    app = _application(bootstrap, group)
+    updates = app.topic(UPDATES.name, value_deserializer="bytes")
+    outputs = {name: app.topic(name, value_serializer=_Value()) for name in (FEATURES.name, DLQ.name)}
+    frame = app.dataframe(updates)
+    frame = frame.apply(_Step(work), metadata=True)
+    frame = frame.set_headers(lambda row, *_: row[3])
+    frame.to_topic(lambda row, *_: outputs[row[0]], key=lambda row: row[1])
+    app.run()
+
+
+class _Step:
+    """One record in, one row out; the offset comes from quixstreams' context."""
+
+    def __init__(self, work: FeatureWorker) -> None:
+        self._work = work
+
+    def __call__(self, value: bytes | None, key: bytes | None, timestamp: int, _headers: object) -> Row:
+        from quixstreams import message_context  # noqa: PLC0415
+
+        context = message_context()
+        source = SourceRow(value or b"", context.topic, context.partition, context.offset, timestamp)
+        _, made = self._work.featurize([key], [source])
+        return made[0]
+
+
+class _Value(Serializer):  # type: ignore[misc]
+    """A row travels through the frame as it is; its third part is the message's value."""
+
+    def __call__(self, value: Row, ctx: Any) -> bytes | None:
+        del ctx
+        return value[2]
+
+
+def _application(bootstrap: str, group: str) -> Any:
+    return Application(
+        broker_address=bootstrap,
+        consumer_group=group,
+        auto_offset_reset="earliest",
+        auto_create_topics=False,
+        commit_interval=COMMIT_S,
+        producer_extra_config=dict(PRODUCER),
+        loglevel="WARNING",
+    )

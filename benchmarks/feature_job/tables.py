@@ -1,0 +1,188 @@
+"""What the feature job's runs come to: tables, findings and plots."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.common import plots
+from benchmarks.common.figures import slope, spread
+from benchmarks.common.report import Row
+from benchmarks.common.sampling import Sample
+from benchmarks.feature_job.breakdown import Breakdown
+from benchmarks.feature_job.runs import Run
+
+SPEED_PLOT, CPU_PLOT, MEMORY_PLOT = "feature-job.png", "feature-job-cpu.png", "feature-job-memory.png"
+#: What every record must cost anyone, so no part of a comparison between contenders.
+SHARED_ROLES = ("broker", "JobManager")
+#: The first part of a run fills caches, code caches and buffers; growth is judged after it.
+WARM_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """All runs; `own` names the feature job's settings among the contenders, the shipped ones without a model first."""
+
+    own: Sequence[str]
+    sweep: Sequence[Run]
+    runs: Sequence[Run]
+    inside: Mapping[str, Breakdown]
+
+    @property
+    def shipped(self) -> str:
+        """The feature job as the local stack runs it without a model."""
+        return self.own[0]
+
+
+def tables(found: Found) -> dict[str, list[Row]]:
+    """Title to rows."""
+    made = {
+        f"Records a second, store sync={sync}": speeds(_of(found.runs, sync), found.shipped)
+        for sync in _syncs(found)
+    }
+    made["The job's own settings"] = speeds(found.sweep, found.shipped)
+    made["Processor time, microseconds a record"] = cpu(found.runs)
+    made["The work alone, microseconds a record"] = inside(found.inside)
+    made["Memory of the feature job"] = memory(found)
+    return made
+
+
+def speeds(runs: Sequence[Run], base: str) -> list[Row]:
+    """A row a contender, fastest first; `to_ours`: its median over that of `base` (0 when `base` did not run)."""
+    rates = by_contender(runs)
+    ours = spread(rates[base])["median"] if base in rates else 0.0
+    rows: list[Row] = [
+        {
+            "contender": name,
+            "updates": max(run.outputs for run in runs if run.contender == name),
+            "runs": len(values),
+            **spread(values),
+            "to_ours": spread(values)["median"] / ours if ours else 0.0,
+        }
+        for name, values in rates.items()
+    ]
+    return sorted(rows, key=lambda row: -float(str(row["median"])))
+
+
+def by_contender(runs: Sequence[Run]) -> dict[str, list[float]]:
+    """Rates by contender."""
+    rates: dict[str, list[float]] = {}
+    for run in runs:
+        rates.setdefault(run.contender, []).append(run.rate)
+    return rates
+
+
+def cpu(runs: Sequence[Run]) -> list[Row]:
+    """Medians by contender and role; `total` leaves the broker out."""
+    roles = list(dict.fromkeys(role for run in runs for role in run.cpu_us))
+    rows: list[Row] = []
+    for sync, name in dict.fromkeys((run.sync, run.contender) for run in runs):
+        mine = [run for run in runs if (run.sync, run.contender) == (sync, name)]
+        parts = {role: spread([run.cpu_us.get(role, 0.0) for run in mine])["median"] for role in roles}
+        total = sum(value for role, value in parts.items() if role not in SHARED_ROLES)
+        rows.append({"sync": sync, "contender": name, **parts, "total": total})
+    return rows
+
+
+def inside(found: Mapping[str, Breakdown]) -> list[Row]:
+    """A row a stage, by durability."""
+    names = dict.fromkeys(stage for one in found.values() for stage in one.stages_us)
+    rows: list[Row] = [
+        {"stage": name, **{f"sync={sync}": one.stages_us.get(name, 0.0) for sync, one in found.items()}}
+        for name in names
+    ]
+    rows.append(
+        {"stage": "all, by the clock", **{f"sync={sync}": one.wall_us for sync, one in found.items()}}
+    )
+    rows.append({"stage": "all, processor", **{f"sync={sync}": one.cpu_us for sync, one in found.items()}})
+    return rows
+
+
+def memory(found: Found) -> list[Row]:
+    """The longest run of ours: a row a role. `growth`: MiB for a million more records, after the warm-up."""
+    run = longest(found)
+    warm = warmed(run.samples)
+    roles = list(warm[-1].private)
+    counts = [sample.outputs / 1e6 for sample in warm]
+    return [
+        {
+            "role": role,
+            "start_mib": warm[0].private.get(role, 0.0),
+            "end_mib": warm[-1].private[role],
+            "peak_mib": max(sample.private.get(role, 0.0) for sample in warm),
+            "growth_mib": slope(counts, [sample.private.get(role, 0.0) for sample in warm]),
+            "mapped_end_mib": warm[-1].mapped[role],
+        }
+        for role in roles
+    ]
+
+
+def longest(found: Found) -> Run:
+    """The run of the shipped job with the most outputs."""
+    return max((run for run in found.runs if run.contender == found.shipped), key=lambda run: run.outputs)
+
+
+def warmed(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples after the first part of the outputs."""
+    first = WARM_SHARE * samples[-1].outputs
+    return [sample for sample in samples if sample.outputs >= first]
+
+
+def findings(found: Found) -> list[str]:
+    """One sentence a figure that the goals name."""
+    said = []
+    for sync in _syncs(found):
+        rows = speeds(_of(found.runs, sync), found.shipped)
+        best = next(row for row in rows if row["contender"] not in found.own)
+        said += [
+            f"sync={sync}: {row['contender']}: {row['median']:,.0f} records/s, "
+            f"{float(str(row['median'])) / float(str(best['median'])):.2f} × the best peer "
+            f"({best['contender']}, {best['median']:,.0f}/s)."
+            for row in rows
+            if row["contender"] in found.own
+        ]
+    fastest = speeds(found.sweep, found.shipped)[0]["contender"]
+    said.append(f"Fastest of the job's own settings: {fastest}; shipped: {found.shipped}.")
+    grown = sum(float(str(row["growth_mib"])) for row in memory(found) if row["role"] not in SHARED_ROLES)
+    said.append(
+        f"Memory of TaskManager and Python workers together: {grown:+.0f} MiB for a million records more, after "
+        f"{WARM_SHARE:.0%} of the run."
+    )
+    return said
+
+
+def plot(found: Found, folder: Path) -> list[str]:
+    """Write the plots; returns their names."""
+    speeds_by_sync = {
+        f"sync={sync}": {name: spread(rates) for name, rates in by_contender(_of(found.runs, sync)).items()}
+        for sync in _syncs(found)
+    }
+    plots.bars(
+        folder / SPEED_PLOT, "Feature job and peers, identical work", "records/s, median", speeds_by_sync
+    )
+    shares = {
+        f"{row['contender']} ({row['sync']})": {
+            role: float(str(value))
+            for role, value in row.items()
+            if role not in ("contender", "sync", "total")
+        }
+        for row in cpu(found.runs)
+    }
+    plots.stacked(folder / CPU_PLOT, "Where the processor time goes", "µs a record", shares)
+    samples = longest(found).samples
+    counts = [sample.outputs / 1000 for sample in samples]
+    series = {
+        f"{role}, private": (counts, [sample.private.get(role, 0.0) for sample in samples])
+        for role in samples[-1].private
+    }
+    series["store on disk"] = (counts, [sample.store for sample in samples])
+    title = f"Memory of {found.shipped} (the store's pages are mapped, not private)"
+    plots.lines(folder / MEMORY_PLOT, title, "thousand records", "MiB", series)
+    return [SPEED_PLOT, CPU_PLOT, MEMORY_PLOT]
+
+
+def _syncs(found: Found) -> list[str]:
+    return list(dict.fromkeys(run.sync for run in found.runs))
+
+
+def _of(runs: Sequence[Run], sync: str) -> list[Run]:
+    return [run for run in runs if run.sync == sync]

@@ -1,0 +1,56 @@
+"""One run of one contender over the loaded updates: how fast, with what memory, on whose processor time."""
+
+import shutil
+import time
+from contextlib import closing
+
+from benchmarks.common import figures
+from benchmarks.common.broker import Offsets, empty
+from benchmarks.common.sampling import Sampler, cpu_between, during
+from benchmarks.feature_job.contenders import STORE, Contender, Setup
+from benchmarks.feature_job.runs import Run, digest
+from streaming.kafka.topics import DLQ, FEATURES
+
+OUTPUTS = (FEATURES, DLQ)
+LOOK_S = 0.5
+STALL_S = 120.0
+#: A contender that works in batches may keep its last, unfilled one until its next commit.
+COUNTED_SHARE = 0.99
+
+
+def run(contender: Contender, setup: Setup, updates: int) -> Run:
+    """Empty topics and store, start, watch until every update has its output, stop."""
+    bootstrap, target = setup.broker.bootstrap, min(updates, contender.most or updates)
+    empty(bootstrap, OUTPUTS)
+    shutil.rmtree(STORE, ignore_errors=True)
+    with closing(Offsets(bootstrap)) as offsets:
+        with contender.running(setup) as roles:
+            sampler = Sampler(roles=roles, outputs=lambda: offsets.ends(OUTPUTS), store=STORE)
+            _watch(sampler, target, contender.name)
+        outputs = offsets.ends(OUTPUTS)
+        counted, first_ms, last_ms = offsets.span(OUTPUTS, COUNTED_SHARE)
+    if outputs < target:
+        raise RuntimeError(f"{contender.name}: {outputs} outputs of {target} updates")
+    busy = during(sampler.samples, 1, target)
+    worked = busy[-1].outputs - busy[0].outputs
+    return Run(
+        contender=contender.name,
+        sync=setup.sync,
+        outputs=outputs,
+        rate=figures.rate(counted, first_ms, last_ms),
+        cpu_us={role: 1e6 * seconds / max(1, worked) for role, seconds in cpu_between(busy).items()},
+        store_digest=digest(setup.store_url) if target == updates else "",
+        samples=sampler.samples,
+    )
+
+
+def _watch(sampler: Sampler, target: int, name: str) -> None:
+    moved, seen = time.monotonic(), 0
+    while seen < target:
+        now = time.monotonic()
+        outputs = sampler.take(now).outputs
+        if outputs > seen:
+            moved, seen = now, outputs
+        if now - moved > STALL_S:
+            raise TimeoutError(f"{name}: {seen} of {target} outputs, and none for {STALL_S:.0f} s")
+        time.sleep(LOOK_S)

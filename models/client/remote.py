@@ -1,0 +1,204 @@
+"""Ranker and summarizer behind a model server, and their choice by URL.
+
+`http://host:port` and `https://host:port` name a server of ours or an SGLang, and need the tokenizer of the
+checkpoint that it serves (token ids are sent, never text); `instant:` names the stand-ins without a model (`instant:2`: the
+summarizer as generation 2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from models.client.answers import read_completion, read_scores
+from models.client.background_loop import BackgroundLoop
+from models.client.http import Call, ClientConfig, ModelClient, check_url, trust
+from models.prompts import Item, Prompter, summarizer_input
+from models.ranker import LexicalRanker, Ranker
+from models.summarizer import InstantSummarizer, ModelFailure, Rejected, Summarizer, Summary, Unavailable
+from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
+
+Scores = tuple[str, list[float]]
+"""The answering model's name, and `p_yes` of each item."""
+
+FREQUENCY_PENALTY = 1.0
+"""A summary names a thing once; without it a small model may run in circles."""
+ITEMS_PER_CALL = 128
+"""A longer candidate list goes out as several calls, each within any server's limits."""
+
+
+def open_ranker(url: str, tokenizer: Path | None = None, config: ClientConfig | None = None) -> Ranker:
+    """The ranker at a URL; raises ConfigError for one that names none."""
+    if url == "instant:":
+        return LexicalRanker()
+    return HttpRanker(url, *_checked(url, tokenizer, config))
+
+
+def open_summarizer(
+    url: str, tokenizer: Path | None = None, config: ClientConfig | None = None
+) -> Summarizer:
+    """The summarizer at a URL; raises ConfigError for one that names none."""
+    scheme, _, generation = url.partition(":")
+    if scheme == "instant" and (not generation or (generation.isascii() and generation.isdigit())):
+        return InstantSummarizer(f"instant@{generation or 1}")
+    return HttpSummarizer(url, *_checked(url, tokenizer, config))
+
+
+class _Remote:
+    """A client on a loop of its own, made anew in each process that uses it."""
+
+    def __init__(self, make: Callable[[], ModelClient]) -> None:
+        self._make = make
+        self._loop = BackgroundLoop()
+        self._clients: dict[asyncio.AbstractEventLoop, ModelClient] = {}
+
+    def close(self) -> None:
+        """Close the connections and stop the loop; the next call starts both again."""
+        self._loop.run(self._close())
+        self._loop.close()
+
+    async def _close(self) -> None:
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client:
+            await client.close()
+
+    def _client(self) -> ModelClient:
+        """This loop's client; one inherited through a fork belongs to a loop that does not run here."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            self._clients = {loop: self._make()}
+        return self._clients[loop]
+
+
+class HttpRanker(_Remote):
+    """See `Ranker`; `p_yes` is the softmax over the two labels, in the server's fp32."""
+
+    def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "ranker") -> None:
+        """`model` is the base of the served name; its generation is learned from the server."""
+        self._prompter = prompter
+        self._config = config
+        self._name: str | None = None
+        example = Item(title="Nurse", company=None, location=None, employment_type=None, remote=None, text="")
+        canary = self._call(prompter.prefix_ids("nurse"), prompter.item_ids_many([example]))
+        super().__init__(lambda: _client(url, model, prompter, config, canary))
+
+    @property
+    def model(self) -> str:
+        """See `Ranker`; before the first answer the server is asked, which may raise ModelUnavailable."""
+        if self._name is None:
+            self._name = self._loop.run(self._served())
+        return self._name
+
+    def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
+        """See `Ranker`."""
+        if not items:
+            return []
+        prefix, rows = self._prompter.prefix_ids(query), self._prompter.item_ids_many(items)
+        starts = range(0, len(rows), ITEMS_PER_CALL)
+        calls = [self._call(prefix, rows[start : start + ITEMS_PER_CALL]) for start in starts]
+        answers = self._loop.run(self._ask_all(calls, time.monotonic() + deadline_s))
+        names = {name for name, _ in answers}
+        if len(names) > 1:
+            msg = f"the model changed during one request: {sorted(names)}"
+            raise ModelUnavailable(msg)
+        (self._name,) = names
+        return [score for _, scores in answers for score in scores]
+
+    async def _served(self) -> str:
+        return (await self._client().served()).name
+
+    async def _ask_all(self, calls: Sequence[Call[Scores]], deadline: float) -> list[Scores]:
+        client, gate = self._client(), asyncio.Semaphore(self._config.concurrency)
+
+        async def ask(call: Call[Scores]) -> Scores:
+            async with gate:
+                return await client.ask(call, deadline)
+
+        outcomes = await asyncio.gather(*map(ask, calls), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+    def _call(self, prefix: list[int], items: list[list[int]]) -> Call[Scores]:
+        body = {
+            "query": prefix,
+            "items": items,
+            "label_token_ids": list(self._prompter.label_ids),
+            "apply_softmax": True,
+        }
+
+        def read(answer: dict[str, Any]) -> Scores:
+            return str(answer["model"]), read_scores(answer, len(items))
+
+        return Call(route="/v1/score", body=body, prompts=[prefix, *items], read=read)
+
+
+class HttpSummarizer(_Remote):
+    """See `Summarizer`; greedy, each text a call of its own, `concurrency` of them at a time."""
+
+    def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "summarizer") -> None:
+        """`model` is the base of the served name."""
+        self._prompter = prompter
+        self._config = config
+        canary = self._call(prompter.summarizer_ids_many([summarizer_input("Nurse", "")])[0], max_tokens=1)
+        super().__init__(lambda: _client(url, model, prompter, config, canary))
+
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+        """See `Summarizer`."""
+        prompts = self._prompter.summarizer_ids_many(texts)
+        return self._loop.run(self._all(prompts, time.monotonic() + deadline_s))
+
+    async def _all(self, prompts: Sequence[list[int]], deadline: float) -> list[Summary | ModelFailure]:
+        client, gate = self._client(), asyncio.Semaphore(self._config.concurrency)
+
+        async def one(prompt: list[int]) -> Summary | ModelFailure:
+            async with gate:
+                return await self._summarize(client, prompt, deadline)
+
+        return list(await asyncio.gather(*map(one, prompts)))
+
+    async def _summarize(
+        self, client: ModelClient, prompt: list[int], deadline: float
+    ) -> Summary | ModelFailure:
+        try:
+            return await client.ask(self._call(prompt, self._prompter.summary_budget(prompt)), deadline)
+        except ModelUnavailable as error:
+            return Unavailable(reason=str(error), retry_after_s=error.retry_after_s)
+        except ModelRejected as error:
+            return Rejected(reason=str(error))
+
+    def _call(self, prompt: list[int], max_tokens: int) -> Call[Summary]:
+        body = {
+            "prompt": prompt,
+            "max_tokens": max_tokens,
+            "temperature": 0.0,
+            "frequency_penalty": FREQUENCY_PENALTY,
+        }
+
+        def read(answer: dict[str, Any]) -> Summary:
+            text, tokens = read_completion(answer)
+            length = len(prompt) - self._prompter.summarizer_fixed_tokens
+            return Summary(text=text, tokens=tokens, input_tokens=length, model=str(answer["model"]))
+
+        return Call(route="/v1/completions", body=body, prompts=[prompt], read=read)
+
+
+def _client(url: str, model: str, prompter: Prompter, config: ClientConfig, canary: Call[Any]) -> ModelClient:
+    return ModelClient(
+        url, model, config, vocab_size=prompter.vocab_size, context_tokens=prompter.budget, canary=canary
+    )
+
+
+def _checked(url: str, tokenizer: Path | None, config: ClientConfig | None) -> tuple[Prompter, ClientConfig]:
+    """What a client needs, or ConfigError now and not at its first call."""
+    config = config or ClientConfig()
+    check_url(url)
+    trust(config.ca_file)
+    if tokenizer is None:
+        msg = f"{url} needs the tokenizer directory of the checkpoint that is served there"
+        raise ConfigError(msg)
+    return Prompter.from_dir(tokenizer), config

@@ -1,0 +1,70 @@
+"""What `nearline train judge` shows: a bar while it judges, and what the run came to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from types import TracebackType
+from typing import Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from training.judging.policy import GRADES
+from training.judging.run import Summary
+from training.judging.unjudged import Rejects
+from training.teachers.llm import Spent
+
+
+class Bar:
+    """How much of a run is done; a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console)
+        self._task = self._progress.add_task("judging", total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def start(self, total: int) -> None:
+        """So much is to be done."""
+        self._progress.update(self._task, total=total)
+
+    def done(self, count: int) -> None:
+        """So much more is."""
+        self._progress.advance(self._task, count)
+
+
+def show(console: Console, summary: Summary, rejects: Rejects, spent: Spent) -> None:
+    """A table of grades and what was not judged on the console; all figures as one line of JSON on stdout."""
+    table = Table("", *map(str, GRADES), title=f"{summary.judged} judged, {len(rejects)} unjudged")
+    for name, counts in {**summary.grades, "label": summary.labels}.items():
+        total = max(1, sum(counts))
+        table.add_row(name, *(f"{count} ({100 * count / total:.0f}%)" for count in counts))
+    console.print(table)
+    for reason, count in rejects.reasons():
+        console.print(f"unjudged {count}: {reason}", highlight=False, markup=False)
+    if spent.calls or spent.cached:
+        console.print(
+            f"{spent.calls} calls, {spent.cached} verdicts from the cache, "
+            f"{spent.prompt_tokens} + {spent.completion_tokens} tokens",
+            highlight=False,
+        )
+    figures = {
+        "judged": summary.judged,
+        "unjudged": len(rejects),
+        "reasons": dict(rejects.reasons()),
+        "labels": summary.labels,
+        "grades": summary.grades,
+        **asdict(spent),
+    }
+    typer.echo(json.dumps(figures))

@@ -1,0 +1,53 @@
+"""`nearline replay --in-process`: the cluster's functions in one process, for a debugger or a notebook."""
+
+import os
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+from rich.console import Console
+
+from models.client.remote import open_ranker, open_summarizer
+from nearline.cli import options
+from pipeline.local import LocalPath, LocalReport
+from schemas.events import read_events, read_searches
+from schemas.records import SavedSearch
+from storage.couchbase.url import with_login
+from storage.opening import open_store
+
+
+def replay_in_process(
+    stream: Path, searches: Path | None, store: str, models: str, console: Console
+) -> LocalReport:
+    """Replay `stream` through one process and print what it did; the store at `store` is the cluster's equal."""
+    url = "instant:" if models == "instant" else models
+    with closing(open_store(with_login(store, os.environ))) as kv:
+        path = LocalPath(
+            kv,
+            open_summarizer(url, options.CHECKPOINTS / "summarizer-tiny"),
+            open_ranker(url, options.CHECKPOINTS / "ranker-tiny"),
+        )
+        path.subscribe(_searches(searches))
+        report = path.replay(read_events(stream))
+        features = sum(1 for _ in path.features.scan())
+    _show(report, features, console)
+    return report
+
+
+def _searches(path: Path | None) -> Iterable[SavedSearch]:
+    return () if path is None else read_searches(path)
+
+
+def _show(report: LocalReport, features: int, console: Console) -> None:
+    for alert in report.alerts:
+        console.print(
+            f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}",
+            soft_wrap=True,
+            markup=False,
+        )
+    outcomes = "   ".join(f"{outcome.value} {count}" for outcome, count in report.outcomes.items())
+    console.print(f"updates_in {report.updates_in} = {outcomes}")
+    console.print(
+        f"features {features}   summarizer calls {report.summarizer_calls}   alerts {len(report.alerts)}   "
+        f"candidates {dict(report.fates)}"
+    )

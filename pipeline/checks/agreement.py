@@ -1,0 +1,98 @@
+"""Do summaries keep what the ranker needs? How far scores on summaries order postings as scores on raw texts do.
+
+Kendall's tau-a per query: (concordant - discordant pairs) / all pairs, 1 where the order is the same, -1 where it is
+turned round, ties counting nothing; its mean over queries. Used before a new summarizer generation is promoted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, islice
+from statistics import fmean
+
+from models.ranker import Ranker
+from pipeline.scoring.cached import item_of
+from schemas.errors import ConfigError
+from schemas.merge import is_current
+from schemas.records import FeatureRecord
+from storage.features import FeatureStore, RawText
+
+#: Postings with a text and a summary that are looked at, at most: pairs grow with the square.
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """`tau` of the candidate's summaries and `tau_before` of those that they replace, each against raw texts.
+
+    `share`: tokens of the summaries over tokens of the texts.
+    """
+
+    postings: int
+    queries: int
+    tau: float
+    tau_before: float
+    share: float
+
+    def passes(self, *, margin: float, most_share: float) -> bool:
+        """Whether the candidate is at most `margin` worse than what it replaces, and short enough."""
+        return self.tau >= self.tau_before - margin and self.share <= most_share
+
+
+def agreement(
+    candidate: FeatureStore, before: FeatureStore, ranker: Ranker, queries: Sequence[str], deadline_s: float
+) -> Agreement:
+    """Over the postings that both stores have a summary of the same text of.
+
+    Raises ConfigError where there are fewer than two of them or no query; ModelUnavailable, StoreUnavailable.
+    """
+    records = list(islice((record for record in candidate.scan() if _summarized(record)), MOST))
+    held = before.get_many([record.posting_id for record in records])
+    texts = candidate.texts([record.posting_id for record in records])
+    rows = [
+        (record, old, text)
+        for record, old, text in zip(records, held, texts, strict=True)
+        if old is not None
+        and _summarized(old)
+        and old.summary_hash == record.summary_hash
+        and text is not None
+    ]
+    if len(rows) < 2 or not queries:
+        raise ConfigError(
+            f"nothing to judge: {len(rows)} postings with two summaries of the same text, {len(queries)} queries"
+        )
+    taus, taus_before = zip(*(_taus(ranker, query, rows, deadline_s) for query in queries), strict=True)
+    return Agreement(
+        postings=len(rows),
+        queries=len(queries),
+        tau=fmean(taus),
+        tau_before=fmean(taus_before),
+        share=sum(r.summary_tokens for r, _, _ in rows) / max(1, sum(r.input_tokens for r, _, _ in rows)),
+    )
+
+
+def kendall(left: Sequence[float], right: Sequence[float]) -> float:
+    """Tau-a of two orders of the same things. Raises ValueError for fewer than two."""
+    if len(left) < 2:
+        raise ValueError("an order needs two things")
+    pairs = list(combinations(zip(left, right, strict=True), 2))
+    return sum(_sign(a - c) * _sign(b - d) for (a, b), (c, d) in pairs) / len(pairs)
+
+
+def _taus(
+    ranker: Ranker,
+    query: str,
+    rows: Sequence[tuple[FeatureRecord, FeatureRecord, RawText]],
+    deadline_s: float,
+) -> tuple[float, float]:
+    raw = [replace(item_of(record), text=text.description) for record, _, text in rows]
+    new, old = [item_of(record) for record, _, _ in rows], [item_of(record) for _, record, _ in rows]
+    wanted, found, was = (ranker.score_many(query, items, deadline_s) for items in (raw, new, old))
+    return kendall(wanted, found), kendall(wanted, was)
+
+
+def _summarized(record: FeatureRecord) -> bool:
+    return bool(record.summary) and is_current(record)
+
+
+def _sign(difference: float) -> int:
+    return (difference > 0) - (difference < 0)

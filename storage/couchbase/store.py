@@ -1,0 +1,164 @@
+"""The Couchbase back end: many machines, newest-wins by compare-and-swap in bulk.
+
+A document is its expiry (eight bytes, UTC seconds as a double, infinity for never) and then the caller's bytes; our clock
+judges it. The document's own expiry, a little later, lets the server clear it away.
+"""
+
+import math
+import random
+import struct
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from schemas.errors import StoreError, StoreUnavailable
+from storage.base import Clock, Merge, refusal
+from storage.couchbase.client import Client, Stored, batches
+from storage.couchbase.scan import scan_keys
+from storage.couchbase.url import CouchbaseSettings
+
+_EXPIRY = struct.Struct("<d")
+GRACE_S = 60.0  # clocks of two machines differ: the server clears away what is expired by any of them
+MAX_ROUNDS = 100  # of one merge; each ends with at least one writer of a contended key done
+LONGEST_PAUSE_S = 0.05
+
+
+class CouchbaseStore:
+    """The `KeyValue` protocol over one collection; opened lazily, once a process. Raises ConfigError for a bad login."""
+
+    def __init__(self, settings: CouchbaseSettings, clock: Clock = time.time) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._client: Client | None = Client(settings)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """See KeyValue."""
+        client, now = self._open(), self._clock()
+        names = [key.decode() if refusal(key) is None else None for key in keys]
+        stored = client.read(name for name in names if name is not None)
+        return [None if name is None else _live(stored.get(name), now) for name in names]
+
+    def put_many(
+        self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
+    ) -> list[StoreError | None]:
+        """See KeyValue."""
+        client = self._open()
+        results: list[StoreError | None] = [refusal(key, value) for key, value in items]
+        last = {key: (i, value) for i, (key, value) in enumerate(items) if results[i] is None}
+        head = self._head(ttl_s)
+        written = {key.decode(): head + value for key, (_, value) in last.items() if value is not None}
+        failed = client.upsert(written, _server_expiry(ttl_s))
+        failed |= client.remove(key.decode() for key, (_, value) in last.items() if value is None)
+        for key, error in failed.items():
+            results[last[key.encode()][0]] = _own(error)
+        return results
+
+    def merge_many(
+        self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
+    ) -> list[bytes | None | StoreError]:
+        """See KeyValue. A batch is not atomic: another reader may see some of its keys before the others.
+
+        Raises StoreUnavailable also for a key that others never stop changing.
+        """
+        client = self._open()
+        turns = _Turns(keys, merge)
+        for tried in range(MAX_ROUNDS):
+            if not turns.pending:
+                break
+            time.sleep(random.uniform(0.0, min(LONGEST_PAUSE_S, 0.001 * 2**tried)) if tried else 0.0)
+            self._round(client, turns, ttl_s)
+        if turns.pending:
+            raise StoreUnavailable(
+                f"{self._settings.place}: {next(iter(turns.pending))!r} was changed by others {MAX_ROUNDS} times in "
+                "a row; try again"
+            )
+        return turns.results
+
+    def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """See KeyValue. The keys are held in memory, since no server gives them in order."""
+        found = [key for key in scan_keys(self._open(), prefix) if key >= start]
+        for keys in batches(found):
+            for key, value in zip(keys, self.get_many(keys), strict=True):
+                if value is not None:
+                    yield key, value
+
+    def close(self) -> None:
+        """See KeyValue."""
+        if self._client is not None:
+            self._client.link.close()
+        self._client = None
+
+    def _open(self) -> Client:
+        if self._client is None:
+            raise ValueError("this Couchbase store is closed")
+        return self._client
+
+    def _head(self, ttl_s: float | None) -> bytes:
+        return _EXPIRY.pack(math.inf if ttl_s is None else self._clock() + ttl_s)
+
+    def _round(self, client: Client, turns: "_Turns", ttl_s: float | None) -> None:
+        """Read, merge, insert or replace what is pending; what another writer was faster with stays pending."""
+        stored = client.read(key.decode() for key in turns.pending)
+        changed = turns.run(stored, self._clock())
+        head, expiry = self._head(ttl_s), _server_expiry(ttl_s)
+        rows = {key.decode(): head + value for key, value in changed.items()}
+        new = {key: row for key, row in rows.items() if key not in stored}
+        old = {key: row for key, row in rows.items() if key in stored}
+        failed = client.insert(new, expiry)
+        failed |= client.replace(old, {key: stored[key].cas for key in old}, expiry)
+        turns.settle({key.encode(): error for key, error in failed.items()})
+
+
+class _Turns:
+    """Who is still to be merged, and what each key of the batch got so far."""
+
+    def __init__(self, keys: Sequence[bytes], merge: Merge) -> None:
+        self.results: list[bytes | None | StoreError] = [refusal(key) for key in keys]
+        self.pending: dict[bytes, list[int]] = {}
+        self._merge = merge
+        for i, key in enumerate(keys):
+            if self.results[i] is None:
+                self.pending.setdefault(key, []).append(i)
+
+    def run(self, stored: Mapping[str, Stored], now: float) -> dict[bytes, bytes]:
+        """Merge every pending turn in the batch's order; what is to be written. Writes nothing, so `merge` may raise."""
+        held = {key: _live(stored.get(key.decode()), now) for key in self.pending}
+        changed: dict[bytes, bytes] = {}
+        for i, key in sorted((i, key) for key, turns in self.pending.items() for i in turns):
+            result = self._turn(key, held[key])
+            self.results[i] = held[key] if result is None else result
+            if isinstance(result, bytes):
+                held[key] = changed[key] = result
+        return changed
+
+    def _turn(self, key: bytes, held: bytes | None) -> bytes | None | StoreError:
+        try:
+            merged = self._merge(key, held)
+        except StoreError as failure:
+            return failure
+        return merged if merged is None else refusal(key, merged) or merged
+
+    def settle(self, failed: Mapping[bytes, Exception]) -> None:
+        """Everything is done but what failed: a key's own errors are its result, the rest is tried again."""
+        again: dict[bytes, list[int]] = {}
+        for key, error in failed.items():
+            if isinstance(error, StoreError):
+                for i in self.pending[key]:
+                    self.results[i] = error
+            else:
+                again[key] = self.pending[key]
+        self.pending = again
+
+
+def _own(error: Exception) -> StoreError:
+    return error if isinstance(error, StoreError) else StoreUnavailable(str(error))
+
+
+def _server_expiry(ttl_s: float | None) -> timedelta | None:
+    return None if ttl_s is None else timedelta(seconds=math.ceil(max(0.0, ttl_s) + GRACE_S))
+
+
+def _live(stored: Stored | None, now: float) -> bytes | None:
+    if stored is None or len(stored.data) < _EXPIRY.size or _EXPIRY.unpack_from(stored.data)[0] <= now:
+        return None
+    return stored.data[_EXPIRY.size :]

@@ -1,0 +1,37 @@
+import pytest
+
+pytest.importorskip("confluent_kafka", reason="the extra `bench` is not installed")
+
+from benchmarks.feature_job.benchmark import FeatureJobBenchmark, at_most, contenders, grid, shipped
+from benchmarks.feature_job.contenders import FeatureJob, Peer
+
+SHIPPED = shipped("instant")
+
+
+def test_the_job_with_the_peers_batches_and_with_those_for_models_meets_every_peer() -> None:
+    plan = contenders(FeatureJobBenchmark())
+    assert plan[:2] == [FeatureJob(parallelism=2, batch_size=1000), FeatureJob(parallelism=2, batch_size=64)]
+    peers = [contender for contender in plan if isinstance(contender, Peer)]
+    assert {(one.peer, one.processes) for one in peers} == {
+        ("quix", 1),
+        ("quix", 2),
+        ("confluent", 1),
+        ("confluent", 2),
+        ("kafka-python", 1),
+        ("quix-one-by-one", 1),
+    }
+
+
+def test_contenders_have_names_of_their_own() -> None:
+    names = [contender.name for contender in contenders(FeatureJobBenchmark())]
+    assert len(set(names)) == len(names)
+
+
+def test_the_sweep_covers_the_shipped_batch_sizes_and_parallelism() -> None:
+    swept = {contender.name for contender in grid(FeatureJobBenchmark())}
+    assert {shipped("instant").name, shipped("tiny").name} <= swept
+
+
+def test_a_cap_never_gives_more_than_a_contender_takes() -> None:
+    assert at_most(SHIPPED, 500).most == 500
+    assert at_most(Peer(peer="kafka-python", most=100), 500).most == 100

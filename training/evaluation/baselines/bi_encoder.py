@@ -1,0 +1,165 @@
+"""A bi-encoder of published weights: MiniLM (all-MiniLM-L6-v2, Apache-2.0), cosine of query and posting."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModel
+from transformers.utils.logging import disable_progress_bar
+
+from models.prompts import Item
+from training.components.arrays import Floats
+from training.evaluation.baselines.minilm import encoder_dir
+from training.evaluation.baselines.texts import full_text, sound
+from training.evaluation.settings import Tell
+from training.judging.records import JudgedQuery
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BiEncoderConfig:
+    """Texts are cut where the encoder was trained to cut them; `batch_tokens` bounds a padded batch."""
+
+    max_tokens: int = 256
+    batch_tokens: int = 8_192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BiEncoder:
+    """See `System`; `cache` is a folder in which vectors are kept from one run to the next."""
+
+    cache: Path | None = None
+    config: BiEncoderConfig = BiEncoderConfig()
+
+    name = "minilm"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `System`."""
+        return {
+            "encoder": "all-MiniLM-L6-v2",
+            "max_tokens": self.config.max_tokens,
+            "reads": "title, metadata and description",
+            "similarity": "cosine of mean-pooled vectors",
+        }
+
+    def score_many(
+        self, queries: Sequence[JudgedQuery], items: Mapping[str, Item], tell: Tell
+    ) -> list[Floats]:
+        """See `System`."""
+        wanted = list(dict.fromkeys(posting for query in queries for posting in query.posting_ids))
+        texts = [sound(query.query) for query in queries] + [full_text(items[posting]) for posting in wanted]
+        pairs = sum(len(query.posting_ids) for query in queries)
+        vectors = self._vectors(texts, _scaled(tell, pairs / len(texts)))
+        asked, found = vectors[: len(queries)], vectors[len(queries) :]
+        row_of = {posting: row for row, posting in enumerate(wanted)}
+        return [
+            (found[[row_of[posting] for posting in query.posting_ids]] @ asked[row]).astype(np.float64)
+            for row, query in enumerate(queries)
+        ]
+
+    def _vectors(self, texts: list[str], tell: Tell) -> Vectors:
+        """[texts, 384], rows of length 1."""
+        kept = _Kept(self.cache, self.config)
+        new = [text for text in dict.fromkeys(texts) if text not in kept]
+        tell(len(texts) - len(new))
+        if new:
+            kept.add(new, SentenceEncoder(self.config).encode(new, tell))
+        return np.stack([kept[text] for text in texts])
+
+
+class SentenceEncoder:
+    """Mean-pooled MiniLM."""
+
+    def __init__(self, config: BiEncoderConfig) -> None:
+        directory = encoder_dir()
+        disable_progress_bar()
+        self._model = AutoModel.from_pretrained(directory).eval()
+        self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        self._tokenizer.enable_truncation(config.max_tokens)
+        self._tokenizer.no_padding()
+        self._batch_tokens = config.batch_tokens
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str], tell: Tell = lambda _: None) -> Vectors:
+        """Vectors [texts, 384] of length 1, in batches of like length."""
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        vectors = np.zeros((len(texts), self._model.config.hidden_size), dtype=np.float32)
+        for rows in _batches([len(row) for row in ids], self._batch_tokens):
+            vectors[rows] = self._batch([ids[row] for row in rows])
+            tell(len(rows))
+        return vectors
+
+    def _batch(self, ids: Sequence[list[int]]) -> Vectors:
+        """In order of length."""
+        width = len(ids[-1])
+        padded = torch.tensor([row + [0] * (width - len(row)) for row in ids])
+        real = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
+        hidden_BTD = self._model(input_ids=padded, attention_mask=real).last_hidden_state
+        pooled_BD = (hidden_BTD * real[..., None]).sum(1) / real.sum(1, keepdim=True)
+        vectors: Vectors = torch.nn.functional.normalize(pooled_BD, dim=-1).numpy()
+        return vectors
+
+
+def _scaled(tell: Tell, share: float) -> Tell:
+    """Texts told as pairs."""
+    done = 0
+
+    def scaled(texts: int) -> None:
+        nonlocal done
+        done += texts
+        tell(round(done * share) - round((done - texts) * share))
+
+    return scaled
+
+
+def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Rows in order of length, so that no padded batch exceeds `batch_tokens`."""
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[row] > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+class _Kept:
+    """Vectors by a hash of their text and settings, in memory and, with a folder, in one file of it."""
+
+    def __init__(self, folder: Path | None, config: BiEncoderConfig) -> None:
+        self._salt = f"all-MiniLM-L6-v2/{config.max_tokens}/"
+        self._file = folder / "minilm.npz" if folder else None
+        self._vectors: dict[str, Vectors] = {}
+        if self._file and self._file.is_file():
+            with np.load(self._file) as stored:
+                self._vectors = dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
+
+    def __contains__(self, text: str) -> bool:
+        return self._key(text) in self._vectors
+
+    def __getitem__(self, text: str) -> Vectors:
+        return self._vectors[self._key(text)]
+
+    def add(self, texts: Sequence[str], vectors: Vectors) -> None:
+        """Keep them; the file is replaced whole."""
+        self._vectors |= {self._key(text): vector for text, vector in zip(texts, vectors, strict=True)}
+        if self._file is None:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._file.with_suffix(".partial.npz")
+        np.savez(partial, keys=np.array(list(self._vectors)), vectors=np.stack(list(self._vectors.values())))
+        partial.replace(self._file)
+
+    def _key(self, text: str) -> str:
+        return hashlib.sha256((self._salt + text).encode()).hexdigest()

@@ -1,0 +1,185 @@
+"""Our figures for the paper's tables 1, 2 and 3 (and what we have of 4 and 6), from reports in a folder.
+
+A report is `STEM.json`, written by `nearline evaluate --report` (its stems stand in `paper.TABLES`) or, as
+`scan.json`, by `nearline prune scan --report`. A `ranker.json` there may give rows other files and titles:
+`{"note": "…", "files": {"mlp50": "runs/7.json"}, "titles": {"mlp50": "…"}}`. What is not there is not measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schemas.errors import ConfigError
+from training.components.arrays import Floats
+from training.evaluation import report as reports
+from training.evaluation.intervals import Interval, paired
+from training.evaluation.paper.tables import DENSE, SCAN, TABLES, PaperTable, Row, block_names
+from training.evaluation.report import Report
+from training.evaluation.settings import BootstrapConfig
+
+MANIFEST = "ranker.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Our figures for a row: NDCG@k and its change to dense on the same queries, with both gains."""
+
+    value: Interval
+    change: Interval | None
+    change_exp: Interval | None
+    parameters: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A row of a table; `measured` is None where its file is not there."""
+
+    title: str
+    measured: Measured | None
+    file: str
+    paper_model: str = ""
+    paper_change: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Table 2: one block removed; without per-query values there is no interval."""
+
+    block: int
+    change: float
+    interval: Interval | None
+    paper: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """All that a page shows."""
+
+    note: str
+    dense: Report | None
+    tables: Sequence[tuple[PaperTable, Sequence[Line]]]
+    blocks: Sequence[Block] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Other files and titles for rows, by their keys."""
+
+    note: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_tables(runs: Path) -> Tables:
+    """ConfigError for a folder without any report, a file that is no report, and reports on different queries."""
+    manifest = _manifest(runs)
+    rows = [row for table in TABLES for row in table.rows]
+    paths = {row.file: runs / manifest.files.get(row.file, f"{row.file}.json") for row in rows}
+    found = {name: reports.load(path) for name, path in paths.items() if path.is_file()}
+    scan = runs / manifest.files.get(SCAN, f"{SCAN}.json")
+    if not found and not scan.is_file():
+        raise ConfigError(f"{runs} holds none of {', '.join(f'{name}.json' for name in (*paths, SCAN))}")
+    dense = found.get(DENSE)
+    for name, report in found.items():
+        _check_same(dense, report, paths[name])
+    tables = [(t, [_line(row, manifest, found, paths) for row in t.rows]) for t in TABLES]
+    return Tables(
+        note=manifest.note, dense=dense, tables=tables, blocks=_scan(scan) if scan.is_file() else None
+    )
+
+
+def _line(row: Row, manifest: Manifest, found: Mapping[str, Report], paths: Mapping[str, Path]) -> Line:
+    return Line(
+        title=manifest.titles.get(row.key, row.title),
+        measured=_measured(row, found),
+        file=paths[row.file].name,
+        paper_model=row.paper_model,
+        paper_change=row.paper_change,
+    )
+
+
+def _measured(row: Row, found: Mapping[str, Report]) -> Measured | None:
+    system = _system(found.get(row.file), row.system)
+    if system is None:
+        return None
+    dense = _system(found.get(DENSE), "ranker")
+    config = _bootstrap(found[row.file])
+    compared = [_paired(dense or system, system, metric, config) for metric in ("ndcg", "ndcg_exp")]
+    known = dense is not None
+    return Measured(
+        value=compared[0][0],
+        change=compared[0][1] if known else None,
+        change_exp=compared[1][1] if known else None,
+        parameters=system["settings"].get("parameters"),
+    )
+
+
+def _paired(
+    dense: dict[str, Any], system: dict[str, Any], metric: str, config: BootstrapConfig
+) -> tuple[Interval, Interval]:
+    return paired(np.stack([_values(each["per_query"][metric]) for each in (dense, system)]), config)[1]
+
+
+def _values(per_query: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in per_query])
+
+
+def _system(report: Report | None, name: str) -> dict[str, Any] | None:
+    systems: list[dict[str, Any]] = report["systems"] if report else []
+    return next((system for system in systems if system["name"] == name), None)
+
+
+def _bootstrap(report: Report) -> BootstrapConfig:
+    said = report["settings"]
+    return BootstrapConfig(resamples=said["resamples"], seed=said["seed"], confidence=said["confidence"])
+
+
+def _check_same(dense: Report | None, report: Report, path: Path) -> None:
+    if dense is None:
+        return
+    if (dense["query_ids"], dense["settings"]["k"]) != (
+        report["query_ids"],
+        report["settings"]["k"],
+    ) or _judged(dense) != _judged(report):
+        raise ConfigError(
+            f"{path} was measured on other queries or another k than {DENSE}.json: measure it again on the same"
+        )
+
+
+def _judged(report: Report) -> list[str]:
+    return [each["sha256"] for each in report["settings"]["inputs"] if each["role"] == "judged"]
+
+
+def _scan(path: Path) -> list[Block]:
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        whole, without = float(read["whole"]), [float(value) for value in read["without"]]
+        per_query = read.get("per_query")
+        intervals = _scan_intervals(per_query) if per_query else [None] * len(without)
+        return [
+            Block(block=b, change=value - whole, interval=i, paper=block_names(b, len(without)))
+            for b, (value, i) in enumerate(zip(without, intervals, strict=True))
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not a report of `nearline prune scan --report`: {error!r}") from error
+
+
+def _scan_intervals(per_query: Mapping[str, Any]) -> list[Interval | None]:
+    values_SQ = np.stack([_values(row) for row in (per_query["whole"], *per_query["without"])])
+    return [change for _, change in paired(values_SQ, BootstrapConfig())[1:]]
+
+
+def _manifest(runs: Path) -> Manifest:
+    path = runs / MANIFEST
+    if not path.is_file():
+        return Manifest()
+    try:
+        return Manifest(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{path}: give an object with note, files and titles ({error})") from error

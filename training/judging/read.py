@@ -1,0 +1,118 @@
+"""Judged queries from our Parquet or from JSON Lines, checked row by row.
+
+Parquet: a row a pair, with `query_id` or `query`, `posting_id`, `label` or `grade`; also read: `soft_label`,
+`split`, `strata`. JSON Lines, plain or gzip: `{query, items: [{id, grade}]}`, where `query_id`, `split` and
+`strata` may stand in the line and `soft_label` in an item. Without a split a row belongs to `test`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from models.prompts import Item
+from schemas.errors import ConfigError
+from training.judging.postings import read_postings
+from training.judging.records import ALL, JudgedQuery
+from training.judging.rows import EXPECTED, Pair, line_pairs
+
+
+def read_judged(path: Path, split: str = "test") -> list[JudgedQuery]:
+    """The judged queries of a split (`all`: of every split) in file order.
+
+    ConfigError names the file and the row for a missing column, a grade that is not 0-4, a pair judged twice, a
+    line that is not JSON, an empty file or an empty split.
+    """
+    pairs = list(_parquet(path) if _is_parquet(path) else line_pairs(path))
+    if not pairs:
+        raise ConfigError(f"{path} holds no judged pair: {EXPECTED}, or a row of judged Parquet")
+    kept = [pair for pair in pairs if split in {ALL, pair.split}]
+    if not kept:
+        found = ", ".join(sorted({pair.split for pair in pairs}))
+        raise ConfigError(f"{path}: split {split!r} is empty; the file has {found} (--split)")
+    return grouped(kept)
+
+
+def grouped(pairs: Sequence[Pair]) -> list[JudgedQuery]:
+    """Queries with their items; ConfigError for a pair that stands there twice and for a query id of two queries."""
+    queries: dict[str, list[Pair]] = {}
+    seen: dict[tuple[str, str], str] = {}
+    for pair in pairs:
+        key = (pair.query_id, pair.posting_id)
+        if key in seen:
+            raise ConfigError(
+                f"{pair.where}: posting {pair.posting_id!r} is judged twice for query {pair.query_id!r}, first at {seen[key]}"
+            )
+        seen[key] = pair.where
+        queries.setdefault(pair.query_id, []).append(pair)
+    return [_query(rows) for rows in queries.values()]
+
+
+def _query(rows: list[Pair]) -> JudgedQuery:
+    first = rows[0]
+    for row in rows:
+        if (row.query, row.split) != (first.query, first.split):
+            raise ConfigError(
+                f"{row.where}: query id {row.query_id!r} stands for {row.query!r} ({row.split}) here and for {first.query!r} ({first.split}) at {first.where}"
+            )
+    return JudgedQuery(
+        query_id=first.query_id,
+        query=first.query,
+        posting_ids=tuple(row.posting_id for row in rows),
+        labels=tuple(row.label for row in rows),
+        soft_labels=tuple(row.soft_label for row in rows),
+        split=first.split,
+        strata=tuple(dict.fromkeys(name for row in rows for name in row.strata)),
+    )
+
+
+def read_items(paths: Sequence[Path]) -> dict[str, Item]:
+    """What the ranker reads of each posting, by id; ConfigError for a damaged file and an id of two postings."""
+    items: dict[str, Item] = {}
+    for path in paths:
+        try:
+            for row in read_postings(path):
+                if items.setdefault(row.posting_id, row.item) != row.item:
+                    raise ConfigError(
+                        f"{path}: posting {row.posting_id!r} stands there with two different contents"
+                    )
+        except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is damaged: {error}") from error
+    if not items:
+        raise ConfigError(
+            f"{', '.join(map(str, paths))}: no posting; each line is an object with id, title, description"
+        )
+    return items
+
+
+def check_known(queries: Sequence[JudgedQuery], items: Mapping[str, Item]) -> None:
+    """ConfigError that counts the judged postings which no postings file has, and names the first."""
+    absent = [(q, i) for q in queries for i in q.posting_ids if i not in items]
+    if absent:
+        query, posting = absent[0]
+        distinct = len({posting for _, posting in absent})
+        raise ConfigError(
+            f"{distinct} of the judged postings are not in the postings file, first {posting!r} of query {query.query_id!r}: give the file that was judged (--postings, more than once if there are several)"
+        )
+
+
+def _is_parquet(path: Path) -> bool:
+    if path.is_dir():
+        return True
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        raise ConfigError(f"{path} is empty: {EXPECTED}")
+    return start == b"PAR1"
+
+
+def _parquet(path: Path) -> Iterator[Pair]:
+    try:
+        from training.judging.parquet_rows import parquet_pairs  # noqa: PLC0415  (of an extra)
+    except ImportError as error:
+        raise ConfigError(
+            "judged Parquet needs pyarrow: pip install 'nearline-job-search[train]', or give JSON Lines"
+        ) from error
+    return parquet_pairs(path)

@@ -1,0 +1,117 @@
+"""Splits by company: no posting, no company and no near-duplicate stands in two of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.errors import ConfigError
+from training.judging.duplicates import near_duplicates
+from training.judging.postings import PostingRow
+from training.judging.records import Split
+
+SHARES: tuple[tuple[Split, float], ...] = (("train", 0.75), ("dev", 0.05), ("test", 0.20))
+MOST_JOINED = 0.05
+"""Companies joined by near-duplicates hold at most this part of all postings; beyond it duplicates are dropped."""
+_NO_COMPANY = frozenset(
+    {"", "url", "edited", "none", "null", "edit", "confidential", "stealth", "stealth startup"}
+)
+_LEGAL = re.compile(r"\b(?:inc|ltd|limited|llc|gmbh|corp|plc|co|bv|ab|sa|the)\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """Postings by split, in file order, and the ids dropped because a twin stands in a larger split."""
+
+    postings: Mapping[Split, tuple[PostingRow, ...]]
+    dropped: tuple[str, ...]
+
+
+def company_of(posting: PostingRow) -> str:
+    """A posting's company in one spelling; postings without one are a company of their own each."""
+    plain = re.sub(r"[^a-z0-9]+", " ", (posting.item.company or "").lower()).strip()
+    plain = " ".join(_LEGAL.sub(" ", plain).split())
+    return f"posting {posting.posting_id}" if plain in _NO_COMPANY else plain
+
+
+def split(postings: Sequence[PostingRow]) -> Splits:
+    """Postings by split; the same for the same file, whatever the seed of the queries."""
+    by_id = {posting.posting_id: posting for posting in postings}
+    twins = near_duplicates(list(by_id.values()))
+    company = {key: company_of(posting) for key, posting in by_id.items()}
+    group = _joined(company, twins)
+    side = {key: _side(group[company[key]]) for key in by_id}
+    dropped = _across(side, twins)
+    kept = {
+        name: tuple(p for k, p in by_id.items() if side[k] == name and k not in dropped) for name, _ in SHARES
+    }
+    return Splits(postings=kept, dropped=tuple(sorted(dropped)))
+
+
+def check_no_leak(postings: Mapping[Split, Sequence[PostingRow]]) -> None:
+    """ConfigError names two postings where one id, or a posting and its near-duplicate, stand in two splits."""
+    side: dict[str, Split] = {}
+    for name, rows in postings.items():
+        for row in rows:
+            if side.setdefault(row.posting_id, name) != name:
+                msg = f"posting {row.posting_id} stands in the splits {side[row.posting_id]} and {name}: each posting belongs to one split"
+                raise ConfigError(msg)
+    for one, other in near_duplicates([row for rows in postings.values() for row in rows]):
+        if side[one] != side[other]:
+            msg = (
+                f"postings {one} ({side[one]}) and {other} ({side[other]}) are near-duplicates in two splits: "
+                "put them into one, or drop one"
+            )
+            raise ConfigError(msg)
+
+
+def _side(group: str) -> Split:
+    place = stable(f"split {group}")
+    for name, share in SHARES:
+        if place < share:
+            return name
+        place -= share
+    return "test"
+
+
+def _joined(company: Mapping[str, str], twins: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The group of every company: companies that share near-duplicates, the most shared first, while groups stay small."""
+    size = Counter(company.values())
+    parent = {name: name for name in size}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    shared = Counter(tuple(sorted((company[a], company[b]))) for a, b in twins if company[a] != company[b])
+    for (one, other), _ in sorted(shared.items(), key=lambda pair: (-pair[1], pair[0])):
+        low, high = sorted((root(one), root(other)))
+        if low != high and size[low] + size[high] <= max(2, MOST_JOINED * len(company)):
+            parent[high] = low
+            size[low] += size[high]
+    return {name: root(name) for name in parent}
+
+
+def _across(side: Mapping[str, Split], twins: Iterable[tuple[str, str]]) -> set[str]:
+    """Of each pair of twins in two splits, the one in the smaller split, until none is left."""
+    rank = {name: position for position, (name, _) in enumerate(sorted(SHARES, key=lambda s: s[1]))}
+    neighbours = defaultdict(set)
+    for one, other in twins:
+        if side[one] != side[other]:
+            neighbours[one].add(other)
+            neighbours[other].add(one)
+    dropped: set[str] = set()
+    for key in sorted(neighbours, key=lambda k: (rank[side[k]], k)):
+        if any(rank[side[other]] > rank[side[key]] and other not in dropped for other in neighbours[key]):
+            dropped.add(key)
+    return dropped
+
+
+def stable(text: str) -> float:
+    """A number in [0, 1) that depends on the text alone."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest()) / (1 << 56)

@@ -1,0 +1,117 @@
+"""What pruning reads: (query, item) pairs to calibrate on, and judged queries to measure a model by.
+
+A file of queries is judged (`training.judging.read`), or JSON Lines with one object with `query` a line, such as
+saved searches. Postings are JSON Lines (`training.judging.records`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from models.prompts import Item, Prompter
+from schemas.errors import ConfigError
+from training.components.arrays import Floats
+from training.evaluation.ndcg import ndcg
+from training.evaluation.offline import OfflineRanker
+from training.judging.postings import read_postings
+from training.judging.read import check_known, read_judged
+from training.judging.records import ALL, Judged, JudgedQuery
+from training.judging.rows import json_lines
+
+ROUNDS = 8
+"""Postings are taken in so many passes, every eighth in each: a few tokens still come from the whole file."""
+
+
+def pairs(postings: Path, queries: Path | None, seed: int = 0) -> Iterator[tuple[str, Item]]:
+    """Judged pairs in random order; with queries alone each posting and one of them; with none, titles as queries.
+
+    Of a judged file with a train split only that is read: what is measured later is not calibrated on.
+    """
+    rng = Random(seed)
+    if queries is None:
+        yield from _own_titles(postings)
+    elif _is_judged(queries):
+        yield from _judged_pairs(postings, queries, rng)
+    else:
+        words = _plain(queries)
+        yield from ((rng.choice(words), item) for item in _spread(postings))
+
+
+def judged_queries(judged: Path, postings: Path, split: str = ALL) -> list[Judged]:
+    """The judged queries of a split with their items; ConfigError if it has none, or names a posting nobody has."""
+    queries = read_judged(judged, split)
+    items = _items(postings, queries)
+    return [
+        Judged(query=one.query, items=tuple(items[i] for i in one.posting_ids), grades=one.labels)
+        for one in queries
+    ]
+
+
+def ndcgs(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable[[Any], Floats]:
+    """NDCG@k of a Qwen3ForCausalLM, linear gains, for each query that has a relevant item; ConfigError if none has."""
+    scored = [one for one in judged if any(one.grades)]
+    if not scored:
+        raise ConfigError("no judged query has a relevant item: NDCG says nothing")
+    cuts = np.cumsum([len(one.items) for one in scored])[:-1]
+    asked = [(one.query, item) for one in scored for item in one.items]
+
+    def measure(model: Any) -> Floats:
+        scores = np.split(OfflineRanker(model, prompter).logits(asked), cuts)
+        return np.array([ndcg(each, one.grades, k) for each, one in zip(scores, scored, strict=True)])
+
+    return measure
+
+
+def _judged_pairs(postings: Path, judged: Path, rng: Random) -> Iterator[tuple[str, Item]]:
+    queries = read_judged(judged, ALL)
+    queries = [one for one in queries if one.split == "train"] or queries
+    items = _items(postings, queries)
+    named = [(one.query, posting_id) for one in queries for posting_id in one.posting_ids]
+    rng.shuffle(named)
+    yield from ((query, items[posting_id]) for query, posting_id in named)
+
+
+def _own_titles(postings: Path) -> Iterator[tuple[str, Item]]:
+    """Every second posting is asked for by its own title, the others by the title before."""
+    before = ""
+    for number, item in enumerate(_spread(postings)):
+        yield (before if number % 2 else item.title), item
+        before = item.title
+
+
+def _spread(postings: Path) -> Iterator[Item]:
+    for begin in range(ROUNDS):
+        yield from (row.item for row in islice(read_postings(postings), begin, None, ROUNDS))
+
+
+def _items(postings: Path, queries: Sequence[JudgedQuery]) -> dict[str, Item]:
+    """The items that the queries name, and no others: a catalog may be large."""
+    wanted = {posting_id for one in queries for posting_id in one.posting_ids}
+    items = {row.posting_id: row.item for row in read_postings(postings) if row.posting_id in wanted}
+    check_known(queries, items)
+    return items
+
+
+def _is_judged(path: Path) -> bool:
+    """Parquet is, and JSON Lines whose first object has items."""
+    if path.is_dir() or path.suffix == ".parquet":
+        return True
+    return any("items" in row for _, row in islice(json_lines(path), 1))
+
+
+def _plain(path: Path) -> list[str]:
+    words = []
+    for where, row in json_lines(path):
+        query = row.get("query")
+        if not isinstance(query, str) or not query.strip():
+            raise ConfigError(f"{where}: query must be a text that is not empty")
+        words.append(query)
+    if not words:
+        raise ConfigError(f"{path} holds no query")
+    return words

@@ -1,0 +1,140 @@
+"""Pruning a checkpoint directory into another: what `nearline prune` runs, and what the recipe's stages call."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models.prompts import Prompter
+from models.pruning import checkpoint as checkpoints
+from models.pruning.calibration import Calibration, prompts_of
+from models.pruning.config import CalibrationSize, MlpPruning
+from models.pruning.layer_drop import drop_layers, kept_layers
+from models.pruning.lineage import Step, weights_sha256
+from models.pruning.mlp import LayerReport, prune_mlps
+from models.pruning.sensitivity import Scan, scan
+from models.pruning.states import FileStates, MemoryStates, States
+from training.judging.records import ALL
+from training.pruning import data
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MlpRun:
+    """One pruning of hidden neurons: from which directory to which, calibrated on what."""
+
+    checkpoint: Path
+    out: Path
+    postings: Path
+    queries: Path | None = None
+    pruning: MlpPruning = field(default_factory=MlpPruning)
+    size: CalibrationSize = field(default_factory=CalibrationSize)
+    seed: int = 0
+    scratch: Path | None = None
+    in_memory: bool = False
+    name: str | None = None
+    device: str = "cpu"
+    command: str = ""
+    figures: Mapping[str, object] = field(default_factory=dict)
+
+
+def prune_mlp(run: MlpRun, progress: Progress = lambda _: None) -> list[LayerReport]:
+    """Prune and write; ConfigError names the setting or file that cannot work, and `out` stays as it was."""
+    prompter = Prompter.from_dir(run.checkpoint)
+    source = checkpoints.load(run.checkpoint, run.device)
+    pairs = data.pairs(run.postings, run.queries, run.seed)
+    calibration = Calibration(prompts_of(pairs, prompter), run.size)
+    with _states(run) as states:
+        reports = prune_mlps(
+            source.model, calibration, states, run.pruning, dtype=source.dtype, progress=progress
+        )
+    step = _step(
+        source,
+        f"{run.pruning.keep:.0%} of the MLP's hidden neurons kept (OSSCAR, {run.pruning.osscar.step} a step)",
+        run.command,
+        calibration={
+            "postings": run.postings.name,
+            "queries": run.queries.name if run.queries else "titles",
+            "tokens": calibration.tokens,
+            "prompts": calibration.prompts,
+            "sha256 of the token ids": calibration.sha256,
+        },
+        figures={f"error of layer {r.layer}": r.error for r in reports} | dict(run.figures),
+    )
+    checkpoints.save(source, run.out, step, name=run.name)
+    progress(f"{run.out}: {step.parameters:,} parameters")
+    return reports
+
+
+@contextmanager
+def _states(run: MlpRun) -> Iterator[States]:
+    """Where hidden states wait between layers: in a file of a folder of its own, or in memory."""
+    if run.in_memory:
+        yield MemoryStates()
+        return
+    scratch = run.scratch or run.out.resolve().parent
+    scratch.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="states-", dir=scratch) as folder,
+        FileStates(Path(folder) / "states") as states,
+    ):
+        yield states
+
+
+def drop_blocks(
+    checkpoint: Path,
+    out: Path,
+    drop: Sequence[int],
+    *,
+    name: str | None = None,
+    command: str = "",
+    figures: Mapping[str, object] | None = None,
+    progress: Progress = lambda _: None,
+) -> list[int]:
+    """Write the checkpoint without some blocks; returns those that stay."""
+    source = checkpoints.load(checkpoint)
+    kept = kept_layers(len(source.model.model.layers), drop)
+    drop_layers(source.model, drop)
+    what = f"blocks {', '.join(map(str, sorted(drop)))} removed, {len(kept)} stay"
+    step = _step(source, what, command, figures=figures or {})
+    checkpoints.save(source, out, step, name=name)
+    progress(f"{out}: {step.parameters:,} parameters")
+    return kept
+
+
+def scan_blocks(
+    checkpoint: Path,
+    judged: Path,
+    postings: Path,
+    *,
+    split: str = ALL,
+    device: str = "cpu",
+    progress: Progress = lambda _: None,
+) -> Scan:
+    """NDCG@10 of each query without each block in turn."""
+    source = checkpoints.load(checkpoint, device)
+    queries = data.judged_queries(judged, postings, split)
+    return scan(source.model, data.ndcgs(queries, Prompter.from_dir(checkpoint)), progress)
+
+
+def _step(
+    source: checkpoints.Source,
+    what: str,
+    command: str,
+    *,
+    calibration: Mapping[str, object] | None = None,
+    figures: Mapping[str, object] | None = None,
+) -> Step:
+    return Step(
+        what=what,
+        command=command,
+        parent=source.path.resolve().name,
+        parent_sha256=weights_sha256(source.path),
+        parameters=checkpoints.parameters(source.model),
+        calibration=calibration or {},
+        figures=figures or {},
+    )

@@ -1,0 +1,210 @@
+"""Prune -> SFT -> drop -> SFT: the paper's order (its tables 1 and 3), as stages from directory to directory.
+
+SFT is whatever turns one checkpoint directory into another: a function, or a command with `{checkpoint}` and `{out}`
+in it, so that `accelerate launch` and trainers of other environments fit. A stage whose directory is there was
+finished (they are written whole), so a run that was cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from models.pruning.lineage import FILE, Step, weights_sha256, write_card
+from models.pruning.replacing import replacing
+from schemas.errors import ConfigError
+from training import recipes
+from training.pruning.blocks import Drop
+from training.pruning.runs import MlpRun, Progress, drop_blocks, prune_mlp
+
+Make = Callable[[Path, Path], None]
+"""(checkpoint directory, directory to write)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of a recipe; `name` is also its directory's."""
+
+    name: str
+    make: Make
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeRun:
+    """A whole recipe: by the name of one of `training.recipes`, or by its parts; `work` holds the stages."""
+
+    mlp: MlpRun
+    drop: Drop
+    sft: str | None = None
+    recipe: str | None = None
+    launcher: str = ""
+    work: Path | None = None
+
+
+def run_recipe(run: RecipeRun, progress: Progress = lambda _: None) -> None:
+    """Make `run.mlp.out` of `run.mlp.checkpoint`; ConfigError names the setting that cannot work."""
+    mlp = replace(run.mlp, name=None)
+    if run.recipe is None:
+        drop, sft = run.drop if run.drop.blocks else None, command(run.sft) if run.sft else None
+        made = stages(mlp, drop, sft, progress)
+    else:
+        made = stages_of(run.recipe, mlp, run.drop, _named_sft(run), progress)
+    out = run.mlp.out
+    settings = replace(run, work=None, mlp=replace(mlp, out=Path(), command=""))
+    work = run.work or out.with_name(f"{out.name}.stages")
+    run_stages(
+        made, mlp.checkpoint, work, out, name=run.mlp.name, settings=asdict(settings), progress=progress
+    )
+
+
+def _named_sft(run: RecipeRun) -> Callable[[int], Make]:
+    judged, postings = run.drop.judged, run.drop.postings
+    if judged is None or postings is None:
+        raise ConfigError(f"--recipe {run.recipe} fine-tunes: give --judged and --postings")
+    if run.sft or run.drop.blocks:
+        raise ConfigError(
+            f"--recipe {run.recipe} says itself how to fine-tune and what to drop: leave --sft and --drop out"
+        )
+    return lambda number: train_sft(str(run.recipe), number, judged, postings, run.launcher)
+
+
+def stages(mlp: MlpRun, drop: Drop | None, sft: Make | None, progress: Progress) -> list[Stage]:
+    """The four stages; without `sft` its two are left out, without `drop` the last two."""
+    made = [("mlp", _pruning(mlp, progress)), ("mlp-sft", sft)]
+    if drop is not None:
+        made += [("drop", _dropping(drop, mlp.command, progress)), ("drop-sft", sft)]
+    todo = [(name, make) for name, make in made if make is not None]
+    return [Stage(name=f"{number}-{name}", make=make) for number, (name, make) in enumerate(todo, 1)]
+
+
+def stages_of(
+    name: str, mlp: MlpRun, drop: Drop, sft: Callable[[int], Make], progress: Progress
+) -> list[Stage]:
+    """The stages of a recipe of `training.recipes`, its shares, tokens and blocks in the place of those given.
+
+    `sft(number)` makes the number-th fine-tuning of the recipe, from 1.
+    """
+    made, tunings = [], 0
+    for number, work in enumerate(recipes.recipe(name).works, 1):
+        if isinstance(work, recipes.PruneMlp):
+            run = replace(
+                mlp,
+                pruning=replace(mlp.pruning, keep=1 - work.share),
+                size=replace(mlp.size, tokens=work.calibration_tokens),
+            )
+            made.append(Stage(name=f"{number}-mlp", make=_pruning(run, progress)))
+        elif isinstance(work, recipes.DropBlocks):
+            blocks = replace(drop, blocks=f"{work.which}:{work.count}")
+            made.append(Stage(name=f"{number}-drop", make=_dropping(blocks, mlp.command, progress)))
+        else:
+            tunings += 1
+            made.append(Stage(name=f"{number}-sft", make=sft(tunings)))
+    return made
+
+
+def train_sft(name: str, work: int, judged: Path, postings: Path, launcher: str) -> Make:
+    """`nearline train sft` for one fine-tuning of a recipe, by a launcher such as `torchrun --nproc-per-node 8`."""
+    start = f"{launcher} " if launcher else f"{shlex.quote(sys.executable)} "
+    files = f"--judged {shlex.quote(str(judged))} --postings {shlex.quote(str(postings))}"
+    return command(
+        f"{start}-m nearline train sft --recipe {name} --work {work} {files} "
+        "--model {checkpoint} --out {out}.run --best-to {out} --resume"
+    )
+
+
+def _pruning(run: MlpRun, progress: Progress) -> Make:
+    def prune(checkpoint: Path, out: Path) -> None:
+        prune_mlp(replace(run, checkpoint=checkpoint, out=out), progress)
+
+    return prune
+
+
+def _dropping(drop: Drop, command: str, progress: Progress) -> Make:
+    def remove(checkpoint: Path, out: Path) -> None:
+        numbers = drop.numbers(checkpoint, progress)
+        drop_blocks(checkpoint, out, numbers, command=command, progress=progress)
+
+    return remove
+
+
+def run_stages(
+    stages: Sequence[Stage],
+    checkpoint: Path,
+    work: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, object] | None = None,
+    progress: Progress = lambda _: None,
+) -> None:
+    """Run what is not there yet, each in a directory of its own under `work`; the last one's copy is `out`, called `name`.
+
+    ConfigError if `work` holds stages of another checkpoint or of other `settings`.
+    """
+    _same_recipe(work, {**(settings or {}), "weights": weights_sha256(checkpoint)})
+    for stage in stages:
+        made = work / stage.name
+        if (made / "config.json").is_file():
+            progress(f"{stage.name}: there already")
+        else:
+            progress(f"{stage.name}: {checkpoint} -> {made}")
+            stage.make(checkpoint, made)
+        checkpoint = made
+    with replacing(out) as folder:
+        shutil.copytree(checkpoint, folder, dirs_exist_ok=True)
+        _rename(folder, checkpoint.name, name or out.name)
+        if name:
+            (folder / "nearline.json").write_text(json.dumps({"name": name}) + "\n", encoding="utf-8")
+
+
+def _rename(folder: Path, stage: str, name: str) -> None:
+    """The title of a card that a stage wrote is the name of what is made of it."""
+    path = folder / "README.md"
+    title, rest = f"# {stage}\n", path.read_text(encoding="utf-8") if path.is_file() else ""
+    if rest.startswith(title):
+        path.write_text(f"# {name}\n{rest.removeprefix(title)}", encoding="utf-8")
+
+
+def _same_recipe(work: Path, settings: Mapping[str, object]) -> None:
+    path, said = work / "recipe.json", json.dumps(settings, indent=2, default=str) + "\n"
+    if path.is_file() and path.read_text(encoding="utf-8") != said:
+        raise ConfigError(f"{work} holds the stages of another recipe: give another --work, or delete it")
+    work.mkdir(parents=True, exist_ok=True)
+    path.write_text(said, encoding="utf-8")
+
+
+def command(template: str) -> Make:
+    """SFT as a command line with {checkpoint} and {out}; ConfigError if it fails or writes nothing."""
+    for name in ("{checkpoint}", "{out}"):
+        if name not in template:
+            raise ConfigError(f"--sft {template!r} does not say {name}")
+
+    def make(checkpoint: Path, out: Path) -> None:
+        words = [
+            word.replace("{checkpoint}", str(checkpoint)).replace("{out}", str(out))
+            for word in shlex.split(template)
+        ]
+        status = subprocess.run(words, check=False).returncode
+        if status or not (out / "config.json").is_file():
+            raise ConfigError(
+                f"SFT ended with status {status} and left no checkpoint in {out}: {shlex.join(words)}"
+            )
+        _remember(checkpoint, out, shlex.join(words))
+
+    return make
+
+
+def _remember(parent: Path, out: Path, words: str) -> None:
+    """Carry lineage and card over a fine-tuning that knows nothing of them; its own card becomes README.sft.md."""
+    if (out / FILE).exists():
+        return
+    if (out / "README.md").exists():
+        (out / "README.md").rename(out / "README.sft.md")
+    step = Step(what="Fine-tuned", command=words, parent=parent.name, parent_sha256=weights_sha256(parent))
+    write_card(out, out.name, parent, step)

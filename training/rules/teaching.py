@@ -1,0 +1,70 @@
+"""The rule teacher where queries say their needs, or where nobody asked and it draws queries by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from schemas.errors import ConfigError
+from training.judging.policy import Policy
+from training.judging.postings import PostingRow
+from training.judging.records import Ask, Judgement, Split
+from training.judging.splits import check_no_leak
+from training.rules.dense import dense_over
+from training.rules.judge import JudgeConfig, judged, prepare
+from training.rules.lexicon.entries import DOMAINS, lexicon
+from training.rules.teacher import NAME, RuleTeacher
+
+COUNTS = JudgeConfig().queries
+"""How many queries are drawn for each split, unless told otherwise."""
+
+
+def rule_teacher(asks: Sequence[Ask]) -> RuleTeacher:
+    """The teacher of the one domain that all `needs` name; ConfigError names the query that has none or another."""
+    domains = [_domain(ask) for ask in asks]
+    others = [ask.query_id for ask, domain in zip(asks, domains, strict=True) if domain != domains[0]]
+    if others:
+        msg = (
+            f"query {others[0]!r} is of another domain than {asks[0].query_id!r}: judge each domain by itself"
+        )
+        raise ConfigError(msg)
+    return RuleTeacher(lexicon(next(domain for domain in DOMAINS if domain == domains[0])))
+
+
+def drawn(
+    postings: Sequence[PostingRow],
+    counts: Mapping[Split, int],
+    policy: Policy,
+    seed: int,
+    cache: Path,
+    *,
+    dense: bool = False,
+) -> Iterator[list[Judgement]]:
+    """Queries with judged pools, split after split; ConfigError if the policy has other dimensions than the rules.
+
+    `dense`: MiniLM's neighbours join the pools of dev and test.
+    """
+    prepared = prepare(list(postings), None, cache)
+    check_no_leak(prepared.splits.postings)
+    config = JudgeConfig()
+    for name, count in counts.items():
+        pool = config.train_pool if name == "train" else config.pool
+        near = dense_over(prepared.splits.postings[name]) if dense and name != "train" else None
+        try:
+            yield from judged(prepared, name, count, seed, pool, policy, near)
+        except ValueError as error:
+            raise ConfigError(f"{NAME} does not grade by the policy {policy.identity}: {error}") from error
+
+
+def _domain(ask: Ask) -> str:
+    needs = ask.needs
+    if needs.get("domain") not in DOMAINS:
+        msg = (
+            f"query {ask.query_id!r}: the rules need to know what is behind a query, "
+            f"needs: {{domain: {' or '.join(DOMAINS)}, occupation, facets, place}}, not {needs!r:.80}"
+        )
+        raise ConfigError(msg)
+    if not isinstance(needs.get("occupation"), str) or not isinstance(needs.get("facets", {}), dict | list):
+        msg = f"query {ask.query_id!r}: needs.occupation must be a text and needs.facets a list, not {needs!r:.80}"
+        raise ConfigError(msg)
+    return str(needs["domain"])

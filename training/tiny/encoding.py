@@ -1,0 +1,89 @@
+"""Postings and queries as the token ids that the tiny ranker trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+from models.prompts import Item, Prompter
+from training.synthetic.postings import METADATA_REMOTE, METADATA_TYPES, Posting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Tokens of one piece of text, those of its span, and the evidence that reading it adds."""
+
+    ids: list[int]
+    span_ids: list[int]
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """A posting ready to be cut to any window."""
+
+    posting: Posting
+    head: list[int]
+    parts: list[Part]
+    known: frozenset[str]
+
+
+class Encoder:
+    """Turns postings into ids exactly as `models.prompts` does, but piece by piece."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.prompter = Prompter(tokenizer)
+        self.suffix = self._ids(["\nAnswer:"])[0]
+        self.marker = self._ids(["\nText:"])[0]
+        self.comma = self._ids([";"])[0]
+
+    def encode_many(self, postings: Sequence[Posting]) -> list[Encoded]:
+        """One tokenizer call for all metadata and one for all pieces."""
+        items = [item_of(posting, "") for posting in postings]
+        heads = [ids[: -len(self.suffix)] for ids in self.prompter.item_ids_many(items)]
+        pieces = [piece for posting in postings for piece in posting.pieces]
+        texts = iter(self._ids([piece.text for piece in pieces]))
+        spans = iter(self._ids([piece.span for piece in pieces]))
+        return [
+            Encoded(
+                posting=posting,
+                head=head,
+                parts=[
+                    Part(ids=next(texts), span_ids=next(spans), evidence=p.evidence) for p in posting.pieces
+                ],
+                known=_known(posting),
+            )
+            for posting, head in zip(postings, heads, strict=True)
+        ]
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        return [e.ids for e in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def item_of(posting: Posting, text: str) -> Item:
+    """What the ranker reads of a generated posting, with `text` as its description."""
+    return Item(
+        title=posting.title,
+        company=posting.company,
+        location=posting.location,
+        employment_type=posting.employment_type,
+        remote=posting.remote,
+        text=text,
+    )
+
+
+def _known(posting: Posting) -> frozenset[str]:
+    """Evidence that stands in the metadata: true facets of its fields, and skills in the title."""
+    facts = posting.facts
+    stated = {posting.employment_type: METADATA_TYPES, posting.remote: METADATA_REMOTE}
+    known = {
+        f"facet:{key}"
+        for value, names in stated.items()
+        if value
+        for key, name in names.items()
+        if name == value and key in facts.facets
+    }
+    return frozenset(known | {f"skill:{s}" for s in facts.skills if s.lower() in posting.title.lower()})

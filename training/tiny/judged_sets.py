@@ -1,0 +1,65 @@
+"""Judged queries on which the tiny checkpoints are measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from training.judging.records import Judged
+from training.rules import judged_queries
+from training.rules.lexicon.entries import Domain
+from training.synthetic import lexicon
+from training.synthetic.facts import grade
+from training.synthetic.postings import METADATA_TYPES, Posting, Writer, pick
+from training.synthetic.queries import Asker
+from training.tiny.encoding import item_of
+
+SAME, RELATED = 8, 2
+
+
+REAL: dict[str, Domain] = {"postings_nhs": "health", "postings_hn": "technology"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much is measured; `postings` are generated."""
+
+    queries: int = 60
+    postings: int = 400
+    summaries: int = 40
+    seed: int = 11
+
+
+def sets(data: Path, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
+    """Named sets of judged queries: generated ones always, real ones if the data are there."""
+    found = [(name, data / f"{name}.jsonl.gz", domain) for name, domain in REAL.items()]
+    real = [
+        (name, judged_queries.judged_queries(path, domain, sizes.queries, sizes.seed))
+        for name, path, domain in found
+        if path.is_file()
+    ]
+    return [("generated", generated(sizes)), *real]
+
+
+def generated(sizes: Sizes) -> list[Judged]:
+    """Queries and postings of the held-out lexicon, 20 candidates each, half of them of the query's occupation."""
+    rng, words = Random(sizes.seed), lexicon.load("heldout")
+    writer, asker = Writer(words), Asker(words)
+    postings = [writer.write(rng) for _ in range(sizes.postings)]
+    items = {id(p): item_of(p, p.description) for p in postings}
+    out: list[Judged] = []
+    while len(out) < sizes.queries:
+        source = pick(rng, postings)
+        query = asker.ask(rng, source.facts, source.title)
+        same = [p for p in postings if p.facts.occupation.key == source.facts.occupation.key]
+        chosen = [source, *rng.sample(same, min(SAME, len(same))), *rng.sample(postings, 20 - SAME - 1)]
+        grades = tuple(grade(query, p.facts.occupation, p.facts.town, _evidence(p)) for p in chosen)
+        if 0 < sum(g >= 3 for g in grades) < len(grades):
+            out.append(Judged(query=query.text, items=tuple(items[id(p)] for p in chosen), grades=grades))
+    return out
+
+
+def _evidence(posting: Posting) -> set[str]:
+    stated = {f"facet:{k}" for k, v in METADATA_TYPES.items() if v == posting.employment_type}
+    return {tag for piece in posting.pieces for tag in piece.evidence} | (stated & posting.facts.evidence())

@@ -1,0 +1,118 @@
+"""Queries of the rule teacher over real postings: an occupation, facets and a place in a searcher's words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from random import Random
+
+from training.judging.postings import PostingRow
+from training.rules import evidence as rules
+from training.rules.corpus import Corpus
+from training.rules.evidence import Evidence
+from training.rules.lexicon.entries import Facet, Lexicon
+from training.rules.queries import asks
+from training.rules.teacher import Needs, constraints_grade, occupation_grade, place_met, requirements_grade
+from training.tiny.encoding import Encoder
+from training.tiny.ranker.examples import CANDIDATES
+from training.tiny.ranker.real_pool import Asked, Source
+from training.tiny.ranker.real_sources import Evidence as Spans
+
+MOST_MENTIONS = 4
+
+
+def spans(posting: PostingRow, found: Evidence, words: Lexicon) -> Spans:
+    """Where a posting's text states and denies what the rules found, and what its other fields do."""
+    item = posting.item
+    lower = item.text.lower()
+    fields = f"{item.title}\nemployment: {item.employment_type}\nworkplace: {item.remote}"
+    marks: list[tuple[int, int, str]] = []
+    known: set[str] = set()
+    for key in found.stated:
+        facet = words.facets[key]
+        if rules.facet_in(facet, fields, fields.lower())[0] > 0:
+            known.add(f"facet:{key}")
+        marks += [(a, b, f"facet:{key}") for a, b in _statements(facet, item.text, lower)]
+    for key in found.denied:
+        marks += [(a, b, f"deny:{key}") for a, b in _denials(key, item.text, lower, words)]
+    return Spans(
+        spans=tuple(marks), known=frozenset(known), occupation=(*found.occupations, "")[0], place=found.place
+    )
+
+
+def _statements(facet: Facet, text: str, lower: str) -> Iterable[tuple[int, int]]:
+    matches = [*facet.stated.finditer(lower), *(facet.cased.finditer(text) if facet.cased else ())]
+    return [m.span() for m in matches if not rules.negated(lower, m)][:MOST_MENTIONS]
+
+
+def _denials(key: str, text: str, lower: str, words: Lexicon) -> Iterable[tuple[int, int]]:
+    facet = words.facets[key]
+    if facet.denied and (match := facet.denied.search(lower)):
+        return [match.span()]
+    own = [m.span() for m in facet.stated.finditer(lower)]
+    others = [s for other in facet.opposed_by for s in _statements(words.facets[other], text, lower)]
+    return (own or others)[:MOST_MENTIONS]
+
+
+class FacetAsker:
+    """Draws queries about a corpus of the training split, with lists of candidates that differ in what they state."""
+
+    def __init__(self, rng: Random, encoder: Encoder, corpus: Corpus, sources: Sequence[Source]) -> None:
+        """`sources` are the corpus's postings, in its order."""
+        self._rng, self._encoder, self._words = rng, encoder, corpus.words
+        self._sources = sources
+        self._asks = asks(corpus, rng.randrange(1 << 30))
+        rows = zip(corpus.postings, corpus.found, sources, strict=True)
+        self._found = {id(source): (posting, found) for posting, found, source in rows}
+        self._all = [s for s, found in zip(sources, corpus.found, strict=True) if found.occupations]
+        self._by_occupation = {key: [sources[i] for i in rows] for key, rows in corpus.of_occupation.items()}
+
+    def __call__(self) -> Asked:
+        """One query asked of a posting, with that posting among its candidates."""
+        drawn = next(self._asks)
+        needs = drawn.needs
+        candidates = self._candidates(needs.occupation, self._sources[drawn.source], needs.facets)
+        return Asked(
+            prefix=self._encoder.prompter.prefix_ids(drawn.ask.query),
+            candidates=tuple(candidates),
+            tags=frozenset(f"{kind}:{facet}" for facet in needs.facets for kind in ("facet", "deny")),
+            extra=((),) * len(candidates),
+            grade=lambda item, seen: self._grade(needs, item, seen),
+        )
+
+    def _candidates(self, key: str, source: Source, facets: Sequence[str]) -> list[Source]:
+        """The source, one more that states all, four of the occupation that do not, a close one, others."""
+        rng = self._rng
+        same = rng.sample(self._by_occupation[key], min(60, len(self._by_occupation[key])))
+        same = [s for s in same if s is not source]
+        if facets:
+            full = [s for s in same if all(f in self._found[id(s)][1].stated for f in facets)]
+            rest = [s for s in same if s not in full]
+            denied = [s for s in rest if any(f in self._found[id(s)][1].denied for f in facets)]
+            chosen = [source, *full[:1], *denied[:1], *[s for s in rest if s not in denied[:1]][:3]]
+        else:
+            chosen = [source, *same[:2]]
+        close = [c for c in self._words.occupations[key].close if c in self._by_occupation]
+        chosen += [
+            rng.choice(self._by_occupation[rng.choice(sorted(close))]) for _ in range(1 if close else 0)
+        ]
+        return chosen + rng.sample(self._all, CANDIDATES - len(chosen))
+
+    def _grade(self, needs: Needs, item: Source, seen: Collection[str]) -> int:
+        posting, found = self._found[id(item)]
+        occupation = occupation_grade(needs.occupation, found, self._words) or 0
+        if not occupation:
+            return 0
+        read = Evidence(
+            stated={key: "" for key in needs.facets if f"facet:{key}" in seen},
+            denied={key: "" for key in needs.facets if f"deny:{key}" in seen},
+            occupations=found.occupations,
+            head=found.head,
+            place=found.place,
+        )
+        return min(
+            occupation,
+            requirements_grade(needs.facets, read, self._words),
+            constraints_grade(
+                needs.facets, read, self._words, place_met=place_met(needs.place, posting, found) is not False
+            ),
+        )

@@ -1,0 +1,111 @@
+"""Training pairs of the ranker: pools of tokenized postings, queries, candidate lists and dense labels."""
+
+from __future__ import annotations
+
+from random import Random
+
+from training.synthetic.facts import SOFT_LABELS, Query, grade
+from training.synthetic.lexicon import Lexicon, Occupation
+from training.synthetic.postings import Writer, pick
+from training.synthetic.queries import Asker
+from training.tiny.encoding import Encoded, Encoder, Part
+from training.tiny.ranker.examples import CANDIDATES, Example
+from training.tiny.ranker.pseudo_occupations import PseudoLexicon
+
+SAME_OCCUPATION = 3
+RELATED = 1
+
+
+class Pool:
+    """Postings of a lexicon, some of pseudo occupations, from which candidate lists are drawn."""
+
+    def __init__(
+        self, rng: Random, lexicon: Lexicon, encoder: Encoder, size: int, pseudo: PseudoLexicon | None = None
+    ) -> None:
+        """A third of the pool are pseudo occupations, four postings each, if `pseudo` is given."""
+        self._rng, self._encoder, self._asker = rng, encoder, Asker(lexicon)
+        writer = Writer(lexicon)
+        kinds = _invented(rng, lexicon, pseudo, size // 12) if pseudo else []
+        postings = [writer.write(rng) for _ in range(size - 4 * len(kinds))]
+        postings += [writer.write(rng, kind) for kind in kinds for _ in range(4)]
+        self.items = encoder.encode_many(postings)
+        self._by_key: dict[str, list[Encoded]] = {}
+        self._by_group: dict[str, list[Encoded]] = {}
+        for item in self.items:
+            self._by_key.setdefault(item.posting.facts.occupation.key, []).append(item)
+            self._by_group.setdefault(item.posting.facts.occupation.group, []).append(item)
+
+    def query(self) -> tuple[Query, list[Encoded]]:
+        """A query and its candidates: the posting that it was asked of, same occupation, related, others."""
+        rng = self._rng
+        source = pick(rng, self.items)
+        facts = source.posting.facts
+        query = self._asker.ask(rng, facts, source.posting.title)
+        chosen = [source]
+        chosen += [pick(rng, self._by_key[facts.occupation.key]) for _ in range(SAME_OCCUPATION)]
+        chosen += [pick(rng, self._by_group[facts.occupation.group]) for _ in range(RELATED)]
+        chosen += [pick(rng, self.items) for _ in range(CANDIDATES - len(chosen))]
+        return query, chosen
+
+    def batch(self, queries: int, window: int) -> list[Example]:
+        """`queries` x CANDIDATES examples, those of one query together."""
+        out: list[Example] = []
+        for _ in range(queries):
+            query, candidates = self.query()
+            prefix = self._encoder.prompter.prefix_ids(query.text)
+            out += [self._example(prefix, query, item, window) for item in candidates]
+        return out
+
+    def _example(self, prefix: list[int], query: Query, item: Encoded, window: int) -> Example:
+        parts = self._view(item, window)
+        facts = item.posting.facts
+        seen = set(item.known)
+        ids = prefix + item.head + (self._encoder.marker if parts else [])
+        places, targets = [], []
+
+        def label() -> float:
+            return SOFT_LABELS[grade(query, facts.occupation, facts.town, seen)]
+
+        value = label()
+        for part in parts:
+            ids = ids + part.ids
+            if part.evidence:
+                seen.update(part.evidence)
+                value = label()
+            places.append(len(ids) - 1)
+            targets.append(value)
+        ids = ids + self._encoder.suffix
+        return Example(ids=ids, places=[*places, len(ids) - 1], targets=[*targets, value])
+
+    def _view(self, item: Encoded, window: int) -> list[Part]:
+        """Up to `window` tokens of the text: from its start, from anywhere, or its spans as a summary."""
+        roll = self._rng.random()
+        parts = [p for p in item.parts if p.ids]
+        if roll < 0.4:
+            parts = self._summary(parts)
+        elif roll < 0.75 and parts:
+            parts = parts[int(self._rng.random() * len(parts)) :]
+        kept, room = [], window
+        for part in parts:
+            if len(part.ids) > room:
+                break
+            kept.append(part)
+            room -= len(part.ids)
+        return kept
+
+    def _summary(self, parts: list[Part]) -> list[Part]:
+        share = 0.4 + 0.6 * self._rng.random()
+        marked = [p for p in parts if (p.span_ids or p.evidence) and self._rng.random() < share]
+        short = self._rng.random() < 0.8
+        return [
+            Part(
+                ids=(p.span_ids if short and p.span_ids else p.ids) + self._encoder.comma,
+                span_ids=[],
+                evidence=p.evidence,
+            )
+            for p in marked
+        ]
+
+
+def _invented(rng: Random, lexicon: Lexicon, pseudo: PseudoLexicon, count: int) -> list[Occupation]:
+    return [pseudo.occupation(rng, pick(rng, lexicon.occupations), number) for number in range(count)]

@@ -1,0 +1,90 @@
+"""What the shipped tiny ranker trains on: titles, generated postings, and real postings if there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from tokenizers import Tokenizer
+
+from training.rules.judge import Prepared
+from training.rules.lexicon.entries import held_out
+from training.synthetic import lexicon
+from training.tiny.encoding import Encoder
+from training.tiny.ranker import title_pool
+from training.tiny.ranker.facet_queries import FacetAsker, spans
+from training.tiny.ranker.generated_pool import Pool as Generated
+from training.tiny.ranker.pools import Mix, Pool, Renewed
+from training.tiny.ranker.pseudo_occupations import PseudoLexicon
+from training.tiny.ranker.real_pool import Asked, RealPool
+from training.tiny.ranker.real_sources import sources
+from training.tiny.ranker.word_queries import WordAsker
+from training.tiny.vocabulary import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixConfig:
+    """Shares of a step's queries, and sizes."""
+
+    titles: float = 0.4
+    """Beside the others: titles alone cost little."""
+    generated: float = 0.1
+    facets: float = 0.75
+    words: float = 0.15
+    pool: int = 4000
+    renew_batches: int = 250
+    seed: int = 1
+
+
+def mixing(
+    config: MixConfig, domains: Sequence[Prepared], onet: Path | None, esco: Path | None
+) -> Callable[[Encoder, Tokenizer, Table], Mix]:
+    """The mix over a tokenizer that is not known yet."""
+
+    def build(encoder: Encoder, tokenizer: Tokenizer, table_VD: Table) -> Mix:
+        rng = Random(config.seed)
+        pseudo = PseudoLexicon(*whole_words(tokenizer, table_VD))
+        words = lexicon.load("train")
+        generated = Renewed(lambda: Generated(rng, words, encoder, config.pool, pseudo), config.renew_batches)
+        parts: list[tuple[float, Pool]] = [(config.generated, generated)]
+        if onet:
+            parts.append((config.titles, title_pool.TitlePool(rng, encoder, title_pool.read(onet, esco))))
+        share = (config.facets + config.words) / max(1, len(domains))
+        parts += [(share, real_pool(rng, encoder, tokenizer, table_VD, domain, config)) for domain in domains]
+        return Mix(rng, parts)
+
+    return build
+
+
+def real_pool(
+    rng: Random, encoder: Encoder, tokenizer: Tokenizer, table_VD: Table, domain: Prepared, config: MixConfig
+) -> RealPool:
+    """Queries of both kinds over one domain's postings."""
+    words, corpus = domain.words, domain.corpus("train")
+    marked = [spans(p, f, words) for p, f in zip(corpus.postings, corpus.found, strict=True)]
+    read = sources(encoder, tokenizer, [p.item for p in corpus.postings], marked)
+    tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
+    wordings = {
+        key: tuple(w for w in o.wordings if w not in held_out(o.wordings))
+        for key, o in words.occupations.items()
+    }
+    askers: list[tuple[float, Callable[[], Asked]]] = [
+        (config.facets, FacetAsker(rng, encoder, corpus, read)),
+        (config.words, WordAsker(rng, encoder, read, tokens, table_VD, wordings)),
+    ]
+    return RealPool(rng, encoder, askers)
+
+
+def whole_words(tokenizer: Tokenizer, table: Table) -> tuple[list[str], Table]:
+    """The vocabulary's alphabetic whole words of four letters and more, and their vectors."""
+    named = sorted((i, t) for t, i in tokenizer.get_vocab().items() if t.isalpha() and len(t) > 3)
+    return [token for _, token in named], table[[i for i, _ in named]]
+
+
+def texts(domains: Iterable[Prepared]) -> Iterable[str]:
+    """All words of the training postings, for the vocabulary."""
+    for domain in domains:
+        for posting in domain.splits.postings["train"]:
+            yield f"{posting.item.title} {posting.item.text}"

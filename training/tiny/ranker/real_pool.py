@@ -1,0 +1,145 @@
+"""Training pairs over real postings: windows of their texts, with the grade of what was read so far at every place.
+
+Two kinds of queries: those of the rule teacher (an occupation and facets, in a searcher's words), and an occupation
+with words that a posting's text contains, or with their nearest relatives, which teach matching beyond any lexicon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import numpy.typing as npt
+
+from training.synthetic.facts import SOFT_LABELS
+from training.tiny.encoding import Encoder
+from training.tiny.ranker.examples import CANDIDATES, Example
+
+Ids = npt.NDArray[np.int32]
+EVERY = 16
+"""Tokens between two places that carry a label though nothing new was read."""
+SUMMARY, CROP = 0.25, 0.45
+"""Shares of views that are snippets around mentions, and stretches from anywhere; the rest begins at the start."""
+AROUND = 10
+NEAR_MENTION = 0.7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """Tokens [begin, end) of a text that state `tag`."""
+
+    begin: int
+    end: int
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """A posting as the pool reads it: its prompt's metadata, its text, and where the text states what."""
+
+    head: list[int]
+    ids: Ids
+    mentions: tuple[Mention, ...]
+    known: frozenset[str]
+    """What title and metadata state."""
+    occupation: str
+    place: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A query in ids, its candidates, and the grade 0-4 of each for what was read of it so far."""
+
+    prefix: list[int]
+    candidates: tuple[Source, ...]
+    tags: frozenset[str]
+    """The tags that the grade depends on."""
+    extra: tuple[tuple[Mention, ...], ...]
+    """Further mentions in each candidate, of the query's own words."""
+    grade: Callable[[Source, Collection[str]], int]
+
+
+class RealPool:
+    """Draws queries from the askers handed in and cuts their candidates to windows."""
+
+    def __init__(
+        self, rng: Random, encoder: Encoder, askers: Sequence[tuple[float, Callable[[], Asked]]]
+    ) -> None:
+        """`askers`: shares, and what draws one query with CANDIDATES candidates."""
+        self._rng, self._encoder = rng, encoder
+        self._shares, self._askers = zip(*askers, strict=True)
+
+    def batch(self, queries: int, window: int) -> list[Example]:
+        """`queries` x CANDIDATES examples, those of one query together."""
+        out: list[Example] = []
+        for _ in range(queries):
+            asked = self._rng.choices(self._askers, self._shares)[0]()
+            assert len(asked.candidates) == CANDIDATES  # noqa: S101
+            for item, extra in zip(asked.candidates, asked.extra, strict=True):
+                out.append(self._example(asked, item, extra, window))
+        return out
+
+    def _example(self, asked: Asked, item: Source, extra: Sequence[Mention], window: int) -> Example:
+        wanted = sorted(
+            (m for m in (*item.mentions, *extra) if m.tag in asked.tags), key=lambda mention: mention.end
+        )
+        pieces = self._view(len(item.ids), wanted, window)
+        ids = asked.prefix + item.head + (self._encoder.marker if pieces else [])
+        seen = set(item.known)
+        value = SOFT_LABELS[asked.grade(item, seen)]
+        places: list[int] = []
+        targets: list[float] = []
+        for begin, end in pieces:
+            start, at = len(ids), begin
+            ids = ids + item.ids[begin:end].tolist() + (self._encoder.comma if len(pieces) > 1 else [])
+            for stop, tag in [
+                *((m.end, m.tag) for m in wanted if m.begin >= begin and m.end <= end),
+                (end, ""),
+            ]:
+                for place in range(at + EVERY, stop - EVERY // 2, EVERY):
+                    places.append(start + place - begin - 1)
+                    targets.append(value)
+                if tag and tag not in seen:
+                    seen.add(tag)
+                    value = SOFT_LABELS[asked.grade(item, seen)]
+                if stop > begin and (not places or places[-1] < start + stop - begin - 1):
+                    places.append(start + stop - begin - 1)
+                    targets.append(value)
+                at = max(at, stop)
+        ids = ids + self._encoder.suffix
+        return Example(ids=ids, places=[*places, len(ids) - 1], targets=[*targets, value])
+
+    def _view(self, length: int, wanted: Sequence[Mention], window: int) -> list[tuple[int, int]]:
+        """Pieces [begin, end) of the text, at most `window` tokens together."""
+        rng, roll = self._rng, self._rng.random()
+        if length == 0:
+            return []
+        if roll < SUMMARY:
+            return self._snippets(length, wanted, window)
+        if roll < SUMMARY + CROP and length > window:
+            if wanted and rng.random() < NEAR_MENTION:
+                mention = rng.choice(wanted)
+                begin = mention.begin - rng.randrange(max(1, window - (mention.end - mention.begin)))
+            else:
+                begin = rng.randrange(length - window + 1)
+            begin = min(max(0, begin), length - window)
+            return [(begin, begin + window)]
+        return [(0, min(length, window))]
+
+    def _snippets(self, length: int, wanted: Sequence[Mention], window: int) -> list[tuple[int, int]]:
+        """As a summary reads: a few words around most of what was asked for and around some other places."""
+        rng = self._rng
+        spans = [(m.begin, m.end) for m in wanted if rng.random() < 0.8]
+        spans += [(at, at + 2) for at in (rng.randrange(length) for _ in range(rng.randrange(2, 7)))]
+        rng.shuffle(spans)
+        pieces: list[tuple[int, int]] = []
+        room = window
+        for begin, end in spans[:8]:
+            piece = (max(0, begin - rng.randrange(AROUND)), min(length, end + rng.randrange(AROUND)))
+            overlaps = any(piece[0] < e and b < piece[1] for b, e in pieces)
+            if not overlaps and piece[1] - piece[0] <= room:
+                pieces.append(piece)
+                room -= piece[1] - piece[0] + 1
+        return sorted(pieces)

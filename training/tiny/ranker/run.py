@@ -1,0 +1,195 @@
+"""The tiny ranker's training run (facts page: a tiny ranker from scratch)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import Qwen3ForCausalLM
+
+from models.prompts import Prompter
+from training.components import losses
+from training.components.machine import Machine
+from training.components.optimizer import Optimizer, schedule
+from training.judging import words
+from training.tiny import checkpoint
+from training.tiny.checkpoint import Shape
+from training.tiny.encoding import Encoder
+from training.tiny.ranker import match_circuit
+from training.tiny.ranker.examples import CANDIDATES, collate
+from training.tiny.ranker.pools import Mix, Stage
+from training.tiny.vocabulary import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankerRun:
+    """Everything that a training run depends on; `minutes` of wall clock or `steps`, whichever ends first."""
+
+    name: str = "ranker@3"
+    """What the checkpoint is called wherever its scores are kept."""
+    minutes: float = 40.0
+    steps: int = 1_000_000
+    seed: int = 1
+    begin: float = 0.0
+    """The share of the schedule that a checkpoint to go on from has behind it."""
+    save_steps: int = 200
+    compiled: bool = False
+    shape: Shape = checkpoint.RANKER
+    matrix_rate: float = 0.004
+    vector_rate: float = 1e-3
+    dense_weight: float = 0.5
+    listwise_weight: float = 0.3
+    stages: tuple[Stage, ...] = (
+        Stage(start=0.0, windows=(8, 24, 48), queries=5),
+        Stage(start=0.15, windows=(24, 48, 96), queries=5),
+        Stage(start=0.35, windows=(32, 64, 160, 320), queries=4),
+        Stage(start=0.65, windows=(64, 160, 400, 700), queries=4),
+    )
+
+
+ONE = Machine(device=torch.device("cpu"))
+Report = Callable[[str], None]
+Mixing = Callable[[Encoder, Tokenizer, Table], Mix]
+"""What to train on, once the tokenizer and its vectors are known."""
+
+
+def train_ranker_from(
+    tokenizer: Tokenizer,
+    table_VD: Table,
+    mixing: Mixing,
+    run: RankerRun,
+    out: Path,
+    machine: Machine = ONE,
+    report: Report = print,
+) -> list[float]:
+    """Train from a tokenizer's [V, 256] vectors, the strongest directions first; returns the loss of each step."""
+    torch.manual_seed(run.seed)
+    table = table_VD[:, : checkpoint.HIDDEN - match_circuit.RESERVED]
+    encoder = Encoder(tokenizer)
+    first = torch.Generator().manual_seed(run.seed)
+    model = checkpoint.new_model(
+        match_circuit.plant_vectors(table, marks(tokenizer, encoder)), run.shape, first
+    )
+    match_circuit.plant(model, first)
+    return train_on(model, tokenizer, mixing(encoder, tokenizer, table), run, out, machine, report)
+
+
+def train_on(
+    model: Qwen3ForCausalLM,
+    tokenizer: Tokenizer,
+    mix: Mix,
+    run: RankerRun,
+    out: Path,
+    machine: Machine = ONE,
+    report: Report = print,
+) -> list[float]:
+    """Train a model further and save it to `out`, every `save_steps` steps as well; of several processes, the first.
+
+    `mix` must draw other examples in each process.
+    """
+    labels = Prompter(tokenizer).label_ids
+
+    def save() -> None:
+        if machine.rank == 0:
+            checkpoint.save(model, tokenizer, out, run.name)
+
+    history = _loop(run, model, mix, labels, machine, save, report)
+    save()
+    return history
+
+
+def marks(tokenizer: Tokenizer, encoder: Encoder) -> match_circuit.Marks:
+    """The prompt's marker words as ids: the last system word, the item's first, the labels; and empty words."""
+    vocab = tokenizer.get_vocab()
+    yes, no = encoder.prompter.label_ids
+    return match_circuit.Marks(
+        query=encoder.prompter.prefix_ids("")[-1],
+        item=vocab["title"],
+        yes=yes,
+        no=no,
+        stop=tuple(i for t, i in vocab.items() if t in words.EMPTY_WORDS or not t.lstrip("#").isalnum()),
+    )
+
+
+def _loop(
+    run: RankerRun,
+    model: Qwen3ForCausalLM,
+    mix: Mix,
+    labels: tuple[int, int],
+    machine: Machine,
+    save: Callable[[], None],
+    report: Report,
+) -> list[float]:
+    optimizer = Optimizer(model, matrix_rate=run.matrix_rate, vector_rate=run.vector_rate)
+    body = torch.compile(model.model, dynamic=True) if run.compiled else model.model
+    start, history, tokens, elapsed = time.monotonic(), list[float](), 0, 0.0
+    # All processes draw texts of one length, or one would wait for another.
+    lengths = Random(run.seed)
+    for step in range(run.steps):
+        spent = max(elapsed / (60 * run.minutes), step / run.steps)
+        done = run.begin + (1 - run.begin) * spent
+        if done >= 1:
+            break
+        stage = [s for s in run.stages if s.start <= done][-1]
+        total = 0.0
+        for share, examples in mix.draw(stage.queries, lengths.choice(stage.windows)):
+            ids, rows, columns, targets = collate(examples)
+            logits = label_logits(model, body, ids, rows, columns, labels)
+            loss = share * ranker_loss(run, rows, logits, targets)
+            torch.autograd.backward(loss)
+            total += float(loss.detach())
+            tokens += ids.numel() * machine.world
+        total, elapsed = agreed(model, machine, total, time.monotonic() - start)
+        optimizer.step(schedule(done))
+        history.append(total)
+        if step and step % run.save_steps == 0:
+            # What a long run has learned so far survives its death.
+            save()
+        if step % 20 == 0:
+            mean = sum(history[-50:]) / len(history[-50:])
+            report(f"step {step} {100 * done:.0f}% loss {mean:.4f} tokens {tokens} {elapsed:.0f}s")
+    return history
+
+
+@torch.no_grad()
+def agreed(model: nn.Module, machine: Machine, loss: float, elapsed: float) -> tuple[float, float]:
+    """The mean over all processes of gradients, loss and clock, so that all take the same step."""
+    parameters = list(model.parameters())
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([*(grad.flatten() for grad in grads), torch.tensor([loss, elapsed])])
+    mean = machine.total(flat) / machine.world
+    sizes = [grad.numel() for grad in grads]
+    for parameter, part in zip(parameters, torch.split_with_sizes(mean[:-2], sizes), strict=True):
+        parameter.grad = part.view_as(parameter)
+    return float(mean[-2]), float(mean[-1])
+
+
+def label_logits(
+    model: Qwen3ForCausalLM,
+    body: Callable[..., object],
+    ids_NT: Tensor,
+    rows_L: Tensor,
+    columns_L: Tensor,
+    labels: tuple[int, int],
+) -> Tensor:
+    """logit_yes - logit_no at the given places, shape [L]. Padding stands on the right: nothing attends to it."""
+    hidden: Tensor = body(input_ids=ids_NT, use_cache=False).last_hidden_state  # type: ignore[attr-defined]
+    table = model.model.embed_tokens.weight
+    logits_L: Tensor = hidden[rows_L, columns_L] @ (table[labels[0]] - table[labels[1]])
+    return logits_L
+
+
+def ranker_loss(run: RankerRun, rows_L: Tensor, logits_L: Tensor, targets_L: Tensor) -> Tensor:
+    """Equation (3) at the answer, plus the listwise and dense parts. Each row's last label is its answer."""
+    final = torch.ones_like(rows_L, dtype=torch.bool)
+    final[:-1] = rows_L[1:] != rows_L[:-1]
+    answers, wanted = logits_L[final], targets_L[final]
+    lists = losses.listwise(wanted.view(-1, CANDIDATES), answers.view(-1, CANDIDATES)).mean()
+    dense = losses.dense_kl(targets_L, logits_L, (~final).float())
+    return losses.binary_kl(wanted, answers).mean() + run.listwise_weight * lists + run.dense_weight * dense

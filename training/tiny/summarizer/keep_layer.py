@@ -1,0 +1,145 @@
+"""Which tokens the summarizer keeps: targets from salience, place and facts, and the training of layer 0 on them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+from transformers import Qwen3ForCausalLM, Qwen3Model
+
+from models.prompts import summarizer_input
+from training.components.arrays import Floats
+from training.components.optimizer import Optimizer, schedule
+from training.tiny.encoding import Encoded, Encoder
+from training.tiny.summarizer import copy_circuit
+
+STEADY = 250
+"""Up to this place a fixed share of tokens is kept; beyond, the share falls with the square of the place."""
+STEEP = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepingRun:
+    """Training of the first layer; `share` is the part of a text's first tokens that is kept."""
+
+    minutes: float = 6.0
+    steps: int = 100_000
+    batch: int = 16
+    share: float = 0.13
+    random_share: float = 0.3
+    matrix_rate: float = 0.01
+    vector_rate: float = 2e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A summarizer's prompt, and the places of its text: the only tokens that may be kept."""
+
+    ids: list[int]
+    text: range
+
+
+def documents(encoder: Encoder, items: Sequence[Encoded]) -> list[Document]:
+    """Prompts of generated postings; title and the prompt's own words are never kept."""
+    heads = encoder.prompter.summarizer_ids_many([summarizer_input(item.posting.title, "") for item in items])
+    with_text, without = encoder.prompter.summarizer_ids_many(["x", ""])
+    reply = next(without[i:] for i in range(len(without)) if with_text[i] != without[i])
+    out = []
+    for item, head in zip(items, heads, strict=True):
+        text = [i for part in item.parts for i in part.ids]
+        before = len(head) - len(reply)
+        out.append(Document(ids=head[:before] + text + reply, text=range(before, before + len(text))))
+    return out
+
+
+def shuffled(rng: Random, document: Document, vocab_size: int) -> Document:
+    """The same document with random words: what is kept must be learned for all of the vocabulary."""
+    ids = [rng.randrange(3, vocab_size) if at in document.text else i for at, i in enumerate(document.ids)]
+    return Document(ids=ids, text=document.text)
+
+
+def thresholds(score_V: Floats, texts: Sequence[Document], share: float, length: int = 2048) -> Floats:
+    """[length] score that a token at each place must exceed, so that about the wanted share is kept there."""
+    first = [score_V[i] for d in texts for i in dict.fromkeys(d.ids[d.text.start : d.text.stop])]
+    total = sum(len(d.text) for d in texts)
+    ordered = np.sort(np.array(first))[::-1]
+    place = np.maximum(np.arange(length), STEADY)
+    rank = (share * (STEADY / place) ** 2 * total).astype(int).clip(0, len(ordered) - 1)
+    return np.asarray(ordered[rank], dtype=float)
+
+
+def targets(document: Document, score_V: Floats, threshold_T: Floats) -> npt.NDArray[np.bool_]:
+    """[T] whether each token is kept if it is its like's first: in the text and above its place's threshold."""
+    kept = np.zeros(len(document.ids), dtype=bool)
+    for place, i in enumerate(document.ids):
+        kept[place] = place in document.text and score_V[i] > threshold_T[place]
+    return kept
+
+
+def train_keeping(
+    model: Qwen3ForCausalLM,
+    texts: Sequence[Document],
+    score_V: Floats,
+    run: KeepingRun,
+    rng: Random,
+    report: Callable[[str], None] = print,
+) -> list[float]:
+    """Train layer 0's MLP and free heads to raise KEPT; the planted heads stay. Returns the losses."""
+    limits = thresholds(score_V, texts, run.share)
+    layer, body = model.model.layers[0], model.model
+    for parameter in model.parameters():
+        parameter.requires_grad = False
+    for parameter in layer.mlp.parameters():
+        parameter.requires_grad = True
+    closed = torch.arange(copy_circuit.WIDTH) != copy_circuit.KEPT
+    optimizer = Optimizer(layer.mlp, matrix_rate=run.matrix_rate, vector_rate=run.vector_rate)
+    start, history = time.monotonic(), []
+    for step in range(run.steps):
+        done = max((time.monotonic() - start) / (60 * run.minutes), step / run.steps)
+        if done >= 1:
+            break
+        chosen = [texts[rng.randrange(len(texts))] for _ in range(run.batch)]
+        chosen = [shuffled(rng, d, len(score_V)) if rng.random() < run.random_share else d for d in chosen]
+        loss = _loss(body, chosen, score_V, limits)
+        torch.autograd.backward(loss)
+        optimizer.step(schedule(done))
+        with torch.no_grad():
+            layer.mlp.down_proj.weight[closed] = 0.0
+        history.append(float(loss.detach()))
+        if step % 20 == 0:
+            report(f"step {step} {100 * done:.0f}% loss {np.mean(history[-50:]):.4f}")
+    for parameter in model.parameters():
+        parameter.requires_grad = True
+    return history
+
+
+def _loss(body: Qwen3Model, chosen: Sequence[Document], score_V: Floats, limits: Floats) -> Tensor:
+    width = max(len(d.ids) for d in chosen)
+    ids, wanted, counted = (torch.zeros(len(chosen), width) for _ in range(3))
+    for row, document in enumerate(chosen):
+        size = len(document.ids)
+        ids[row, :size] = torch.tensor(document.ids, dtype=torch.float)
+        wanted[row, :size] = torch.tensor(targets(document, score_V, limits), dtype=torch.float)
+        counted[row, :size] = 1.0
+    kept = first_layer(body, ids.long())[..., copy_circuit.KEPT]
+    decided = binary_cross_entropy_with_logits(
+        STEEP * (kept - copy_circuit.DECISION), wanted, reduction="none"
+    )
+    # A flag far outside [0, 1] would drown the other dimensions of its token in the next layer's norm.
+    beyond = (kept - kept.detach().clamp(-0.1, 1.1)).square()
+    return ((decided + beyond) * counted).sum() / counted.sum()
+
+
+def first_layer(body: Qwen3Model, ids_NT: Tensor) -> Tensor:
+    """[N, T, H] residual stream after layer 0."""
+    x = body.embed_tokens(ids_NT)
+    places = torch.arange(ids_NT.shape[1])[None]
+    out = body.layers[0](x, position_embeddings=body.rotary_emb(x, places), attention_mask=None)
+    return out if isinstance(out, Tensor) else out[0]

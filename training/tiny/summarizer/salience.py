@@ -1,0 +1,96 @@
+"""Which words of a posting are worth keeping: salience of tokens, and summaries made of them.
+
+Salience is a property of a token: how much more often the lexicon's titles, skills and facets use it than its
+general prose, carried over to words that neither uses by a ridge regression on the token vectors. A summary is
+the postings' salient words in the order of their first use; what is denied is left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from training.components.arrays import Floats
+from training.judging.words import EMPTY_WORDS
+from training.synthetic.lexicon import Lexicon
+from training.tiny.encoding import Part
+from training.tiny.vocabulary import Table
+
+RIDGE = 3.0
+OWN_WEIGHT = 0.6
+"""How far a token's own counts are believed over what its vector predicts, where it has counts."""
+ASKED_KINDS = (
+    "want",
+    "about",
+    "intro",
+    "duties_generic",
+    "benefit_generic",
+    "eeo",
+    "apply",
+    "team",
+    "duty_lead",
+)
+
+
+def salience(tokenizer: Tokenizer, vectors_VE: Table, lexicon: Lexicon) -> Floats:
+    """[V] scores, higher for words that searches are about; empty words, digits and punctuation are at the bottom."""
+    kept, said = _counts(tokenizer, _subject(lexicon)), _counts(tokenizer, _prose(lexicon))
+    size = tokenizer.get_vocab_size()
+    up = np.array([kept[i] for i in range(size)], dtype=float)
+    down = np.array([said[i] for i in range(size)], dtype=float)
+    own = np.log((up / up.sum() * 1e4 + 0.5) / (down / down.sum() * 1e4 + 0.5))
+    seen = up + down > 0
+    unit = vectors_VE / (np.linalg.norm(vectors_VE, axis=1, keepdims=True) + 1e-6)
+    x = np.concatenate([unit, np.ones((size, 1))], axis=1)
+    weights = np.linalg.solve(x[seen].T @ x[seen] + RIDGE * np.eye(x.shape[1]), x[seen].T @ own[seen])
+    predicted = x @ weights
+    score: Floats = np.where(seen, OWN_WEIGHT * own + (1 - OWN_WEIGHT) * predicted, predicted)
+    for token, i in tokenizer.get_vocab().items():
+        word = token.removeprefix("##")
+        if word in EMPTY_WORDS or not word.isalpha() or (len(word) < 2 and not token.startswith("##")):
+            score[i] = -10.0
+        elif token.startswith("##"):
+            score[i] = 10.0
+    return score
+
+
+def threshold(score_V: Floats, documents: Iterable[Sequence[int]], share: float) -> float:
+    """The score above which the first uses of tokens are about `share` of all tokens of the documents."""
+    firsts, total = [], 0
+    for ids in documents:
+        total += len(ids)
+        firsts += [score_V[i] for i in dict.fromkeys(ids)]
+    return float(np.sort(np.array(firsts))[::-1][min(len(firsts) - 1, int(share * total))])
+
+
+def summary_ids(parts: Sequence[Part], salient_V: npt.NDArray[np.bool_]) -> list[int]:
+    """The salient tokens of the parts that deny nothing, each at its first use."""
+    told = [
+        i for part in parts if not any(tag.startswith("deny:") for tag in part.evidence) for i in part.ids
+    ]
+    return [i for i in dict.fromkeys(told) if salient_V[i]]
+
+
+def _subject(lexicon: Lexicon) -> list[str]:
+    texts = [phrase.span for facet in lexicon.facets for phrase in facet.texts]
+    texts += [query for facet in lexicon.facets for query in facet.queries]
+    for occupation in lexicon.occupations:
+        texts += [
+            *occupation.titles,
+            *(s.name for s in occupation.skills),
+            *(s.asked for s in occupation.skills),
+        ]
+    return texts
+
+
+def _prose(lexicon: Lexicon) -> list[str]:
+    lines = [line for kind, lines in lexicon.prose.items() if kind in ASKED_KINDS for line in lines]
+    return lines * 4
+
+
+def _counts(tokenizer: Tokenizer, texts: list[str]) -> Counter[int]:
+    return Counter(i for e in tokenizer.encode_batch_fast(texts, add_special_tokens=False) for i in e.ids)
