@@ -5,7 +5,7 @@ Bytes, not times: the figures are the same on any machine, busy or not. What Kaf
 
 import shutil
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -36,9 +36,13 @@ LATER_US = 3_600_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizesBenchmark:
-    """`postings` of 1 KB of text, each updated once; `searches` held by a matcher; `items` candidates in a request."""
+    """`postings` of 1 KB of text and fewer with texts `longer` times as long, each updated once.
+
+    `searches` are held by a matcher; `items` candidates stand in a request.
+    """
 
     postings: int = 100_000
+    longer: int = 4
     searches: int = 20_000
     items: int = 20
 
@@ -68,20 +72,31 @@ def measure(settings: SizesBenchmark, folder: Path = FOLDER) -> Result:
 
 
 def store_bytes(settings: SizesBenchmark, home: Path) -> list[Row]:
-    """What the file holds for each posting: filled once, and after every posting was updated once."""
-    postings = list(additions(settings.postings))
+    """What the file holds for each posting, by the length of the texts: filled once, and after each was updated once."""
+    sizes = {1: settings.postings, settings.longer: settings.postings // settings.longer}
+    return [
+        row
+        for times, count in sizes.items()
+        for row in _one_store(list(_additions(count, times)), home / str(times))
+    ]
+
+
+def _one_store(postings: list[PostingUpdate], folder: Path) -> Iterator[Row]:
     length = sum(len(_posting(one).description.encode()) for one in postings) / len(postings)
-    rows: list[Row] = []
-    with closing(open_store(f"lmdb://{home}/store?sync=os")) as kv:
+    with closing(open_store(f"lmdb://{folder}?sync=os")) as kv:
         featurizer = Featurizer(FeatureStore(kv), InstantSummarizer())
-        for name, updates in (("filled", postings), ("each updated once", [_changed(p) for p in postings])):
+        for name, updates in (("filled", postings), ("each updated once", map(_changed, postings))):
             for batch in _batches(updates):
                 featurizer.featurize_decoded(batch)
-            on_disk = disk_mib(home / "store") * MIB / settings.postings
-            rows.append(
-                {"store": name, "text": length, "on disk": on_disk, "beside the text": on_disk - length}
-            )
-    return rows
+            on_disk = disk_mib(folder) * MIB / len(postings)
+            yield {"store": name, "text": length, "on disk": on_disk, "beside the text": on_disk - length}
+
+
+def _additions(count: int, times: int) -> Iterator[PostingUpdate]:
+    """New postings whose text is the feed's, several times over."""
+    for update in additions(count):
+        posting = _posting(update)
+        yield replace(update, posting=replace(posting, description=" ".join([posting.description] * times)))
 
 
 def message_bytes(settings: SizesBenchmark) -> list[Row]:
@@ -138,16 +153,20 @@ def search_bytes(settings: SizesBenchmark) -> Row:
 def findings(tables: dict[str, list[Row]]) -> list[str]:
     """One sentence a table."""
     store, messages, searches = tables.values()
-    text, filled, updated = store[0]["text"], store[0]["on disk"], store[1]["on disk"]
+    filled, updated = store[::2], store[1::2]
     topics = ", ".join(f"{one['message']}: {one['bytes']:.0f} bytes" for one in messages)
     return [
-        f"A posting with {text:.0f} bytes of text takes {filled:.0f} bytes of an LMDB store, {updated:.0f} after an update.",
+        *(
+            f"A posting with {one['text']:.0f} bytes of text takes {one['on disk']:.0f} bytes of an LMDB store, "
+            f"{two['on disk']:.0f} after an update."
+            for one, two in zip(filled, updated, strict=True)
+        ),
         f"{topics}.",
         f"A saved search takes {searches[0]['bytes']:.0f} bytes of a matcher's memory.",
     ]
 
 
-def _batches(updates: Sequence[PostingUpdate]) -> Iterator[list[PostingUpdate]]:
+def _batches(updates: Iterable[PostingUpdate]) -> Iterator[list[PostingUpdate]]:
     rest = iter(updates)
     while batch := list(islice(rest, BATCH)):
         yield batch

@@ -13,9 +13,10 @@ def figure(row: Row, name: str) -> float:
 
 
 def test_a_store_holds_the_text_and_grows_when_postings_are_updated(tmp_path: Path) -> None:
-    filled, updated = store_bytes(SMALL, tmp_path)
+    filled, updated, longer, _ = store_bytes(SMALL, tmp_path)
     assert figure(filled, "on disk") > figure(filled, "text") > 500
     assert figure(updated, "on disk") > figure(filled, "on disk")
+    assert figure(longer, "text") > 3.9 * figure(filled, "text")
 
 
 def test_an_update_carries_the_text_and_a_feature_does_not() -> None:
