@@ -13,7 +13,10 @@ class StackMetrics:
             "nearline_component_healthy", "1 when the component answers", ["component"], registry=registry
         )
         self._restarts = Gauge(
-            "nearline_component_restarts", "Restarts since the stack came up", ["component"], registry=registry
+            "nearline_component_restarts",
+            "Restarts since the stack came up",
+            ["component"],
+            registry=registry,
         )
 
     def show(self, states: Iterable[Mapping[str, object]]) -> None:
