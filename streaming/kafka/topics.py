@@ -1,4 +1,4 @@
-"""Every topic of the system in one table, and the call that creates them (semantics page, 'Topics')."""
+"""Every topic of the system in one table, and the call that creates them (docs/semantics.md#topics)."""
 
 from dataclasses import dataclass
 

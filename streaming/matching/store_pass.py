@@ -1,4 +1,4 @@
-"""New and changed searches meet the open postings already in the store (semantics page, 'Matching')."""
+"""New and changed searches meet the open postings already in the store (docs/semantics.md#matching)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
