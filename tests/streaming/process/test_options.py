@@ -1,31 +1,32 @@
 """The command lines of the matcher and the alert consumer, and the tables that they are made of."""
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from schemas.errors import ConfigError
-from streaming import alert_consumer, matcher
-from streaming.alert_consumer import ConsumerSettings
+from streaming.alert_consumer import ALERT_CONSUMER, ConsumerSettings
 from streaming.kafka.framing import AUTH, RegistrySettings
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import DAY_MS, DLQ
-from streaming.matcher import MatcherSettings
+from streaming.matcher import MATCHER, MatcherSettings
 from streaming.process import options
+from streaming.process.member import Program, parser, settings_of
 from streaming.process.options import Option
 
 STORE, RANKER = ["--store", "memory:"], ["--ranker", "instant:"]
 
 
 def matched(*argv: str, **environ: str) -> MatcherSettings:
-    return matcher.settings_of(matcher.parser().parse_args([*STORE, *argv]), environ)
+    return settings_of(MATCHER, parser(MATCHER).parse_args([*STORE, *argv]), environ)
 
 
 def consumed(*argv: str, **environ: str) -> ConsumerSettings:
-    return alert_consumer.settings_of(alert_consumer.parser().parse_args([*STORE, *RANKER, *argv]), environ)
+    given = parser(ALERT_CONSUMER).parse_args([*STORE, *RANKER, *argv])
+    return settings_of(ALERT_CONSUMER, given, environ)
 
 
 def test_a_command_line_with_nothing_but_what_is_needed_gives_the_settings_defaults() -> None:
@@ -60,12 +61,12 @@ def test_a_ledger_that_forgets_before_a_topic_does_is_refused(days: str) -> None
         consumed("--ledger-ttl-days", days)
 
 
-@pytest.mark.parametrize("parser", [matcher.parser, alert_consumer.parser])
+@pytest.mark.parametrize("program", [MATCHER, ALERT_CONSUMER], ids=lambda program: program.module)
 def test_the_help_shows_each_default_and_hides_what_is_for_tests(
-    parser: Callable[[], argparse.ArgumentParser], capsys: pytest.CaptureFixture[str]
+    program: Program[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        parser().parse_args(["--help"])
+        parser(program).parse_args(["--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert "partitions away (45.0)" in text
     assert "127.0.0.1:9092" in text
