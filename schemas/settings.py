@@ -151,7 +151,7 @@ def arguments(settings: Any) -> list[str]:
 
 def shown(row: Row) -> str:
     """The default as a command line would give it; empty where there is none, or where it is "nothing"."""
-    if row.required or row.default in (None, "", (), False):
+    if row.required or row.kind is bool or row.default in (None, "", ()):
         return ""
     return ",".join(map(str, row.default)) if row.many else str(row.default)
 
