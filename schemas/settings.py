@@ -135,7 +135,7 @@ def build(settings: type[T], given: Mapping[str, Any], **more: Any) -> T:
     return settings(**made | more)
 
 
-def arguments(settings: Any) -> list[str]:
+def to_argv(settings: Any) -> list[str]:
     """The command line that says what differs from the defaults, as `schemas.arguments.parse` reads it."""
     named: list[str] = []
     positional: list[str] = []

@@ -120,7 +120,7 @@ def run_member(program: Program[SettingsT], argv: Sequence[str] | None = None) -
     )
 
 
-def parser(program: Program[SettingsT]) -> argparse.ArgumentParser:
+def parser(program: Program[Any]) -> argparse.ArgumentParser:
     """The command line: the connections, the options of every member, then the program's own."""
     return options.parser(
         program.settings, prog=f"python -m {program.module}", description=program.description
