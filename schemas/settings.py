@@ -10,8 +10,9 @@ no option.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
+from functools import reduce
 from types import NoneType
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
@@ -51,14 +52,18 @@ class UrlParameter(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One option: the field that it fills, `inside` a settings class within the outer one, and what it takes."""
+    """One option: the `path` of fields down to the one that it fills, and what it takes."""
 
-    inside: str
-    field: str
+    path: tuple[str, ...]
     option: Option
     hint: Any
     default: Any
     title: str
+
+    @property
+    def field(self) -> str:
+        """The field that the option fills."""
+        return self.path[-1]
 
     @property
     def kind(self) -> Any:
@@ -102,12 +107,18 @@ def rows(settings: type[Any]) -> tuple[Row, ...]:
     """The options of a settings class and of those inside it, in the order of the fields."""
     found: list[Row] = []
     for one, hint, mark in _marked(settings):
-        default = one.default if one.default_factory is MISSING else one.default_factory()
+        default = _default(one)
         if isinstance(mark, Option):
-            found.append(Row("", one.name, mark, hint, default, ""))
+            found.append(Row((one.name,), mark, hint, default, ""))
         else:
             found += [
-                row._replace(inside=one.name, default=getattr(default, row.field), title=mark.title)
+                Row(
+                    (one.name, *row.path),
+                    row.option,
+                    row.hint,
+                    _at(default, row.path),
+                    mark.title or row.title,
+                )
                 for row in rows(type(default))
             ]
     return tuple(found)
@@ -123,16 +134,7 @@ def build(settings: type[T], given: Mapping[str, Any], **more: Any) -> T:
 
     Raises what the settings class raises.
     """
-    made: dict[str, Any] = {}
-    for row in rows(settings):
-        if row.dest in given:
-            value = given[row.dest]
-            place = made.setdefault(row.inside, {}) if row.inside else made
-            place[row.field] = tuple(value) if row.many else value
-    for one, _, mark in _marked(settings):
-        if isinstance(mark, Options) and one.name in made:
-            made[one.name] = replace(one.default_factory(), **made[one.name])
-    return settings(**made | more)
+    return settings(**_fields(settings, given) | more)
 
 
 def to_argv(settings: Any) -> list[str]:
@@ -140,7 +142,7 @@ def to_argv(settings: Any) -> list[str]:
     named: list[str] = []
     positional: list[str] = []
     for row in rows(type(settings)):
-        value = getattr(getattr(settings, row.inside) if row.inside else settings, row.field)
+        value = _at(settings, row.path)
         if row.option.positional:
             positional += map(str, value if row.many else [value])
         elif value != row.default:
@@ -156,7 +158,7 @@ def shown(row: Row) -> str:
     return ",".join(map(str, row.default)) if row.many else str(row.default)
 
 
-def _marked(settings: type[Any]) -> Iterator[tuple[Any, Any, Option | Options]]:
+def _marked(settings: type[Any]) -> Iterator[tuple[Field[Any], Any, Option | Options]]:
     """Field, type and mark of each field that has a mark."""
     hints = get_type_hints(settings, include_extras=True)
     plain = get_type_hints(settings)
@@ -164,3 +166,25 @@ def _marked(settings: type[Any]) -> Iterator[tuple[Any, Any, Option | Options]]:
         for mark in getattr(hints[one.name], "__metadata__", ()):
             if isinstance(mark, Option | Options):
                 yield one, plain[one.name], mark
+
+
+def _fields(settings: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given of a settings class, by field; of a class inside it a copy of the default with what is given."""
+    made = {
+        row.field: tuple(given[row.dest]) if row.many else given[row.dest]
+        for row in rows(settings)
+        if len(row.path) == 1 and row.dest in given
+    }
+    for one, _, mark in _marked(settings):
+        if isinstance(mark, Options):
+            inner = _default(one)
+            made[one.name] = replace(inner, **_fields(type(inner), given))
+    return made
+
+
+def _default(one: Field[Any]) -> Any:
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+def _at(settings: Any, path: tuple[str, ...]) -> Any:
+    return reduce(getattr, path, settings)
