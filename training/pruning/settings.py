@@ -29,9 +29,7 @@ class MlpRun:
     size: Annotated[CalibrationSize, Options()] = field(default_factory=CalibrationSize)
     seed: Annotated[int, Option("Which query meets which posting.")] = 0
     scratch: Annotated[Path | None, Option("Folder for hidden states; default: beside --out.")] = None
-    in_memory: Annotated[
-        bool, Option("Keep hidden states in memory: quicker, grows with tokens.")
-    ] = False
+    in_memory: Annotated[bool, Option("Keep hidden states in memory: quicker, grows with tokens.")] = False
     name: Annotated[
         str | None,
         Option("What servers call it, such as `ranker@2`; default: the directory."),
@@ -47,9 +45,7 @@ class Drop:
 
     blocks: Annotated[
         str,
-        Option(
-            "Without --recipe, blocks to remove: `20-27`, `last:8`, or `least:8` by a scan.", "--drop"
-        ),
+        Option("Without --recipe, blocks to remove: `20-27`, `last:8`, or `least:8` by a scan.", "--drop"),
     ] = ""
     judged: Annotated[Path | None, Option("Judged queries of --recipe or `least:`.")] = None
     postings: Annotated[Path | None, Option("Their postings.")] = None
