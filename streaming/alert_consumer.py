@@ -25,7 +25,7 @@ from streaming.alerting.metrics import ConsumerMetrics
 from streaming.kafka import clients, topics
 from streaming.process.member import MemberSettings, Program, Running, run_member
 from streaming.process.options import Option
-from streaming.searches.feed import SearchLog
+from streaming.searches.feed import KafkaSearchFeed
 from streaming.searches.unsubscribed import Unsubscribed
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
         requests=requests,
         step=_step(member, metrics),
         metrics=metrics,
-        unsubscribed=Unsubscribed(SearchLog(searches), member.stopped),
+        unsubscribed=Unsubscribed(KafkaSearchFeed(searches), member.stopped),
         settings=settings.loop,
         codec=member.codec,
         probe=member.probe,

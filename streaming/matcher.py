@@ -16,7 +16,7 @@ from streaming.matching.loop import LoopSettings, MatchLoop
 from streaming.matching.metrics import MatcherMetrics
 from streaming.process.member import MemberSettings, Program, Running, run_member
 from streaming.process.options import Option
-from streaming.searches.feed import SearchLog
+from streaming.searches.feed import KafkaSearchFeed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def match(member: Running[MatcherSettings]) -> None:
     consumer, producer = member.group_consumer(topics.FEATURES), clients.producer(settings.kafka)
     features = member.open(FeatureGroup(consumer, producer, metrics.lag, member.probe))
     loop = MatchLoop(
-        feed=SearchLog(searches),
+        feed=KafkaSearchFeed(searches),
         features=features,
         matcher=LexicalMatcher(),
         windows=Windows(settings.windows),

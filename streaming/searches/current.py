@@ -5,7 +5,7 @@ from schemas.errors import ConfigError
 from schemas.records import SavedSearch
 from streaming.kafka import clients
 from streaming.kafka.settings import KafkaSettings
-from streaming.searches.feed import SearchLog
+from streaming.searches.feed import KafkaSearchFeed
 from streaming.searches.table import SearchTable
 
 
@@ -13,7 +13,7 @@ def current_searches(kafka: KafkaSettings, codec: Codec) -> dict[str, SavedSearc
     """Every search that is subscribed, by id."""
     table = SearchTable(codec)
     with clients.reader(kafka) as consumer:
-        for message in SearchLog(consumer).read_to_end(lambda: False):
+        for message in KafkaSearchFeed(consumer).read_to_end(lambda: False):
             table.apply(message)
     return {search_id: held.search for search_id, held in table.held.items()}
 

@@ -7,7 +7,7 @@ from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Message
 
 
-class MemorySearches:
+class MemorySearchFeed:
     """`SearchFeed` over a topic."""
 
     def __init__(self, topic: MemoryTopic) -> None:

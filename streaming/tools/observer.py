@@ -3,13 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from kafka import TopicPartition
-
 from schemas.codec import Codec
 from schemas.records import Alert, Outcome
 from streaming.kafka import clients, topics
 from streaming.kafka.messages import Message
 from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.whole_topic import WholeTopics
 
 _WATCHED = (topics.FEATURES.name, topics.DLQ.name, topics.ALERTS.name)
 
@@ -40,16 +39,12 @@ class Observer:
     ) -> None:
         self.seen = Seen()
         self._codec = codec or Codec()
-        self._consumer = clients.reader(kafka)
-        partitions = [
-            TopicPartition(t, p) for t in _WATCHED for p in self._consumer.partitions_for_topic(t) or ()
-        ]
-        self._consumer.assign(partitions)
-        (self._consumer.seek_to_beginning if from_beginning else self._consumer.seek_to_end)(*partitions)
+        self._consumer = clients.reader(kafka, max_poll_records=2000)
+        self._topics = WholeTopics(self._consumer, _WATCHED, from_beginning=from_beginning)
 
     def poll(self, timeout_s: float = 0.2) -> int:
-        """Take in what has arrived; returns the number of messages."""
-        arrived = clients.messages(self._consumer.poll(timeout_ms=int(1000 * timeout_s), max_records=2000))
+        """Take in the messages that have arrived and return their number."""
+        arrived = self._topics.poll(timeout_s)
         for message in arrived:
             observe(self.seen, message, self._codec)
         return len(arrived)

@@ -45,7 +45,7 @@ from streaming.kafka.settings import KafkaSettings
 from streaming.matching.loop import LoopSettings, MatchLoop
 from streaming.matching.memory_log import MemoryFeatures
 from streaming.matching.metrics import MatcherMetrics
-from streaming.searches.memory_feed import MemorySearches
+from streaming.searches.memory_feed import MemorySearchFeed
 from streaming.tools.observer import Seen, observe
 from streaming.tools.replay import WRITES, search_message, update_message
 from tests.pipeline.builders import content
@@ -89,7 +89,7 @@ def match(codec: Codec, home: str, search: Outgoing, features: list[Row], out: l
         arrived.append(value, key=key, headers=dict(headers))
     with closing(open_store(home)) as kv:
         loop = MatchLoop(
-            feed=MemorySearches(searches),
+            feed=MemorySearchFeed(searches),
             features=MemoryFeatures(arrived, {}, out),
             matcher=LexicalMatcher(),
             windows=Windows(WindowSettings(window_s=0.0)),

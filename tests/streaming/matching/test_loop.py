@@ -23,7 +23,7 @@ from streaming.matching.loop import LoopSettings, MatchLoop
 from streaming.matching.memory_log import MemoryFeatures
 from streaming.matching.messages import request_messages
 from streaming.matching.metrics import MatcherMetrics
-from streaming.searches.memory_feed import MemorySearches
+from streaming.searches.memory_feed import MemorySearchFeed
 from tests.pipeline.builders import feature
 
 PARTITIONS = 2
@@ -44,7 +44,7 @@ class World:
     def start(self, **changes: Any) -> tuple[MatchLoop, MemoryFeatures]:
         log = MemoryFeatures(self.features, self.committed, self.out)
         loop = MatchLoop(
-            feed=MemorySearches(self.searches),
+            feed=MemorySearchFeed(self.searches),
             features=log,
             matcher=LexicalMatcher(),
             windows=Windows(WindowSettings(window_s=changes.pop("window_s", 0.1))),
