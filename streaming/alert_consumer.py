@@ -20,7 +20,7 @@ from storage.ledger import TTL_S, AlertLedger
 from storage.opening import open_store
 from storage.scores import ScoreCache
 from streaming.alerting.kafka_log import RequestGroup
-from streaming.alerting.loop import LoopSettings, RequestLoop
+from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.kafka import clients, topics
 from streaming.process.member import MemberSettings, Program, Running, run_member
@@ -45,14 +45,14 @@ class ConsumerSettings(MemberSettings):
     cache_url: str = "memory:"
     ledger_ttl_days: float = TTL_S / DAY_S
     alerts: AlertSettings = field(default_factory=AlertSettings)
-    loop: LoopSettings = field(default_factory=LoopSettings)
+    loop: RequestLoopSettings = field(default_factory=RequestLoopSettings)
 
     def __post_init__(self) -> None:
         longest_days = max(topic.retention_ms for topic in topics.TABLE) / topics.DAY_MS
         if not self.ledger_ttl_days > longest_days:
             raise ConfigError(
-                f"ledger_ttl_days must be above {longest_days:g}, the longest that a topic keeps what may come again, "
-                f"not {self.ledger_ttl_days:g}: a pair would alert twice"
+                f"ledger_ttl_days must be above {longest_days:g}, the longest retention of a topic, not "
+                f"{self.ledger_ttl_days:g}: a message read again after its ledger entry expired would alert twice"
             )
 
 
@@ -72,12 +72,14 @@ OPTIONS: dict[type[Any], tuple[Option, ...]] = {
             "how long a pair cannot alert again in one opening; longer than any topic keeps messages",
         ),
     ),
-    LoopSettings: (Option("defer_s", "how long a request waits for features that are not in the store yet"),),
+    RequestLoopSettings: (
+        Option("defer_s", "how long a request waits for features that are not in the store yet"),
+    ),
 }
 
 
 def consume(member: Running[ConsumerSettings]) -> None:
-    """Turn requests into alerts until the member is stopped; every turn ends in a commit, so that nothing is left over."""
+    """Turn score requests into alerts until the member is stopped; every turn ends in a commit."""
     settings, metrics = member.settings, ConsumerMetrics(member.metrics)
     searches = member.open(clients.reader(settings.kafka))
     # The producer first: it ends the transaction of a killed predecessor, which would hide committed offsets.
@@ -122,7 +124,7 @@ ALERT_CONSUMER = Program(
     description="Scores requests through the cache and sends each passing pair's alert once an opening, in one Kafka "
     "transaction with the requests' offsets. Run as many instances as score.requests has partitions at most.",
     settings=ConsumerSettings,
-    parts={"loop": LoopSettings},
+    parts={"loop": RequestLoopSettings},
     options=OPTIONS,
     topics=(topics.SCORE_REQUESTS, topics.ALERTS, topics.SEARCHES, topics.DLQ),
     writes={Alert: topics.ALERTS, ScoreRequest: topics.SCORE_REQUESTS},

@@ -12,7 +12,7 @@ from storage.features import FeatureStore
 from storage.opening import open_store
 from streaming.kafka import clients, topics
 from streaming.matching.kafka_log import FeatureGroup
-from streaming.matching.loop import LoopSettings, MatchLoop
+from streaming.matching.loop import MatchLoop, MatchLoopSettings
 from streaming.matching.metrics import MatcherMetrics
 from streaming.process.member import MemberSettings, Program, Running, run_member
 from streaming.process.options import Option
@@ -25,7 +25,7 @@ class MatcherSettings(MemberSettings):
 
     group: str = topics.MATCHER_GROUP
     windows: WindowSettings = field(default_factory=WindowSettings)
-    loop: LoopSettings = field(default_factory=LoopSettings)
+    loop: MatchLoopSettings = field(default_factory=MatchLoopSettings)
 
 
 OPTIONS: dict[type[Any], tuple[Option, ...]] = {
@@ -34,7 +34,7 @@ OPTIONS: dict[type[Any], tuple[Option, ...]] = {
         Option("window_s", "how long one search's candidates are collected"),
         Option("max_items", "candidates of one score request at most"),
     ),
-    LoopSettings: (
+    MatchLoopSettings: (
         Option(
             "commit_s",
             "offsets are committed, and windows flushed for it, this often; a crash reads that much again",
@@ -68,7 +68,7 @@ MATCHER = Program(
     description="Reads all saved searches, then turns features into score requests. Run as many instances as the "
     "features topic has partitions at most; each holds every search and its share of the postings.",
     settings=MatcherSettings,
-    parts={"windows": WindowSettings, "loop": LoopSettings},
+    parts={"windows": WindowSettings, "loop": MatchLoopSettings},
     options=OPTIONS,
     topics=(topics.SEARCHES, topics.FEATURES, topics.SCORE_REQUESTS, topics.DLQ),
     writes={ScoreRequest: topics.SCORE_REQUESTS},

@@ -1,4 +1,4 @@
-"""Feature records onto `postings.features` for those who are not the feature job: a backfill that publishes."""
+"""Send feature records to `postings.features` from a backfill."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import FEATURES
 
 SEND_S = 60.0
-#: Who sent it; the feature job's messages name the update that made them.
+#: The header `source` of a backfill's messages; the feature job puts the update's topic, partition and offset there.
 SOURCE = {"source": b"backfill"}
 
 
@@ -25,7 +25,7 @@ class KafkaPublisher:
 
     def __init__(self, kafka: KafkaSettings, registry: RegistrySettings) -> None:
         """Raises BrokersUnavailable, RegistryUnavailable."""
-        # kafka-python logs every attempt to reach a broker that is away; we tell it once
+        # kafka-python logs every attempt to reach a broker that is down; BrokersUnavailable says it once.
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
         self._codec = open_codec(registry, {FeatureRecord: FEATURES.name})
         self._framed = bool(registry.url)

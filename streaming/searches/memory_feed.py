@@ -8,7 +8,7 @@ from streaming.kafka.messages import Message
 
 
 class MemorySearchFeed:
-    """`SearchFeed` over a topic."""
+    """`SearchFeed` over a topic in memory."""
 
     def __init__(self, topic: MemoryTopic) -> None:
         self._topic = topic

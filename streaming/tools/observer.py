@@ -1,4 +1,4 @@
-"""Watches what leaves the system: one outcome for each source offset, alerts, and how long each took by the broker's clock."""
+"""Count outcomes, dead letters and alerts as they appear on the topics, with their latencies by broker timestamps."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _WATCHED = (topics.FEATURES.name, topics.DLQ.name, topics.ALERTS.name)
 
 @dataclass(slots=True)
 class Seen:
-    """Everything observed so far. The first outcome of a source offset counts; a redelivery adds nothing."""
+    """Everything observed so far. Only the first outcome of a source offset counts: a redelivery adds nothing."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -32,7 +32,7 @@ class Seen:
 
 
 class Observer:
-    """Reads features, dead letters and alerts from the offsets at which it was opened (`read_committed`)."""
+    """Reads features, dead letters and alerts: all of them, or those that come after it was made."""
 
     def __init__(
         self, kafka: KafkaSettings, *, from_beginning: bool = True, codec: Codec | None = None
@@ -50,12 +50,12 @@ class Observer:
         return len(arrived)
 
     def close(self) -> None:
-        """Leave the brokers."""
+        """Close the consumer."""
         self._consumer.close()
 
 
 def observe(seen: Seen, message: Message, codec: Codec) -> None:
-    """Add one message of any watched topic."""
+    """Add one message of a watched topic to `seen`."""
     if message.topic == topics.ALERTS.name:
         _observe_alert(seen, codec.decode(Alert, message.value or b""), message.timestamp_ms)
     else:
