@@ -10,12 +10,13 @@ STORE ?=
 URL ?=
 INPUTS ?= 2000
 RANKER_DATA ?=
+T ?=
 PROCESSES ?= $(shell nproc)
 SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status constraints train clean
+.PHONY: help setup demo test lint fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -45,8 +46,16 @@ lint: setup  ## style, types, import direction, contracts
 	$(BIN)/lint-imports
 	$(BIN)/nearline schemas check
 
+fix: setup  ## mend what ruff can mend: style, imports, format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 unit: setup  ## tests without brokers or clusters
 	$(BIN)/pytest -q -n 2 -m 'not integration and not faults and not sglang'
+
+test-one: setup  ## one folder, file or test: T=tests/models/test_weights.py or T="-k rebalance tests/streaming"
+	@$(if $(T),,echo 'say which: make test-one T=tests/models/test_weights.py'; exit 2)
+	$(BIN)/pytest -q $(T)
 
 integration: setup  ## tests on a real broker, a real Flink cluster, real processes
 	$(BIN)/pytest -q -m 'integration and not faults'

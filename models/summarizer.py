@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from typing_extensions import override
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -52,15 +54,16 @@ def first_words(text: str, words: int = INSTANT_WORDS) -> str:
     return " ".join((body or title).split(None, words)[:words])
 
 
-class InstantSummarizer:
+class InstantSummarizer(Summarizer):
     """The stand-in without a model: the first words, at once, always the same."""
 
     def __init__(self, model: str = "instant@1") -> None:
         """`model`: the name in its answers, whose number is the generation."""
         self.model = model
 
+    @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
-        """See `Summarizer`; lengths are in words, and the deadline is never near."""
+        """Lengths are in words; nobody is called, so the deadline does not matter."""
         del deadline_s
         return [self._summary(text) for text in texts]
 

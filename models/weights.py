@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+Save = Callable[[dict[str, Tensor], Path, dict[str, str]], None]
+"""Tensors, path, metadata: writes one safetensors file."""
 
-def write_weights(weights: Mapping[str, Tensor], path: Path) -> None:
+
+def write_weights(weights: Mapping[str, Tensor], path: Path, save: Save = save_file) -> None:
     """Contiguous tensors as they are; OSError if the file was not written whole."""
-    save_file(dict(weights), path, metadata={"format": "pt"})
+    save(dict(weights), path, {"format": "pt"})
     with safe_open(path, "pt") as file:  # what was written can be read: a short write is found now
         if set(file.keys()) != set(weights):
             raise OSError(f"{path.name} was not written whole")

@@ -1,55 +1,20 @@
-"""The command line: `nearline --help`. Composition only; every command calls a function of the roots."""
+"""Starts the command line, once it is sure that all packages are this project's (`nearline/roots.py`)."""
 
 import sys
 
-import typer
-from rich.console import Console
-
-from nearline.cli import (
-    backfill,
-    deadletters,
-    evaluate,
-    explain,
-    judge,
-    parity,
-    prune,
-    report,
-    schemas,
-    serve,
-    stack,
-    store,
-    stream,
-    train,
-    train_judge,
-    train_sft,
-)
-from schemas.errors import NearlineError
-
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Nearline semantic job search: posting updates in, features and alerts out. Start with `nearline demo`.",
-)
-for module in (stack, stream, serve, explain, parity, judge, evaluate):
-    module.register(app)
-train_judge.register(train.app)
-train_sft.register(train.app)
-app.add_typer(backfill.app, name="backfill")
-app.add_typer(train.app, name="train")
-app.add_typer(prune.app, name="prune")
-app.add_typer(report.app, name="report")
-app.add_typer(store.app, name="store")
-app.add_typer(deadletters.app, name="dlq")
-app.add_typer(schemas.app, name="schemas")
+from nearline.roots import complaint, foreign_packages
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one message and exit status 1, never a traceback."""
-    try:
-        app()
-    except (NearlineError, FileNotFoundError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
-        sys.exit(1)
+    """Run the command line, or name the foreign packages and end with status 1.
+
+    It raises no ConfigError: `schemas`, which defines that, may be one of the foreign packages.
+    """
+    if foreign := foreign_packages():
+        sys.exit(complaint(foreign))
+    from nearline.cli.app import run  # imports the packages that were just checked
+
+    run()
 
 
 if __name__ == "__main__":

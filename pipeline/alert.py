@@ -1,4 +1,4 @@
-"""Score requests → alerts, each pair once an opening (semantics page, 'Alerts')."""
+"""Score requests → alerts, each pair once an opening (docs/semantics.md#alerts)."""
 
 import time
 from collections import Counter

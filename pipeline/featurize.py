@@ -17,7 +17,7 @@ from storage.features import FeatureStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeaturizeSettings:
-    """`deadline_s` bounds all model calls of one batch together (semantics page, 'When things are down')."""
+    """`deadline_s` bounds all model calls of one batch together (docs/semantics.md#when-things-are-down)."""
 
     deadline_s: float = 45.0
 

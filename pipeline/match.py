@@ -1,4 +1,4 @@
-"""New features × saved searches: hard filters and a lexical match (semantics page, 'Matching')."""
+"""New features × saved searches: hard filters and a lexical match (docs/semantics.md#matching)."""
 
 from collections import defaultdict
 from collections.abc import Callable

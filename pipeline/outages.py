@@ -1,4 +1,4 @@
-"""Waiting an outage out where it is met, instead of failing (see the decision record on outages in the feature job)."""
+"""Waiting an outage out where it is met, instead of failing (ADR 7)."""
 
 import logging
 import math

@@ -30,7 +30,7 @@ class DecodeError(SchemaError):
     """Damaged bytes, or a schema that this reader does not know."""
 
 
-class IncompatibleSchema(SchemaError):  # noqa: N818  (reads as what it is)
+class IncompatibleSchema(SchemaError):
     """A changed contract that older readers or stored data cannot follow."""
 
 
@@ -38,11 +38,11 @@ class EventError(SchemaError):
     """A posting event that breaks the documented format; the message names the field."""
 
 
-class RegistryUnavailable(NearlineError):  # noqa: N818
+class RegistryUnavailable(NearlineError):
     """The schema registry cannot be reached now; the bytes that named it may well be fine."""
 
 
-class BrokersUnavailable(NearlineError):  # noqa: N818
+class BrokersUnavailable(NearlineError):
     """No Kafka broker can be reached now: none of the addresses accepts a connection."""
 
 
@@ -50,15 +50,15 @@ class StoreError(NearlineError):
     """A store refused or failed."""
 
 
-class StoreUnavailable(StoreError):  # noqa: N818
+class StoreUnavailable(StoreError):
     """The store cannot be reached now; nothing was written that was not acknowledged."""
 
 
-class StoreFull(StoreError):  # noqa: N818
+class StoreFull(StoreError):
     """No room left on the disk or in the map."""
 
 
-class ValueTooLarge(StoreError):  # noqa: N818
+class ValueTooLarge(StoreError):
     """A key or value over the back end's limit: it can never be stored as it is."""
 
 
@@ -66,7 +66,7 @@ class ModelError(NearlineError):
     """A model server refused or failed."""
 
 
-class ModelUnavailable(ModelError):  # noqa: N818
+class ModelUnavailable(ModelError):
     """The model server is down, overloaded or past the deadline; `retry_after_s` says when to come back."""
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
@@ -74,7 +74,7 @@ class ModelUnavailable(ModelError):  # noqa: N818
         self.retry_after_s = retry_after_s
 
 
-class ModelRejected(ModelError):  # noqa: N818
+class ModelRejected(ModelError):
     """This input is refused or fails repeatedly while others succeed: a dead letter, not an outage."""
 
 

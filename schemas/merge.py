@@ -1,4 +1,4 @@
-"""A posting's record as a merge of registers, each the maximum over versions (semantics page).
+"""A posting's record as a merge of registers, each the maximum over versions (docs/semantics.md#registers).
 
 | register | ordered by |
 |---|---|

@@ -30,7 +30,7 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What one update did to the store, one for each source offset (semantics page, 'Outcomes')."""
+    """What one update did to the store, one for each source offset (docs/semantics.md#outcomes)."""
 
     SUMMARIZED = "summarized"
     METADATA_ONLY = "metadata_only"

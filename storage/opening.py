@@ -19,16 +19,16 @@ def open_store(url: str, clock: Clock = time.time) -> KeyValue:
     """
     scheme = urlsplit(url).scheme
     if scheme == "memory":
-        from storage.memory import MemoryStore  # noqa: PLC0415  (each back end loads what it alone needs)
+        from storage.memory import MemoryStore  # each back end loads what it alone needs
 
         return MemoryStore(clock)
     if scheme == "lmdb":
-        from storage.lmdb.store import LmdbSettings, LmdbStore  # noqa: PLC0415
+        from storage.lmdb.store import LmdbSettings, LmdbStore
 
         return LmdbStore(LmdbSettings.from_url(url), clock)
     if scheme in COUCHBASE_SCHEMES:
         try:
-            from storage.couchbase.store import CouchbaseStore  # noqa: PLC0415
+            from storage.couchbase.store import CouchbaseStore
         except ModuleNotFoundError as missing:
             raise ConfigError(
                 "a Couchbase store needs its SDK: pip install 'nearline-job-search[couchbase]'"

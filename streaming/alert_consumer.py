@@ -1,4 +1,4 @@
-"""The alert consumer process: score requests → alerts, each pair once an opening (semantics page, 'Alerts')."""
+"""The alert consumer process: score requests → alerts, each pair once an opening (docs/semantics.md#alerts)."""
 
 import logging
 import sys

@@ -4,7 +4,7 @@ r"""The feature job: two Kafka tables of raw bytes with one vectorized Python fu
         -pym streaming.feature_job --bootstrap HOST:PORT --store URL --summarizer URL
 
 Flink holds no state but Kafka's offsets: the store decides which version is newest, and offsets are committed only by
-checkpoints that follow the write (semantics page, 'When things are down').
+checkpoints that follow the write (docs/semantics.md#when-things-are-down).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The matcher process: new features × saved searches → score requests (semantics page, 'Matching')."""
+"""The matcher process: new features × saved searches → score requests (docs/semantics.md#matching)."""
 
 import sys
 from collections.abc import Sequence

@@ -51,7 +51,7 @@ def ranker_tiny() -> Recipe:
 
 
 def sft_qwen3_0_6b() -> Recipe:
-    """Grades with rationales, then soft labels: up to 5 epochs on 200,000 examples (facts page, section 2)."""
+    """Grades with rationales, then soft labels: up to 5 epochs on 200,000 examples (docs/paper.md#policy-grading)."""
     return Recipe(
         about="Qwen3-0.6B into a ranker: grades with rationales, then soft labels",
         works=(_qwen3((SftStage(objective="rationales", rate=2e-5), SftStage(epochs=5, rate=1e-5))),),

@@ -55,8 +55,8 @@ def lines(path: Path, title: str, across: str, up: str, series: Mapping[str, Lin
 def _axes(width: float, height: float) -> tuple[Any, Any]:
     """A figure drawn without a display. ConfigError when matplotlib is missing."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
     except ImportError:
         raise ConfigError("plots need the extra `bench`: pip install 'nearline-job-search[bench]'") from None
     figure = Figure(figsize=(width, height))

@@ -14,7 +14,7 @@ import psutil
 from benchmarks.engine.shapes import ROOT
 
 
-class Unavailable(Exception):  # noqa: N818  (it is a finding, not a fault)
+class Unavailable(Exception):  # it is a finding, not a fault
     """A contender that cannot start or answer, and why."""
 
 

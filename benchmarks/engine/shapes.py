@@ -49,8 +49,8 @@ def ensure(name: str, folder: Path) -> Path:
 
 def write(path: Path, shape: Shape, name: str) -> None:
     """A random bfloat16 checkpoint, with the shipped tokenizer: requests carry ids, so that its words do not matter."""
-    import torch  # noqa: PLC0415
-    from safetensors.torch import save_file  # noqa: PLC0415
+    import torch
+    from safetensors.torch import save_file
 
     path.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(0)

@@ -34,7 +34,7 @@ PEERS = {
 QUARK_MULTIPLE = 128
 
 
-class Unavailable(Exception):  # noqa: N818
+class Unavailable(Exception):
     """This contender cannot run here; the message says why."""
 
 

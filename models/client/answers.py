@@ -17,7 +17,7 @@ BUSY = {408, 425, 429, 502, 503, 504}
 """Statuses that speak of this moment; every other one speaks of the set-up."""
 
 
-class Strike(ModelError):  # noqa: N818
+class Strike(ModelError):
     """One failure that this input may have caused."""
 
 

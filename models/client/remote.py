@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from models.client.answers import read_completion, read_scores
 from models.client.background_loop import BackgroundLoop
 from models.client.http import Call, ClientConfig, ModelClient, check_url, trust
@@ -73,8 +75,8 @@ class _Remote:
         return self._clients[loop]
 
 
-class HttpRanker(_Remote):
-    """See `Ranker`; `p_yes` is the softmax over the two labels, in the server's fp32."""
+class HttpRanker(_Remote, Ranker):
+    """A ranker behind a URL; `p_yes` is the softmax over the two labels, in the server's fp32."""
 
     def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "ranker") -> None:
         """`model` is the base of the served name; its generation is learned from the server."""
@@ -86,14 +88,15 @@ class HttpRanker(_Remote):
         super().__init__(lambda: _client(url, model, prompter, config, canary))
 
     @property
+    @override
     def model(self) -> str:
-        """See `Ranker`; before the first answer the server is asked, which may raise ModelUnavailable."""
+        """Before the first answer the server is asked, which may raise ModelUnavailable."""
         if self._name is None:
             self._name = self._loop.run(self._served())
         return self._name
 
+    @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
-        """See `Ranker`."""
         if not items:
             return []
         prefix, rows = self._prompter.prefix_ids(query), self._prompter.item_ids_many(items)
@@ -137,8 +140,8 @@ class HttpRanker(_Remote):
         return Call(route="/v1/score", body=body, prompts=[prefix, *items], read=read)
 
 
-class HttpSummarizer(_Remote):
-    """See `Summarizer`; greedy, each text a call of its own, `concurrency` of them at a time."""
+class HttpSummarizer(_Remote, Summarizer):
+    """A summarizer behind a URL: greedy, each text a call of its own, `concurrency` of them at a time."""
 
     def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "summarizer") -> None:
         """`model` is the base of the served name."""
@@ -147,8 +150,8 @@ class HttpSummarizer(_Remote):
         canary = self._call(prompter.summarizer_ids_many([summarizer_input("Nurse", "")])[0], max_tokens=1)
         super().__init__(lambda: _client(url, model, prompter, config, canary))
 
+    @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
-        """See `Summarizer`."""
         prompts = self._prompter.summarizer_ids_many(texts)
         return self._loop.run(self._all(prompts, time.monotonic() + deadline_s))
 

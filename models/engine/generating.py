@@ -25,9 +25,9 @@ def generate_many(
     cache = _Cache(model, jobs)
     rows = running = [_Row(index, job, eos_ids, stopped) for index, job in enumerate(jobs)]
     penalties = _Penalties(model, jobs)
-    logits_BV = head.logits(cache.prefill())  # noqa: N806
+    logits_BV = head.logits(cache.prefill())
     while True:
-        tokens_B = _pick(penalties.apply(logits_BV), running)  # noqa: N806
+        tokens_B = _pick(penalties.apply(logits_BV), running)
         for row, token in zip(running, tokens_B.tolist(), strict=True):
             row.take(token)
         left = [place for place, row in enumerate(running) if not row.reason]
@@ -35,14 +35,14 @@ def generate_many(
             return [(row.tokens, row.reason) for row in rows]
         penalties.count(tokens_B)
         if len(left) <= _CROWDED * len(running):
-            running, tokens_B = [running[place] for place in left], tokens_B[left]  # noqa: N806
+            running, tokens_B = [running[place] for place in left], tokens_B[left]
             cache.keep(left)
             penalties.keep(left)
-        logits_BV = head.logits(cache.step(tokens_B))  # noqa: N806
+        logits_BV = head.logits(cache.step(tokens_B))
 
 
-def _pick(logits_BV: Tensor, rows: Sequence[_Row]) -> Tensor:  # noqa: N803
-    tokens_B = logits_BV.argmax(dim=-1)  # noqa: N806
+def _pick(logits_BV: Tensor, rows: Sequence[_Row]) -> Tensor:
+    tokens_B = logits_BV.argmax(dim=-1)
     sampled = [place for place, row in enumerate(rows) if row.job.temperature > 0]
     if sampled:
         temperatures = torch.tensor([rows[i].job.temperature for i in sampled], device=logits_BV.device)
@@ -81,10 +81,10 @@ class _Penalties:
         width = model.shape.vocab if self._active else 0
         self._counts_BV = torch.zeros(len(jobs), width, device=model.device)
 
-    def apply(self, logits_BV: Tensor) -> Tensor:  # noqa: N803
+    def apply(self, logits_BV: Tensor) -> Tensor:
         return logits_BV - self._weights_B1 * self._counts_BV if self._active else logits_BV
 
-    def count(self, tokens_B: Tensor) -> None:  # noqa: N803
+    def count(self, tokens_B: Tensor) -> None:
         if self._active:
             self._counts_BV.scatter_add_(1, tokens_B[:, None], torch.ones_like(self._weights_B1))
 
@@ -108,19 +108,19 @@ class _Cache:
 
     def prefill(self) -> Tensor:
         """Hidden state [B, D] of each prompt's last token."""
-        ids_BT = torch.zeros(len(self._prompts), self._longest, dtype=torch.long)  # noqa: N806
-        for row_T, prompt in zip(ids_BT, self._prompts, strict=True):  # noqa: N806
+        ids_BT = torch.zeros(len(self._prompts), self._longest, dtype=torch.long)
+        for row_T, prompt in zip(ids_BT, self._prompts, strict=True):
             row_T[: len(prompt)] = torch.tensor(prompt, dtype=torch.long)
-        ids_BT = ids_BT.to(self._model.device)  # noqa: N806
+        ids_BT = ids_BT.to(self._model.device)
         positions = torch.arange(self._longest, device=ids_BT.device).expand_as(ids_BT)
-        hidden_BTD = self._model.forward(ids_BT, positions, self._attend_prompt)  # noqa: N806
+        hidden_BTD = self._model.forward(ids_BT, positions, self._attend_prompt)
         return hidden_BTD[self._rows, self._lengths_B - 1]
 
-    def step(self, tokens_B: Tensor) -> Tensor:  # noqa: N803
+    def step(self, tokens_B: Tensor) -> Tensor:
         """Hidden state [B, D] after one more token in each row."""
         last = self._kv.shape[4] - 1
-        positions_B1 = self._lengths_B.clamp(max=last)[:, None]  # noqa: N806
-        hidden_B1D = self._model.forward(tokens_B[:, None], positions_B1, self._attend_step)  # noqa: N806
+        positions_B1 = self._lengths_B.clamp(max=last)[:, None]
+        hidden_B1D = self._model.forward(tokens_B[:, None], positions_B1, self._attend_step)
         self._lengths_B = self._lengths_B + 1
         self._longest = min(self._longest + 1, last)
         return hidden_B1D[:, 0]

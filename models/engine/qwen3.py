@@ -18,13 +18,13 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, q_BHTE, k_BKTE, v_BKTE) -> out_BHTE."""
 
 
-def attention(q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Tensor | None) -> Tensor:  # noqa: N803
+def attention(q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Tensor | None) -> Tensor:
     """Attention with shared key-value heads; without a mask each token sees itself and those before it."""
-    k_BKSE, v_BKSE = repeated(k_BKSE, q_BHTE), repeated(v_BKSE, q_BHTE)  # noqa: N806
+    k_BKSE, v_BKSE = repeated(k_BKSE, q_BHTE), repeated(v_BKSE, q_BHTE)
     return F.scaled_dot_product_attention(q_BHTE, k_BKSE, v_BKSE, attn_mask=mask, is_causal=mask is None)
 
 
-def repeated(x_BKSE: Tensor, q_BHTE: Tensor) -> Tensor:  # noqa: N803
+def repeated(x_BKSE: Tensor, q_BHTE: Tensor) -> Tensor:
     """Keys or values once for each query head that shares them."""
     groups = q_BHTE.shape[1] // x_BKSE.shape[1]
     return x_BKSE if groups == 1 else x_BKSE.repeat_interleave(groups, dim=1)
@@ -39,7 +39,7 @@ class Head:
         self._norm = checkpoint.weights["model.norm.weight"].to(device=device, dtype=torch.float32)
         self._eps = checkpoint.shape.norm_eps
 
-    def logits(self, hidden_BD: Tensor, rows: Tensor | None = None) -> Tensor:  # noqa: N803
+    def logits(self, hidden_BD: Tensor, rows: Tensor | None = None) -> Tensor:
         """Next-token logits in fp32 [B, V], or of the vocabulary's `rows` only."""
         x = F.rms_norm(hidden_BD.float(), (hidden_BD.shape[-1],), self._norm, self._eps)
         if rows is None:
@@ -60,7 +60,7 @@ class Qwen3:
         angles = torch.arange(shape.context, device=device).float()[:, None] * shape.rope_theta**-half
         self._cos, self._sin = angles.cos().to(dtype), angles.sin().to(dtype)
 
-    def forward(self, ids_BT: Tensor, positions_BT: Tensor, attend: Attend) -> Tensor:  # noqa: N803
+    def forward(self, ids_BT: Tensor, positions_BT: Tensor, attend: Attend) -> Tensor:
         """Hidden states [B, T, D] before the final norm."""
         x = F.embedding(ids_BT, self.embedding_VD)
         cos, sin = self._cos[positions_BT].unsqueeze(1), self._sin[positions_BT].unsqueeze(1)

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from models.engine.base import ScoreJob
-from models.engine.forward.plan import Plan, passes
+from models.engine.forward.base import Forward
+from models.engine.forward.plan import passes
 from models.engine.qwen3 import Head
 
 HEAD_ROWS = 64
 """Rows of full-vocabulary logits held at once: 39 MB with Qwen3's vocabulary."""
-
-
-class Forward(Protocol):
-    """Whatever computes a plan."""
-
-    def last_hidden(self, plan: Plan) -> Tensor:
-        """Hidden states [prompts, hidden] of the last token of each prompt, before the final norm."""
-        ...
 
 
 @torch.inference_mode()
@@ -31,7 +23,7 @@ def score_many(
     """Probabilities [job][item][label]; see `Engine.score_many`."""
     scores: list[list[list[float]]] = [[[] for _ in job.items] for job in jobs]
     for plan, parts in passes(jobs, budget_tokens):
-        hidden_PD = forward.last_hidden(plan)  # noqa: N806
+        hidden_PD = forward.last_hidden(plan)
         start = 0
         for part in parts:
             job, count = jobs[part.job], part.items.stop - part.items.start
@@ -43,14 +35,14 @@ def score_many(
 
 def _label_probabilities(
     head: Head,
-    hidden_ND: Tensor,  # noqa: N803
+    hidden_ND: Tensor,
     job: ScoreJob,
     labels: Sequence[list[int]],
 ) -> list[list[float]]:
     found: list[list[float]] = [[]] * len(labels)
     for ids, rows in _same_labels(labels).items():
         label_ids = torch.tensor(ids, device=hidden_ND.device)
-        some_ND = hidden_ND if len(rows) == len(labels) else hidden_ND[rows]  # noqa: N806
+        some_ND = hidden_ND if len(rows) == len(labels) else hidden_ND[rows]
         of_labels = _softmax_of_labels if job.softmax_over_labels else _of_vocabulary
         probabilities = of_labels(head, some_ND, label_ids, job.temperature)
         for row, values in zip(rows, probabilities.tolist(), strict=True):
@@ -66,13 +58,13 @@ def _same_labels(labels: Sequence[list[int]]) -> dict[tuple[int, ...], list[int]
     return groups
 
 
-def _softmax_of_labels(head: Head, hidden_ND: Tensor, labels: Tensor, temperature: float) -> Tensor:  # noqa: N803
+def _softmax_of_labels(head: Head, hidden_ND: Tensor, labels: Tensor, temperature: float) -> Tensor:
     return _softmax(head.logits(hidden_ND, labels), temperature)
 
 
-def _of_vocabulary(head: Head, hidden_ND: Tensor, labels: Tensor, temperature: float) -> Tensor:  # noqa: N803
+def _of_vocabulary(head: Head, hidden_ND: Tensor, labels: Tensor, temperature: float) -> Tensor:
     def parts() -> Iterator[Tensor]:
-        for some_ND in torch.split(hidden_ND, HEAD_ROWS):  # noqa: N806
+        for some_ND in torch.split(hidden_ND, HEAD_ROWS):
             yield _softmax(head.logits(some_ND), temperature)[:, labels]
 
     return torch.cat(list(parts()))

@@ -5,7 +5,7 @@ from models.server.config import Limits, ServeConfig
 
 def serve(config: ServeConfig) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in hand; raises ConfigError before it listens."""
-    from models.server.run import run  # noqa: PLC0415  (a command line that serves nothing stays quick)
+    from models.server.run import run  # a command line that serves nothing stays quick
 
     run(config)
 

@@ -9,6 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from models.engine.batcher import BatchRun
 from models.server.pauses import BOUNDS_S, Pauses
@@ -84,8 +85,8 @@ class _PauseCollector(Collector):
     def __init__(self, **pauses: Pauses) -> None:
         self._pauses = pauses
 
+    @override
     def collect(self) -> Iterator[Metric]:
-        """See Collector."""
         for name, pauses in self._pauses.items():
             what = name.replace("_", " ")
             bounds = [*map(str, BOUNDS_S), "+Inf"]

@@ -16,7 +16,7 @@ STRUCTURE = 50_000
 """Brackets, braces and keys of one body: more of them say nothing and take long to parse."""
 
 
-class BadRequest(Exception):  # noqa: N818
+class BadRequest(Exception):
     """The caller's mistake: answered with `status`, SGLang's name for its kind and the message, and nothing else happens."""
 
     def __init__(self, message: str, status: int = 400, kind: str = "BadRequestError") -> None:

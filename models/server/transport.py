@@ -19,7 +19,7 @@ from models.server.requests import BadRequest
 Result = TypeVar("Result")
 
 
-class HungUp(Exception):  # noqa: N818
+class HungUp(Exception):
     """The caller is gone; nobody reads an answer."""
 
 

@@ -226,8 +226,8 @@ def _here(settings: BackfillSettings, console: Console) -> Report:
     # PySpark reads these two nowhere else
     os.environ |= {"JAVA_HOME": str(java_home()), "PYSPARK_PYTHON": sys.executable}
     try:
-        from batch.backfill import backfill  # noqa: PLC0415
-        from batch.spark import SparkEngine, local_session  # noqa: PLC0415
+        from batch.backfill import backfill
+        from batch.spark import SparkEngine, local_session
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"{error.name} is not installed: pip install 'nearline-job-search[spark]'"

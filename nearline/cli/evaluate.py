@@ -73,10 +73,10 @@ def evaluate(
     cache: Annotated[Path | None, typer.Option(help="Folder in which MiniLM's vectors are kept.")] = None,
 ) -> None:
     """NDCG@10, poor matches, AUC and calibration of a ranker beside baselines, with paired intervals."""
-    from training.evaluation import report as reports  # noqa: PLC0415  (torch: a second)
-    from training.evaluation.run import evaluate as evaluate_judged  # noqa: PLC0415
-    from training.evaluation.run import evaluate_runs  # noqa: PLC0415
-    from training.evaluation.table import WIDTH, tables  # noqa: PLC0415
+    from training.evaluation import report as reports  # torch: a second
+    from training.evaluation.run import evaluate as evaluate_judged
+    from training.evaluation.run import evaluate_runs
+    from training.evaluation.table import WIDTH, tables
 
     config = EvaluationConfig(
         metrics=MetricConfig(k=k, relevant=relevant),

@@ -59,7 +59,7 @@ def mlp(
     device: Device = "cpu",
 ) -> None:
     """Remove hidden neurons of every MLP by OSSCAR, calibrated on the ranker's own prompts."""
-    from training.pruning.runs import MlpRun, prune_mlp  # noqa: PLC0415
+    from training.pruning.runs import MlpRun, prune_mlp
 
     run = MlpRun(
         checkpoint=checkpoint,
@@ -87,8 +87,8 @@ def layers(
     name: Name = None,
 ) -> None:
     """Remove whole blocks, any set of them."""
-    from training.pruning.blocks import Drop  # noqa: PLC0415
-    from training.pruning.runs import drop_blocks  # noqa: PLC0415
+    from training.pruning.blocks import Drop
+    from training.pruning.runs import drop_blocks
 
     drop_blocks(
         checkpoint, out, Drop(blocks=drop).numbers(checkpoint), name=name, command=_command(), progress=_say
@@ -108,7 +108,7 @@ def scan(
     device: Device = "cpu",
 ) -> None:
     """Remove each block in turn and measure NDCG@10 without it (the paper's table 2)."""
-    from training.pruning.runs import scan_blocks  # noqa: PLC0415
+    from training.pruning.runs import scan_blocks
 
     found = scan_blocks(checkpoint, judged, postings, split=split, device=device, progress=_say)
     report.parent.mkdir(parents=True, exist_ok=True)
@@ -148,9 +148,9 @@ def recipe(
     device: Device = "cpu",
 ) -> None:
     """Prune, fine-tune, drop blocks, fine-tune: cut off, it goes on with the stage that it was in."""
-    from training.pruning.blocks import Drop  # noqa: PLC0415
-    from training.pruning.runs import MlpRun  # noqa: PLC0415
-    from training.pruning.stages import RecipeRun, run_recipe  # noqa: PLC0415
+    from training.pruning.blocks import Drop
+    from training.pruning.runs import MlpRun
+    from training.pruning.stages import RecipeRun, run_recipe
 
     mlp_run = MlpRun(
         checkpoint=checkpoint,

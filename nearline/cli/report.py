@@ -26,10 +26,10 @@ def ranker(
     ),
 ) -> None:
     """The paper's tables 1, 2 and 3 beside ours, from reports of `nearline evaluate` and `nearline prune scan`."""
-    from training.evaluation.paper.measured import read_tables  # noqa: PLC0415
+    from training.evaluation.paper.measured import read_tables
 
     try:
-        from training.evaluation.paper.page import write_page  # noqa: PLC0415
+        from training.evaluation.paper.page import write_page
     except ImportError as error:
         raise ConfigError(
             f"the plot needs matplotlib ({error}): pip install 'nearline-job-search[train]'"

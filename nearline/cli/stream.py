@@ -46,7 +46,7 @@ def demo(
     setup_started: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Start everything, replay a stream with its saved searches, show alerts and figures, stop everything."""
-    from nearline.demo import run, view  # noqa: PLC0415  (Kafka and Flink parts)
+    from nearline.demo import run, view  # Kafka and Flink parts
 
     console = Console()
     stack = options.stack_settings(home, port_base, models, store, schema_registry)
@@ -89,13 +89,13 @@ def replay(
     """Send a stream to the running stack or to any brokers, or run the same functions on it in this process."""
     console = Console()
     if in_process:
-        from nearline.cli.local_parts import replay_in_process  # noqa: PLC0415
+        from nearline.cli.local_parts import replay_in_process
 
         replay_in_process(_existing(stream), searches, store, models, console)
         return
-    from streaming.kafka.framing import open_codec  # noqa: PLC0415
-    from streaming.kafka.settings import KafkaSettings  # noqa: PLC0415
-    from streaming.tools.replay import WRITES, replay_updates, send_searches  # noqa: PLC0415
+    from streaming.kafka.framing import open_codec
+    from streaming.kafka.settings import KafkaSettings
+    from streaming.tools.replay import WRITES, replay_updates, send_searches
 
     stack = None if bootstrap else options.running_stack(home)
     kafka = KafkaSettings.from_env(os.environ, bootstrap=stack.bootstrap if stack else bootstrap)
@@ -124,7 +124,7 @@ def generate(
     seed: Annotated[int, typer.Option(help="Same seed, same stream.")] = 0,
 ) -> None:
     """Print an invented update stream as JSON Lines, for load."""
-    from training.synthetic import generate_events  # noqa: PLC0415
+    from training.synthetic import generate_events
 
     for event in generate_events(postings, events, seed):
         sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")

@@ -56,7 +56,7 @@ def drawn_rows(opening: Opening, postings: Path, counts: Mapping[Split, int]) ->
     """Queries that the rules draw from the postings, with their judged pools."""
     if opening.kind != "rules":
         raise ConfigError("--teacher llm needs --queries, such as the table of a run by --teacher rules")
-    from training.rules.teaching import COUNTS, drawn  # noqa: PLC0415  (NumPy)
+    from training.rules.teaching import COUNTS, drawn
 
     counts = counts or COUNTS
     rows = list({row.posting_id: row for row in read_postings(postings)}.values())
@@ -74,7 +74,7 @@ def asked_rows(opening: Opening, postings: Path, queries: Path) -> Iterator[Judg
     # of two with one id the later counts, as in a stream
     rows = {row.posting_id: row for row in read_postings(postings) if drawing or row.posting_id in named}
     if drawing:
-        from training.judging.pools import with_pools  # noqa: PLC0415  (NumPy)
+        from training.judging.pools import with_pools
 
         asked = with_pools(asked, list(rows.values()), seed=opening.seed)
     pairs = pairs_of(asked, rows)
@@ -106,7 +106,7 @@ def extra() -> Iterator[None]:
 def _open(opening: Opening, asked: Sequence[Query]) -> Iterator[Grading]:
     """The teacher of a run; an outage or Ctrl-C ends the run and says what is kept."""
     if opening.kind == "rules":
-        from training.rules.teaching import rule_teacher  # noqa: PLC0415  (NumPy)
+        from training.rules.teaching import rule_teacher
 
         teacher = rule_teacher([query.ask for query in asked])
         yield Grading(teacher=teacher, chunk=_RULES_CHUNK, done=opening.bar.done)

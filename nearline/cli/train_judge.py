@@ -106,7 +106,7 @@ def train_judge(
 
 def _write(out: Path, rows: Iterator[Judgement], rejects: Rejects) -> None:
     """The table and, beside it, the pairs that stayed unjudged; ConfigError when that is all of them."""
-    from training.judging.table import write_judgements  # noqa: PLC0415  (pyarrow)
+    from training.judging.table import write_judgements
 
     unjudged = out.with_suffix(".unjudged.jsonl")
     first = next(rows, None)

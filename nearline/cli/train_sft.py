@@ -64,13 +64,13 @@ def sft(
 ) -> None:
     """Fine-tune a ranker: grades with rationales, then soft labels (equation 3). Ctrl-C saves; --resume goes on."""
     # Torch and transformers are imported here: `--help` stays quick.
-    import torch  # noqa: PLC0415
+    import torch
 
-    from training.components.atomic import copy_directory  # noqa: PLC0415
-    from training.components.machine import open_machine  # noqa: PLC0415
-    from training.components.stopping import stopping  # noqa: PLC0415
-    from training.judging.table import read_judged  # noqa: PLC0415
-    from training.sft.run import Inputs, fine_tune  # noqa: PLC0415
+    from training.components.atomic import copy_directory
+    from training.components.machine import open_machine
+    from training.components.stopping import stopping
+    from training.judging.table import read_judged
+    from training.sft.run import Inputs, fine_tune
 
     config = override(_config(recipe, work), set_ or [])
     if threads:
@@ -123,9 +123,9 @@ def _config(name: str, work: int) -> SftConfig:
 
 
 def _wording(path: Path | None) -> "Wording":
-    from training.judging.policy import MATCHING, load_policy  # noqa: PLC0415
-    from training.judging.rationales import SUFFIX, rationale_text  # noqa: PLC0415
-    from training.sft.examples import Wording  # noqa: PLC0415
+    from training.judging.policy import MATCHING, load_policy
+    from training.judging.rationales import SUFFIX, rationale_text
+    from training.sft.examples import Wording
 
     policy = load_policy(path or MATCHING)
     return Wording(suffix=SUFFIX, text=lambda judgement: rationale_text(judgement, policy))

@@ -28,7 +28,7 @@ from streaming.tools.observer import Observer, Seen
 from streaming.tools.replay import WRITES, ReplayProgress, replay_updates, send_searches
 
 
-class Stalled(NearlineError):  # noqa: N818
+class Stalled(NearlineError):
     """Nothing moved for too long; the message names what is unhealthy."""
 
 

@@ -22,7 +22,7 @@ _STABLE_S = 30.0
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.25, 10.0
 
 
-class ComponentFailed(NearlineError):  # noqa: N818
+class ComponentFailed(NearlineError):
     """A component did not become ready; the message holds the last lines of its log."""
 
 

@@ -1,4 +1,4 @@
-"""The topics of the system in one table, with their settings (semantics page, 'Topics')."""
+"""The topics of the system in one table, with their settings (docs/semantics.md#topics)."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Match new and changed searches with the open postings already in the store (semantics page, 'Matching')."""
+"""Match new and changed searches with the open postings already in the store (docs/semantics.md#matching)."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice

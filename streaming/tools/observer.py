@@ -26,7 +26,7 @@ class Seen:
     alert_ms: list[int] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
-        """Updates by outcome, every name of the semantics page present; they add up to the updates observed."""
+        """Updates by outcome, every name of docs/semantics.md#outcomes present; they add up to the updates observed."""
         counted = Counter(self.outcomes.values())
         return {outcome.value: counted[outcome] for outcome in Outcome}
 

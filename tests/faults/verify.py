@@ -1,4 +1,4 @@
-"""What a run must show, whatever was killed (semantics page, 'Alerts')."""
+"""What a run must show, whatever was killed (docs/semantics.md#alerts)."""
 
 import itertools
 from collections import Counter, defaultdict
@@ -52,7 +52,7 @@ def gather(kafka: KafkaSettings) -> Evidence:
 def broken_promises(
     evidence: Evidence, final: Mapping[str, FeatureRecord], searches: Iterable[SavedSearch], ranker: Ranker
 ) -> list[str]:
-    """Every way in which the alerts break page 4's promise; empty when it holds."""
+    """Every way in which the alerts break the promise of docs/semantics.md#alerts; empty when it holds."""
     by_id = {search.search_id: search for search in searches}
     counted = Counter(alert.alert_id for alert in evidence.alerts)
     twice = [f"{name} was sent {count} times" for name, count in counted.items() if count > 1]

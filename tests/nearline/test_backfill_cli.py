@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from models.summarizer import InstantSummarizer
-from nearline.__main__ import app
+from nearline.cli.app import app
 from pipeline.featurize import Featurizer
 from schemas.errors import ConfigError
 from schemas.records import Op, Posting, PostingUpdate

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from models.engine.checkpoint import read_shape
-from nearline.__main__ import app
+from nearline.cli.app import app
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 ROWS = [{"id": f"p{n}", "title": f"welder {n}", "description": f"steel work {n} " * 4} for n in range(12)]

@@ -1,4 +1,4 @@
-"""Histories of one posting, their fold with a summarizer, and the record that page 4's table says they end in."""
+"""Histories of one posting, their fold with a summarizer, and the record in which docs/semantics.md#registers says that they end."""
 
 from collections.abc import Sequence
 from dataclasses import replace

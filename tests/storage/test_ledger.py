@@ -129,7 +129,7 @@ def test_the_quota_used_is_counted_by_search_and_day() -> None:
     assert ledger.quota_used("another", 1) == 0
 
 
-class Cut(Exception):  # noqa: N818
+class Cut(Exception):
     """The process dies here."""
 
 

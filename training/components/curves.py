@@ -15,8 +15,8 @@ SMOOTH = 20
 def draw(metrics: Sequence[Mapping[str, Any]], path: Path) -> bool:
     """Draw the lines of metrics.jsonl; False when matplotlib (extra `train`) is not installed."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
     except ImportError:
         return False
     figure = Figure(figsize=(9, 8), layout="constrained")

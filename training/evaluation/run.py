@@ -78,10 +78,10 @@ def systems_of(scorer: Differences, names: Sequence[str], cache: Path | None) ->
 def _baseline(name: str, cache: Path | None) -> System:
     try:
         if name == "minilm":
-            from training.evaluation.baselines.bi_encoder import BiEncoder  # noqa: PLC0415  (transformers: seconds)
+            from training.evaluation.baselines.bi_encoder import BiEncoder  # transformers: seconds
 
             return BiEncoder(cache=cache)
-        from training.evaluation.baselines.bm25 import Bm25  # noqa: PLC0415  (of an extra)
+        from training.evaluation.baselines.bm25 import Bm25  # of an extra
 
         return Bm25(whole=name == "bm25")
     except ImportError as error:

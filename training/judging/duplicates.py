@@ -19,8 +19,8 @@ _WORD = re.compile(r"[a-z0-9]+")
 
 def near_duplicates(postings: Sequence[PostingRow]) -> list[tuple[str, str]]:
     """Pairs of ids of postings whose titles and texts nearly agree, each pair once, in order."""
-    import numpy as np  # noqa: PLC0415 - heavy
-    from datasketch import MinHash, MinHashLSH  # noqa: PLC0415 - heavy
+    import numpy as np
+    from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS)
     prints: dict[str, MinHash] = {}

@@ -48,7 +48,7 @@ def read_queries(path: Path) -> list[Query]:
 
 def queries_of_table(path: Path) -> list[Query]:
     """The pairs of a judged table without what was said of them, for another teacher."""
-    from training.judging.table import read_judged  # noqa: PLC0415  (pyarrow)
+    from training.judging.table import read_judged
 
     asks: dict[str, Ask] = {}
     items: dict[str, list[str]] = {}

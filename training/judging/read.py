@@ -110,7 +110,7 @@ def _is_parquet(path: Path) -> bool:
 
 def _parquet(path: Path) -> Iterator[Pair]:
     try:
-        from training.judging.parquet_rows import parquet_pairs  # noqa: PLC0415  (of an extra)
+        from training.judging.parquet_rows import parquet_pairs  # of an extra
     except ImportError as error:
         raise ConfigError(
             "judged Parquet needs pyarrow: pip install 'nearline-job-search[train]', or give JSON Lines"

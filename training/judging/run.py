@@ -55,7 +55,7 @@ def check_splits(queries: Sequence[Query], postings: Mapping[str, PostingRow]) -
     for query in queries:
         by_split[query.ask.split] |= {posting_id: postings[posting_id] for posting_id in query.posting_ids}
     if len(by_split) > 1:
-        from training.judging.splits import check_no_leak  # noqa: PLC0415  (NumPy)
+        from training.judging.splits import check_no_leak
 
         check_no_leak({split: list(rows.values()) for split, rows in by_split.items()})
 

@@ -32,8 +32,8 @@ _ROWS_AT_ONCE = 8192
 
 def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
     """Write all rows, then put the file in place at once; the number of rows. The file before stays on any error."""
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     types = {
         "string": pa.string(),
@@ -87,7 +87,7 @@ def read_queries(path: Path) -> list[JudgedQuery]:
         _check(path, number, row)
         found.setdefault(row["query_id"], []).append(row)
     if not found:
-        msg = f"{path} holds no judgement: judge some queries first (python -m training.rules)"
+        msg = f"{path} holds no judgement: judge some queries first (`nearline train judge`)"
         raise ConfigError(msg)
     return [_query(rows) for rows in found.values()]
 
@@ -114,8 +114,8 @@ def _row(judgement: Judgement) -> dict[str, Any]:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa  # noqa: PLC0415 - heavy
-    import pyarrow.parquet as pq  # noqa: PLC0415 - heavy
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:

@@ -48,7 +48,7 @@ class Bm25:
     """BM25 (Robertson, Lucene's variant, k1 1.5, b 0.75) over texts."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        import bm25s  # noqa: PLC0415 - heavy
+        import bm25s
 
         self._size = len(texts)
         self._index: Any = bm25s.BM25()

@@ -108,7 +108,7 @@ def end_id(directory: Path) -> int:
 
 
 def _silence(model: Qwen3ForCausalLM) -> None:
-    """New weights write nothing into the residual stream yet (facts page: a tiny ranker from scratch)."""
+    """Set the output projections to zero, so that new layers add nothing to the residual stream at first."""
     for layer in model.model.layers:
         nn.init.zeros_(layer.self_attn.o_proj.weight)
         nn.init.zeros_(layer.mlp.down_proj.weight)

@@ -58,7 +58,7 @@ def tiny_config(vocab_size: int, shape: Shape) -> Qwen3Config:
 def new_model(vectors_VD: npt.NDArray[np.float32], shape: Shape, rng: torch.Generator) -> Qwen3ForCausalLM:
     """A model that starts from [V, 256] token vectors and writes nothing into its residual stream.
 
-    Output projections are zero (facts page: a tiny ranker from scratch); the others are orthogonal.
+    Output projections are zero, so that the token vectors reach the head unchanged at first; the others are orthogonal.
     """
     model = Qwen3ForCausalLM(tiny_config(len(vectors_VD), shape))
     model.model.embed_tokens.weight.data.copy_(torch.from_numpy(vectors_VD))

@@ -2,7 +2,7 @@
 
 WordPiece, pruned: single characters, then the words of the project's own text, then the encoder's own order
 (which is by frequency). A token's vector is the encoder's mean-pooled output on that token alone, centred
-and reduced by SVD (facts page: token identity otherwise drowns in the default initialisation).
+and reduced by SVD (under the default initialisation a small model hardly tells tokens apart).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def main() -> None:
     given = parser.parse_args()
     with closing(feature_worker.worker(given.store)) as work:
         if given.peer.startswith("quix"):
-            from benchmarks.feature_job.peers import quix  # noqa: PLC0415  (takes a second to load)
+            from benchmarks.feature_job.peers import quix  # takes a second to load
 
             if given.peer == "quix":
                 out = ConfluentSink(given.bootstrap)

@@ -16,7 +16,9 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
+from typing_extensions import override
 
+from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan
 from models.engine.qwen3 import Attend, Qwen3, repeated
 
@@ -28,8 +30,8 @@ Ints = NDArray[np.int32]
 Run = Callable[[Tensor, Tensor, BlockMask], Tensor]
 
 
-class MultiItemForward:
-    """See `scoring.Forward`."""
+class MultiItemForward(Forward):
+    """The forward pass as one row of tokens with a block mask, by flex attention; `compiled` suits GPUs."""
 
     def __init__(self, model: Qwen3, *, compiled: bool) -> None:
         self._model, self._compiled = model, compiled
@@ -40,8 +42,8 @@ class MultiItemForward:
         compiled: Run = torch.compile(self._hidden, mode=mode, dynamic=False)
         return compiled
 
+    @override
     def last_hidden(self, plan: Plan) -> Tensor:
-        """See `scoring.Forward`."""
         device = self._model.device
         length = rounded_length(len(plan.ids)) if self._compiled else len(plan.ids)
         ids = torch.zeros(1, length, dtype=torch.long)
@@ -49,9 +51,9 @@ class MultiItemForward:
         ids = ids.to(device)
         segment, parent, position = (torch.from_numpy(table).to(device) for table in tables(plan, length))
         if self._compiled:
-            hidden_1ND = self._flex(ids, position[None], block_mask(plan, length, segment, parent))  # noqa: N806
+            hidden_1ND = self._flex(ids, position[None], block_mask(plan, length, segment, parent))
         else:
-            hidden_1ND = self._model.forward(ids, position[None], _masked(segment, parent))  # noqa: N806
+            hidden_1ND = self._model.forward(ids, position[None], _masked(segment, parent))
         last = [plan.segments[end].start + plan.segments[end].count - 1 for end in plan.ends]
         return hidden_1ND[0, torch.tensor(last, device=device)]
 

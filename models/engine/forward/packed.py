@@ -11,26 +11,28 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan, Segment
 from models.engine.qwen3 import Qwen3, repeated
 
 PADDED_TOKENS = 8192
 
 
-class PackedForward:
-    """See `scoring.Forward`."""
+class PackedForward(Forward):
+    """The forward pass by torch's own kernels: one row of tokens, whose attention is merged with their prefix's."""
 
     def __init__(self, model: Qwen3) -> None:
         self._model = model
 
+    @override
     def last_hidden(self, plan: Plan) -> Tensor:
-        """See `scoring.Forward`."""
         device = self._model.device
-        ids_1N = torch.tensor([plan.ids], device=device)  # noqa: N806
-        positions_1N = positions(plan).to(device)[None]  # noqa: N806
+        ids_1N = torch.tensor([plan.ids], device=device)
+        positions_1N = positions(plan).to(device)[None]
         merged = _Merged(plan, device)
-        hidden_1ND = self._model.forward(ids_1N, positions_1N, lambda _layer, q, k, v: merged(q, k, v))  # noqa: N806
+        hidden_1ND = self._model.forward(ids_1N, positions_1N, lambda _layer, q, k, v: merged(q, k, v))
         return hidden_1ND[0, last_tokens(plan).to(device)]
 
 
@@ -99,7 +101,7 @@ def attention_with_lse(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> tupl
     return out, lse[..., : q.shape[2]].float()
 
 
-def _taken(x_1HNE: Tensor, tokens_BT: Tensor) -> Tensor:  # noqa: N803
+def _taken(x_1HNE: Tensor, tokens_BT: Tensor) -> Tensor:
     return x_1HNE[0, :, tokens_BT].transpose(0, 1)
 
 

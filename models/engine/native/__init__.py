@@ -5,16 +5,16 @@ from __future__ import annotations
 import torch
 
 from models.engine.checkpoint import Checkpoint
-from models.engine.native.build import cpu_flags, cpu_vendor
+from models.engine.native.build import Loader, cpu_flags, cpu_vendor, load_kernels
 from models.engine.native.forward import NativeForward, available
 
 
-def open_forward(checkpoint: Checkpoint, dtype: str) -> NativeForward | None:
+def open_forward(checkpoint: Checkpoint, dtype: str, load: Loader = load_kernels) -> NativeForward | None:
     """The checkpoint packed for this machine's kernels, or None where torch's are better or the only ones."""
     kind = arithmetic(dtype, cpu_vendor(), cpu_flags())
-    if kind is None or not available(kind, checkpoint.shape):
+    if kind is None or not available(kind, checkpoint.shape, load):
         return None
-    return NativeForward(checkpoint, kind, torch.get_num_threads())
+    return NativeForward(checkpoint, kind, torch.get_num_threads(), load)
 
 
 def arithmetic(dtype: str, vendor: str, flags: frozenset[str]) -> str | None:

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
 from models.engine.checkpoint import Checkpoint, Shape
+from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan
-from models.engine.native.build import load_kernels
+from models.engine.native.build import Loader, load_kernels
 from models.engine.native.memory import Arena, aligned, large_pages
 from models.engine.native.structs import LINEARS, NORMS, CBatch, CLayer, CLinear, CModel, pointer
 
@@ -32,18 +34,18 @@ ELEMENTS = {"float32": (torch.float32, 1), "bfloat16": (torch.bfloat16, 2), "int
 Ints = NDArray[np.int32]
 
 
-def available(kind: str, shape: Shape) -> bool:
+def available(kind: str, shape: Shape, load: Loader = load_kernels) -> bool:
     """Whether this machine can compute this shape in this arithmetic."""
-    kernels = load_kernels()
+    kernels = load()
     fits = shape.head_dim <= LARGEST_HEAD and shape.head_dim % 2 == 0
     return fits and kernels is not None and bool(kernels.nearline_supports(KINDS[kind]))
 
 
-class NativeForward:
-    """See `Forward`; `kind` is the arithmetic of the linear layers."""
+class NativeForward(Forward):
+    """The forward pass by the C++ kernels; `kind` is the arithmetic of the linear layers."""
 
-    def __init__(self, checkpoint: Checkpoint, kind: str, threads: int) -> None:
-        kernels = load_kernels()
+    def __init__(self, checkpoint: Checkpoint, kind: str, threads: int, load: Loader = load_kernels) -> None:
+        kernels = load()
         assert kernels is not None  # noqa: S101  (the caller asked `available`)
         self._kernels, self._kind, self._shape = kernels, kind, checkpoint.shape
         self._kept: list[Tensor] = []
@@ -67,8 +69,8 @@ class NativeForward:
         )
         self._space = torch.empty(0)
 
+    @override
     def last_hidden(self, plan: Plan) -> Tensor:
-        """See `Forward`."""
         tables = _Tables(plan)
         x = torch.nn.functional.embedding(torch.tensor(plan.ids), self._embedding).float()
         out = torch.empty(len(plan.ends), self._shape.hidden)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from nearline.__main__ import app
+from nearline.cli.app import app
 from schemas.errors import ConfigError
 from training.evaluation import report as reports
 from training.evaluation.paper.measured import read_tables

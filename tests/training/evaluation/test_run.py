@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from nearline.__main__ import app
+from nearline.cli.app import app
 from schemas.errors import ConfigError
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 from tests.training.evaluation.items import ITEMS, TITLES, tell

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from nearline.__main__ import app
+from nearline.cli.app import app
 from schemas.errors import ConfigError
 from tests.support.judging import ask, posting
 from tests.training.teachers.chat_server import ChatServer, chatting, content

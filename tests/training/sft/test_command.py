@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from models.engine.checkpoint import load_checkpoint
-from nearline.__main__ import app
+from nearline.cli.app import app
 from schemas.errors import ConfigError
 from tests.training.sft.world import judgements, lines, losses, world
 from training.components.run_directory import RunDirectory

@@ -3,7 +3,7 @@
 The first layer tells each token's region (system text, query or item) from two marker words of the prompt. In the
 last but two a token of the item attends to query words like it, with itself as the alternative, so that the weight
 on the query is a soft "this word was asked for". The last gathers those weights and writes the answer. Everything
-else, such as whole layers between these, starts at zero output (facts page: zero-initialised output projections).
+else, such as whole layers between these, has zero output projections, so that training starts from the circuit alone.
 """
 
 from __future__ import annotations

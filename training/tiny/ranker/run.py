@@ -1,4 +1,4 @@
-"""The tiny ranker's training run (facts page: a tiny ranker from scratch)."""
+"""The tiny ranker's training run (docs/training.md#the-shipped-tiny-ranker)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -7,7 +6,8 @@ import torch
 from models.engine.checkpoint import Checkpoint, load_checkpoint
 from models.engine.forward.packed import PackedForward
 from models.engine.forward.plan import Plan
-from models.engine.native import arithmetic, build, open_forward
+from models.engine.native import arithmetic, open_forward
+from models.engine.native.build import Toolchain, load_kernels, open_library
 from models.engine.native.forward import KINDS, NativeForward, available
 from models.engine.qwen3 import Qwen3
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
@@ -61,34 +61,24 @@ def test_the_cpu_decides_what_bfloat16_is_computed_in(
     assert arithmetic(dtype, vendor, frozenset(flags)) == kind
 
 
-def without(monkeypatch: pytest.MonkeyPatch, name: str, value: Any) -> None:
-    monkeypatch.setattr(build, name, value)
-    build.load_kernels.cache_clear()
-    monkeypatch.setattr("models.engine.native.forward.load_kernels", build.load_kernels)
-
-
 @pytest.mark.parametrize(
-    ("name", "value", "message"),
+    ("toolchain", "message"),
     [
-        ("cpu_flags", frozenset, "the CPU has no avx512f"),
-        ("COMPILERS", ("no-such-compiler",), "no C++ compiler found"),
-        ("FLAGS", ("--no-such-option",), "failed"),
+        (Toolchain(cpu=frozenset()), "the CPU has no avx512f"),
+        (Toolchain(compilers=("no-such-compiler",)), "no C++ compiler found (no-such-compiler)"),
+        (Toolchain(options=("--no-such-option",)), "failed"),
     ],
+    ids=["cpu", "compiler", "option"],
 )
 def test_what_a_machine_lacks_is_logged_and_torch_takes_over(
     checkpoint: Checkpoint,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
-    name: str,
-    value: Any,
+    toolchain: Toolchain,
     message: str,
 ) -> None:
-    if build.load_kernels() is None:
+    if load_kernels() is None:
         pytest.skip("this machine has no kernels to lose")
-    monkeypatch.setenv("NEARLINE_CACHE", str(tmp_path))
-    without(monkeypatch, name, value)
-    assert open_forward(checkpoint, "float32") is None
+    assert open_forward(checkpoint, "float32", lambda: open_library(tmp_path, toolchain)) is None
     assert message in caplog.text
     assert list(tmp_path.iterdir()) == []
-    build.load_kernels.cache_clear()

@@ -1,0 +1,72 @@
+"""The command line: `nearline --help`. Composition only; every command calls a function of the roots."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nearline.cli import (
+    backfill,
+    deadletters,
+    evaluate,
+    explain,
+    judge,
+    parity,
+    prune,
+    report,
+    schemas,
+    serve,
+    stack,
+    store,
+    stream,
+    train,
+    train_judge,
+    train_sft,
+)
+from schemas.errors import NearlineError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Nearline semantic job search: posting updates in, features and alerts out. Start with `nearline demo`.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"nearline {version('nearline-job-search')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Options of `nearline` itself."""
+
+
+for module in (stack, stream, serve, explain, parity, judge, evaluate):
+    module.register(app)
+train_judge.register(train.app)
+train_sft.register(train.app)
+app.add_typer(backfill.app, name="backfill")
+app.add_typer(train.app, name="train")
+app.add_typer(prune.app, name="prune")
+app.add_typer(report.app, name="report")
+app.add_typer(store.app, name="store")
+app.add_typer(deadletters.app, name="dlq")
+app.add_typer(schemas.app, name="schemas")
+
+
+def run() -> None:
+    """Run the command line; an error of ours is one message and exit status 1, never a traceback."""
+    try:
+        app()
+    except (NearlineError, FileNotFoundError) as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        sys.exit(1)
