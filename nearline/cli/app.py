@@ -8,11 +8,11 @@ import typer
 from rich.console import Console
 
 from nearline.cli import (
+    agreement,
     backfill,
     deadletters,
     evaluate,
     explain,
-    judge,
     parity,
     prune,
     report,
@@ -50,7 +50,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, stream, serve, explain, parity, judge, evaluate):
+for module in (stack, stream, serve, explain, parity, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
