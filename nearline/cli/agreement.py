@@ -1,4 +1,4 @@
-"""`nearline agreement CANDIDATE BEFORE`: do new summaries serve the ranker as well as those that they replace?"""
+"""`nearline agreement CANDIDATE BEFORE`: whether new summaries serve the ranker as well as those they replace."""
 
 import json
 from contextlib import closing
@@ -24,11 +24,13 @@ def register(app: typer.Typer) -> None:
 
 
 def agreement(
-    candidate: Annotated[
-        str, typer.Argument(help="Store URL of a sample with new summaries and its texts.")
+    candidate: Annotated[str, typer.Argument(help="Store URL of a sample with new summaries and its texts.")],
+    before: Annotated[
+        str, typer.Argument(help="Store URL of the summaries that the new ones would replace.")
     ],
-    before: Annotated[str, typer.Argument(help="Store URL of the summaries that the new ones would replace.")],
-    searches: Annotated[Path, typer.Option(help="Saved searches, JSON Lines, whose queries are asked.")] = _SEARCHES,
+    searches: Annotated[
+        Path, typer.Option(help="Saved searches, JSON Lines, whose queries are asked.")
+    ] = _SEARCHES,
     ranker: Annotated[
         str, typer.Option(help="Model server's URL, or `instant:` (shared words).")
     ] = "instant:",
@@ -43,8 +45,8 @@ def agreement(
 ) -> None:
     """Compare the ranker's order of postings by summary with its order by raw text, for new and for old summaries.
 
-    Prints Kendall's tau of both as JSON. Exit status 1 when the new summaries are worse than `--margin` allows or longer
-    than `--most-share` allows.
+    Prints Kendall's tau of both as JSON. Exit status 1 when the new summaries are worse than `--margin` allows, or
+    longer than `--most-share` allows.
     """
     shipped = None if ranker.startswith("instant:") else options.CHECKPOINTS / "ranker-tiny"
     scorer = open_ranker(ranker, tokenizer or shipped)

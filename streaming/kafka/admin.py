@@ -82,8 +82,8 @@ def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
         admin = KafkaAdminClient(**kafka.python(), bootstrap_timeout_ms=15_000)
     except KafkaError as error:
         raise ConfigError(
-            f"the Kafka brokers at {kafka.bootstrap} refuse this client ({kafka.security_protocol}): {error}; "
-            "see the NEARLINE_KAFKA_* variables for login and TLS"
+            f"the Kafka brokers at {kafka.bootstrap} do not serve this client ({kafka.security_protocol}): {error}; "
+            "is it Kafka, and do the NEARLINE_KAFKA_* variables for login and TLS suit it?"
         ) from error
     try:
         yield admin

@@ -10,6 +10,9 @@ from streaming.kafka.admin import require_topics
 from streaming.kafka.messages import Message
 from streaming.kafka.settings import KafkaSettings
 
+#: Short, so that `stopped()` is asked again while a partition's broker does not answer.
+POSITION_TIMEOUT_MS = 2_000
+
 #: The next offset of each partition.
 Ends = Mapping[TopicPartition, int]
 
@@ -41,12 +44,16 @@ class WholeTopics:
         The last batches may hold messages behind `ends`. Reading ends early when `stopped()`. The position decides,
         not the messages' offsets: control records of transactions have offsets too.
         """
-        while not stopped() and any(self._consumer.position(p) < end for p, end in ends.items()):
+        while not stopped() and any(self._position(p) < end for p, end in ends.items()):
             yield self.poll(0.2)
 
     def poll(self, timeout_s: float) -> list[Message]:
         """The next messages, if any arrive within `timeout_s`."""
         return clients.poll(self._consumer, timeout_s)
+
+    def _position(self, partition: TopicPartition) -> int:
+        """The next offset that is read; 0 while the broker does not say where the partition begins."""
+        return self._consumer.position(partition, timeout_ms=POSITION_TIMEOUT_MS) or 0
 
 
 def scan(kafka: KafkaSettings, topic: str) -> Iterator[list[Message]]:
