@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nearline.cli import options
+from nearline.cli.progress import progress_display
 from schemas.errors import ConfigError
 from training.evaluation.settings import (
     Begin,
@@ -105,9 +105,8 @@ def evaluate(
 
 @contextmanager
 def progress() -> Iterator[Begin]:
-    """A bar for each system, on stderr."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    """Show a bar for each system on standard error; yields the function that adds one."""
+    with progress_display(Console(stderr=True)) as bars:
 
         def begin(name: str, total: int) -> Callable[[int], None]:
             task = bars.add_task(name, total=total)

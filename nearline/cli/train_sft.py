@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
+from nearline.cli.progress import progress_display
 from schemas.errors import ConfigError
 from training import recipes
 from training.sft.config import SftConfig, SftStage
@@ -63,7 +64,7 @@ def sft(
     ] = None,
 ) -> None:
     """Fine-tune a ranker: grades with rationales, then soft labels (equation 3). Ctrl-C saves; --resume goes on."""
-    # Torch and transformers are imported here: `--help` stays quick.
+    # Torch and transformers are imported here, so that `--help` is quick.
     import torch
 
     from training.components.atomic import copy_directory
@@ -77,7 +78,7 @@ def sft(
         torch.set_num_threads(threads)
     machine = open_machine(device, os.environ, shard=shard)
     console = Console(stderr=True)
-    with stopping() as stop, _progress(console, quiet=machine.rank > 0) as bar:
+    with stopping() as stop, progress_display(console, quiet=machine.rank > 0) as bar:
         given = Inputs(judged=judged, postings=postings, model=model, from_scratch=from_scratch)
         result = fine_tune(
             config,
@@ -129,11 +130,6 @@ def _wording(path: Path | None) -> "Wording":
 
     policy = load_policy(path or MATCHING)
     return Wording(suffix=SUFFIX, text=lambda judgement: rationale_text(judgement, policy))
-
-
-def _progress(console: Console, *, quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=quiet)
 
 
 def _watch(bar: Progress) -> "Watch":
