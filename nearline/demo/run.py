@@ -25,7 +25,7 @@ from streaming.kafka.lag import lag
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import ALERT_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
 from streaming.tools.observer import Observer, Seen
-from streaming.tools.replay import WRITES, Replayed, replay_updates, send_searches
+from streaming.tools.replay import WRITES, ReplayProgress, replay_updates, send_searches
 
 
 class Stalled(NearlineError):
@@ -78,7 +78,7 @@ def _replay(
     kafka = KafkaSettings(bootstrap=stack.bootstrap)
     started = time.monotonic()
     send_searches(kafka, read_searches(settings.searches), codec)
-    progress = Replayed()
+    progress = ReplayProgress()
     sending = (kafka, events, settings.rate_per_s, progress, codec)
     sender = threading.Thread(target=_send, args=sending, daemon=True)
     observer = Observer(kafka, codec=codec)
@@ -105,10 +105,10 @@ def _send(
     kafka: KafkaSettings,
     events: list[PostingUpdate | BrokenLine],
     rate_per_s: float,
-    progress: Replayed,
+    progress: ReplayProgress,
     codec: Codec,
 ) -> None:
-    def note(sent: Replayed) -> None:
+    def note(sent: ReplayProgress) -> None:
         progress.sent = sent.sent
 
     replay_updates(kafka, events, rate_per_s=rate_per_s, on_progress=note, codec=codec)
@@ -116,7 +116,7 @@ def _send(
 
 def _watch(
     observer: Observer,
-    progress: Replayed,
+    progress: ReplayProgress,
     total: int,
     settings: DemoSettings,
     stack: StackSettings,

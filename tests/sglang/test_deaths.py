@@ -7,7 +7,7 @@ import pytest
 
 from nearline.stack.processes import wait_until
 from nearline.stack.sglang import SglangConfig, SglangServer
-from tests.models.running import free_port
+from nearline.stack.tools import free_port
 from tests.sglang.cases import DIES, NAME, Case, edge_cases
 
 pytestmark = [pytest.mark.sglang, pytest.mark.usefixtures("needs_sglang"), pytest.mark.timeout(1200)]
