@@ -1,4 +1,4 @@
-"""`nearline prune …`: a smaller checkpoint, in the stock Hugging Face form."""
+"""`nearline prune …`: make a checkpoint smaller; the result is a stock Hugging Face checkpoint."""
 
 import json
 import shlex
@@ -14,7 +14,8 @@ from models.pruning.config import CalibrationSize, MlpPruning, Osscar
 KEEP, SIZE, OSSCAR = MlpPruning().keep, CalibrationSize(), Osscar()
 
 app = typer.Typer(
-    no_args_is_help=True, help="Make a checkpoint smaller: neurons, blocks, and what each is worth."
+    no_args_is_help=True,
+    help="Make a checkpoint smaller: remove neurons or blocks, measure what each block is worth.",
 )
 
 Checkpoint = Annotated[Path, typer.Argument(metavar="DIR", help="Qwen3 checkpoint directory.")]
