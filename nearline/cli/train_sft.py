@@ -95,7 +95,7 @@ def sft(
 
 
 def show_recipes() -> None:
-    """The recipes for fine-tuning and pruning, every setting that differs from the defaults."""
+    """List the recipes for fine-tuning and pruning, with every setting that differs from the defaults."""
     console = Console()
     for name in recipes.RECIPES:
         found = recipes.recipe(name)
@@ -186,7 +186,7 @@ def _tell(console: Console, result: "Result", out: Path) -> None:
 
 
 def _differing(work: "recipes.Work | SftStage") -> str:
-    """The settings that differ from the class's defaults, as name=value."""
+    """The settings that differ from their class's defaults, as name=value."""
     shown = []
     for field in fields(work):
         value = getattr(work, field.name)

@@ -1,4 +1,4 @@
-"""A whole run on the real parts: stack up, searches and updates in, features and alerts out, figures, stack down."""
+"""Run the demo: start a stack, send searches and updates, watch features and alerts, write figures, stop the stack."""
 
 import shutil
 import threading
@@ -29,12 +29,12 @@ from streaming.tools.replay import WRITES, ReplayProgress, replay_updates, send_
 
 
 class Stalled(NearlineError):
-    """Nothing moved for too long; the message names what is unhealthy."""
+    """No message arrived for too long; the error names the components that are not healthy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSettings:
-    """What to replay and how fast; `store_url` is the stack's, with its login."""
+    """The stream to replay and its rate; `store_url`: the stack's store, with its login."""
 
     stream: Path
     searches: Path
@@ -47,7 +47,7 @@ class DemoSettings:
 
 
 def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_started: float) -> Report:
-    """Run the demo on a fresh stack; raises Stalled when nothing moves for `stall_s`."""
+    """Run the demo on a new stack; raises Stalled when no message arrives for `stall_s`."""
     events = list(read_events(settings.stream))
     with closing(open_codec(settings.registry, WRITES)) as codec:
         _fresh(stack)
@@ -122,7 +122,7 @@ def _watch(
     stack: StackSettings,
     console: Console,
 ) -> None:
-    """Show progress until every update has its outcome and nothing waits between the components."""
+    """Show progress until every update has its outcome and no consumer has messages left to process."""
     started = moved = time.monotonic()
     with screen(console) as shown:
         while not _finished(observer, total, stack):
@@ -141,7 +141,7 @@ def _finished(observer: Observer, total: int, stack: StackSettings) -> bool:
         lag(kafka, MATCHER_GROUP, FEATURES.name),
         lag(kafka, ALERT_GROUP, SCORE_REQUESTS.name),
     ]
-    # what was committed last may still be on its way to the observer
+    # the last committed alerts may not have reached the observer yet
     return not any(waits) and observer.poll(1.0) == 0
 
 

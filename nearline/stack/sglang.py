@@ -1,4 +1,4 @@
-"""A real SGLang beside us, from the environment that `make sglang-env` builds: with a GPU the stock way, else on the CPU."""
+"""Start a real SGLang from the environment of `make sglang-env`: on a GPU if there is one, else on the CPU."""
 
 import shutil
 import subprocess
@@ -13,29 +13,30 @@ from schemas.errors import ConfigError
 
 ENVIRONMENT = Path(__file__).parents[2] / ".envs" / "sglang"
 
-#: SGLang's plain torch code: its CPU kernels need AMX, its other ones a GPU. Without the last it spins while idle.
+#: Options for SGLang's plain torch code, because its CPU kernels need AMX and its others a GPU. Without
+#: `--sleep-on-idle` it takes processor time while it has no requests.
 _CPU = (
     *("--device", "cpu", "--attention-backend", "torch_native", "--sampling-backend", "pytorch"),
     *("--chunked-prefill-size", "-1", "--mem-fraction-static", "0.3", "--skip-server-warmup"),
     "--sleep-on-idle",
 )
-#: A server that chokes on a request is gone at once instead of waiting a minute for a GPU's dump.
+#: With these a server that a request has crashed exits at once, instead of waiting a minute for a GPU's dump.
 _CPU_ENV = {"SGLANG_USE_CPU_ENGINE": "1", "SGLANG_CUDA_COREDUMP_BEFORE_CRASH": "0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SglangConfig:
-    """What one SGLang serves, where, and how; `more` is appended to its command line."""
+    """Settings of one SGLang server; `more`: further arguments of its command line."""
 
     model: Path
     name: str
-    """The served name with its generation: `ranker@7`."""
+    """The served name with its generation, such as `ranker@7`."""
     port: int
     dtype: str = "auto"
     max_tokens: int = 16_384
-    """Of all requests in hand together; on a CPU only."""
+    """Most tokens of all requests in work together; on a CPU only."""
     radix_cache: bool = False
-    """Keep the prefixes of past requests; on a CPU only, a GPU has it."""
+    """Keep the prefixes of past requests; on a CPU only, for on a GPU SGLang always keeps them."""
     ready_timeout_s: float = 600.0
     environment: Path = ENVIRONMENT
     more: tuple[str, ...] = ()
@@ -52,7 +53,7 @@ def installed(environment: Path = ENVIRONMENT) -> bool:
 
 
 def command(config: SglangConfig, *, gpu: bool) -> tuple[str, ...]:
-    """The server's command line; this directory is kept from its import path, whose `models` is not SGLang's."""
+    """The server's command line; `-P` keeps the working directory, with its package `models`, off the import path."""
     python = str(config.environment / "bin" / "python")
     common = (
         *(python, "-P", "-m", "sglang.launch_server", "--model-path", str(config.model.resolve())),
@@ -65,7 +66,7 @@ def command(config: SglangConfig, *, gpu: bool) -> tuple[str, ...]:
 
 
 class SglangServer:
-    """A running server, as a context manager; its log and the mark of its processes are under `home`."""
+    """A running server, as a context manager. Its log is in `home`, which also marks its processes."""
 
     def __init__(self, config: SglangConfig, home: Path) -> None:
         """Raises ConfigError when the environment is not there."""
@@ -78,7 +79,7 @@ class SglangServer:
         self._component = f"sglang-{config.port}"
 
     def __enter__(self) -> Self:
-        """Start it and wait until it answers; ComponentFailed with the end of its log if it does not."""
+        """Start the server and wait until it answers; ComponentFailed with the end of its log when it does not."""
         gpu = has_gpu()
         self._process = spawn(
             command(self.config, gpu=gpu),
@@ -95,7 +96,7 @@ class SglangServer:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Stop it and whatever it has started."""
+        """Stop the server and its child processes."""
         stop(self._process, 15.0)
         reap(self._home, self._component)
 
