@@ -10,7 +10,7 @@ from batch.readers import read_rows
 from batch.rows import BadRow, parse
 from batch.settings import BackfillSettings
 from models.prompts import SUMMARY_MAX_TOKENS, Prompter, summarizer_input
-from models.summarizer import ModelFailure, Summarizer, Summary
+from models.summarizer import Summarizer, Summary, SummaryFailure
 
 #: Tokens of English text to a word, where no tokenizer is given.
 TOKENS_A_WORD = 4 / 3
@@ -26,7 +26,7 @@ class Counting:
         self._prompter = Prompter.from_dir(Path(folder)) if folder else None
         self._model = f"estimate@{generation}"
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         """See `Summarizer`."""
         del deadline_s
         return [

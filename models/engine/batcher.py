@@ -35,7 +35,7 @@ Job = TypeVar("Job", bound=Costed)
 Result = TypeVar("Result")
 
 
-class Refused(ModelUnavailable):
+class JobRefused(ModelUnavailable):
     """Not computed, and why in a word or two for the counters."""
 
     def __init__(self, message: str, *, reason: str, retry_after_s: float = 1.0) -> None:
@@ -120,7 +120,7 @@ class Batcher(Generic[Job, Result]):
         return future
 
     def submit_many(self, jobs: Sequence[Job], deadline: float) -> list[Future[Result]]:
-        """Queue one caller's jobs to be done by `deadline` (of the clock); raises Refused if they cannot be."""
+        """Queue one caller's jobs to be done by `deadline` (of the clock); raises JobRefused if they cannot be."""
         now, tokens = self._clock(), sum(job.tokens for job in jobs)
         waiting: deque[_Waiting[Job, Result]] = deque(_Waiting(job, deadline, now, Future()) for job in jobs)
         futures = [one.future for one in waiting]
@@ -142,11 +142,11 @@ class Batcher(Generic[Job, Result]):
 
     def _admit(self, jobs: int, tokens: int, deadline: float) -> None:
         if self._closed:
-            raise Refused("the model server is stopping", reason="stopping")
+            raise JobRefused("the model server is stopping", reason="stopping")
         room = self.config.queue_tokens - self.pending_tokens
         if self._queued_jobs + jobs > self.config.queue_jobs or (self.pending_tokens and tokens > room):
             wait_s = max(1.0, self._seconds(self.pending_tokens))
-            raise Refused("the model's queue is full", reason="queue full", retry_after_s=wait_s)
+            raise JobRefused("the model's queue is full", reason="queue full", retry_after_s=wait_s)
         if self._clock() + self._seconds(self.pending_tokens) > deadline:
             self._refuse_late(tokens, deadline)
 
@@ -155,7 +155,7 @@ class Batcher(Generic[Job, Result]):
         ahead = sum(min(caller.tokens, max(tokens, caller.waiting[0].job.tokens)) for caller in self._callers)
         wait_s = self._seconds(self._running_tokens + ahead)
         if self._clock() + wait_s > deadline:
-            raise Refused(
+            raise JobRefused(
                 f"the deadline cannot be met: {wait_s:.1f} s of work are waiting",
                 reason="deadline unreachable",
                 retry_after_s=max(0.1, wait_s),
@@ -205,7 +205,7 @@ class Batcher(Generic[Job, Result]):
         if not waiting.future.set_running_or_notify_cancel():
             return False
         if self._clock() > waiting.deadline:
-            error = Refused("the deadline passed in the queue", reason="deadline passed")
+            error = JobRefused("the deadline passed in the queue", reason="deadline passed")
             waiting.future.set_exception(error)
             return False
         return True

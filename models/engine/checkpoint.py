@@ -16,7 +16,7 @@ from schemas.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class ModelShape:
     """The numbers of a Qwen3 config.json that decide the forward pass."""
 
     layers: int
@@ -37,7 +37,7 @@ class Checkpoint:
     """A directory's name, shape, end markers and weights (by their Hugging Face names)."""
 
     name: str
-    shape: Shape
+    shape: ModelShape
     eos_ids: frozenset[int]
     weights: dict[str, Tensor]
 
@@ -50,7 +50,7 @@ def load_checkpoint(path: Path, role: str) -> Checkpoint:
     return Checkpoint(name=model_name(path, role), shape=shape, eos_ids=_eos_ids(path), weights=weights)
 
 
-def read_shape(path: Path) -> Shape:
+def read_shape(path: Path) -> ModelShape:
     """The shape that a directory's config.json tells; raises ConfigError."""
     return _shape(path, _read_json(path / "config.json"))
 
@@ -65,7 +65,7 @@ def model_name(path: Path, role: str) -> str:
     return str(_read_json(card).get("name", fallback)) if card.is_file() else fallback
 
 
-def expected_weights(shape: Shape) -> dict[str, tuple[int, ...]]:
+def expected_weights(shape: ModelShape) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor of the architecture."""
     q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     names: dict[str, tuple[int, ...]] = {
@@ -106,12 +106,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-def _shape(path: Path, config: dict[str, Any]) -> Shape:
+def _shape(path: Path, config: dict[str, Any]) -> ModelShape:
     _check_architecture(path, config)
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     try:
         heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
-        return Shape(
+        return ModelShape(
             layers=int(config["num_hidden_layers"]),
             hidden=hidden,
             heads=heads,
@@ -167,7 +167,7 @@ def _load_weights(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _check_weights(path: Path, shape: Shape, weights: dict[str, Tensor]) -> None:
+def _check_weights(path: Path, shape: ModelShape, weights: dict[str, Tensor]) -> None:
     for name, size in expected_weights(shape).items():
         tensor = weights.get(name)
         if tensor is None or tuple(tensor.shape) != size:

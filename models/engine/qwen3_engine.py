@@ -25,7 +25,7 @@ PASS_TOKENS = {"cpu": 8_192, "cuda": 65_536}
 """Tokens of one forward pass: enough to keep the device busy, few enough that their activations are small."""
 
 
-class Mode(StrEnum):
+class SharingMode(StrEnum):
     """How prompts that begin alike share the work: both give the same scores."""
 
     AUTO = "auto"
@@ -46,7 +46,7 @@ class EngineConfig:
     """Threads of one forward pass; 0 leaves the default, one a core."""
     role: str = "model"
     """What the clients of this model call it; names a directory that has no card of its own."""
-    mode: Mode = Mode.AUTO
+    mode: SharingMode = SharingMode.AUTO
     kernels: bool = True
     """Use the kernels of `models/engine/native` where the machine has what they need."""
 
@@ -91,7 +91,7 @@ class Qwen3Engine:
     @cached_property
     def _forward(self) -> scoring.Forward:
         config, cuda = self._config, self._device.type == "cuda"
-        multi_item = config.mode is Mode.MULTI_ITEM or (config.mode is Mode.AUTO and cuda)
+        multi_item = config.mode is SharingMode.MULTI_ITEM or (config.mode is SharingMode.AUTO and cuda)
         allowed = config.kernels and not (multi_item or cuda)
         forward = native.open_forward(self._checkpoint, config.dtype) if allowed else None
         if forward:

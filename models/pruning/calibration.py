@@ -18,7 +18,7 @@ CHUNK = 256
 """Prompts tokenized together; batches are made of them by length."""
 
 
-class Calibration:
+class CalibrationSet:
     """Prompts up to a number of tokens; what was read is counted and hashed as it passes."""
 
     def __init__(self, prompts: Iterable[list[int]], size: CalibrationSize | None = None) -> None:

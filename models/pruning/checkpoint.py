@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from models.engine.checkpoint import load_checkpoint
-from models.pruning.lineage import Step, write_card
+from models.pruning.lineage import LineageStep, write_card
 from models.weights import write_weights
 from models.writing import replacing
 from schemas.errors import ConfigError
@@ -26,7 +26,7 @@ OWN = {"config.json", "README.md", "README.parent.md", "lineage.json", "nearline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class LoadedCheckpoint:
     """A checked checkpoint: a Qwen3ForCausalLM to work on, where it came from, and the dtype it is stored in."""
 
     model: Any
@@ -34,7 +34,7 @@ class Source:
     dtype: torch.dtype
 
 
-def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Source:
+def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LoadedCheckpoint:
     """Read any plain Qwen3 directory; ConfigError names the missing file, the foreign architecture or the bad tensor."""
     from transformers import Qwen3ForCausalLM  # slow to import
 
@@ -42,11 +42,16 @@ def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) ->
         raise ConfigError(f"--device {device}: no such device here; leave it out for the CPU")
     stored = load_checkpoint(path, "ranker").weights["model.embed_tokens.weight"].dtype
     model = Qwen3ForCausalLM.from_pretrained(path, dtype=dtype).to(device).eval()
-    return Source(model=model.requires_grad_(requires_grad=False), path=path, dtype=stored)
+    return LoadedCheckpoint(model=model.requires_grad_(requires_grad=False), path=path, dtype=stored)
 
 
 def save(
-    source: Source, out: Path, step: Step, *, name: str | None = None, writer: Writer | None = None
+    source: LoadedCheckpoint,
+    out: Path,
+    step: LineageStep,
+    *,
+    name: str | None = None,
+    writer: Writer | None = None,
 ) -> None:
     """Write the model, as it is by now, to `out` whole or not at all; ConfigError if `out` is the source itself.
 
@@ -79,7 +84,7 @@ def parameters(model: Any) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
-def _weights(source: Source) -> dict[str, Tensor]:
+def _weights(source: LoadedCheckpoint) -> dict[str, Tensor]:
     tied = bool(source.model.config.tie_word_embeddings)
     return {
         key: value.detach().to("cpu", source.dtype).contiguous()
@@ -88,7 +93,7 @@ def _weights(source: Source) -> dict[str, Tensor]:
     }
 
 
-def _write_config(source: Source, folder: Path) -> None:
+def _write_config(source: LoadedCheckpoint, folder: Path) -> None:
     """The parent's config.json with the changed numbers, `layer_types` only if it had them."""
     config = json.loads((source.path / "config.json").read_text(encoding="utf-8"))
     new = {key: getattr(source.model.config, key) for key in CHANGED}

@@ -16,7 +16,7 @@ PARENT_CARD = "README.parent.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class LineageStep:
     """One thing done to a checkpoint: to which parent, by which command, calibrated on what, with what result.
 
     `calibration`: such as sha256, tokens, prompts, source. `figures`: name to number, as the caller measured them.
@@ -53,7 +53,7 @@ def read_steps(checkpoint: Path) -> list[dict[str, Any]]:
         raise ConfigError(f"{path} is no lineage: {error!r}; delete it to start anew") from error
 
 
-def write_card(folder: Path, name: str, parent: Path, step: Step) -> None:
+def write_card(folder: Path, name: str, parent: Path, step: LineageStep) -> None:
     """lineage.json with one step more than the parent's, README.md, and the first parent's own README beside it."""
     before = read_steps(parent)
     steps = [*before, asdict(step)]

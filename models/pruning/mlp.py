@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from models.pruning import osscar
-from models.pruning.calibration import Calibration, padded
+from models.pruning.calibration import CalibrationSet, padded
 from models.pruning.config import MlpPruning
 from models.pruning.osscar import Pruned
 from models.pruning.states import States
@@ -57,7 +57,7 @@ class Hessian:
 
 def prune_mlps(
     model: Any,
-    calibration: Calibration,
+    calibration: CalibrationSet,
     states: States,
     config: MlpPruning,
     *,
@@ -75,7 +75,7 @@ def prune_mlps(
     solve = solve or (
         lambda hessian_PP, weights_PD, k: osscar.prune(hessian_PP, weights_PD, k, config.osscar)
     )
-    walk = _Walk(model, calibration, states)
+    walk = _LayerInputs(model, calibration, states)
     progress(f"{calibration.tokens} calibration tokens in {calibration.prompts} prompts")
     if calibration.tokens < kept:
         raise ConfigError(
@@ -112,10 +112,10 @@ def shrink(mlp: Any, pruned: Pruned, dtype: torch.dtype | None = None) -> None:
     mlp.intermediate_size = len(pruned.kept_K)
 
 
-class _Walk:
+class _LayerInputs:
     """The states of all batches on their way through the layers."""
 
-    def __init__(self, model: Any, calibration: Calibration, states: States) -> None:
+    def __init__(self, model: Any, calibration: CalibrationSet, states: States) -> None:
         self._body, self._states = model.model, states
         self._lengths: list[list[int]] = []
         with torch.inference_mode():

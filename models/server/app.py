@@ -16,8 +16,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from models.engine.base import Generated, GenerateJob, ScoreJob
-from models.engine.batcher import Refused
-from models.server.answers import (
+from models.engine.batcher import JobRefused
+from models.server.complete import completion_answer, generate_jobs
+from models.server.config import Limits
+from models.server.metrics import ServerMetrics
+from models.server.openapi import (
     DEADLINE_HEADER,
     ERRORS,
     Cards,
@@ -26,14 +29,11 @@ from models.server.answers import (
     ScoreAnswer,
     request_of,
 )
-from models.server.complete import completion_answer, generate_jobs
-from models.server.config import Limits
-from models.server.metrics import ServerMetrics
 from models.server.pauses import LagProbe, collections_timed
 from models.server.requests import BadRequest, CompletionBody, ScoreBody, parse
 from models.server.score import Scoring, score_answer, score_request
 from models.server.service import Hosted
-from models.server.transport import Bodies, HungUp, finish
+from models.server.transport import BodyReader, ClientDisconnected, finish
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +47,14 @@ REASONS = {400: "bad request", 404: "not found", 408: "slow body", 413: "body to
 SMALL_BODY = 65_536
 """Bytes that are parsed and checked at once, a millisecond or two; more is left to a thread, which others interrupt."""
 
-Ranker = Hosted[ScoreJob, list[list[float]]]
-Summarizer = Hosted[GenerateJob, Generated]
+HostedRanker = Hosted[ScoreJob, list[list[float]]]
+HostedSummarizer = Hosted[GenerateJob, Generated]
 Handler = Callable[[Request, float], Awaitable[dict[str, Any]]]
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
 
-def create_app(ranker: Ranker | None, summarizer: Summarizer | None, limits: Limits) -> FastAPI:
+def create_app(ranker: HostedRanker | None, summarizer: HostedSummarizer | None, limits: Limits) -> FastAPI:
     """The application over what is hosted; a route whose model is not there answers 404."""
     hosted: dict[str, Hosted[Any, Any]] = {}
     if ranker:
@@ -91,13 +91,13 @@ class Routes:
     def __init__(
         self,
         hosted: dict[str, Hosted[Any, Any]],
-        ranker: Ranker | None,
-        summarizer: Summarizer | None,
+        ranker: HostedRanker | None,
+        summarizer: HostedSummarizer | None,
         limits: Limits,
     ) -> None:
         self._hosted, self._ranker, self._summarizer, self._limits = hosted, ranker, summarizer, limits
         self._metrics = ServerMetrics(hosted)
-        self._bodies = Bodies(limits)
+        self._bodies = BodyReader(limits)
         self._created_s = int(time.time())
 
     @contextlib.asynccontextmanager
@@ -124,13 +124,13 @@ class Routes:
 
     async def score(self, request: Request, deadline: float) -> dict[str, Any]:
         """POST /v1/score."""
-        ranker: Ranker = _require(self._ranker, "ranker")
+        ranker: HostedRanker = _require(self._ranker, "ranker")
         scoring = await self._scoring(request, ranker)
         scores = await finish(request, ranker.batcher.submit_many(scoring.jobs, deadline), deadline)
         self._metrics.count_work("/v1/score", scoring.items, scoring.tokens)
         return score_answer(scoring, scores, ranker.engine.info.name)
 
-    async def _scoring(self, request: Request, ranker: Ranker) -> Scoring:
+    async def _scoring(self, request: Request, ranker: HostedRanker) -> Scoring:
         engine, batch_tokens = ranker.engine, ranker.batcher.config.batch_tokens
         async with self._bodies.read(request) as body:
             large = len(body) > SMALL_BODY
@@ -141,13 +141,13 @@ class Routes:
 
     async def complete(self, request: Request, deadline: float) -> dict[str, Any]:
         """POST /v1/completions."""
-        summarizer: Summarizer = _require(self._summarizer, "summarizer")
+        summarizer: HostedSummarizer = _require(self._summarizer, "summarizer")
         jobs = await self._generate_jobs(request, summarizer)
         results = await finish(request, summarizer.batcher.submit_many(jobs, deadline), deadline)
         self._metrics.count_work("/v1/completions", len(jobs), sum(len(job.prompt) for job in jobs))
         return completion_answer(jobs, results, summarizer.engine.info.name, int(time.time()))
 
-    async def _generate_jobs(self, request: Request, summarizer: Summarizer) -> list[GenerateJob]:
+    async def _generate_jobs(self, request: Request, summarizer: HostedSummarizer) -> list[GenerateJob]:
         async with self._bodies.read(request) as body:
             asked = await _apart(len(body) > SMALL_BODY, parse, CompletionBody, body)
             summarizer.check_model(asked.model)
@@ -215,10 +215,10 @@ async def _answer(
         return _json(await handle(request)), ""
     except BadRequest as error:
         return _error(error.status, str(error), kind=error.kind), REASONS[error.status]
-    except Refused as error:
+    except JobRefused as error:
         retry = {"Retry-After": str(math.ceil(error.retry_after_s))}
         return _error(503, str(error), retry), error.reason
-    except HungUp:
+    except ClientDisconnected:
         return Response(status_code=499), "hung up"
     except Exception:  # a request must never end the server; the traceback goes to the log
         log.exception("a request to %s failed", request.url.path)

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 from prometheus_client.registry import Collector
 
 from models.engine.batcher import BatchRun
-from models.server.pauses import BOUNDS_S, Pauses
+from models.server.pauses import BOUNDS_S, PauseHistogram
 from models.server.service import Hosted
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -24,7 +24,7 @@ class ServerMetrics:
 
     def __init__(self, hosted: dict[str, Hosted[Any, Any]]) -> None:
         self.registry = CollectorRegistry()
-        self.loop_lag, self.collections = Pauses(), Pauses()
+        self.loop_lag, self.collections = PauseHistogram(), PauseHistogram()
         self._requests = self._counter("requests", "Requests answered", "route", "status")
         self._refusals = self._counter("refusals", "Requests not computed, by reason", "route", "reason")
         self._seconds = self._histogram(
@@ -79,9 +79,9 @@ class ServerMetrics:
 
 
 class _PauseCollector(Collector):
-    """Pauses as a histogram and the longest since the start."""
+    """PauseHistogram as a histogram and the longest since the start."""
 
-    def __init__(self, **pauses: Pauses) -> None:
+    def __init__(self, **pauses: PauseHistogram) -> None:
         self._pauses = pauses
 
     def collect(self) -> Iterator[Metric]:

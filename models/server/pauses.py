@@ -15,7 +15,7 @@ PROBE_S = 0.01
 """How often the loop's lag is looked at: a pause is seen short of this much at most."""
 
 
-class Pauses:
+class PauseHistogram:
     """A histogram without a lock: a collection may interrupt the very line that counts it."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Pauses:
 
 
 @contextlib.contextmanager
-def collections_timed(pauses: Pauses) -> Iterator[None]:
+def collections_timed(pauses: PauseHistogram) -> Iterator[None]:
     """Count every collection's pause, in whatever thread it comes."""
     began = 0.0
 
@@ -52,7 +52,7 @@ def collections_timed(pauses: Pauses) -> Iterator[None]:
 class LagProbe:
     """Asks the running event loop for a call each `PROBE_S` and counts by how much it is late."""
 
-    def __init__(self, pauses: Pauses) -> None:
+    def __init__(self, pauses: PauseHistogram) -> None:
         self._pauses = pauses
         self._loop = asyncio.get_running_loop()
         self._handle = self._loop.call_soon(self._look, self._loop.time())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from models.engine.instant import InstantEngine
-from models.server.app import Ranker, Summarizer, create_app
+from models.server.app import HostedRanker, HostedSummarizer, create_app
 from models.server.config import ServeConfig
 from models.server.service import host_ranker, host_summarizer
 from schemas.errors import ConfigError
@@ -45,7 +45,7 @@ def run(config: ServeConfig) -> None:
             hosted.batcher.close()
 
 
-def load(config: ServeConfig) -> tuple[Ranker | None, Summarizer | None]:
+def load(config: ServeConfig) -> tuple[HostedRanker | None, HostedSummarizer | None]:
     """The hosted models; raises ConfigError for a directory that cannot be served, or for none at all."""
     ranker = _engine(config.ranker, "ranker", config)
     summarizer = _engine(config.summarizer, "summarizer", config)

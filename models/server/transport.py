@@ -12,18 +12,18 @@ from typing import Any, TypeVar
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from models.engine.batcher import Refused
+from models.engine.batcher import JobRefused
 from models.server.config import Limits
 from models.server.requests import BadRequest
 
 Result = TypeVar("Result")
 
 
-class HungUp(Exception):
+class ClientDisconnected(Exception):
     """The caller is gone; nobody reads an answer."""
 
 
-class Bodies:
+class BodyReader:
     """Reads bodies, each within one request's limit and all that are in hand within the server's."""
 
     def __init__(self, limits: Limits) -> None:
@@ -32,7 +32,7 @@ class Bodies:
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, counted while it is in use; BadRequest when it is too large or too slow, Refused beside too many."""
+        """The body, counted while it is in use; BadRequest when it is too large or too slow, JobRefused beside too many."""
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._limits.body_bytes:
             raise self._too_large()
@@ -53,13 +53,13 @@ class Bodies:
         except TimeoutError as error:
             raise BadRequest("the request's body did not arrive in time", status=408) from error
         except ClientDisconnect as error:
-            raise HungUp from error
+            raise ClientDisconnected from error
 
     def _check(self, chunks: Sequence[bytes]) -> None:
         if sum(map(len, chunks)) > self._limits.body_bytes:
             raise self._too_large()
         if self._held > self._limits.bodies_bytes:
-            raise Refused("too many large requests at once", reason="bodies in hand")
+            raise JobRefused("too many large requests at once", reason="bodies in hand")
 
     def _too_large(self) -> BadRequest:
         return BadRequest(f"the body is larger than {self._limits.body_bytes} bytes", status=413)
@@ -75,8 +75,8 @@ async def finish(request: Request, futures: Sequence[Future[Result]], deadline: 
         if results.done():
             return results.result()
         if gone.done():
-            raise HungUp
-        raise Refused("the deadline passed", reason="deadline passed")
+            raise ClientDisconnected
+        raise JobRefused("the deadline passed", reason="deadline passed")
     finally:
         gone.cancel()
         for future in futures:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from models.client.answers import Strike
+from models.client.responses import SuspectInput
 from models.prompts import MAX_CHARS
 from schemas.errors import ModelUnavailable
 from training.judging.policy import Policy
@@ -116,7 +116,7 @@ class LlmTeacher:
             return known
         try:
             verdict = await self._answered(ask, posting, body)
-        except Strike as strike:
+        except SuspectInput as strike:
             self._failed(ask, posting, strike)
             return None
         self._failed_in_a_row = 0
@@ -148,7 +148,7 @@ class LlmTeacher:
         self.spent.prompt_tokens += prompt
         self.spent.completion_tokens += completion
 
-    def _failed(self, ask: Ask, posting: PostingRow, strike: Strike) -> None:
+    def _failed(self, ask: Ask, posting: PostingRow, strike: SuspectInput) -> None:
         """Note a pair that got no answer at all; ModelUnavailable if it is not the pair's fault."""
         refused = isinstance(strike, Refused)
         self._rejects.add(

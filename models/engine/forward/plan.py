@@ -54,16 +54,16 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class JobItems:
     """Items `items` of job number `job`."""
 
     job: int
     items: slice
 
 
-def passes(jobs: Sequence[ScoreJob], budget_tokens: int) -> Iterator[tuple[Plan, list[Part]]]:
+def passes(jobs: Sequence[ScoreJob], budget_tokens: int) -> Iterator[tuple[Plan, list[JobItems]]]:
     """Plans of at most about `budget_tokens` each (a single longer prompt excepted) that cover all items, in order."""
-    plan, parts = Plan(), list[Part]()
+    plan, parts = Plan(), list[JobItems]()
     for number, job in enumerate(jobs):
         prefix, rests = share(job)
         for items in _slices(rests, max(budget_tokens - len(prefix), budget_tokens // 2)):
@@ -72,7 +72,7 @@ def passes(jobs: Sequence[ScoreJob], budget_tokens: int) -> Iterator[tuple[Plan,
                 yield plan, parts
                 plan, parts = Plan(), []
             plan.add(prefix, rests[items])
-            parts.append(Part(number, items))
+            parts.append(JobItems(number, items))
     if parts:
         yield plan, parts
 

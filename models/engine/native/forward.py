@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.engine.checkpoint import Checkpoint, Shape
+from models.engine.checkpoint import Checkpoint, ModelShape
 from models.engine.forward.plan import Plan
 from models.engine.native.build import Loader, load_kernels
 from models.engine.native.memory import Arena, aligned, large_pages
@@ -32,7 +32,7 @@ ELEMENTS = {"float32": (torch.float32, 1), "bfloat16": (torch.bfloat16, 2), "int
 Ints = NDArray[np.int32]
 
 
-def available(kind: str, shape: Shape, load: Loader = load_kernels) -> bool:
+def available(kind: str, shape: ModelShape, load: Loader = load_kernels) -> bool:
     """Whether this machine can compute this shape in this arithmetic."""
     kernels = load()
     fits = shape.head_dim <= LARGEST_HEAD and shape.head_dim % 2 == 0
@@ -144,7 +144,7 @@ class NativeForward:
         return pointer(self._kept[-1])
 
 
-def rotary(shape: Shape) -> tuple[Tensor, Tensor]:
+def rotary(shape: ModelShape) -> tuple[Tensor, Tensor]:
     """Cosines and sines [context, head size / 2] of the rotary positions."""
     half = torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
     angles = torch.arange(shape.context).float()[:, None] * shape.rope_theta**-half
@@ -182,7 +182,7 @@ class _Tables:
         )
 
 
-def _layer_bytes(shape: Shape, kind: str) -> int:
+def _layer_bytes(shape: ModelShape, kind: str) -> int:
     """Bytes of a layer's packed matrices."""
     dtype, step = ELEMENTS[kind]
     heads, q, mlp = _padded(shape.head_dim), shape.heads * shape.head_dim, _rounded(shape.mlp, LANES)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from models.engine.batcher import BatchConfig, Batcher, BatchRun, Refused
+from models.engine.batcher import BatchConfig, Batcher, BatchRun, JobRefused
 from schemas.errors import ConfigError, ModelUnavailable
 from tests.models.running import eventually
 
@@ -156,14 +156,14 @@ def test_a_deadline_that_turns_can_meet_is_not_refused_for_a_long_job_ahead(gate
     batcher.tokens_per_s = 100.0
     batcher.submit_many([Number(i) for i in range(50)], time.monotonic() + 60)
     assert not batcher.submit(Number(2), time.monotonic() + 2).done()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(JobRefused) as refused:
         batcher.submit_many([Number(i) for i in range(50)], time.monotonic() + 2)
     assert refused.value.reason == "deadline unreachable"
 
 
 def test_jobs_are_queued_together_or_not_at_all(gate: Gate) -> None:
     batcher = start(gate, BatchConfig(queue_jobs=3))
-    with pytest.raises(Refused, match="queue is full"):
+    with pytest.raises(JobRefused, match="queue is full"):
         batcher.submit_many([Number(i) for i in range(4)], soon())
     assert batcher.pending_tokens == 10
     gate.opened.set()
@@ -180,7 +180,7 @@ def test_waiting_tokens_are_bounded_but_one_request_always_has_room(gate: Gate) 
     batcher.submit(Number(1, tokens=40), soon())
     assert gate.entered.wait(5)
     batcher.submit(Number(2, tokens=10), soon())
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(JobRefused) as refused:
         batcher.submit(Number(3, tokens=1), soon())
     assert refused.value.reason == "queue full"
 
