@@ -1,4 +1,4 @@
-"""Hugging Face checkpoint directories: checked whole before a server says that it is ready."""
+"""Read Hugging Face checkpoint directories of Qwen3 models, and check them whole before anything is served."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
-    """The numbers of a Qwen3 config.json that decide the forward pass."""
+    """The numbers of a Qwen3 config.json on which the forward pass depends."""
 
     layers: int
     hidden: int
@@ -34,7 +34,7 @@ class ModelShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A directory's name, shape, end markers and weights (by their Hugging Face names)."""
+    """A checkpoint: its served name, shape, ids of end markers, and weights under their Hugging Face names."""
 
     name: str
     shape: ModelShape
@@ -43,7 +43,7 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path, role: str) -> Checkpoint:
-    """Read a directory; ConfigError names the missing file, the foreign architecture or the bad tensor."""
+    """Read a directory; ConfigError names a missing file, another architecture or a wrong tensor."""
     shape = read_shape(path)
     weights = _load_weights(path)
     _check_weights(path, shape, weights)
@@ -51,14 +51,15 @@ def load_checkpoint(path: Path, role: str) -> Checkpoint:
 
 
 def read_shape(path: Path) -> ModelShape:
-    """The shape that a directory's config.json tells; raises ConfigError."""
+    """Read the shape from a directory's config.json; raises ConfigError."""
     return _shape(path, _read_json(path / "config.json"))
 
 
 def model_name(path: Path, role: str) -> str:
-    """The name that answers carry: `name` in nearline.json, else `role@directory`, which is generation 0 (or 7 of a `7/`).
+    """Return the name that answers carry: `name` of nearline.json, else `role@directory`.
 
-    The directory is in it because whoever caches answers tells models apart by their names.
+    `role@directory` is generation 0, or 7 of a directory `7`. The directory is part of the name because caches of
+    answers tell models apart by their names.
     """
     card, directory = path / "nearline.json", path.resolve().name
     fallback = directory if directory.startswith(f"{role}@") else f"{role}@{directory}"
@@ -66,7 +67,7 @@ def model_name(path: Path, role: str) -> str:
 
 
 def expected_weights(shape: ModelShape) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor of the architecture."""
+    """Return name and shape of every tensor of a checkpoint of this shape."""
     q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     names: dict[str, tuple[int, ...]] = {
         "model.embed_tokens.weight": (shape.vocab, shape.hidden),

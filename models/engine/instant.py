@@ -1,7 +1,7 @@
-"""An engine without a model: answers at once, from the ids alone, for tests and benchmarks around it.
+"""An engine without a model that answers at once from the ids alone, for tests and benchmarks of what is around it.
 
-Scores are the share of the prefix's distinct ids that the item has. A continuation repeats the first words of
-the prompt's text part. Without a tokenizer directory the vocabulary is the 256 bytes of UTF-8.
+A score is the share of the prefix's distinct ids that the item has. A continuation repeats the first words of the
+prompt's text part. Without a tokenizer directory the vocabulary is the 256 bytes of UTF-8.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class InstantEngine:
         return [self._codec.encode(text) for text in texts]
 
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
-        """See `Engine`; the first label gets the overlap, the others share the rest."""
+        """See `Engine`; the first label's probability is the overlap, the others share the rest."""
         return [self._score(job) for job in jobs]
 
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
@@ -86,5 +86,5 @@ class InstantEngine:
 
 
 def _shares(first: float, labels: int) -> list[float]:
-    """The first label's probability, and the rest in equal parts for the others."""
+    """Return the first label's probability, then the rest in equal parts for the others."""
     return [first, *[(1 - first) / max(1, labels - 1)] * (labels - 1)]

@@ -45,7 +45,7 @@ ERROR_TYPES = {
 }
 REASONS = {400: "bad request", 404: "not found", 408: "slow body", 413: "body too large"}
 SMALL_BODY = 65_536
-"""Bytes that are parsed and checked at once, a millisecond or two; more is left to a thread, which others interrupt."""
+"""Bytes up to which a body is parsed on the event loop, in 1 or 2 ms; a larger one is parsed in a thread."""
 
 HostedRanker = Hosted[ScoreJob, list[list[float]]]
 HostedSummarizer = Hosted[GenerateJob, Generated]
@@ -55,7 +55,7 @@ Made = TypeVar("Made")
 
 
 def create_app(ranker: HostedRanker | None, summarizer: HostedSummarizer | None, limits: Limits) -> FastAPI:
-    """The application over what is hosted; a route whose model is not there answers 404."""
+    """Return the application that serves these models; a route without its model answers 404."""
     hosted: dict[str, Hosted[Any, Any]] = {}
     if ranker:
         hosted["score"] = ranker
@@ -86,7 +86,7 @@ def create_app(ranker: HostedRanker | None, summarizer: HostedSummarizer | None,
 
 
 class Routes:
-    """The handlers; each turns any failure into an answer for that request alone."""
+    """The routes' handlers; a failure becomes the answer to the request that caused it and harms no other."""
 
     def __init__(
         self,
@@ -102,14 +102,14 @@ class Routes:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        """While it serves, its pauses are timed."""
+        """Measure the pauses of the event loop and the garbage collector while the application serves."""
         probe = LagProbe(self._metrics.loop_lag)
         with collections_timed(self._metrics.collections):
             yield
         probe.stop()
 
     def answering(self, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """The handler with its failures answered and its time observed."""
+        """Wrap a handler: failures become HTTP answers, and every answer is counted with the time it took."""
 
         async def handle(request: Request) -> dict[str, Any]:
             return await handler(request, self._deadline(request))
@@ -134,10 +134,10 @@ class Routes:
         engine, batch_tokens = ranker.engine, ranker.batcher.config.batch_tokens
         async with self._bodies.read(request) as body:
             large = len(body) > SMALL_BODY
-            asked = await _apart(large, parse, ScoreBody, body)
+            asked = await _run(large, parse, ScoreBody, body)
             ranker.check_model(asked.model)
             slow = large or isinstance(asked.query, str)
-            return await _apart(slow, score_request, asked, engine, self._limits, batch_tokens)
+            return await _run(slow, score_request, asked, engine, self._limits, batch_tokens)
 
     async def complete(self, request: Request, deadline: float) -> dict[str, Any]:
         """POST /v1/completions."""
@@ -149,7 +149,7 @@ class Routes:
 
     async def _generate_jobs(self, request: Request, summarizer: HostedSummarizer) -> list[GenerateJob]:
         async with self._bodies.read(request) as body:
-            asked = await _apart(len(body) > SMALL_BODY, parse, CompletionBody, body)
+            asked = await _run(len(body) > SMALL_BODY, parse, CompletionBody, body)
             summarizer.check_model(asked.model)
             return await asyncio.to_thread(generate_jobs, asked, summarizer.engine, self._limits)
 
@@ -171,12 +171,12 @@ class Routes:
         return _json({"object": "list", "data": cards})
 
     async def health(self) -> Response:
-        """200 while every model thread lives."""
+        """GET /health: 200 while every model thread runs, else 503."""
         alive = all(hosted.batcher.alive for hosted in self._hosted.values())
         return _json({"status": "ok" if alive else "a model thread ended"}, 200 if alive else 503)
 
     async def metrics_page(self) -> Response:
-        """Prometheus text."""
+        """GET /metrics: the metrics in Prometheus text format."""
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     def _deadline(self, request: Request) -> float:
@@ -191,13 +191,13 @@ class Routes:
         return time.monotonic() + min(left_s, limit_s)
 
 
-async def _apart(
+async def _run(
     slow: bool,
     work: Callable[Given, Made],
     *args: Given.args,
     **kwargs: Given.kwargs,
 ) -> Made:
-    """Slow work in a thread, quick work at once."""
+    """Run `work` in a thread if it is slow, else right here."""
     return await asyncio.to_thread(work, *args, **kwargs) if slow else work(*args, **kwargs)
 
 
@@ -210,7 +210,7 @@ def _require(model: Any, role: str) -> Any:
 async def _answer(
     request: Request, handle: Callable[[Request], Awaitable[dict[str, Any]]]
 ) -> tuple[Response, str]:
-    """The answer, and why it is a refusal."""
+    """Return the answer and, of a refused request, the reason for the metrics (else an empty string)."""
     try:
         return _json(await handle(request)), ""
     except BadRequest as error:
@@ -220,7 +220,7 @@ async def _answer(
         return _error(503, str(error), retry), error.reason
     except ClientDisconnected:
         return Response(status_code=499), "hung up"
-    except Exception:  # a request must never end the server; the traceback goes to the log
+    except Exception:  # no request may end the server; the traceback goes to the log
         log.exception("a request to %s failed", request.url.path)
         return _error(500, "the model failed on this request; the server's log says why"), "model failed"
 
@@ -238,5 +238,5 @@ def _error(
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  (registered for it)
+    assert isinstance(error, HTTPException)  # noqa: S101  (the type it is registered for)
     return _error(error.status_code, str(error.detail), error.headers)

@@ -1,4 +1,4 @@
-"""What a model server counts, in a registry of its own."""
+"""Prometheus metrics of a model server, in a registry of their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKENS = (256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536)
 
 
 class ServerMetrics:
-    """Requests by route and status, refusals by reason, items and tokens answered, queues, batches and pauses."""
+    """Requests by route and status, refusals by reason, items and tokens computed, queues, batches and pauses."""
 
     def __init__(self, hosted: dict[str, Hosted[Any, Any]]) -> None:
         self.registry = CollectorRegistry()
@@ -44,14 +44,14 @@ class ServerMetrics:
         self.registry.register(_PauseCollector(loop_lag=self.loop_lag, gc_pause=self.collections))
 
     def observe(self, route: str, status: int, refusal: str, took_s: float) -> None:
-        """Count one answer."""
+        """Count one answer; `refusal` is the reason of a request that was not computed, or empty."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(took_s)
         if refusal:
             self._refusals.labels(route, refusal).inc()
 
     def count_work(self, route: str, items: int, tokens: int) -> None:
-        """Count what one request had computed."""
+        """Count the items and tokens that were computed for one request."""
         self._items.labels(route).inc(items)
         self._tokens.labels(route).inc(tokens)
 
@@ -79,7 +79,7 @@ class ServerMetrics:
 
 
 class _PauseCollector(Collector):
-    """PauseHistogram as a histogram and the longest since the start."""
+    """Exports each PauseHistogram under its name, with the longest pause since the start."""
 
     def __init__(self, **pauses: PauseHistogram) -> None:
         self._pauses = pauses
