@@ -150,7 +150,7 @@ class Batcher(Generic[Job, Result]):
     def _check_deadline(self, tokens: int, deadline: float) -> None:
         """Raise JobRefused unless the deadline can be met under fair turns.
 
-        Each waiting caller delays this one by at most as many tokens as this one submits, or by one job if it is longer.
+        Each waiting caller delays this one by at most as many tokens as this one submits, or by one longer job.
         """
         ahead = sum(min(caller.tokens, max(tokens, caller.waiting[0].job.tokens)) for caller in self._callers)
         wait_s = self._seconds(self._running_tokens + ahead)
