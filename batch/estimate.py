@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
+from typing_extensions import override
+
 from batch.catalog import Split
 from batch.readers import read_rows
 from batch.rows import BadRow, parse
@@ -17,7 +19,7 @@ TOKENS_A_WORD = 4 / 3
 SAMPLE_TEXTS = 32
 
 
-class Counting:
+class Counting(Summarizer):
     """A summarizer that makes no summary: it counts its input's tokens, and says how long a summary may become."""
 
     def __init__(self, settings: BackfillSettings, generation: int) -> None:
@@ -26,8 +28,8 @@ class Counting:
         self._prompter = Prompter.from_dir(Path(folder)) if folder else None
         self._model = f"estimate@{generation}"
 
+    @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
-        """See `Summarizer`."""
         del deadline_s
         return [
             Summary(text="", tokens=SUMMARY_MAX_TOKENS, input_tokens=tokens, model=self._model)

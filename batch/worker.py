@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from typing_extensions import override
+
 from batch.catalog import Split
 from batch.estimate import Counting
 from batch.first_reads import FirstSeen
@@ -45,15 +47,15 @@ class Task:
     publisher: OpenPublisher | None = None
 
 
-class Remembering:
+class Remembering(Summarizer):
     """A summarizer that is asked for a text once while a chunk lasts, however often an outage makes the chunk begin anew."""
 
     def __init__(self, summarizer: Summarizer) -> None:
         self._summarizer = summarizer
         self._known: dict[str, Summary | SummaryFailure] = {}
 
+    @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
-        """See `Summarizer`."""
         new = [text for text in texts if text not in self._known]
         answers = dict(zip(new, self._summarizer.summarize_many(new, deadline_s), strict=True)) if new else {}
         self._known.update((t, a) for t, a in answers.items() if isinstance(a, Summary | SummaryRejected))

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from typing_extensions import override
+
 from models.prompts import Item, item_text
 
 _WORDS = re.compile(r"\w+")
@@ -24,13 +26,14 @@ class Ranker(Protocol):
         ...
 
 
-class LexicalRanker:
+class LexicalRanker(Ranker):
     """Stand-in without a model: scores the share of the query's words that the item has, scaled into [0.02, 0.98]."""
 
     model = "lexical@1"
 
+    @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
-        """See `Ranker`; the deadline plays no part."""
+        """Score by common words; the deadline plays no part."""
         del deadline_s
         wanted = _words(query)
         return [overlap(wanted, _words(item_text(item))) for item in items]

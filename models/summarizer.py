@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from typing_extensions import override
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -52,15 +54,16 @@ def first_words(text: str, words: int = INSTANT_WORDS) -> str:
     return " ".join((body or title).split(None, words)[:words])
 
 
-class InstantSummarizer:
+class InstantSummarizer(Summarizer):
     """Stand-in without a model: a summary is the first words of the text."""
 
     def __init__(self, model: str = "instant@1") -> None:
         """`model` is the name in its summaries; the number after the @ is the generation."""
         self.model = model
 
+    @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
-        """See `Summarizer`; lengths are in words, and the deadline plays no part."""
+        """Summarize by first words; lengths are in words, and the deadline plays no part."""
         del deadline_s
         return [self._summary(text) for text in texts]
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from typing_extensions import override
 
-from benchmarks.engine.contenders import ANSWER_S
+from benchmarks.engine.contenders import ANSWER_S, Contender
 from benchmarks.engine.processes import Group, Unavailable
 from benchmarks.engine.workload import LABELS, Request
 
@@ -63,8 +64,8 @@ def free_port() -> int:
     raise Unavailable("no free port")
 
 
-class Server:
-    """See `Contender`; `command` may say `{port}`."""
+class Server(Contender):
+    """An engine behind HTTP, started by `command`, which may say `{port}`."""
 
     def __init__(
         self, command: Sequence[str], env: Mapping[str, str], route: Route, log: Path, version: str
@@ -73,8 +74,8 @@ class Server:
         self._command, self._env, self._log, self._version = command, env, log, version
         self._group: Group | None = None
 
+    @override
     def start(self) -> str:
-        """See `Contender`."""
         self.port = free_port()
         command = [part.replace("{port}", str(self.port)) for part in self._command]
         try:
@@ -84,22 +85,22 @@ class Server:
         self._await_health()
         return self._version
 
+    @override
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
-        """See `Contender`."""
         bodies = [self.route.body(request) for request in requests]
         with ThreadPoolExecutor(len(bodies)) as threads:
             return [self.route.read(answer) for answer in threads.map(self._post, bodies)]
 
+    @override
     def pause(self) -> None:
-        """See `Contender`."""
         self._running().pause()
 
+    @override
     def resume(self) -> None:
-        """See `Contender`."""
         self._running().resume()
 
+    @override
     def stop(self) -> None:
-        """See `Contender`."""
         group, self._group = self._group, None
         if group:
             group.stop()

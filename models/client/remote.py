@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from models.client.background_loop import BackgroundLoop
 from models.client.http import Call, ClientConfig, ModelClient, check_url, trust
 from models.client.responses import read_completion, read_scores
@@ -80,7 +82,7 @@ class _Remote:
         return self._clients[loop]
 
 
-class HttpRanker(_Remote):
+class HttpRanker(_Remote, Ranker):
     """A ranker behind a model server, which computes `p_yes` in fp32 as a softmax over the two labels."""
 
     def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "ranker") -> None:
@@ -93,14 +95,15 @@ class HttpRanker(_Remote):
         super().__init__(lambda: _client(url, model, prompter, config, canary))
 
     @property
+    @override
     def model(self) -> str:
         """Name in the latest answer; before the first one the server is asked, which may raise ModelUnavailable."""
         if self._name is None:
             self._name = self._loop.run(self._served())
         return self._name
 
+    @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
-        """See `Ranker`."""
         if not items:
             return []
         prefix, rows = self._prompter.prefix_ids(query), self._prompter.item_ids_many(items)
@@ -143,7 +146,7 @@ class HttpRanker(_Remote):
         return Call(route="/v1/score", body=body, prompts=[prefix, *items], read=read)
 
 
-class HttpSummarizer(_Remote):
+class HttpSummarizer(_Remote, Summarizer):
     """A summarizer behind a model server: greedy decoding, one request a text, `concurrency` of them at a time."""
 
     def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "summarizer") -> None:
@@ -153,8 +156,8 @@ class HttpSummarizer(_Remote):
         canary = self._call(prompter.summarizer_ids_many([summarizer_input("Nurse", "")])[0], max_tokens=1)
         super().__init__(lambda: _client(url, model, prompter, config, canary))
 
+    @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
-        """See `Summarizer`."""
         prompts = self._prompter.summarizer_ids_many(texts)
         return self._loop.run(self._all(prompts, time.monotonic() + deadline_s))
 

@@ -9,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from typing_extensions import override
 
 from models.engine import generating, native, scoring
-from models.engine.base import Generated, GenerateJob, ModelInfo, ScoreJob
+from models.engine.base import Engine, Generated, GenerateJob, ModelInfo, ScoreJob
 from models.engine.checkpoint import load_checkpoint
+from models.engine.forward.base import Forward
 from models.engine.forward.multi_item import MultiItemForward
 from models.engine.forward.packed import PackedForward
 from models.engine.qwen3 import Head, Qwen3
@@ -51,7 +53,7 @@ class EngineConfig:
     """Use the C++ kernels of `models/engine/native` where the machine supports them."""
 
 
-class Qwen3Engine:
+class Qwen3Engine(Engine):
     """Computes a checkpoint; loading it checks the directory and runs the model once."""
 
     def __init__(self, path: Path, config: EngineConfig) -> None:
@@ -64,23 +66,27 @@ class Qwen3Engine:
         self._tokenizer = load_tokenizer(path)
         self._head = Head(self._checkpoint, dtype=self._dtype, device=self._device)
         shape = self._checkpoint.shape
-        self.info = ModelInfo(
+        self._info = ModelInfo(
             name=self._checkpoint.name, vocab_size=shape.vocab, context_tokens=shape.context
         )
         if config.role != "summarizer":
             self._warm_up()
 
+    @property
+    @override
+    def info(self) -> ModelInfo:
+        return self._info
+
+    @override
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """See `Engine`."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
+    @override
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
-        """See `Engine`."""
         return scoring.score_many(self._forward, self._head, jobs, PASS_TOKENS[self._device.type])
 
+    @override
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
-        """See `Engine`."""
-
         def stopped(row: int, tokens: list[int]) -> bool:
             return any(stop in self._decode(tokens) for stop in jobs[row].stop)
 
@@ -89,7 +95,7 @@ class Qwen3Engine:
         return [self._generated(job, *row) for job, row in zip(jobs, rows, strict=True)]
 
     @cached_property
-    def _forward(self) -> scoring.Forward:
+    def _forward(self) -> Forward:
         config, cuda = self._config, self._device.type == "cuda"
         multi_item = config.mode is SharingMode.MULTI_ITEM or (config.mode is SharingMode.AUTO and cuda)
         allowed = config.kernels and not (multi_item or cuda)

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from models.engine.base import ScoreJob
-from models.engine.forward.plan import Plan, passes
+from models.engine.forward.base import Forward
+from models.engine.forward.plan import passes
 from models.engine.qwen3 import Head
 
 HEAD_ROWS = 64
 """Rows of logits over the whole vocabulary that are in memory at once: 39 MB with Qwen3's."""
-
-
-class Forward(Protocol):
-    """Computes the tokens of a plan."""
-
-    def last_hidden(self, plan: Plan) -> Tensor:
-        """Return the hidden state of each prompt's last token before the final norm, [prompts, hidden]."""
-        ...
 
 
 @torch.inference_mode()

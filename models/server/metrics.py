@@ -9,6 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from models.engine.batcher import BatchRun
 from models.server.pauses import BOUNDS_S, PauseHistogram
@@ -42,6 +43,11 @@ class ServerMetrics:
         for task, model in hosted.items():
             self._watch(task, model)
         self.registry.register(_PauseCollector(loop_lag=self.loop_lag, gc_pause=self.collections))
+
+    def expect(self, route: str) -> None:
+        """Begin a route's requests at 0: of a series that begins at 1 Prometheus sees no increase."""
+        for status in ("200", "500", "503"):
+            self._requests.labels(route, status)
 
     def observe(self, route: str, status: int, refusal: str, took_s: float) -> None:
         """Count one answer; `refusal` is the reason of a request that was not computed, or empty."""
@@ -84,8 +90,8 @@ class _PauseCollector(Collector):
     def __init__(self, **pauses: PauseHistogram) -> None:
         self._pauses = pauses
 
+    @override
     def collect(self) -> Iterator[Metric]:
-        """See Collector."""
         for name, pauses in self._pauses.items():
             what = name.replace("_", " ")
             bounds = [*map(str, BOUNDS_S), "+Inf"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def run(config: ServeConfig) -> None:
-    """See `models.server.serve`."""
+    """Load the models, then answer requests until SIGTERM; what is under way is given `drain_s` to end."""
     ranker, summarizer = load(config)
     settings = uvicorn.Config(
         create_app(ranker, summarizer, config.limits),

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
+from typing_extensions import override
 
 from nearline.demo import view
 from streaming.tools.observer import Seen
@@ -21,28 +22,28 @@ class Screen(Protocol):
         ...
 
 
-class Lines:
+class Lines(Screen):
     """One plain line at the first call and then every `LINE_EVERY_S`."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._next_s = 0.0
 
+    @override
     def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
-        """See Screen."""
         if elapsed_s >= self._next_s:
             self._next_s = elapsed_s + LINE_EVERY_S
             self._console.print(view.line(seen, sent, total, elapsed_s), soft_wrap=True, highlight=False)
 
 
-class Picture:
+class Picture(Screen):
     """A live display of progress, latencies and the newest alerts."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
 
+    @override
     def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
-        """See Screen."""
         self._live.update(view.live(seen, sent, total, elapsed_s, width=self._live.console.width))
 
 

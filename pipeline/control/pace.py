@@ -4,6 +4,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from typing_extensions import override
+
 from models.summarizer import Summarizer, Summary, SummaryFailure, SummaryUnavailable
 
 #: A task never asks for less than this part of what it may.
@@ -46,7 +48,7 @@ class Pace:
         self.share = min(1.0, self.share + RECOVERY)
 
 
-class PacedSummarizer:
+class PacedSummarizer(Summarizer):
     """A summarizer that asks another at a pace; what is refused is asked again until the deadline."""
 
     def __init__(
@@ -60,8 +62,8 @@ class PacedSummarizer:
         self._summarizer, self._pace = summarizer, pace
         self._monotonic, self._sleep = monotonic, sleep
 
+    @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
-        """See `Summarizer`."""
         deadline = self._monotonic() + deadline_s
         answers: dict[int, Summary | SummaryFailure] = {}
         waiting, refusals = deque(range(len(texts))), 0

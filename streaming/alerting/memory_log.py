@@ -3,11 +3,14 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from typing_extensions import override
+
+from streaming.alerting.log import RequestLog
 from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Message, Outgoing
 
 
-class MemoryRequests:
+class MemoryRequests(RequestLog):
     """`RequestLog` over a topic. `committed` and `out` survive a process; `refuse` aborts the next transactions."""
 
     def __init__(self, topic: MemoryTopic, committed: dict[int, int], out: list[Outgoing]) -> None:
@@ -18,13 +21,13 @@ class MemoryRequests:
         self._topic = topic
         self._positions: dict[int, int] = defaultdict(int, committed)
 
+    @override
     def poll(self, timeout_s: float) -> list[Message]:
-        """See RequestLog."""
         del timeout_s
         return self._topic.read(self._positions, 50, skip=self.paused)
 
+    @override
     def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
-        """See RequestLog."""
         if self.refuse:
             self.refuse -= 1
             return False
@@ -35,14 +38,14 @@ class MemoryRequests:
                 self._topic.append(message.value, key=message.key)
         return True
 
+    @override
     def rewind(self, offsets: Mapping[int, int]) -> None:
-        """See RequestLog."""
         self._positions.update(offsets)
 
+    @override
     def pause(self, partitions: Collection[int] | None) -> None:
-        """See RequestLog."""
         self.paused |= set(range(len(self._topic.partitions)) if partitions is None else partitions)
 
+    @override
     def resume(self) -> None:
-        """See RequestLog."""
         self.paused.clear()

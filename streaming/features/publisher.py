@@ -5,7 +5,9 @@ import time
 from collections.abc import Mapping
 
 from kafka.errors import KafkaError
+from typing_extensions import override
 
+from pipeline.publish import Publisher
 from schemas.errors import BrokersUnavailable
 from schemas.records import FeatureRecord
 from streaming.features.messages import MAX_FEATURE_BYTES
@@ -20,8 +22,8 @@ SEND_S = 60.0
 SOURCE = {"source": b"backfill"}
 
 
-class KafkaPublisher:
-    """See `pipeline.publish.Publisher`; open it in the process that uses it."""
+class KafkaPublisher(Publisher):
+    """Sends records to `postings.features`; open it in the process that uses it."""
 
     def __init__(self, kafka: KafkaSettings, registry: RegistrySettings) -> None:
         """Raises BrokersUnavailable, RegistryUnavailable."""
@@ -35,8 +37,8 @@ class KafkaPublisher:
             self._codec.close()
             raise BrokersUnavailable(f"{kafka.bootstrap}: {error}") from error
 
+    @override
     def publish_many(self, records: Mapping[str, bytes]) -> dict[str, str]:
-        """See Publisher."""
         stamp = b"%d" % (time.time() * 1000)
         refused: dict[str, str] = {}
         waiting = []
@@ -57,7 +59,7 @@ class KafkaPublisher:
             raise BrokersUnavailable(f"{FEATURES.name}: {error}") from error
         return refused
 
+    @override
     def close(self) -> None:
-        """See Publisher."""
         self._producer.close(timeout=10)
         self._codec.close()

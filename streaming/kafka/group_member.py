@@ -27,7 +27,7 @@ class GroupMember:
         self._probe = probe
 
     def poll(self, timeout_s: float) -> list[Message]:
-        """See FeatureLog and RequestLog."""
+        """What arrived within `timeout_s`; the gauge of the lag is kept up to date meanwhile."""
         polled = clients.poll(self._consumer, timeout_s)
         self._lag.observe(time.monotonic())
         return polled

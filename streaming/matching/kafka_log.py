@@ -10,11 +10,12 @@ from kafka.errors import CommitFailedError, KafkaError
 from kafka.partitioner.default import murmur2
 from kafka.structs import MemberState, OffsetAndMetadata
 from prometheus_client import Gauge
+from typing_extensions import override
 
 from streaming.kafka import clients, topics
 from streaming.kafka.group_member import GroupMember
 from streaming.kafka.messages import Outgoing
-from streaming.matching.log import Progress
+from streaming.matching.log import FeatureLog, Progress
 from streaming.searches.table import Offsets
 
 COMMIT_TIMEOUT_MS = 30_000
@@ -22,7 +23,7 @@ COMMIT_TIMEOUT_MS = 30_000
 log = logging.getLogger(__name__)
 
 
-class FeatureGroup(GroupMember):
+class FeatureGroup(GroupMember, FeatureLog):
     """`FeatureLog` over a consumer group; what the stored postings have met travels as the commit's metadata."""
 
     def __init__(
@@ -37,8 +38,9 @@ class FeatureGroup(GroupMember):
         self._sent: list[Any] = []
         self._count = len(consumer.partitions_for_topic(topics.FEATURES.name))
 
+    @override
     def assignment(self) -> Mapping[int, Progress] | None:
-        """See FeatureLog. A rebalance ends within `poll`, so its new generation is seen before its first message."""
+        """A rebalance ends within `poll`, so the new assignment is seen before its first message."""
         member = self._consumer.group_metadata()
         membership = (member.generation_id, member.member_id)
         if member.state != MemberState.STABLE or membership == self._membership:
@@ -46,16 +48,18 @@ class FeatureGroup(GroupMember):
         self._membership = membership
         return {p.partition: self._committed(p) for p in self._consumer.assignment()}
 
+    @override
     def partition_of(self, posting_id: str) -> int:
-        """See FeatureLog: as every Kafka producer's default partitioner chooses it for this key."""
+        """The partition that the default partitioner of every Kafka producer chooses for this key."""
         return int((murmur2(posting_id.encode()) & 0x7FFFFFFF) % self._count)
 
+    @override
     def send(self, message: Outgoing) -> None:
-        """See FeatureLog."""
         self._sent.append(clients.send(self._producer, message))
 
+    @override
     def commit(self, progress: Mapping[int, Progress]) -> bool:
-        """See FeatureLog. Raises KafkaError when a message could not be written."""
+        """Raises KafkaError when a message could not be written."""
         self._producer.flush()
         for future in self._sent:
             future.get(timeout=0)

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Mapping
 
+from typing_extensions import override
+
 from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Message, Outgoing
-from streaming.matching.log import Progress
+from streaming.matching.log import FeatureLog, Progress
 
 
-class MemoryFeatures:
+class MemoryFeatures(FeatureLog):
     """`FeatureLog` over a topic. `committed` and `out` survive a process; the rest is one process's view."""
 
     def __init__(self, topic: MemoryTopic, committed: dict[int, Progress], out: list[Outgoing]) -> None:
@@ -24,29 +26,30 @@ class MemoryFeatures:
         self.assigned = set(assigned)
         self._rebalanced = True
 
+    @override
     def poll(self, timeout_s: float) -> list[Message]:
-        """See FeatureLog."""
         del timeout_s
         if self._rebalanced:
             self._positions = {p: done.offset for p, done in self._progress().items()}
         others = set(range(len(self._topic.partitions))) - self.assigned
         return self._topic.read(self._positions, 10, skip=others)
 
+    @override
     def assignment(self) -> Mapping[int, Progress] | None:
-        """See FeatureLog."""
         changed, self._rebalanced = self._rebalanced, False
         return self._progress() if changed else None
 
+    @override
     def partition_of(self, posting_id: str) -> int:
-        """See FeatureLog: any stable choice will do, if tests append accordingly."""
+        """Another choice than Kafka's, but always the same one for a key; tests append accordingly."""
         return sum(posting_id.encode()) % len(self._topic.partitions)
 
+    @override
     def send(self, message: Outgoing) -> None:
-        """See FeatureLog."""
         self.out.append(message)
 
+    @override
     def commit(self, progress: Mapping[int, Progress]) -> bool:
-        """See FeatureLog."""
         if self.refuse_commits:
             return False
         self.committed.update(progress)

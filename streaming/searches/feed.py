@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from kafka import KafkaConsumer, TopicPartition
+from typing_extensions import override
 
 from streaming.kafka import clients, topics
 from streaming.kafka.messages import Message
@@ -21,7 +22,7 @@ class SearchFeed(Protocol):
         ...
 
 
-class SearchLog:
+class SearchLog(SearchFeed):
     """`SearchFeed` over a consumer of every partition, outside any group."""
 
     def __init__(self, consumer: KafkaConsumer) -> None:
@@ -31,12 +32,13 @@ class SearchLog:
         consumer.assign(self._partitions)
         consumer.seek_to_beginning(*self._partitions)
 
+    @override
     def read_to_end(self, stopped: Callable[[], bool]) -> Iterator[Message]:
-        """See SearchFeed. Control records of transactions have offsets too: the position says when the end is reached."""
+        """Control records of transactions have offsets too: the position says when the end is reached."""
         ends = self._consumer.end_offsets(self._partitions)
         while not stopped() and any(self._consumer.position(p) < ends[p] for p in self._partitions):
             yield from clients.poll(self._consumer, 0.2)
 
+    @override
     def poll(self) -> list[Message]:
-        """See SearchFeed."""
         return clients.poll(self._consumer, 0.0)

@@ -56,7 +56,7 @@ class Pairs:
 
 
 def calibration(pairs: Pairs, config: BootstrapConfig) -> Calibration:
-    """See `Calibration`; AUC is nan when all pairs are relevant, or none."""
+    """Compare probabilities with judgements; AUC is nan when all pairs are relevant, or none."""
     p_N, yes_N = sigmoid(pairs.logits), pairs.relevant.astype(np.float64)
     bins = reliability(p_N, yes_N, pairs.soft)
     auc, low, high = auc_interval(pairs, config)

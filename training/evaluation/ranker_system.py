@@ -12,21 +12,23 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+from typing_extensions import override
 
 from models.client.remote import open_ranker
 from models.engine import native
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
+from models.engine.forward.base import Forward
 from models.engine.forward.packed import PackedForward
 from models.engine.forward.plan import passes
 from models.engine.qwen3 import Head, Qwen3
 from models.engine.qwen3_engine import PASS_TOKENS
-from models.engine.scoring import Forward
 from models.prompts import Item, Prompter
 from models.ranker import Ranker
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.settings import RankerPlace, Tell
+from training.evaluation.systems import System
 from training.judging.records import JudgedQuery
 
 QUERIES = 8
@@ -51,26 +53,27 @@ class Differences(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RankerSystem:
-    """See `System`: the ranker on whole items, or on items without their description."""
+class RankerSystem(System):
+    """The ranker on whole items, or on items without their description."""
 
     scorer: Differences
     describe: bool = True
 
     @property
+    @override
     def name(self) -> str:
-        """See `System`."""
         return "ranker" if self.describe else "no-description"
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
-        """See `System`; `probable`: the scores are logits of a probability."""
+        """`probable` says that the scores are logits of a probability."""
         return {"probable": True, "description": self.describe, **self.scorer.settings}
 
+    @override
     def score_many(
         self, queries: Sequence[JudgedQuery], items: Mapping[str, Item], tell: Tell
     ) -> list[Floats]:
-        """See `System`."""
         found: list[Floats] = []
         for start in range(0, len(queries), QUERIES):
             some = queries[start : start + QUERIES]
@@ -84,8 +87,8 @@ class RankerSystem:
         return item if self.describe else replace(item, text="")
 
 
-class LocalScorer:
-    """See `Differences`: fp32 on the engine's quickest exact path; a posting's text is tokenized once."""
+class LocalScorer(Differences):
+    """A checkpoint in this process: fp32 on the engine's quickest exact path; a posting's text is tokenized once."""
 
     def __init__(self, path: Path, device: str = "auto") -> None:
         """Raise ConfigError for an incomplete directory, or one whose tokenizer is another model's."""
@@ -96,8 +99,9 @@ class LocalScorer:
         self._ids: dict[Item, npt.NDArray[np.int32]] = {}
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
-        """See `Differences`; `parameters` counts tied embeddings once."""
+        """`parameters` counts tied embeddings once."""
         shape = self._checkpoint.shape
         return {
             "model": self._checkpoint.name,
@@ -110,8 +114,8 @@ class LocalScorer:
         }
 
     @torch.inference_mode()
+    @override
     def differences(self, asked: Sequence[Asked]) -> list[Floats]:
-        """See `Differences`."""
         jobs = list(self._jobs(asked))
         found = [np.zeros(len(job.items)) for job in jobs]
         labels = torch.tensor(self._prompter.label_ids, device=self._device)
@@ -151,19 +155,20 @@ class LocalScorer:
         return found or PackedForward(Qwen3(self._checkpoint, dtype=torch.float32, device=self._device))
 
 
-class ServerScorer:
-    """See `Differences`: a model server's p_yes, as its logit; pairs that its fp32 cannot tell apart are ties."""
+class ServerScorer(Differences):
+    """A model server's p_yes, as its logit; pairs that its fp32 cannot tell apart are ties."""
 
     def __init__(self, ranker: Ranker, deadline_s: float = 120.0) -> None:
         self._ranker, self._deadline_s = ranker, deadline_s
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
-        """See `Differences`."""
         return {"model": self._ranker.model, "scores": "p_yes of a model server"}
 
+    @override
     def differences(self, asked: Sequence[Asked]) -> list[Floats]:
-        """See `Differences`; raises ModelUnavailable or ModelRejected."""
+        """Raises ModelUnavailable or ModelRejected."""
         return [
             np.array([_logit(p) for p in self._ranker.score_many(query, items, self._deadline_s)])
             for query, items in asked

@@ -44,7 +44,7 @@ Report = dict[str, Any]
 
 
 def count(queries: Sequence[JudgedQuery], config: MetricConfig) -> Counts:
-    """See `Counts`; ConfigError when no query has a gain: nothing could be measured."""
+    """Count the queries by the grades that they have; ConfigError when none has a gain: nothing could be measured."""
     found = Counts(
         queries=len(queries),
         pairs=sum(len(q.labels) for q in queries),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from schemas.errors import ConfigError
+from training.judging.judged_file import read_judged_queries
+from training.judging.lines import open_lines
 from training.judging.postings import PostingRow
-from training.judging.records import Ask, Split
+from training.judging.records import ALL, Ask, Split
 
 KNOWN = ("query_id", "query", "items", "needs", "split", "strata")
 
@@ -29,7 +30,7 @@ def read_queries(path: Path) -> list[Query]:
     """The queries of a file, in its order; ConfigError names the line that is wrong, or the file that holds none."""
     queries: list[Query] = []
     lines: dict[str, int] = {}
-    for number, line in _lines(path):
+    for number, line in open_lines(path):
         try:
             query = _query(line)
         except ValueError as error:
@@ -47,16 +48,14 @@ def read_queries(path: Path) -> list[Query]:
 
 
 def queries_of_table(path: Path) -> list[Query]:
-    """The pairs of a judged table without what was said of them, for another teacher."""
-    from training.judging.table import read_judged
-
-    asks: dict[str, Ask] = {}
-    items: dict[str, list[str]] = {}
-    for row in read_judged(path):
-        ask = Ask(query_id=row.query_id, query=row.query, split=row.split, strata=row.strata)
-        asks.setdefault(row.query_id, ask)
-        items.setdefault(row.query_id, []).append(row.posting_id)
-    return [Query(ask=ask, posting_ids=tuple(items[query_id])) for query_id, ask in asks.items()]
+    """The pairs of a judged file without their grades, for another teacher to grade."""
+    return [
+        Query(
+            ask=Ask(query_id=one.query_id, query=one.query, split=one.split, strata=one.strata),
+            posting_ids=one.posting_ids,
+        )
+        for one in read_judged_queries(path, ALL)
+    ]
 
 
 def pairs_of(queries: Iterable[Query], postings: Mapping[str, PostingRow]) -> list[tuple[Ask, PostingRow]]:
@@ -70,16 +69,6 @@ def pairs_of(queries: Iterable[Query], postings: Mapping[str, PostingRow]) -> li
                 )
             pairs.append((query.ask, postings[posting_id]))
     return pairs
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, line
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
-        raise ConfigError(f"{path} is not UTF-8 text, plain or gzipped: {error}") from error
 
 
 def _query(line: str) -> Query:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from models.length_batches import length_batches
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.components.machine import Machine
-from training.evaluation.ndcg import ndcg
+from training.evaluation.metrics import query_ndcg
 from training.sft.batch import collate
 from training.sft.examples import Examples
 
@@ -46,8 +47,11 @@ def logits(module: nn.Module, examples: Examples, machine: Machine, batch_tokens
 
 
 def mean_ndcg(examples: Examples, logits_N: Floats) -> float:
-    """Mean NDCG@10 with linear gains over the queries that have a graded item."""
-    values = [
-        ndcg(logits_N[list(rows)], [examples.rows[row].grade for row in rows]) for rows in examples.queries
-    ]
+    """Mean NDCG@10 with linear gains over the queries that have an item graded above 0."""
+    values = [_ndcg(examples, rows, logits_N) for rows in examples.queries]
     return float(np.mean([value for value in values if not math.isnan(value)]))
+
+
+def _ndcg(examples: Examples, rows: Sequence[int], logits_N: Floats) -> float:
+    found = [examples.rows[row] for row in rows]
+    return query_ndcg(logits_N[list(rows)], [one.grade for one in found], [one.posting_id for one in found])

@@ -34,6 +34,7 @@ class Wording:
 class Example:
     """One judged pair. `prompt` is equation (1), kept as its two shared parts; `answer` follows it in stage 1."""
 
+    posting_id: str
     query: Ids
     item: Ids
     soft_label: float
@@ -138,7 +139,12 @@ def encode(
     said = answers.ids_many(judgements) if answers else [nothing] * len(judgements)
     rows = tuple(
         Example(
-            query=prefixes[j.query], item=items[j.posting_id], soft_label=soft, grade=j.label, answer=answer
+            posting_id=j.posting_id,
+            query=prefixes[j.query],
+            item=items[j.posting_id],
+            soft_label=soft,
+            grade=j.label,
+            answer=answer,
         )
         for j, soft, answer in zip(judgements, soft_labels, said, strict=True)
     )

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from typing_extensions import override
+
 from models.client.responses import SuspectInput
 from models.prompts import MAX_CHARS
 from schemas.errors import ModelUnavailable
 from training.judging.policy import Policy
 from training.judging.postings import PostingRow
-from training.judging.records import Ask, Verdict
+from training.judging.records import Ask, Teacher, Verdict
 from training.judging.unjudged import Rejects
 from training.teachers.answering import BadAnswerError, completion_of, usage_of, verdict_of
 from training.teachers.asking import ASKING_VERSION, answer_schema, first_messages, told
@@ -45,8 +47,8 @@ class Spent:
     completion_tokens: int = 0
 
 
-class LlmTeacher:
-    """See `Teacher`. A context manager: it holds connections and an event loop; the cache is its caller's."""
+class LlmTeacher(Teacher):
+    """A teacher behind an LLM's endpoint. A context manager: it holds connections and an event loop; the cache is its caller's."""
 
     def __init__(
         self,
@@ -85,8 +87,9 @@ class LlmTeacher:
         self._runner.run(self._endpoint.close())
         self._runner.close()
 
+    @override
     def judge_many(self, pairs: Sequence[Pair]) -> list[Verdict | None]:
-        """See `Teacher`; raises ModelUnavailable in an outage. What was answered before is in the cache."""
+        """Raises ModelUnavailable in an outage. What was answered before is in the cache."""
         return self._runner.run(self._judge_many(pairs))
 
     async def _judge_many(self, pairs: Sequence[Pair]) -> list[Verdict | None]:

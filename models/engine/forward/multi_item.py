@@ -16,7 +16,9 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
+from typing_extensions import override
 
+from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan
 from models.engine.qwen3 import Attend, Qwen3, repeated
 
@@ -28,7 +30,7 @@ Ints = NDArray[np.int32]
 Run = Callable[[Tensor, Tensor, BlockMask], Tensor]
 
 
-class MultiItemForward:
+class MultiItemForward(Forward):
     """Computes a plan as one masked sequence."""
 
     def __init__(self, model: Qwen3, *, compiled: bool) -> None:
@@ -40,8 +42,8 @@ class MultiItemForward:
         compiled: Run = torch.compile(self._hidden, mode=mode, dynamic=False)
         return compiled
 
+    @override
     def last_hidden(self, plan: Plan) -> Tensor:
-        """See `scoring.Forward`."""
         device = self._model.device
         length = rounded_length(len(plan.ids)) if self._compiled else len(plan.ids)
         ids = torch.zeros(1, length, dtype=torch.long)

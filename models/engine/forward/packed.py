@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan, Segment
 from models.engine.qwen3 import Qwen3, repeated
 
@@ -19,14 +21,14 @@ PADDED_TOKENS = 8192
 """Most tokens of a batch of segments, padding included."""
 
 
-class PackedForward:
+class PackedForward(Forward):
     """Computes a plan as one packed sequence without padding."""
 
     def __init__(self, model: Qwen3) -> None:
         self._model = model
 
+    @override
     def last_hidden(self, plan: Plan) -> Tensor:
-        """See `scoring.Forward`."""
         device = self._model.device
         ids_1N = torch.tensor([plan.ids], device=device)
         positions_1N = positions(plan).to(device)[None]

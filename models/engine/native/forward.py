@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
 from models.engine.checkpoint import Checkpoint, ModelShape
+from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan
 from models.engine.native.build import Loader, load_kernels
 from models.engine.native.memory import Arena, aligned, large_pages
@@ -40,8 +42,8 @@ def available(kind: str, shape: ModelShape, load: Loader = load_kernels) -> bool
     return fits and kernels is not None and bool(kernels.nearline_supports(KINDS[kind]))
 
 
-class NativeForward:
-    """See `Forward`; `kind` is the arithmetic of the linear layers."""
+class NativeForward(Forward):
+    """The forward pass by the C++ kernels; `kind` is the arithmetic of the linear layers."""
 
     def __init__(self, checkpoint: Checkpoint, kind: str, threads: int, load: Loader = load_kernels) -> None:
         kernels = load()
@@ -68,8 +70,8 @@ class NativeForward:
         )
         self._space = torch.empty(0)
 
+    @override
     def last_hidden(self, plan: Plan) -> Tensor:
-        """See `Forward`."""
         tables = _PlanArrays(plan)
         x = torch.nn.functional.embedding(torch.tensor(plan.ids), self._embedding).float()
         out = torch.empty(len(plan.ends), self._shape.hidden)

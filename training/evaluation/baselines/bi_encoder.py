@@ -14,6 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel
 from transformers.utils.logging import disable_progress_bar
+from typing_extensions import override
 
 from models.length_batches import length_batches
 from models.prompts import Item
@@ -22,6 +23,7 @@ from training.components.arrays import Floats
 from training.evaluation.baselines.minilm import encoder_dir
 from training.evaluation.baselines.texts import full_text, sound
 from training.evaluation.settings import Tell
+from training.evaluation.systems import System
 from training.judging.records import JudgedQuery
 
 Vectors = npt.NDArray[np.float32]
@@ -36,8 +38,8 @@ class BiEncoderConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BiEncoder:
-    """See `System`; `cache` is a folder in which vectors are kept from one run to the next."""
+class BiEncoder(System):
+    """Cosine of MiniLM's vectors; `cache` is a folder in which vectors are kept from one run to the next."""
 
     cache: Path | None = None
     config: BiEncoderConfig = BiEncoderConfig()
@@ -45,8 +47,8 @@ class BiEncoder:
     name = "minilm"
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
-        """See `System`."""
         return {
             "encoder": "all-MiniLM-L6-v2",
             "max_tokens": self.config.max_tokens,
@@ -54,10 +56,10 @@ class BiEncoder:
             "similarity": "cosine of mean-pooled vectors",
         }
 
+    @override
     def score_many(
         self, queries: Sequence[JudgedQuery], items: Mapping[str, Item], tell: Tell
     ) -> list[Floats]:
-        """See `System`."""
         wanted = list(dict.fromkeys(posting for query in queries for posting in query.posting_ids))
         texts = [sound(query.query) for query in queries] + [full_text(items[posting]) for posting in wanted]
         pairs = sum(len(query.posting_ids) for query in queries)

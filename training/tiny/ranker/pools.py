@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
+from typing_extensions import override
+
 from training.tiny.ranker.examples import Example
 
 
@@ -27,15 +29,15 @@ class Pool(Protocol):
         ...
 
 
-class Renewed:
+class Renewed(Pool):
     """A pool that is made anew after so many batches: generated postings are read a few times, then never again."""
 
     def __init__(self, make: Callable[[], Pool], batches: int) -> None:
         self._make, self._batches, self._drawn = make, batches, 0
         self._pool = make()
 
+    @override
     def batch(self, queries: int, window: int) -> list[Example]:
-        """See `Pool`."""
         self._drawn += 1
         if self._drawn % self._batches == 0:
             self._pool = self._make()
