@@ -15,9 +15,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, fields
-from typing import Generic, Protocol, TypeVar
+from typing import Annotated, Generic, Protocol, TypeVar
 
 from schemas.errors import ConfigError, ModelUnavailable
+from schemas.settings import Option
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +48,13 @@ class JobRefused(ModelUnavailable):
 class BatchConfig:
     """Limits of one model's queue; ConfigError for a limit below 1."""
 
-    batch_tokens: int = 32_768
+    batch_tokens: Annotated[int, Option("Tokens of one batch of the ranker.")] = 32_768
     batch_jobs: int = 64
     queue_jobs: int = 4_096
-    queue_tokens: int = 4_000_000
-    """Tokens that may wait. Each takes about 40 bytes, so this bounds the memory that many callers can fill."""
+    queue_tokens: Annotated[int, Option("Tokens that may wait for the ranker; more is answered 503.")] = (
+        4_000_000
+    )
+    """A waiting token takes about 40 bytes: this bounds the memory that many callers can fill."""
     linger_s: float = 0.0
     """How long a batch waits to be full: worth it for long jobs, of which one alone would delay all that come later."""
 

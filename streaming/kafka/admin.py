@@ -6,8 +6,9 @@ A broker that is not there and a broker that lets nobody in raise the same error
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.cluster import collect_hosts
@@ -15,6 +16,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.errors import BrokersUnavailable, ConfigError
 from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topic_listing import AdminCluster, Wanted, wait_until_listed
 from streaming.kafka.topics import TABLE, Topic
 
 CONNECT_TIMEOUT_S = 3.0
@@ -44,16 +46,21 @@ def require_reachable(bootstrap: str) -> None:
 def create_topics(
     kafka: KafkaSettings, topics: tuple[Topic, ...] = TABLE, *, timeout_ms: int = 30_000
 ) -> list[str]:
-    """Create what is missing and return its names; topics that exist are left as they are."""
+    """Create the topics that are missing and return their names once every broker lists every one of `topics`.
+
+    Topics that exist are left as they are. Raises ConfigError for a topic that the brokers refuse to create,
+    BrokersUnavailable when a broker does not list one of them within `timeout_ms`.
+    """
     new = [
         NewTopic(t.name, num_partitions=t.partitions, replication_factor=-1, topic_configs=t.configs())
         for t in topics
     ]
     with _admin(kafka) as admin:
-        answer = admin.create_topics(new, timeout_ms=timeout_ms, raise_errors=False)
-        created = [_created(t["name"], t["error_code"], t.get("error_message")) for t in answer["topics"]]
-        admin.wait_for_topics([t.name for t in topics], timeout_ms=timeout_ms)
-    return [name for name in created if name]
+        answer = admin.create_topics(new, timeout_ms=timeout_ms, raise_errors=False)["topics"]
+        created = {topic["name"]: _wanted(topic) for topic in answer if _is_created(topic)}
+        wanted = {topic.name: created.get(topic.name, Wanted()) for topic in topics}
+        wait_until_listed(AdminCluster(admin), wanted, timeout_ms / 1000)
+    return list(created)
 
 
 def require_topics(kafka: KafkaSettings, names: tuple[str, ...]) -> None:
@@ -82,13 +89,18 @@ def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
         admin.close()
 
 
-def _created(name: str, code: int, message: str | None) -> str | None:
-    if code == 0:
-        return name
-    error = for_code(code)
+def _is_created(topic: Mapping[str, Any]) -> bool:
+    """Whether the brokers' answer says that the topic is new; ConfigError when they refuse to create it."""
+    if not topic["error_code"]:
+        return True
+    error = for_code(topic["error_code"])
     if error is TopicAlreadyExistsError:
-        return None
-    raise ConfigError(f"topic {name} cannot be created: {message or error.__name__}")
+        return False
+    raise ConfigError(f"topic {topic['name']} cannot be created: {topic['error_message'] or error.__name__}")
+
+
+def _wanted(created: Mapping[str, Any]) -> Wanted:
+    return Wanted(created["topic_id"], created["num_partitions"])
 
 
 def wait_for_topics(
