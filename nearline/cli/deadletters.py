@@ -15,7 +15,7 @@ from streaming.kafka.settings import KafkaSettings
 from streaming.tools import dead_letters
 
 app = typer.Typer(
-    no_args_is_help=True, help="Updates that could not become features: look at them, send them back."
+    no_args_is_help=True, help="Messages that could not be processed: look at them, send them back."
 )
 
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka's address; default: the local stack's broker.")]
@@ -32,7 +32,7 @@ def list_letters(
     Console().print(table if table.row_count else "no dead letters")
 
 
-def table_of(letters: Iterable[dead_letters.Stored]) -> Table:
+def table_of(letters: Iterable[dead_letters.StoredLetter]) -> Table:
     """One row for each dead letter."""
     written, source = Column("written", min_width=10), Column("source", no_wrap=True)
     reason, begin = Column("reason", overflow="fold"), Column("begins with", overflow="fold")
@@ -85,7 +85,7 @@ def replay(
     Console().print(f"{done.sent} sent back, {done.already} were before, {done.unsendable} are not whole")
 
 
-def _written(stored: dead_letters.Stored) -> datetime:
+def _written(stored: dead_letters.StoredLetter) -> datetime:
     return datetime.fromtimestamp(stored.at_ms / 1000, UTC)
 
 

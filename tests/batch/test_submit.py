@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.settings import BackfillMode, BackfillSettings, from_argv, to_argv
+from batch.settings import BackfillMode, BackfillSettings
 from batch.submit import command, printed, ship
+from schemas.arguments import parse
 from schemas.errors import ConfigError
+from schemas.settings import to_argv
 
 SETTINGS = BackfillSettings(
     catalog=("hdfs://n/catalog",),
@@ -111,7 +113,7 @@ def test_the_command_line_carries_every_setting(
         report=report,
         publish=publish,
     )
-    assert from_argv(to_argv(settings)) == settings
+    assert parse(BackfillSettings, to_argv(settings), prog="backfill") == settings
 
 
 EVERY_SETTING = BackfillSettings(
@@ -143,7 +145,7 @@ def test_no_setting_is_lost_on_its_way_through_the_command_line() -> None:
         each.name for each in fields(EVERY_SETTING) if getattr(EVERY_SETTING, each.name) == each.default
     ]
     assert defaults == []
-    assert from_argv(to_argv(EVERY_SETTING)) == EVERY_SETTING
+    assert parse(BackfillSettings, to_argv(EVERY_SETTING), prog="backfill") == EVERY_SETTING
 
 
 def test_the_zip_alone_gives_a_worker_its_code(tmp_path: Path) -> None:
