@@ -19,6 +19,7 @@ import stamina
 
 from models.client.http import check_url, trust
 from models.client.responses import Misconfigured, ServerBusy, SuspectInput, raise_for_status
+from schemas.backoff import Backoff
 from schemas.errors import ModelUnavailable
 from schemas.settings import Option
 from training.teachers.limits import RequestLimit
@@ -171,7 +172,8 @@ class _Retries:
     def _rested(self, busy: ServerBusy) -> bool | float:
         """All requests wait as long as the endpoint says, else longer each time; not past the deadline."""
         self._refusals += 1
-        backoff_s = min(self._config.backoff_max_s, self._config.backoff_s * 2 ** min(self._refusals, 16))
+        backoff = Backoff(first_s=2 * self._config.backoff_s, longest_s=self._config.backoff_max_s)
+        backoff_s = backoff.wait_s(self._refusals)
         now, wait_s = self._clock(), (busy.retry_after_s or backoff_s) * random.uniform(1.0, 1.25)
         if now + wait_s > self._deadline:
             return False
