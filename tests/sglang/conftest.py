@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.engine.sglang import SglangConfig
-from tests.models.running import free_port, process
+from nearline.stack.tools import free_port
+from tests.models.running import process
 from tests.sglang.cases import NAME, VOCABULARY
 from tests.support.sglang import SglangServer, device, installed
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.engine.sglang import SglangConfig
 from nearline.stack.processes import wait_until
-from tests.models.running import free_port
+from nearline.stack.tools import free_port
 from tests.sglang.cases import DIES, NAME, Case, edge_cases
 from tests.support.sglang import SglangServer, device
 

@@ -15,7 +15,7 @@ from models.client.remote import HttpRanker
 from models.prompts import Prompter
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
-from nearline.stack.tools import taken_ports
+from nearline.stack.tools import free_port, free_port_base
 from pipeline.scoring.cached import item_of
 from schemas.events import read_events
 from schemas.records import FeatureRecord
@@ -24,7 +24,7 @@ from storage.opening import open_store
 from streaming.kafka.settings import KafkaSettings
 from streaming.tools.replay import replay_updates, send_searches
 from tests.faults import verify, world
-from tests.models.running import free_port, process
+from tests.models.running import process
 from tests.sglang.cases import TOLERANCE
 from tests.support.sglang import SglangServer, device
 
@@ -61,12 +61,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 def stack(servers: tuple[str, str]) -> Iterator[StackSettings]:
     """A stack that has seen the head of the sample stream."""
     home = ROOT / "build" / f"sglang-{os.getpid()}"
-    bases = (
-        base for base in range(15_000, 27_000, 100) if not taken_ports(StackSettings(port_base=base).ports)
-    )
     settings = StackSettings(
         home=home,
-        port_base=next(bases),
+        port_base=free_port_base(range(15_000, 27_000, 100)),
         models=",".join(servers),
         ranker_dir=RANKER,
         summarizer_dir=SUMMARIZER,

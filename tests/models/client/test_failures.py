@@ -10,9 +10,10 @@ from fastapi.responses import JSONResponse
 from models.client.http import ClientConfig
 from models.client.remote import HttpRanker, HttpSummarizer
 from models.summarizer import Summary, SummaryRejected, SummaryUnavailable
+from nearline.stack.tools import free_port
 from pipeline.control.pace import Pace, PacedSummarizer
 from schemas.errors import ModelRejected, ModelUnavailable
-from tests.models.running import free_port, running
+from tests.models.running import running
 from tests.models.scripted import FAST, POISON, Reply, Scripted, is_poison, item, items, status
 
 
