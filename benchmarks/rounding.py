@@ -3,7 +3,9 @@
 bfloat16 is here what AMD's CPUs compute, dot products of rounded numbers, on whatever CPU has the instructions.
 """
 
+import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from benchmarks.common.report import Result, Row, write
 from models.engine import scoring
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
+from models.engine.kernel_cache import kernel_cache
+from models.engine.native.build import load_kernels
 from models.engine.native.forward import KINDS, NativeForward, available
 from models.engine.qwen3 import Head
 from models.prompts import Prompter
@@ -41,7 +45,9 @@ def measure(settings: RoundingBenchmark, folder: Path) -> Result:
     """Write and return the result; real postings are read where they lie."""
     path = Path(settings.ranker)
     checkpoint = load_checkpoint(path, "ranker")
-    kinds = {kind: NativeForward(checkpoint, kind, 2) for kind in KINDS if available(kind, checkpoint.shape)}
+    load = partial(load_kernels, kernel_cache(os.environ))
+    possible = [kind for kind in KINDS if available(kind, checkpoint.shape, load)]
+    kinds = {kind: NativeForward(checkpoint, kind, 2, load) for kind in possible}
     prompter = Prompter.from_dir(path)
     sizes = judged_sets.Sizes(queries=settings.queries, postings=settings.postings)
     tables: dict[str, list[Row]] = {}

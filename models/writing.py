@@ -2,7 +2,7 @@
 
 New content is written beside its target, flushed to disk and renamed into the target's place, so that a reader finds
 the old content or the new and never a part, and an error or a crash leaves the old content as it was. A disk without
-room is StoreFull, any other place that cannot be written is ConfigError; both name the target and say what to do.
+room is StoreFull, which says to make room; any other place that cannot be written is ConfigError. Both name the target.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """`python -m benchmarks model-server`: what the server costs beside its engine, and its pauses under a load that saturates it."""
 
+import os
 import random
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from benchmarks.common.report import FOLDER, Result, measured_on, say, write
 from benchmarks.model_server.closed_loop import Asked, Load, drive
 from benchmarks.model_server.tables import Counts, Loaded, Round, findings, tables
 from models.engine.base import ScoreJob
+from models.engine.kernel_cache import kernel_cache
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from models.server.config import ServeConfig
 from models.server.pauses import PROBE_S
@@ -49,9 +51,14 @@ class ModelServerBenchmark:
 def measure(settings: ModelServerBenchmark, folder: Path = FOLDER) -> Result:
     """All rounds on one server, which idles while the engine runs alone; written into `folder`."""
     where = measured_on()
-    engine = Qwen3Engine(
-        CHECKPOINT, EngineConfig(device="cpu", dtype="float32", threads=settings.threads, role="ranker")
+    config = EngineConfig(
+        device="cpu",
+        dtype="float32",
+        threads=settings.threads,
+        role="ranker",
+        kernel_cache=kernel_cache(os.environ),
     )
+    engine = Qwen3Engine(CHECKPOINT, config)
     asked = Asked(
         items=settings.items, tokens=settings.tokens, shared=settings.shared, vocab=engine.info.vocab_size
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -17,6 +17,8 @@ from models.engine.checkpoint import load_checkpoint
 from models.engine.forward.base import Forward
 from models.engine.forward.multi_item import MultiItemForward
 from models.engine.forward.packed import PackedForward
+from models.engine.kernel_cache import KERNEL_CACHE
+from models.engine.native.build import load_kernels
 from models.engine.qwen3 import Head, Qwen3
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError
@@ -51,6 +53,8 @@ class EngineConfig:
     mode: SharingMode = SharingMode.AUTO
     kernels: bool = True
     """Use the C++ kernels of `models/engine/native` where the machine supports them."""
+    kernel_cache: Path = KERNEL_CACHE
+    """Folder in which they are kept once compiled."""
 
 
 class Qwen3Engine(Engine):
@@ -99,7 +103,8 @@ class Qwen3Engine(Engine):
         config, cuda = self._config, self._device.type == "cuda"
         multi_item = config.mode is SharingMode.MULTI_ITEM or (config.mode is SharingMode.AUTO and cuda)
         allowed = config.kernels and not (multi_item or cuda)
-        forward = native.open_forward(self._checkpoint, config.dtype) if allowed else None
+        load = partial(load_kernels, config.kernel_cache)
+        forward = native.open_forward(self._checkpoint, config.dtype, load) if allowed else None
         if forward:
             return forward
         if config.dtype == "int8":

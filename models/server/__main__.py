@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from dataclasses import replace
 
+from models.engine.kernel_cache import kernel_cache
 from models.server import ServeConfig, serve
 from schemas import arguments
 from schemas.errors import NearlineError
@@ -14,7 +17,8 @@ def main() -> None:
     """Serve what the command line names."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        serve(arguments.parse(ServeConfig, None, prog="python -m models.server", description=__doc__))
+        config = arguments.parse(ServeConfig, None, prog="python -m models.server", description=__doc__)
+        serve(replace(config, kernel_cache=kernel_cache(os.environ)))
     except NearlineError as error:
         sys.exit(f"error: {error}")
 

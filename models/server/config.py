@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from models.engine.batcher import BatchConfig
+from models.engine.kernel_cache import KERNEL_CACHE
 from schemas.errors import ConfigError
 from schemas.settings import Option, Options
 
@@ -67,6 +68,8 @@ class ServeConfig:
         default_factory=lambda: BatchConfig(batch_tokens=8_192)
     )
     """Small batches: on a CPU larger ones are no faster, and each request waits for the whole of its batch."""
+    kernel_cache: Path = KERNEL_CACHE
+    """Folder of the compiled C++ kernels."""
     summarizer_batching: BatchConfig = field(
         default_factory=lambda: BatchConfig(batch_jobs=32, linger_s=0.01)
     )

@@ -66,7 +66,13 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
         raise ConfigError(
             "serving a checkpoint needs torch: pip install 'nearline-job-search[models]'"
         ) from error
-    engine_config = EngineConfig(dtype=config.dtype, device=config.device, threads=config.threads, role=role)
+    engine_config = EngineConfig(
+        dtype=config.dtype,
+        device=config.device,
+        threads=config.threads,
+        role=role,
+        kernel_cache=config.kernel_cache,
+    )
     return Qwen3Engine(path, engine_config)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from models.engine.kernel_cache import kernel_cache
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.cli.progress import progress_display
@@ -59,7 +61,7 @@ def evaluate(
     if qrels and run and not judged:
         found = _of_runs(qrels, run, config)
     elif judged and postings and not (qrels or run):
-        placed = place(name=ranker, tokenizer=tokenizer)
+        placed = place(name=ranker, tokenizer=tokenizer, kernel_cache=kernel_cache(os.environ))
         found = _of_judged(request(judged=judged, postings=tuple(postings), ranker=placed), config)
     else:
         raise ConfigError("give --judged FILE and --postings FILE, or --qrels FILE and --run FILE")

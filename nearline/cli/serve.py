@@ -1,9 +1,11 @@
 """`nearline serve`: the model server."""
 
+import os
 from dataclasses import replace
 
 import typer
 
+from models.engine.kernel_cache import kernel_cache
 from models.server import ServeConfig
 from models.server import serve as run_server
 from nearline.cli import options
@@ -21,4 +23,4 @@ def serve(config: ServeConfig) -> None:
     if config.ranker is None and config.summarizer is None and not config.instant:
         shipped = options.CHECKPOINTS
         config = replace(config, ranker=shipped / "ranker-tiny", summarizer=shipped / "summarizer-tiny")
-    run_server(config)
+    run_server(replace(config, kernel_cache=kernel_cache(os.environ)))

@@ -54,7 +54,7 @@ def test_the_semantics_page_names_every_outcome() -> None:
 
 def test_the_model_server_page_shows_the_limits_as_the_code_has_them() -> None:
     page, limits = (ROOT / "docs/model-server.md").read_text(), Limits()
-    shown = re.search(r"\| limit \| of one request \|\n\|---\|---\|\n((?:\|.*\n)+)", page)
+    shown = re.search(r"\| limit \| of one request \| option \|\n\|---\|---\|---\|\n((?:\|.*\n)+)", page)
     assert shown is not None
     assert [row.split("|")[2].strip() for row in shown[1].splitlines()] == [
         f"{limits.body_bytes // MIB} MiB",

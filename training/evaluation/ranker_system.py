@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,8 @@ from models.engine.checkpoint import Checkpoint, load_checkpoint
 from models.engine.forward.base import Forward
 from models.engine.forward.packed import PackedForward
 from models.engine.forward.plan import passes
+from models.engine.kernel_cache import KERNEL_CACHE
+from models.engine.native.build import load_kernels
 from models.engine.qwen3 import Head, Qwen3
 from models.engine.qwen3_engine import PASS_TOKENS
 from models.prompts import Item, Prompter
@@ -90,12 +92,12 @@ class RankerSystem(System):
 class LocalScorer(Differences):
     """A checkpoint in this process: fp32 on the engine's quickest exact path; a posting's text is tokenized once."""
 
-    def __init__(self, path: Path, device: str = "auto") -> None:
+    def __init__(self, path: Path, device: str = "auto", kernels: Path = KERNEL_CACHE) -> None:
         """Raise ConfigError for an incomplete directory, or one whose tokenizer is another model's."""
         self._path = path
         self._prompter = prompter(path)
         self._checkpoint = load_checkpoint(path, "ranker")
-        self._device = _device(device)
+        self._device, self._kernels = _device(device), kernels
         self._ids: dict[Item, npt.NDArray[np.int32]] = {}
 
     @property
@@ -151,7 +153,8 @@ class LocalScorer(Differences):
 
     @cached_property
     def _forward(self) -> Forward:
-        found = native.open_forward(self._checkpoint, "float32") if self._device.type == "cpu" else None
+        load = partial(load_kernels, self._kernels)
+        found = native.open_forward(self._checkpoint, "float32", load) if self._device.type == "cpu" else None
         return found or PackedForward(Qwen3(self._checkpoint, dtype=torch.float32, device=self._device))
 
 
@@ -182,7 +185,7 @@ def open_scorer(place: RankerPlace) -> Differences:
     path = Path(place.name)
     if not path.is_dir():
         raise ConfigError(f"--ranker {place.name}: neither a checkpoint directory nor a model server's URL")
-    return LocalScorer(path, place.device)
+    return LocalScorer(path, place.device, place.kernel_cache)
 
 
 def prompter(path: Path) -> Prompter:

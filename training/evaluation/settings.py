@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from models.engine.kernel_cache import KERNEL_CACHE
 from schemas.settings import Option, Options
 
 Tell = Callable[[int], None]
@@ -52,6 +53,8 @@ class RankerPlace:
     name: str
     tokenizer: Path | None = None
     device: Annotated[str, Option("auto, cpu or cuda.")] = "auto"
+    kernel_cache: Path = KERNEL_CACHE
+    """Folder of the engine's compiled C++ kernels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from benchmarks.engine.workers.protocol import Handler, Settings, requests_of, run
 from models.engine.base import ScoreJob
+from models.engine.kernel_cache import kernel_cache
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine, SharingMode
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -21,6 +23,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def load(settings: Settings) -> tuple[str, Handler]:
     """An engine of this dtype, on this device, in this variant; raises what the engine raises."""
     how: dict[str, Any] = {name: settings[name] for name in ("dtype", "device", "threads")}
+    how["kernel_cache"] = kernel_cache(os.environ)
     engine = Qwen3Engine(Path(settings["path"]), EngineConfig(**how, **VARIANTS[settings["mode"]]))
 
     def score(question: Settings) -> list[list[float]]:

@@ -6,13 +6,13 @@ import ctypes
 import functools
 import hashlib
 import logging
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.engine.kernel_cache import KERNEL_CACHE
 from models.writing import replacing_file
 from schemas.errors import NearlineError
 
@@ -60,9 +60,9 @@ Loader = Callable[[], ctypes.CDLL | None]
 
 
 @functools.cache
-def load_kernels() -> ctypes.CDLL | None:
-    """The library for this machine, loaded once a process; None where it cannot be built."""
-    return open_library(cache_directory(), Toolchain())
+def load_kernels(cache: Path = KERNEL_CACHE) -> ctypes.CDLL | None:
+    """Return the library for this machine, kept in the folder `cache`; None where it cannot be built."""
+    return open_library(cache.expanduser(), Toolchain())
 
 
 def open_library(into: Path, toolchain: Toolchain) -> ctypes.CDLL | None:
@@ -72,12 +72,6 @@ def open_library(into: Path, toolchain: Toolchain) -> ctypes.CDLL | None:
     except (NoKernels, NearlineError, OSError) as error:
         log.warning("scoring runs on torch's kernels, which are slower: %s", error)
         return None
-
-
-def cache_directory() -> Path:
-    """Where compiled kernels are kept: NEARLINE_CACHE, else nearline/ in the user's cache directory."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("NEARLINE_CACHE") or Path(home) / "nearline")
 
 
 def build(into: Path, toolchain: Toolchain) -> Path:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -36,15 +37,20 @@ class Unhurried(InstantEngine):
 
 @pytest.mark.timeout(120)
 def test_500_clients_at_once_are_each_answered_200_or_503_with_a_time_to_come_back() -> None:
-    limits = BatchConfig(batch_tokens=64, queue_jobs=200)
-    with serving(Unhurried(0.002), batching=limits) as url:
-        answers = asyncio.run(_crowd(url, 500))
+    limits, engine = BatchConfig(batch_tokens=64, queue_jobs=200), Unhurried(0.002)
+    engine.go.clear()
+    with serving(engine, batching=limits) as url, ThreadPoolExecutor(1) as background:
+        crowd = background.submit(asyncio.run, _crowd(url, 500))
+        eventually(lambda: 'reason="queue full"' in httpx.get(f"{url}/metrics").text, wanted=True)
+        engine.go.set()
+        answers = crowd.result()
         assert post(url, "score", SCORE).status_code == 200
     assert len(answers) == 500
     served = [answer for answer in answers if answer.status_code == 200]
     refused = [answer for answer in answers if answer.status_code == 503]
     assert len(served) + len(refused) == 500
     assert len(served) >= 200
+    assert refused
     assert all(len(answer.json()["scores"]) == 2 for answer in served)
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
 
