@@ -8,9 +8,10 @@ from dataclasses import replace
 from pyspark.sql import SparkSession
 
 from batch.backfill import backfill
-from batch.settings import from_argv
+from batch.settings import BackfillSettings
 from batch.spark import SparkEngine, session
 from nearline.publishing import publisher_of
+from schemas import arguments
 from schemas.errors import NearlineError
 from storage.couchbase.url import with_login
 
@@ -19,7 +20,9 @@ def main() -> None:
     """Run the backfill and write its report to standard output; an error is one line and exit status 1."""
     logging.basicConfig(level=logging.WARNING)
     try:
-        settings = from_argv(sys.argv[1:], prog="spark-submit ... backfill_program.py", description=__doc__)
+        settings = arguments.parse(
+            BackfillSettings, None, prog="spark-submit ... backfill_program.py", description=__doc__
+        )
         settings = replace(settings, store_url=with_login(settings.store_url, os.environ))
         engine = SparkEngine(
             lambda: session(SparkSession.builder, settings.parallelism), settings.parallelism

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from kafka import KafkaProducer
 
@@ -15,6 +15,7 @@ from pipeline.alert import AlertSettings, AlertStep
 from pipeline.scoring.cached import CachedScorer
 from schemas.errors import ConfigError
 from schemas.records import Alert, ScoreRequest
+from schemas.settings import Option, Options
 from storage.features import FeatureStore
 from storage.ledger import TTL_S, AlertLedger
 from storage.opening import open_store
@@ -24,7 +25,6 @@ from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.kafka import clients, topics
 from streaming.process.member import MemberSettings, Program, Running, run_member
-from streaming.process.options import Option
 from streaming.searches.feed import KafkaSearchFeed
 from streaming.searches.unsubscribed import Unsubscribed
 
@@ -39,13 +39,28 @@ DAY_S = 86_400
 class ConsumerSettings(MemberSettings):
     """Settings of an alert consumer instance."""
 
-    group: str = topics.ALERT_GROUP
-    ranker_url: str
-    tokenizer: Path | None = None
-    cache_url: str = "memory:"
-    ledger_ttl_days: float = TTL_S / DAY_S
+    group: Annotated[str, Option("Consumer group on score.requests.")] = topics.ALERT_GROUP
+    ranker_url: Annotated[
+        str,
+        Option(
+            "Model server, http://host:port; instant: scores by shared words, without a model.",
+            "--ranker",
+            metavar="URL",
+        ),
+    ]
+    tokenizer: Annotated[
+        Path | None,
+        Option("The checkpoint served there, for its tokenizer; needed for http.", metavar="DIR"),
+    ] = None
+    cache_url: Annotated[
+        str, Option("Score cache, such as lmdb:///path?sync=os.", "--cache", metavar="URL")
+    ] = "memory:"
+    ledger_ttl_days: Annotated[
+        float,
+        Option("How long a pair cannot alert again in one opening; longer than any topic keeps messages."),
+    ] = TTL_S / DAY_S
     alerts: AlertSettings = field(default_factory=AlertSettings)
-    loop: RequestLoopSettings = field(default_factory=RequestLoopSettings)
+    loop: Annotated[RequestLoopSettings, Options()] = field(default_factory=RequestLoopSettings)
 
     def __post_init__(self) -> None:
         longest_days = max(topic.retention_ms for topic in topics.TABLE) / topics.DAY_MS
@@ -54,28 +69,6 @@ class ConsumerSettings(MemberSettings):
                 f"ledger_ttl_days must be above {longest_days:g}, the longest retention of a topic, not "
                 f"{self.ledger_ttl_days:g}: a message read again after its ledger entry expired would alert twice"
             )
-
-
-OPTIONS: dict[type[Any], tuple[Option, ...]] = {
-    ConsumerSettings: (
-        Option(
-            "ranker_url",
-            "model server, http://host:port; instant: scores by shared words, without a model",
-            "--ranker",
-            "URL",
-        ),
-        Option("tokenizer", "the checkpoint served there, for its tokenizer; needed for http", metavar="DIR"),
-        Option("cache_url", "score cache, as lmdb:///path?sync=os", "--cache", "URL"),
-        Option("group", "consumer group on score.requests"),
-        Option(
-            "ledger_ttl_days",
-            "how long a pair cannot alert again in one opening; longer than any topic keeps messages",
-        ),
-    ),
-    RequestLoopSettings: (
-        Option("defer_s", "how long a request waits for features that are not in the store yet"),
-    ),
-}
 
 
 def consume(member: Running[ConsumerSettings]) -> None:
@@ -124,8 +117,6 @@ ALERT_CONSUMER = Program(
     description="Scores requests through the cache and sends each passing pair's alert once an opening, in one Kafka "
     "transaction with the requests' offsets. Run as many instances as score.requests has partitions at most.",
     settings=ConsumerSettings,
-    parts={"loop": RequestLoopSettings},
-    options=OPTIONS,
     topics=(topics.SCORE_REQUESTS, topics.ALERTS, topics.SEARCHES, topics.DLQ),
     writes={Alert: topics.ALERTS, ScoreRequest: topics.SCORE_REQUESTS},
     work=consume,

@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
 
 from pipeline.match import LexicalMatcher
 from pipeline.windows import Windows, WindowSettings
 from schemas.records import ScoreRequest
+from schemas.settings import Option, Options
 from storage.features import FeatureStore
 from storage.opening import open_store
 from streaming.kafka import clients, topics
@@ -15,7 +16,6 @@ from streaming.matching.kafka_log import FeatureGroup
 from streaming.matching.loop import MatchLoop, MatchLoopSettings
 from streaming.matching.metrics import MatcherMetrics
 from streaming.process.member import MemberSettings, Program, Running, run_member
-from streaming.process.options import Option
 from streaming.searches.feed import KafkaSearchFeed
 
 
@@ -23,24 +23,9 @@ from streaming.searches.feed import KafkaSearchFeed
 class MatcherSettings(MemberSettings):
     """Settings of a matcher instance."""
 
-    group: str = topics.MATCHER_GROUP
-    windows: WindowSettings = field(default_factory=WindowSettings)
-    loop: MatchLoopSettings = field(default_factory=MatchLoopSettings)
-
-
-OPTIONS: dict[type[Any], tuple[Option, ...]] = {
-    MatcherSettings: (Option("group", "consumer group on postings.features"),),
-    WindowSettings: (
-        Option("window_s", "how long one search's candidates are collected"),
-        Option("max_items", "candidates of one score request at most"),
-    ),
-    MatchLoopSettings: (
-        Option(
-            "commit_s",
-            "offsets are committed, and windows flushed for it, this often; a crash reads that much again",
-        ),
-    ),
-}
+    group: Annotated[str, Option("Consumer group on postings.features.")] = topics.MATCHER_GROUP
+    windows: Annotated[WindowSettings, Options()] = field(default_factory=WindowSettings)
+    loop: Annotated[MatchLoopSettings, Options()] = field(default_factory=MatchLoopSettings)
 
 
 def match(member: Running[MatcherSettings]) -> None:
@@ -68,8 +53,6 @@ MATCHER = Program(
     description="Reads all saved searches, then turns features into score requests. Run as many instances as the "
     "features topic has partitions at most; each holds every search and its share of the postings.",
     settings=MatcherSettings,
-    parts={"windows": WindowSettings, "loop": MatchLoopSettings},
-    options=OPTIONS,
     topics=(topics.SEARCHES, topics.FEATURES, topics.SCORE_REQUESTS, topics.DLQ),
     writes={ScoreRequest: topics.SCORE_REQUESTS},
     work=match,

@@ -15,9 +15,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, fields
-from typing import Generic, Protocol, TypeVar
+from typing import Annotated, Generic, Protocol, TypeVar
 
 from schemas.errors import ConfigError, ModelUnavailable
+from schemas.settings import Option
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +48,12 @@ class Refused(ModelUnavailable):
 class BatchConfig:
     """Limits of one model's queue; raises ConfigError for one below 1."""
 
-    batch_tokens: int = 32_768
+    batch_tokens: Annotated[int, Option("Tokens of one batch of the ranker.")] = 32_768
     batch_jobs: int = 64
     queue_jobs: int = 4_096
-    queue_tokens: int = 4_000_000
+    queue_tokens: Annotated[int, Option("Tokens that may wait for the ranker; more is answered 503.")] = (
+        4_000_000
+    )
     """Waiting tokens take about 40 bytes each: this bounds the memory of whatever many callers send at once."""
     linger_s: float = 0.0
     """How long a batch that is not full waits for company: for jobs so long that one that starts alone delays the rest."""

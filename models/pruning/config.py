@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from schemas.errors import ConfigError
+from schemas.settings import Option, Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Osscar:
     """Neurons removed a step, damping as a share of the Hessian's mean diagonal, removals between two updates."""
 
-    step: int = 1
-    damping: float = 0.01
+    step: Annotated[int, Option("Neurons removed a step; 1 is the most exact.", "--block-size")] = 1
+    damping: Annotated[float, Option("Share of the Hessian's mean diagonal added to it.")] = 0.01
     lazy: int = 128
 
     def __post_init__(self) -> None:
@@ -27,8 +29,8 @@ class Osscar:
 class MlpPruning:
     """Share of the hidden neurons that every MLP keeps, and how they are chosen."""
 
-    keep: float = 0.5
-    osscar: Osscar = field(default_factory=Osscar)
+    keep: Annotated[float, Option("Share of the hidden neurons that stay, (0, 1].")] = 0.5
+    osscar: Annotated[Osscar, Options()] = field(default_factory=Osscar)
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a share out of range."""
@@ -44,5 +46,5 @@ class MlpPruning:
 class CalibrationSize:
     """Tokens at most, and tokens of one padded batch (memory: a batch's activations)."""
 
-    tokens: int = 1_000_000
-    batch_tokens: int = 8192
+    tokens: Annotated[int, Option("Calibration tokens at most.")] = 1_000_000
+    batch_tokens: Annotated[int, Option("Tokens of a batch: memory.")] = 8192

@@ -1,6 +1,7 @@
 """Options that several commands share, with the defaults of the settings classes."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,43 +19,13 @@ Home = Annotated[
     Path | None,
     typer.Option(help="Folder of the local stack: logs, topics, store; default: the one last started here."),
 ]
-PortBase = Annotated[int, typer.Option(help="First port; the broker takes +92, Flink +81, the models +30.")]
-Models = Annotated[
-    str,
-    typer.Option(
-        help="`tiny` (shipped checkpoints), `instant` (no model), the URL of a model server, or RANKER,SUMMARIZER of two SGLangs."
-    ),
-]
-StoreUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        help="Store URL, or `couchbase` for Couchbase's test server; default: an LMDB inside the stack's home.",
-    ),
-]
-SchemaRegistry = Annotated[
-    str,
-    typer.Option(
-        help="Confluent framing on the topics: the registry's URL; credentials in NEARLINE_SCHEMA_REGISTRY_AUTH."
-    ),
-]
-Parallelism = Annotated[int, typer.Option(help="Parallel feature subtasks, one Python worker each.")]
-
-PORT_BASE, MODELS, PARALLELISM = _DEFAULTS.port_base, _DEFAULTS.models, _DEFAULTS.parallelism
-
 CHECKPOINTS = Path(__file__).parents[2] / "models" / "checkpoints"
 
 
-def stack_settings(
-    home: Path | None,
-    port_base: int,
-    models: str,
-    store: str | None,
-    schema_registry: str,
-    parallelism: int = PARALLELISM,
-) -> StackSettings:
-    """The settings of a stack from the command line, with the shipped checkpoints. ConfigError for what cannot work."""
-    registry(schema_registry)
+def checked(stack: StackSettings) -> StackSettings:
+    """A stack's settings, with the shipped checkpoints; ConfigError for a setting that cannot work."""
+    registry(stack.schema_registry)
+    models, store = stack.models, stack.store
     if models not in {"tiny", "instant", "instant-server"} and not models.startswith("http"):
         raise ConfigError(
             f"--models {models!r}: give `tiny`, `instant`, `instant-server`, a URL or two with a comma between"
@@ -62,16 +33,10 @@ def stack_settings(
     if store not in {None, "couchbase"}:
         # Opened once here, so that a URL that cannot work is one error instead of one in each process's log.
         open_store(with_login(str(store), os.environ)).close()
-    shipped = models != "instant"
-    return StackSettings(
-        home=home or _DEFAULTS.home,
-        port_base=port_base,
-        models=models,
-        store=store,
-        schema_registry=schema_registry,
-        parallelism=parallelism,
-        ranker_dir=CHECKPOINTS / "ranker-tiny" if shipped else None,
-        summarizer_dir=CHECKPOINTS / "summarizer-tiny" if shipped else None,
+    if models == "instant":
+        return stack
+    return replace(
+        stack, ranker_dir=CHECKPOINTS / "ranker-tiny", summarizer_dir=CHECKPOINTS / "summarizer-tiny"
     )
 
 

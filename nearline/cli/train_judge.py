@@ -3,6 +3,8 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -10,34 +12,39 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 from rich.console import Console
 
+from nearline.cli.from_settings import from_settings
 from nearline.cli.judge_progress import Bar, show
 from nearline.cli.teachers import Opening, asked_rows, drawn_rows, extra
 from schemas.errors import ConfigError
+from schemas.settings import Option
 from training.judging.policy import MATCHING, load_policy
 from training.judging.records import Judgement, Split
 from training.judging.run import Summary
 from training.judging.unjudged import Rejects
 from training.teachers.endpoint import EndpointConfig
 
-_DEFAULTS = EndpointConfig(url="", model="")
 
-Queries = Annotated[
-    Path | None,
-    typer.Option(
-        help="JSON Lines {query_id, query, items: [posting ids]}, items drawn where none are named; or a judged "
-        "table, whose pairs are graded again. Default, rules only: drawn from the postings."
-    ),
-]
-Splits = Annotated[
-    str,
-    typer.Option(help="Without --queries: how many are drawn for each split, such as train=8000,test=800."),
-]
-Url = Annotated[
-    str, typer.Option(help="llm: OpenAI-compatible endpoint, http://host:port or https://host/v1.")
-]
-Request = Annotated[
-    str, typer.Option(help="llm: JSON object of request fields to set otherwise; null takes one out.")
-]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeRun:
+    """What is graded, by whom, and where the table goes."""
+
+    postings: Annotated[Path, Option("Postings, JSON Lines, plain or .gz.")]
+    out: Annotated[Path, Option("The judged table, Parquet; unjudged pairs go beside it.")]
+    queries: Annotated[
+        Path | None,
+        Option(
+            "JSON Lines {query_id, query, items: [posting ids]}, items drawn where none are named; or a judged "
+            "table, whose pairs are graded again. Default, rules only: drawn from the postings."
+        ),
+    ] = None
+    teacher: Annotated[Literal["rules", "llm"], Option("Who grades.")] = "rules"
+    policy: Annotated[Path, Option("The product policy, TOML.")] = MATCHING
+    splits: Annotated[
+        str, Option("Without --queries: how many are drawn for each split, such as train=8000,test=800.")
+    ] = ""
+    seed: Annotated[int, Option("Of queries and items that are drawn.")] = 0
+    dense: Annotated[bool, Option("rules: MiniLM's neighbours join the pools of dev and test.")] = False
+    cache: Annotated[Path, Option("Folder of verdicts paid for and evidence found.")] = Path("build/judge")
 
 
 def register(app: typer.Typer) -> None:
@@ -45,62 +52,37 @@ def register(app: typer.Typer) -> None:
     app.command("judge")(train_judge)
 
 
+@from_settings
 def train_judge(
+    run: JudgeRun,
+    endpoint: partial[EndpointConfig],
     *,
-    postings: Annotated[Path, typer.Option(help="Postings, JSON Lines, plain or .gz.")],
-    out: Annotated[Path, typer.Option(help="The judged table, Parquet; unjudged pairs go beside it.")],
-    queries: Queries = None,
-    teacher: Annotated[Literal["rules", "llm"], typer.Option(help="Who grades.")] = "rules",
-    policy: Annotated[Path, typer.Option(help="The product policy, TOML.")] = MATCHING,
-    splits: Splits = "",
-    seed: Annotated[int, typer.Option(help="Of queries and items that are drawn.")] = 0,
-    dense: Annotated[
-        bool, typer.Option("--dense", help="rules: MiniLM's neighbours join the pools of dev and test.")
-    ] = False,
-    url: Url = _DEFAULTS.url,
-    model: Annotated[str, typer.Option(help="llm: the model's name there.")] = _DEFAULTS.model,
     api_key_env: Annotated[str, typer.Option(help="llm: the environment variable that holds the key.")] = "",
-    requests_per_minute: Annotated[
-        float, typer.Option(min=0, help="llm: at most; 0 = no limit.")
-    ] = _DEFAULTS.requests_per_minute,
-    concurrency: Annotated[int, typer.Option(min=1, help="llm: calls in flight.")] = _DEFAULTS.concurrency,
-    attempts: Annotated[int, typer.Option(min=1, help="llm: of one call that fails.")] = _DEFAULTS.attempts,
-    attempt_s: Annotated[float, typer.Option(help="llm: limit of one attempt.")] = _DEFAULTS.attempt_s,
-    cache: Annotated[Path, typer.Option(help="Folder of verdicts paid for and evidence found.")] = Path(
-        "build/judge"
-    ),
-    request: Request = "{}",
+    request: Annotated[
+        str, typer.Option(help="llm: JSON object of request fields to set otherwise; null takes one out.")
+    ] = "{}",
 ) -> None:
     """Grade postings for queries by a written policy; stopped, the same command goes on and pays nothing twice."""
-    endpoint = EndpointConfig(
-        url=url,
-        model=model,
-        api_key=_key(api_key_env),
-        requests_per_minute=requests_per_minute,
-        concurrency=concurrency,
-        attempts=attempts,
-        attempt_s=attempt_s,
-        request=_request(request),
-    )
-    console, chosen, rejects = Console(stderr=True), load_policy(policy), Rejects()
-    summary = Summary(chosen)
-    _check_out(out)
+    asked = endpoint(api_key=_key(api_key_env), request=_request(request))
+    console, policy, rejects = Console(stderr=True), load_policy(run.policy), Rejects()
+    summary = Summary(policy)
+    _check_out(run.out)
     with extra(), Bar(console) as bar:
         opening = Opening(
-            kind=teacher,
-            policy=chosen,
-            endpoint=endpoint,
-            cache=cache,
+            kind=run.teacher,
+            policy=policy,
+            endpoint=asked,
+            cache=run.cache,
             rejects=rejects,
             bar=bar,
-            seed=seed,
-            dense=dense,
+            seed=run.seed,
+            dense=run.dense,
         )
-        if queries is None:
-            rows = drawn_rows(opening, postings, _counts(splits))
+        if run.queries is None:
+            rows = drawn_rows(opening, run.postings, _counts(run.splits))
         else:
-            rows = asked_rows(opening, postings, queries)
-        _write(out, summary.counting(rows), rejects)
+            rows = asked_rows(opening, run.postings, run.queries)
+        _write(run.out, summary.counting(rows), rejects)
     show(console, summary, rejects, opening.spent)
 
 

@@ -4,7 +4,9 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from schemas.settings import Option
 from storage.couchbase.url import for_cache
 
 #: Offsets from `port_base`. The default base differs from the ports of a Kafka or Flink that runs on this machine.
@@ -41,15 +43,31 @@ class StackSettings:
     """
 
     home: Path = Path("build/stack")
-    port_base: int = 29000
-    parallelism: int = 2
+    port_base: Annotated[int, Option("First port; the broker takes +92, Flink +81, the models +30.")] = 29000
+    models: Annotated[
+        str,
+        Option(
+            "`tiny` (shipped checkpoints), `instant` (no model), the URL of a model server, or RANKER,SUMMARIZER of "
+            "two SGLangs."
+        ),
+    ] = "tiny"
+    store: Annotated[
+        str | None,
+        Option(
+            "Store URL, or `couchbase` for Couchbase's test server; default: an LMDB inside the stack's home."
+        ),
+    ] = None
+    schema_registry: Annotated[
+        str,
+        Option(
+            "Confluent framing on the topics: the registry's URL; credentials in NEARLINE_SCHEMA_REGISTRY_AUTH."
+        ),
+    ] = ""
+    parallelism: Annotated[int, Option("Parallel feature subtasks, one Python worker each.")] = 2
     batch_size: int | None = None
-    models: str = "tiny"
     ranker_dir: Path | None = None
     summarizer_dir: Path | None = None
-    store: str | None = None
     cache: str | None = None
-    schema_registry: str = ""
     window_s: float = 0.2
     deadline_s: float = 45.0
     checkpoint_s: float = 5.0

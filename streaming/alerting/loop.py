@@ -5,11 +5,13 @@ import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from pipeline.alert import AlertBatch, Located
 from schemas.codec import Codec
 from schemas.errors import DecodeError, ModelUnavailable, RegistryUnavailable, StoreError
 from schemas.records import ScoreRequest
+from schemas.settings import Option
 from streaming.alerting.log import RequestLog, RequestStep
 from streaming.alerting.messages import alert_message, rejection, request_parts
 from streaming.alerting.metrics import ConsumerMetrics
@@ -35,7 +37,9 @@ class RequestLoopSettings:
     """
 
     poll_s: float = 0.2
-    defer_s: float = 5.0
+    defer_s: Annotated[
+        float, Option("How long a request waits for features that are not in the store yet.")
+    ] = 5.0
     retry_s: float = 0.25
     budget_s: float = 20.0
     max_backoff_s: float = 10.0

@@ -3,39 +3,19 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Annotated
 
 from schemas.errors import ConfigError
+from schemas.settings import Option
 from storage.couchbase.url import PASSWORD, USERNAME
 from streaming.features.worker import WorkerSettings
 from streaming.kafka.framing import AUTH, RegistrySettings
 from streaming.kafka.settings import FLINK_PACKAGE, KafkaSettings
 from streaming.kafka.topics import DLQ, FEATURE_GROUP, FEATURES, UPDATES
 from streaming.process import options
-from streaming.process.options import Option
 
 JOB_NAME = "nearline-features"
 MAX_DEADLINE_S = 60.0
-
-
-OPTIONS = (
-    Option(
-        "store_url",
-        "feature store: couchbase://host/bucket, or lmdb:///dir (one machine only)",
-        "--store",
-        "URL",
-    ),
-    Option("summarizer_url", "http://host:port, or instant: (no model)", "--summarizer", "URL"),
-    Option("tokenizer_dir", "the summarizer's checkpoint, to cut texts by its tokens", "--tokenizer", "DIR"),
-    Option("group", "consumer group whose offsets say where to go on"),
-    Option("parallelism", "subtasks, at most the partitions"),
-    Option("batch_size", "updates in one call of featurize"),
-    Option("bundle_ms", "longest wait for a batch to fill"),
-    Option("deadline_s", "all model calls of one batch together"),
-    Option("checkpoint_s", "time between commits of offsets"),
-    Option("checkpoint_timeout_s", "a checkpoint that takes longer counts as failed"),
-    Option("max_backoff_s", "longest pause between restarts while an outage lasts"),
-    Option("crash_at", argparse.SUPPRESS),  # for the fault tests (streaming/process/fault_probe.py)
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +28,36 @@ class FeatureJobSettings:
     """
 
     kafka: KafkaSettings
-    store_url: str
-    summarizer_url: str
-    tokenizer_dir: str = ""
-    group: str = FEATURE_GROUP
+    store_url: Annotated[
+        str,
+        Option(
+            "Feature store: couchbase://host/bucket, or lmdb:///dir (one machine only).",
+            "--store",
+            metavar="URL",
+        ),
+    ]
+    summarizer_url: Annotated[
+        str, Option("Model server, http://host:port, or instant: (no model).", "--summarizer", metavar="URL")
+    ]
+    tokenizer_dir: Annotated[
+        str,
+        Option("The summarizer's checkpoint, to cut texts by its tokens.", "--tokenizer", metavar="DIR"),
+    ] = ""
+    group: Annotated[str, Option("Consumer group whose offsets say where to go on.")] = FEATURE_GROUP
     source_topic: str = UPDATES.name
     features_topic: str = FEATURES.name
     dlq_topic: str = DLQ.name
-    parallelism: int = 1
-    batch_size: int = 1000
-    bundle_ms: int = 50
-    deadline_s: float = 45.0
-    checkpoint_s: float = 10.0
-    checkpoint_timeout_s: float = 600.0
-    max_backoff_s: float = 60.0
+    parallelism: Annotated[int, Option("Subtasks, at most the partitions.")] = 1
+    batch_size: Annotated[int, Option("Updates in one call of featurize.")] = 1000
+    bundle_ms: Annotated[int, Option("Longest wait for a batch to fill.")] = 50
+    deadline_s: Annotated[float, Option("Limit of all model calls of one batch together.")] = 45.0
+    checkpoint_s: Annotated[float, Option("Time between commits of offsets.")] = 10.0
+    checkpoint_timeout_s: Annotated[float, Option("A checkpoint that takes longer counts as failed.")] = 600.0
+    max_backoff_s: Annotated[float, Option("Longest pause between restarts while an outage lasts.")] = 60.0
     registry: RegistrySettings = field(default_factory=RegistrySettings)
-    crash_at: str = ""
+    crash_at: Annotated[
+        str, Option("For the fault tests (streaming/process/fault_probe.py).", hidden=True)
+    ] = ""
 
     def __post_init__(self) -> None:
         for name in ("parallelism", "batch_size", "bundle_ms", "checkpoint_s", "checkpoint_timeout_s"):
@@ -142,20 +136,15 @@ def _properties(kafka: KafkaSettings) -> dict[str, str]:
 
 def parse(argv: Sequence[str], environ: Mapping[str, str], *, description: str = "") -> FeatureJobSettings:
     """The settings that command line and environment give; ConfigError names one that cannot work."""
-    parser = argparse.ArgumentParser(
+    parser = options.parser(
+        FeatureJobSettings,
         prog="flink run ... -pym streaming.feature_job",
         description=description,
         epilog="TLS and SASL: NEARLINE_KAFKA_SECURITY_PROTOCOL, _SASL_USERNAME, ... (streaming/kafka/settings.py). "
         f"The schema registry's credentials: {AUTH}=user:password. A Couchbase store's: {USERNAME} and {PASSWORD}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_connections(parser, "read Confluent framing too, and write it to the features topic")
-    options.add(parser, FeatureJobSettings, OPTIONS)
-    given = parser.parse_args(argv)
-    return FeatureJobSettings(
-        **options.connections(given, environ),
-        **options.taken(FeatureJobSettings, given) | options.stores(given, environ),
-    )
+    return options.settings_of(FeatureJobSettings, parser.parse_args(argv), environ)
 
 
 def check_store(store_url: str, target: str, address: str) -> None:

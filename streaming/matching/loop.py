@@ -4,12 +4,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from pipeline.match import Matcher
 from pipeline.windows import Windows
 from schemas.codec import Codec
 from schemas.errors import DecodeError, StoreError
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
+from schemas.settings import Option
 from streaming.kafka.messages import Message, dead_letter
 from streaming.matching.log import FeatureLog, PartitionProgress
 from streaming.matching.messages import request_messages
@@ -38,7 +40,12 @@ class MatchLoopSettings:
     """
 
     poll_s: float = 0.1
-    commit_s: float = 1.0
+    commit_s: Annotated[
+        float,
+        Option(
+            "Offsets are committed, and windows flushed for it, this often; a crash reads that much again."
+        ),
+    ] = 1.0
     retry_s: float = 5.0
     pass_postings: int = 500
 

@@ -8,21 +8,21 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from kafka import KafkaConsumer
 from prometheus_client import CollectorRegistry
 
 from schemas.codec import Codec
+from schemas.settings import Option
 from streaming.kafka import clients
 from streaming.kafka.admin import wait_for_topics
-from streaming.kafka.framing import AUTH, RegistrySettings, open_codec
+from streaming.kafka.framing import RegistrySettings, open_codec
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import Topic
 from streaming.process import lifecycle, options
 from streaming.process.fault_probe import Probe, crash_at
 from streaming.process.metrics import MetricsServer
-from streaming.process.options import Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,32 +30,30 @@ class MemberSettings:
     """Settings of every member of a consumer group."""
 
     kafka: KafkaSettings
-    store_url: str
+    store_url: Annotated[
+        str,
+        Option("Feature store: lmdb:///absolute/path or couchbase://host/bucket.", "--store", metavar="URL"),
+    ]
     group: str
     registry: RegistrySettings = field(default_factory=RegistrySettings)
-    instance_id: str = "1"
-    session_timeout_s: float = 45.0
-    metrics_port: int = 0
-    metrics_host: str = "127.0.0.1"
+    instance_id: Annotated[
+        str,
+        Option(
+            "This instance's stable name within its group (static membership: a restart under the same name takes "
+            "its partitions back at once; two processes must never share one)."
+        ),
+    ] = "1"
+    session_timeout_s: Annotated[
+        float,
+        Option("After so long without a sign of life the group gives this instance's partitions away."),
+    ] = 45.0
+    metrics_port: Annotated[int, Option("Port of Prometheus' /metrics; 0 is off.")] = 0
+    metrics_host: Annotated[str, Option("Address that /metrics listens on; in a pod 0.0.0.0.")] = "127.0.0.1"
     max_poll_records: int = 500
+    crash_at: Annotated[
+        str, Option("For the fault tests (streaming/process/fault_probe.py).", hidden=True)
+    ] = ""
 
-
-_OPTIONS = (
-    Option(
-        "store_url", "feature store, as lmdb:///absolute/path or couchbase://host/bucket", "--store", "URL"
-    ),
-    Option(
-        "instance_id",
-        "this instance's stable name within its group (static membership: a restart under the same name takes "
-        "its partitions back at once; two processes must never share one)",
-    ),
-    Option(
-        "session_timeout_s",
-        "after so long without a sign of life the group gives this instance's partitions away",
-    ),
-    Option("metrics_port", "Prometheus' /metrics; 0 is off"),
-    Option("metrics_host", "address that it listens on; in a pod 0.0.0.0"),
-)
 
 SettingsT = TypeVar("SettingsT", bound=MemberSettings)
 
@@ -102,16 +100,13 @@ class Running(Generic[SettingsT]):
 class Program(Generic[SettingsT]):
     """What is particular about one consumer process.
 
-    `options` has a row for each option, by settings class: `settings` itself, or one of `parts`, which are the
-    settings classes of its fields by field name. `topics` must exist. `writes`: the topic of each record that it sends.
-    `work` runs until `stopped()`.
+    `settings` has the options. `topics` must exist. `writes`: the topic of each record that it sends. `work` runs until
+    `stopped()`.
     """
 
     module: str
     description: str
     settings: type[SettingsT]
-    parts: Mapping[str, type[Any]]
-    options: Mapping[type[Any], Sequence[Option]]
     topics: Sequence[Topic]
     writes: Mapping[type[Any], Topic]
     work: Callable[[Running[SettingsT]], None]
@@ -121,40 +116,22 @@ def run_member(program: Program[SettingsT], argv: Sequence[str] | None = None) -
     """Run one instance until SIGTERM or SIGINT; exit status 2 for a setting that cannot work, 1 for an outage."""
     given = parser(program).parse_args(argv)
     return lifecycle.work_until_stopped(
-        lambda stopped: _run(
-            program, settings_of(program, given, os.environ), stopped, crash_at(given.crash_at)
-        )
+        lambda stopped: _run(program, options.settings_of(program.settings, given, os.environ), stopped)
     )
 
 
-def parser(program: Program[SettingsT]) -> argparse.ArgumentParser:
-    """The command line: the options of every member, then the program's own."""
-    made = argparse.ArgumentParser(prog=f"python -m {program.module}", description=program.description)
-    options.add_connections(made, f"read Confluent framing too, and write it; credentials in {AUTH}")
-    options.add(made, MemberSettings, _OPTIONS)
-    # for the fault tests (streaming/process/fault_probe.py)
-    made.add_argument("--crash-at", default="", help=argparse.SUPPRESS)
-    for settings, rows in program.options.items():
-        options.add(made, settings, rows)
-    return made
-
-
-def settings_of(
-    program: Program[SettingsT], given: argparse.Namespace, environ: Mapping[str, str]
-) -> SettingsT:
-    """The settings that command line and environment give; ConfigError names one that cannot work."""
-    return program.settings(
-        **options.connections(given, environ),
-        **options.taken(program.settings, given) | options.stores(given, environ),
-        **{name: part(**options.taken(part, given)) for name, part in program.parts.items()},
+def parser(program: Program[Any]) -> argparse.ArgumentParser:
+    """The command line: the connections, the options of every member, then the program's own."""
+    return options.parser(
+        program.settings, prog=f"python -m {program.module}", description=program.description
     )
 
 
-def _run(program: Program[SettingsT], settings: SettingsT, stopped: Callable[[], bool], probe: Probe) -> None:
+def _run(program: Program[SettingsT], settings: SettingsT, stopped: Callable[[], bool]) -> None:
     """Wait for brokers and topics, then work with codec and metrics open. Raises what ends the process."""
     if not wait_for_topics(settings.kafka, tuple(topic.name for topic in program.topics), stopped):
         return
-    metrics = CollectorRegistry()
+    metrics, probe = CollectorRegistry(), crash_at(settings.crash_at)
     with ExitStack() as opened:
         written = {record: topic.name for record, topic in program.writes.items()}
         codec = opened.enter_context(closing(open_codec(settings.registry, written)))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nearline.cli.options import stack_settings
+from nearline.cli.options import checked
+from nearline.stack.settings import StackSettings
 from nearline.stack.sglang import SglangConfig, SglangServer, command
 from nearline.stack.supervisor import ComponentFailed
 from schemas.errors import ConfigError
@@ -60,11 +61,11 @@ def test_a_server_that_never_answers_is_ended_and_reported(tmp_path: Path) -> No
 
 
 def test_two_urls_name_the_ranker_and_the_summarizer_and_one_names_both() -> None:
-    two = stack_settings(None, 29000, "http://r:1,http://s:2", None, "")
+    two = checked(StackSettings(models="http://r:1,http://s:2"))
     assert (two.ranker_url, two.summarizer_url) == ("http://r:1", "http://s:2")
-    one = stack_settings(None, 29000, "http://both:3", None, "")
+    one = checked(StackSettings(models="http://both:3"))
     assert (one.ranker_url, one.summarizer_url) == ("http://both:3", "http://both:3")
-    assert stack_settings(None, 29000, "instant", None, "").ranker_url == "instant:"
+    assert checked(StackSettings(models="instant")).ranker_url == "instant:"
 
 
 def test_every_package_of_sglangs_environment_is_pinned_and_none_by_address() -> None:

@@ -78,7 +78,7 @@ class FakeConsumer:
         values = self.topics[p.topic][p.partition][first : first + self._most]
         self.positions[p] += len(values)
         return [
-            Record(*p, first + n, value=value, headers=[("n", b"%d" % n)])
+            Record(p.topic, p.partition, first + n, value=value, headers=[("n", b"%d" % n)])
             for n, value in enumerate(values)
             if value is not CONTROL
         ]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.prompts import Prompter
 from models.pruning import checkpoint as checkpoints
 from models.pruning.calibration import Calibration, prompts_of
-from models.pruning.config import CalibrationSize, MlpPruning
 from models.pruning.layer_drop import drop_layers, kept_layers
 from models.pruning.lineage import Step, weights_sha256
 from models.pruning.mlp import LayerReport, prune_mlps
@@ -19,27 +17,9 @@ from models.pruning.sensitivity import Scan, scan
 from models.pruning.states import FileStates, MemoryStates, States
 from training.judging.records import ALL
 from training.pruning import data
+from training.pruning.settings import MlpRun
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MlpRun:
-    """One pruning of hidden neurons: from which directory to which, calibrated on what."""
-
-    checkpoint: Path
-    out: Path
-    postings: Path
-    queries: Path | None = None
-    pruning: MlpPruning = field(default_factory=MlpPruning)
-    size: CalibrationSize = field(default_factory=CalibrationSize)
-    seed: int = 0
-    scratch: Path | None = None
-    in_memory: bool = False
-    name: str | None = None
-    device: str = "cpu"
-    command: str = ""
-    figures: Mapping[str, object] = field(default_factory=dict)
 
 
 def prune_mlp(run: MlpRun, progress: Progress = lambda _: None) -> list[LayerReport]:

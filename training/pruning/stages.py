@@ -20,8 +20,9 @@ from models.pruning.lineage import FILE, Step, weights_sha256, write_card
 from models.writing import replacing
 from schemas.errors import ConfigError
 from training import recipes
-from training.pruning.blocks import Drop
-from training.pruning.runs import MlpRun, Progress, drop_blocks, prune_mlp
+from training.pruning.blocks import dropped
+from training.pruning.runs import Progress, drop_blocks, prune_mlp
+from training.pruning.settings import Drop, MlpRun, RecipeRun
 
 Make = Callable[[Path, Path], None]
 """(checkpoint directory, directory to write)."""
@@ -33,18 +34,6 @@ class Stage:
 
     name: str
     make: Make
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeRun:
-    """A whole recipe: by the name of one of `training.recipes`, or by its parts; `work` holds the stages."""
-
-    mlp: MlpRun
-    drop: Drop
-    sft: str | None = None
-    recipe: str | None = None
-    launcher: str = ""
-    work: Path | None = None
 
 
 def run_recipe(run: RecipeRun, progress: Progress = lambda _: None) -> None:
@@ -127,7 +116,7 @@ def _pruning(run: MlpRun, progress: Progress) -> Make:
 
 def _dropping(drop: Drop, command: str, progress: Progress) -> Make:
     def remove(checkpoint: Path, out: Path) -> None:
-        numbers = drop.numbers(checkpoint, progress)
+        numbers = dropped(drop, checkpoint, progress)
         drop_blocks(checkpoint, out, numbers, command=command, progress=progress)
 
     return remove

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import stamina
@@ -20,6 +20,7 @@ import stamina
 from models.client.answers import Busy, Misconfigured, Strike, raise_for_status
 from models.client.http import check_url, trust
 from schemas.errors import ModelUnavailable
+from schemas.settings import Option
 from training.teachers.limits import RequestLimit
 
 Body = dict[str, Any]
@@ -33,16 +34,15 @@ REFUSED = {400, 413, 422}
 class EndpointConfig:
     """How an endpoint is asked; a request is tried `attempts` times, and waits at most `patience_s` for its turn."""
 
-    url: str
-    model: str
+    url: Annotated[str, Option("llm: OpenAI-compatible endpoint, http://host:port or https://host/v1.")] = ""
+    model: Annotated[str, Option("llm: the model's name there.")] = ""
     api_key: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
     """Certificate authorities to trust instead of the system's."""
-    requests_per_minute: float = 0.0
-    """0: no limit."""
-    concurrency: int = 8
-    attempts: int = 5
-    attempt_s: float = 120.0
+    requests_per_minute: Annotated[float, Option("llm: at most; 0 = no limit.", at_least=0)] = 0.0
+    concurrency: Annotated[int, Option("llm: calls in flight.", at_least=1)] = 8
+    attempts: Annotated[int, Option("llm: of one call that fails.", at_least=1)] = 5
+    attempt_s: Annotated[float, Option("llm: limit of one attempt.")] = 120.0
     connect_s: float = 5.0
     patience_s: float = 900.0
     """How long one request may be put off by "too many requests" before that counts as an outage."""

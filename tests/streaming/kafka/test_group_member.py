@@ -15,7 +15,7 @@ def member(consumer: FakeConsumer) -> tuple[GroupMember, FakeProducer, Gauge]:
 
 
 def lags(gauge: Gauge) -> dict[str, float]:
-    return {s.labels["partition"]: s.value for s in gauge.collect()[0].samples}
+    return {s.labels["partition"]: s.value for metric in gauge.collect() for s in metric.samples}
 
 
 def test_a_poll_returns_messages_and_sets_the_lag_of_every_partition() -> None:

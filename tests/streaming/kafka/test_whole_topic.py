@@ -6,8 +6,8 @@ from streaming.kafka.whole_topic import WholeTopics
 from tests.support.fake_kafka import CONTROL, FakeConsumer
 
 
-def values(topics: WholeTopics) -> list[bytes | None]:
-    return [m.value for batch in topics.read_until(topics.ends()) for m in batch]
+def values(topics: WholeTopics) -> list[bytes]:
+    return [m.value or b"" for batch in topics.read_until(topics.ends()) for m in batch]
 
 
 def test_every_partition_of_every_topic_is_read_to_its_end() -> None:
