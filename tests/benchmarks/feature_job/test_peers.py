@@ -21,7 +21,7 @@ FEED = Feed(updates=200, boards=2, seed=11)
 
 
 class Broker:
-    """Source and sink of a plain loop; notes what happens in which order."""
+    """UpdateSource and sink of a plain loop; notes what happens in which order."""
 
     def __init__(self, given: list[Batch]) -> None:
         self._given = given
