@@ -63,7 +63,9 @@ def test_findings_name_the_ratio_to_the_best_peer() -> None:
 
 
 def test_every_table_has_rows() -> None:
-    assert all(tables(FOUND).values())
+    made = tables(FOUND)
+    assert len(made) == 5
+    assert all(made.values())
 
 
 def test_plots_are_written(tmp_path: Path) -> None:
