@@ -1,4 +1,4 @@
-"""`python -m benchmarks latency`: from a posting update to its feature and to its alert, on the whole local stack without a model."""
+"""`python -m benchmarks latency`: time from an update to its feature and its alert, on a local stack without models."""
 
 import shutil
 import threading
@@ -34,7 +34,7 @@ FEATURE, ALERT = "update to feature", "update to alert"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyBenchmark:
-    """Updates a second, and for how many seconds each; the first `warm_seconds` of a rate are not counted."""
+    """Rates in updates a second, each held for `seconds` after `warm_seconds` that are not counted."""
 
     rates: tuple[int, ...] = (50, 500)
     seconds: int = 60
@@ -44,7 +44,7 @@ class LatencyBenchmark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latencies:
-    """What one rate gave, in milliseconds by the broker's clock."""
+    """Latencies at one rate, in milliseconds between broker timestamps."""
 
     rate: int
     updates: int
@@ -53,7 +53,7 @@ class Latencies:
 
 
 def measure(settings: LatencyBenchmark, folder: Path = FOLDER) -> Result:
-    """One stack, rate after rate; written into `folder`."""
+    """Measure rate after rate on one stack and write the results into `folder`."""
     where = measured_on()
     stack = StackSettings(home=HOME, port_base=PORT_BASE, models="instant")
     check_ports(stack.ports)
@@ -87,7 +87,7 @@ def measure(settings: LatencyBenchmark, folder: Path = FOLDER) -> Result:
 
 
 def searches(a_role: int) -> list[SavedSearch]:
-    """Two words each: a posting with one of them is a candidate, with both it alerts."""
+    """Searches of two words: a posting with one of the words is a candidate, with both it alerts."""
     return [
         SavedSearch(search_id=f"{role}-{n}", query=f"{role} {WORDS[n]}", threshold=0.9)
         for role in ROLES
@@ -96,7 +96,7 @@ def searches(a_role: int) -> list[SavedSearch]:
 
 
 def _at_rates(settings: LatencyBenchmark, kafka: KafkaSettings) -> list[Latencies]:
-    """One feed for all rates, so that each goes on where the one before stopped."""
+    """Send one feed, of which each rate takes the next part."""
     send_searches(kafka, searches(settings.searches_a_role))
     total = sum(rate * (settings.warm_seconds + settings.seconds) for rate in settings.rates)
     feed = (event for event in events(Feed(updates=2 * total)) if isinstance(event, PostingUpdate))
@@ -122,7 +122,7 @@ def _at_rates(settings: LatencyBenchmark, kafka: KafkaSettings) -> list[Latencie
 
 
 def _send(observer: Observer, kafka: KafkaSettings, updates: Sequence[PostingUpdate], rate: int) -> None:
-    """Send at the rate, observe until nothing comes any more."""
+    """Send at this rate, and observe until no message has arrived for `SETTLE_S`."""
     sender = threading.Thread(target=replay_updates, args=(kafka, updates), kwargs={"rate_per_s": rate})
     sender.start()
     moved_s = time.monotonic()

@@ -72,7 +72,7 @@ def measure(settings: SizesBenchmark, folder: Path = FOLDER) -> Result:
 
 
 def store_bytes(settings: SizesBenchmark, home: Path) -> list[Row]:
-    """What the file holds for each posting, by the length of the texts: filled once, and after each was updated once."""
+    """Bytes of the file for each posting, by length of the texts: when filled, and after one update of each posting."""
     sizes = {1: settings.postings, settings.longer: settings.postings // settings.longer}
     return [
         row

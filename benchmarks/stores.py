@@ -1,4 +1,7 @@
-"""`python -m benchmarks stores`: newest-wins of a thousand records in bulk, LMDB and Couchbase, beside the SDK's own blind calls."""
+"""`python -m benchmarks stores`: bulk writes of a thousand records in which the newest wins, on LMDB and Couchbase.
+
+Couchbase is also measured by its SDK's bulk calls alone, which write without comparing versions.
+"""
 
 import shutil
 import time
@@ -41,7 +44,10 @@ class StoresBenchmark:
 
 
 def measure(settings: StoresBenchmark, folder: Path = FOLDER) -> Result:
-    """All of it, written into `folder`. Couchbase is its test server: one process, in memory, no durable writes."""
+    """Measure all stores and write the results into `folder`.
+
+    Couchbase is its test server: one process, in memory, without durable writes.
+    """
     where = measured_on()
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
@@ -81,7 +87,7 @@ def measure(settings: StoresBenchmark, folder: Path = FOLDER) -> Result:
 
 
 def merged(url: str, settings: StoresBenchmark) -> list[float]:
-    """Milliseconds of each round through `FeatureStore`: read, merge under the store's guard, write."""
+    """Milliseconds of each round through `FeatureStore`: read, merge in the store's transaction, write."""
     with closing(open_store(url)) as kv:
         store = FeatureStore(kv)
 
@@ -94,7 +100,7 @@ def merged(url: str, settings: StoresBenchmark) -> list[float]:
 
 
 def blind(url: str, settings: StoresBenchmark) -> list[float]:
-    """The same bytes by the SDK alone: `get_multi` and `upsert_multi` of records and texts, nothing guarded."""
+    """Milliseconds of each round with the same bytes by the SDK alone: `get_multi` and `upsert_multi`, no merge."""
     connection = Connection(CouchbaseSettings.from_url(f"{url}&timeout_ms=20000"))
     collection: Any = connection.collection()
     raw = RawBinaryTranscoder()
@@ -114,7 +120,7 @@ def blind(url: str, settings: StoresBenchmark) -> list[float]:
 
 
 def _timed(one: Callable[[int], None], settings: StoresBenchmark, name: str) -> list[float]:
-    """The first two rounds only warm up."""
+    """Milliseconds of each round; two more rounds before them warm up."""
     times = []
     for version in range(1, settings.rounds + 3):
         began = time.perf_counter()
@@ -148,12 +154,12 @@ def _write(posting_id: str, version: int, seen: bytes | None) -> FeatureWrite:
 
 
 def table(times: dict[str, list[float]]) -> list[Row]:
-    """A row a way."""
+    """A row for each way of writing."""
     return [{"what": name, **spread(ms), "p95": percentile(ms, 0.95)} for name, ms in times.items()]
 
 
 def findings(times: dict[str, list[float]]) -> list[str]:
-    """One sentence a goal."""
+    """One sentence for each goal."""
     durable = spread(times["lmdb, sync=commit"])["median"]
     ours, sdk = (spread(times[name])["median"] for name in ("couchbase: newest wins", SDK))
     return [

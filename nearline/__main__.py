@@ -1,4 +1,4 @@
-"""Starts the command line, once it is sure that all packages are this project's (`nearline/roots.py`)."""
+"""Start the command line after a check that all packages are this project's (`nearline/roots.py`)."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The program that `spark-submit` starts for a backfill: reads its command line and runs on the session of Spark."""
+"""The program that `spark-submit` starts for a backfill: reads its command line and runs it in Spark's session."""
 
 import logging
 import os

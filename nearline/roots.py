@@ -1,4 +1,4 @@
-"""Finds out whether the packages that this process would import are this project's own.
+"""Check that the packages that this process would import are this project's own.
 
 Their names are short (`models`, `schemas`), so a folder on the import path or another distribution may have one of them
 too, and Python takes whichever comes first (docs/adr/0011-flat-top-level-packages.md). The answer comes from where the

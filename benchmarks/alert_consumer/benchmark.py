@@ -1,4 +1,4 @@
-"""`python -m benchmarks consumer`: candidates a second of the alert consumer when every score is cached, on one core."""
+"""`python -m benchmarks consumer`: the alert consumer's candidates a second on one core, every score cached."""
 
 import shutil
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.alert_consumer.process import through_kafka
-from benchmarks.alert_consumer.requests import Load, Prepared, prepare
+from benchmarks.alert_consumer.requests import PreparedRequests, RequestLoad, prepare
 from benchmarks.alert_consumer.step import Speed, alone, inside
 from benchmarks.common import plots
 from benchmarks.common.broker import BUILD, running_broker
@@ -22,7 +22,10 @@ ALONE, PROCESS = "step alone", "process on Kafka"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerBenchmark:
-    """How much of what. `searches_a_posting`: how many searches meet each posting, one measurement each."""
+    """Sizes of the benchmark.
+
+    `searches_a_posting`: how many searches each posting is a candidate of; each number is measured on its own.
+    """
 
     candidates: int = 200_000
     searches_a_posting: tuple[int, ...] = (1, 10)
@@ -31,8 +34,8 @@ class ConsumerBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """One run."""
+class ConsumerRun:
+    """One run: the step alone, or the process on Kafka."""
 
     way: str
     searches_a_posting: int
@@ -40,19 +43,23 @@ class Measured:
 
 
 def measure(settings: ConsumerBenchmark, folder: Path = FOLDER) -> Result:
-    """Both ways, written into `folder`."""
+    """Measure the step alone and the process on Kafka, and write the results into `folder`."""
     where = measured_on()
-    found: list[Measured] = []
+    found: list[ConsumerRun] = []
     shares: dict[int, dict[str, float]] = {}
     with running_broker() as broker:
         for searches in settings.searches_a_posting:
             shutil.rmtree(HOME, ignore_errors=True)
-            load = Load(candidates=settings.candidates, searches_a_posting=searches, items=settings.items)
+            load = RequestLoad(
+                candidates=settings.candidates, searches_a_posting=searches, items=settings.items
+            )
             prepared = prepare(load, HOME / "prepared")
             for _ in range(settings.repetitions):
-                found.append(Measured(way=ALONE, searches_a_posting=searches, speed=alone(_copy(prepared))))
+                found.append(
+                    ConsumerRun(way=ALONE, searches_a_posting=searches, speed=alone(_copy(prepared)))
+                )
                 speed = through_kafka(_copy(prepared), broker, HOME)
-                found.append(Measured(way=PROCESS, searches_a_posting=searches, speed=speed))
+                found.append(ConsumerRun(way=PROCESS, searches_a_posting=searches, speed=speed))
                 say(
                     f"{searches} searches a posting: {[f'{m.speed.by_clock:,.0f}/s {m.way}' for m in found[-2:]]}"
                 )
@@ -78,8 +85,8 @@ def measure(settings: ConsumerBenchmark, folder: Path = FOLDER) -> Result:
     return result
 
 
-def _copy(prepared: Prepared) -> Prepared:
-    """The same with stores of its own, in which nothing has alerted yet."""
+def _copy(prepared: PreparedRequests) -> PreparedRequests:
+    """The same requests with copies of the stores, whose ledger holds no alert yet."""
     fresh = HOME / "run"
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(HOME / "prepared", fresh)
@@ -91,11 +98,11 @@ def _copy(prepared: Prepared) -> Prepared:
     )
 
 
-def _of(found: Sequence[Measured], searches: int, way: str) -> list[Measured]:
+def _of(found: Sequence[ConsumerRun], searches: int, way: str) -> list[ConsumerRun]:
     return [one for one in found if (one.searches_a_posting, one.way) == (searches, way)]
 
 
-def _speeds(found: Sequence[Measured]) -> list[Row]:
+def _speeds(found: Sequence[ConsumerRun]) -> list[Row]:
     rows: list[Row] = []
     for searches, way in dict.fromkeys((one.searches_a_posting, one.way) for one in found):
         mine = _of(found, searches, way)

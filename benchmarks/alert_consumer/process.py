@@ -1,4 +1,4 @@
-"""The alert consumer as the process that it is: requests on the topic before it starts, alerts and offsets behind it."""
+"""Measure the alert consumer as a process on Kafka; all requests are on the topic before it starts."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from confluent_kafka import Producer
 
-from benchmarks.alert_consumer.requests import Prepared
+from benchmarks.alert_consumer.requests import PreparedRequests
 from benchmarks.alert_consumer.step import Speed, one_core
 from benchmarks.common.broker import Offsets, empty
 from benchmarks.common.load import PARTITIONER
@@ -24,10 +24,10 @@ LOOK_S = 0.1
 STALL_S = 60.0
 
 
-def through_kafka(prepared: Prepared, broker: StackSettings, home: Path) -> Speed:
-    """From its first commit to its last, the process held to one core; the broker has the others.
+def through_kafka(prepared: PreparedRequests, broker: StackSettings, home: Path) -> Speed:
+    """The speed from the first commit to the last, with the process on one core and the broker on the others.
 
-    Raises RuntimeError when not just the expected pairs alert, TimeoutError when nothing moves.
+    Raises RuntimeError when other pairs than the expected ones alert, TimeoutError when no offset is committed.
     """
     empty(broker.bootstrap, (SCORE_REQUESTS, ALERTS))
     _send(prepared, broker.bootstrap)
@@ -50,7 +50,7 @@ def through_kafka(prepared: Prepared, broker: StackSettings, home: Path) -> Spee
     return speed
 
 
-def _send(prepared: Prepared, bootstrap: str) -> None:
+def _send(prepared: PreparedRequests, bootstrap: str) -> None:
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": PARTITIONER, "linger.ms": 20})
     for request in prepared.requests:
         producer.produce(SCORE_REQUESTS.name, key=request.search.search_id.encode(), value=encode(request))
@@ -59,7 +59,7 @@ def _send(prepared: Prepared, bootstrap: str) -> None:
 
 
 def _watch(process: psutil.Process, offsets: Offsets, requests: int, candidates: int, log: Path) -> Speed:
-    """Between the first look that sees a commit and the one that sees the last."""
+    """The speed between the first check that finds a committed offset and the check that finds the last one."""
     first: tuple[int, float, float] | None = None
     done, moved_s = 0, time.monotonic()
     while done < requests:
@@ -81,7 +81,7 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _check(prepared: Prepared, bootstrap: str) -> None:
+def _check(prepared: PreparedRequests, bootstrap: str) -> None:
     with closing(Observer(KafkaSettings(bootstrap=bootstrap))) as observer:
         while len(observer.seen.alerts) < prepared.alerts and observer.poll(5.0):
             pass

@@ -1,4 +1,4 @@
-"""Score requests whose scores are all cached, over stored postings: what the alert consumer is measured with."""
+"""Score requests for the alert consumer's benchmark: their postings are stored and their scores cached."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -25,10 +25,11 @@ PASSING, FAILING = 0.9, 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """Pairs that never met before, in requests of `items`; each posting is a candidate of `searches_a_posting`.
+class RequestLoad:
+    """Pairs of searches and postings, each pair once, in requests of `items` candidates.
 
-    Those of one posting come close together, as a matcher's windows send them.
+    Each posting is a candidate of `searches_a_posting` searches, whose requests stand close together, as a matcher's
+    windows send them. `alerting`: share of the pairs that alert.
     """
 
     candidates: int
@@ -39,13 +40,13 @@ class Load:
 
     @property
     def postings(self) -> int:
-        """How many postings there are; some find no full request."""
+        """Number of postings; the last few of them fill no whole request."""
         return self.candidates // self.searches_a_posting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """Requests in order, the alerts that they must give, and the stores that know everything about them."""
+class PreparedRequests:
+    """Requests in order, the number of their alerts, and the stores with their postings and scores."""
 
     requests: list[ScoreRequest]
     alerts: int
@@ -54,11 +55,11 @@ class Prepared:
 
     @property
     def candidates(self) -> int:
-        """Of all requests."""
+        """Number of candidates in all requests."""
         return sum(len(request.candidates) for request in self.requests)
 
 
-def prepare(load: Load, folder: Path) -> Prepared:
+def prepare(load: RequestLoad, folder: Path) -> PreparedRequests:
     """Fill a feature store and a score cache in `folder` (as durable as the local stack's) and make the requests.
 
     Cached scores live for twelve minutes at least.
@@ -73,11 +74,13 @@ def prepare(load: Load, folder: Path) -> Prepared:
         for request in requests:
             asked = [items[candidate.posting_id] for candidate in request.candidates]
             scorer.score_many(request.search.query, asked, 60.0)
-    return Prepared(requests=requests, alerts=scripted.passing, store_url=store_url, cache_url=cache_url)
+    return PreparedRequests(
+        requests=requests, alerts=scripted.passing, store_url=store_url, cache_url=cache_url
+    )
 
 
 class _Scripted(Ranker):
-    """A `Ranker` under the instant one's name, by whose scores a set share of the pairs alerts."""
+    """A `Ranker` with the name of the instant one; a share `alerting` of its scores passes the threshold."""
 
     model = LexicalRanker.model
 
@@ -94,8 +97,8 @@ class _Scripted(Ranker):
         return scores
 
 
-def _store(load: Load, url: str) -> Iterator[FeatureRecord]:
-    """Featurize new postings; yields their records."""
+def _store(load: RequestLoad, url: str) -> Iterator[FeatureRecord]:
+    """Featurize new postings into the store; yields their records."""
     updates = list(additions(load.postings, load.seed))
     with closing(feature_worker.worker(url)) as work:
         for start in range(0, len(updates), BATCH):
@@ -106,8 +109,8 @@ def _store(load: Load, url: str) -> Iterator[FeatureRecord]:
                 yield decode(FeatureRecord, outcome.value)
 
 
-def _requests(load: Load, features: Sequence[FeatureRecord]) -> Iterator[ScoreRequest]:
-    """Whenever a role has enough postings, each of its searches gets a request with them."""
+def _requests(load: RequestLoad, features: Sequence[FeatureRecord]) -> Iterator[ScoreRequest]:
+    """Requests for all searches of a role whenever `items` of its postings have been collected."""
     searches = {role: _searches(load, role) for role in ROLES}
     waiting: dict[str, list[Candidate]] = {role: [] for role in ROLES}
     for feature in features:
@@ -123,7 +126,7 @@ def _requests(load: Load, features: Sequence[FeatureRecord]) -> Iterator[ScoreRe
             waiting[role].clear()
 
 
-def _searches(load: Load, role: str) -> list[SavedSearch]:
+def _searches(load: RequestLoad, role: str) -> list[SavedSearch]:
     return [
         SavedSearch(search_id=f"{role}-{n}", query=f"{role} {WORDS[n]}", threshold=0.5)
         for n in range(load.searches_a_posting)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from benchmarks.alert_consumer.requests import Prepared
+from benchmarks.alert_consumer.requests import PreparedRequests
 from benchmarks.common import stages
 from models.ranker import LexicalRanker
 from pipeline.alert import AlertStep, Fate, Located
@@ -30,8 +30,8 @@ class Speed:
     by_processor: float
 
 
-def alone(prepared: Prepared) -> Speed:
-    """In this process, held to one core. Raises RuntimeError when not just the expected pairs alert."""
+def alone(prepared: PreparedRequests) -> Speed:
+    """The step's speed in this process, on one core. RuntimeError when other pairs than the expected ones alert."""
     with _step(prepared) as work, one_core(psutil.Process()):
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
         fates = work()
@@ -43,15 +43,15 @@ def alone(prepared: Prepared) -> Speed:
     return Speed(by_clock=prepared.candidates / took_s, by_processor=prepared.candidates / took_cpu_s)
 
 
-def inside(prepared: Prepared) -> dict[str, float]:
-    """Which stage takes which share of the time."""
+def inside(prepared: PreparedRequests) -> dict[str, float]:
+    """The share of the time that each stage takes."""
     with _step(prepared) as work, one_core(psutil.Process()):
         return stages.shares(work)
 
 
 @contextmanager
 def one_core(process: psutil.Process) -> Iterator[None]:
-    """Hold a process to its last core for a while."""
+    """Restrict a process to its last core within the `with` block."""
     before = process.cpu_affinity()
     process.cpu_affinity(before[-1:])
     try:
@@ -62,7 +62,7 @@ def one_core(process: psutil.Process) -> Iterator[None]:
 
 
 @contextmanager
-def _step(prepared: Prepared) -> Iterator[Callable[[], Counter[Fate]]]:
+def _step(prepared: PreparedRequests) -> Iterator[Callable[[], Counter[Fate]]]:
     """The work over all requests, in slices of the size that the consumer's loop takes when scores come fast."""
     values = [encode(request) for request in prepared.requests]
     size = RequestLoopSettings().max_slice

@@ -1,4 +1,7 @@
-"""`python -m benchmarks backfill`: postings a second of a backfill without a model, beside a bare `mapInArrow` with the same work."""
+"""`python -m benchmarks backfill`: a backfill's postings a second without a model, beside a bare `mapInArrow`.
+
+Both do the same work on each posting.
+"""
 
 import json
 import shutil
@@ -28,7 +31,10 @@ TEXT = "Three nights a week on a surgical ward, with parking, a pension and a ro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillBenchmark:
-    """How much of what. `sizes`: catalogs over which memory and cost a posting should stay as they are."""
+    """Sizes of the benchmark.
+
+    `sizes`: catalogs of growing size, over which memory and time a posting should not grow.
+    """
 
     postings: int = 200_000
     repetitions: int = 3
@@ -37,8 +43,8 @@ class BackfillBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
-    """One run. Memory in MiB: the most that the Python workers and the JVM had for themselves at one time."""
+class BackfillRun:
+    """One run. `python_mib`, `jvm_mib`: highest private memory of the Python workers and of the JVM."""
 
     contender: str
     sync: str
@@ -49,12 +55,12 @@ class Ran:
 
     @property
     def rate(self) -> float:
-        """Postings a second, the survey included, Spark's own start not."""
+        """Postings a second, with the survey's time and without that of Spark's start."""
         return self.postings / self.seconds
 
 
 def measure(settings: BackfillBenchmark, folder: Path = FOLDER) -> Result:
-    """All of it, written into `folder`."""
+    """Measure all runs and write the results into `folder`."""
     where = measured_on()
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
@@ -96,7 +102,7 @@ def measure(settings: BackfillBenchmark, folder: Path = FOLDER) -> Result:
 
 
 def write_catalog(path: Path, postings: int) -> Path:
-    """Postings of about 1 KB from 16 boards, each with a text of its own."""
+    """Write postings of about 1 KB from 16 boards, each with a different text."""
     with path.open("w") as file:
         for n in range(postings):
             row = {
@@ -112,8 +118,8 @@ def write_catalog(path: Path, postings: int) -> Path:
     return path
 
 
-def run(contender: str, sync: str, catalog: Path, postings: int, parallelism: int) -> Ran:
-    """One run into an empty store, watched. Raises RuntimeError when it failed or missed rows."""
+def run(contender: str, sync: str, catalog: Path, postings: int, parallelism: int) -> BackfillRun:
+    """Run one contender into an empty store and sample its memory. RuntimeError when it failed or missed rows."""
     for folder in ("store", "state"):
         shutil.rmtree(HOME / folder, ignore_errors=True)
     command = [
@@ -132,7 +138,7 @@ def run(contender: str, sync: str, catalog: Path, postings: int, parallelism: in
     done = json.loads(said.splitlines()[-1])
     if done["rows"] != postings:
         raise RuntimeError(f"{contender} did {done['rows']} of {postings} postings")
-    ran = Ran(
+    ran = BackfillRun(
         contender=contender,
         sync=sync,
         postings=postings,
@@ -145,7 +151,7 @@ def run(contender: str, sync: str, catalog: Path, postings: int, parallelism: in
 
 
 def _watch(process: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """The most private memory of the Python workers and of the JVM until the process ends."""
+    """The highest private memory of the Python workers and of the JVM until the process ends."""
     python = jvm = 0.0
     while process.poll() is None:
         by_kind = {"python": 0.0, "java": 0.0}
@@ -161,13 +167,13 @@ def _watch(process: subprocess.Popen[bytes]) -> tuple[float, float]:
     return python, jvm
 
 
-def of(runs: Sequence[Ran], contender: str, sync: str) -> list[Ran]:
+def of(runs: Sequence[BackfillRun], contender: str, sync: str) -> list[BackfillRun]:
     """The runs of one contender under one durability."""
     return [one for one in runs if (one.contender, one.sync) == (contender, sync)]
 
 
-def speeds(runs: Sequence[Ran]) -> list[Row]:
-    """A row a contender and durability; `of_bare`: the bare loop's median over this one's."""
+def speeds(runs: Sequence[BackfillRun]) -> list[Row]:
+    """A row for each contender and durability; `bare_over_it`: the bare loop's median over this contender's."""
     rows: list[Row] = []
     for sync, contender in dict.fromkeys((one.sync, one.contender) for one in runs):
         mine = spread([one.rate for one in of(runs, contender, sync)])
@@ -184,8 +190,8 @@ def speeds(runs: Sequence[Ran]) -> list[Row]:
     return rows
 
 
-def growth(runs: Sequence[Ran]) -> list[Row]:
-    """A row a size."""
+def growth(runs: Sequence[BackfillRun]) -> list[Row]:
+    """A row for each size of catalog."""
     return [
         {
             "postings": one.postings,
@@ -197,8 +203,8 @@ def growth(runs: Sequence[Ran]) -> list[Row]:
     ]
 
 
-def findings(runs: Sequence[Ran], grown: Sequence[Ran]) -> list[str]:
-    """One sentence a goal."""
+def findings(runs: Sequence[BackfillRun], grown: Sequence[BackfillRun]) -> list[str]:
+    """One sentence for each goal."""
     said = [
         f"sync={row['sync']}: {row['median']:,.0f} postings/s; the bare loop is {float(str(row['bare_over_it'])):.2f} × as "
         f"fast (goal: at most {GOAL_RATIO})."

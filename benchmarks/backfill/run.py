@@ -1,7 +1,7 @@
-"""`python -m benchmarks.backfill.run backfill|bare ...`: one run over a catalog in a process of its own; its seconds as JSON.
+"""`python -m benchmarks.backfill.run backfill|bare ...`: run once over a catalog and print the seconds as JSON.
 
-`bare` is what the backfill is measured against: `mapInArrow` over Spark's own text reader with the same parsing, merging
-and writing, and nothing that makes a backfill resumable, bounded or exact.
+`bare` is what the backfill is compared with: `mapInArrow` over Spark's own text reader, with the same parsing, merging
+and writing, and without everything that makes a backfill resumable, bounded in memory or exact.
 """
 
 import argparse
@@ -31,12 +31,12 @@ from storage.opening import open_store
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """`mapInArrow`: lines in, the number of postings written out."""
+    """The function of `mapInArrow`: takes lines, writes their postings, returns how many it wrote."""
 
     store_url: str
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """A batch of Arrow is a batch of featurize."""
+        """Featurize each batch of Arrow in one call."""
         with closing(open_store(self.store_url)) as kv:
             featurizer = Featurizer(FeatureStore(kv), InstantSummarizer())
             for batch in batches:
@@ -53,7 +53,7 @@ def _update(line: str) -> PostingUpdate:
 
 
 def main() -> None:
-    """Warm Spark up, run, print."""
+    """Warm Spark up, run the contender once, and print rows and seconds."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backfill.run", description=__doc__)
     parser.add_argument("contender", choices=("backfill", "bare"))
     parser.add_argument("catalog", type=Path)

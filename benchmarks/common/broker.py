@@ -1,4 +1,4 @@
-"""The benchmarks' own broker, and what its offsets and timestamps say about a run."""
+"""A broker for benchmarks, and a run's offsets and timestamps on it."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +27,7 @@ TIMEOUT_S = 30.0
 
 @contextmanager
 def running_broker(port_base: int = PORT_BASE) -> Iterator[StackSettings]:
-    """A broker with every topic, in a home of its own; its data is gone afterwards."""
+    """Run a broker with every topic; its data is deleted afterwards."""
     settings = StackSettings(home=BUILD / "bench-broker", port_base=port_base, models="instant")
     check_ports({role: settings.port(role) for role in ("kafka", "controller")})
     _remove(settings.home)
@@ -43,7 +43,7 @@ def running_broker(port_base: int = PORT_BASE) -> Iterator[StackSettings]:
 
 
 def empty(bootstrap: str, topics: Sequence[Topic]) -> None:
-    """Delete these topics and create them again; returns when each of their partitions has its leader."""
+    """Delete these topics and create them again; returns when each of their partitions has a leader."""
     kafka = KafkaSettings(bootstrap=bootstrap)
     names = {topic.name for topic in topics}
     with closing(KafkaAdminClient(**kafka.python())) as admin:
@@ -54,12 +54,12 @@ def empty(bootstrap: str, topics: Sequence[Topic]) -> None:
         offsets.ends(topics)
 
 
-#: Leaders and coordinators are still being chosen when topics and groups are new.
+#: Retries calls that fail while the leaders of new topics and the coordinators of new groups are being elected.
 patiently = stamina.retry(on=KafkaException, attempts=None, timeout=TIMEOUT_S, wait_max=1.0)
 
 
 class Offsets:
-    """Looks at topics from outside; one connection for a whole run."""
+    """Reads offsets and timestamps of topics, over one connection for a whole run."""
 
     def __init__(self, bootstrap: str, group: str = "benchmark-observer") -> None:
         self._consumer = Consumer(
@@ -74,17 +74,17 @@ class Offsets:
         )
 
     def ends(self, topics: Sequence[Topic]) -> int:
-        """Messages ever written to these topics (transaction markers count too)."""
+        """Number of messages ever written to these topics; transaction markers count, too."""
         return sum(self._window(part)[1] for part in _parts(topics))
 
     @patiently
     def committed(self, topic: Topic) -> int:
-        """Messages of `topic` that this group has committed."""
+        """Number of messages of `topic` before the group's committed offsets."""
         answer = self._consumer.committed(_parts([topic]), timeout=TIMEOUT_S)
         return sum(max(0, part.offset) for part in answer)
 
     def span(self, topics: Sequence[Topic], share: float = 1.0) -> tuple[int, int, int]:
-        """The first `share` of each partition's messages: how many, the broker's times of the first and of the last in ms.
+        """Count, first and last broker timestamp (ms) of the first `share` of each partition's messages.
 
         Raises ValueError when there are none.
         """
@@ -97,7 +97,7 @@ class Offsets:
         return count, min(times), max(times)
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Close the connection."""
         self._consumer.close()
 
     @patiently
@@ -106,7 +106,7 @@ class Offsets:
         return int(low), int(high)
 
     def _timestamp(self, part: TopicPartition, offset: int) -> int:
-        """Of the message at `offset`, or of the last one before it: a transaction's marker has none."""
+        """The timestamp of the message at `offset`, or of the last one before it if a transaction marker is there."""
         for start in range(offset, -1, -1):
             self._consumer.assign([TopicPartition(part.topic, part.partition, start)])
             message = self._consumer.poll(TIMEOUT_S)
@@ -116,7 +116,7 @@ class Offsets:
 
 
 def in_home(settings: StackSettings, home: Path, **changes: object) -> StackSettings:
-    """The same broker's settings for parts that live in another home."""
+    """The settings of parts with another home folder that use the same broker."""
     return replace(settings, home=home, **changes)  # type: ignore[arg-type]
 
 
@@ -126,7 +126,7 @@ def _parts(topics: Sequence[Topic]) -> list[TopicPartition]:
 
 def _must(condition: Callable[[], bool]) -> None:
     if not wait_until(condition, TIMEOUT_S):
-        raise TimeoutError("the broker does not do what it was asked")
+        raise TimeoutError(f"the broker did not delete or create the topics within {TIMEOUT_S:.0f} s")
 
 
 def _remove(folder: Path) -> None:

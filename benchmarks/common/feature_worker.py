@@ -1,4 +1,4 @@
-"""The feature job's worker without a model, for benchmarks that prepare or compare its work."""
+"""The feature job's worker without a model, for benchmarks that run its work outside Flink."""
 
 from streaming.features.settings import FeatureJobSettings
 from streaming.features.worker import FeatureWorker
@@ -6,6 +6,6 @@ from streaming.kafka.settings import KafkaSettings
 
 
 def worker(store_url: str) -> FeatureWorker:
-    """The work as the job's workers do it by default, on an instant summarizer."""
+    """A worker with the feature job's default settings and the instant summarizer."""
     job = FeatureJobSettings(kafka=KafkaSettings(), store_url=store_url, summarizer_url="instant:")
     return FeatureWorker(job.worker())

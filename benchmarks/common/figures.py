@@ -1,11 +1,11 @@
-"""The few statistics that the tables need; all pure."""
+"""Statistics of the result tables: pure functions."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Nearest rank; raises ValueError without a value."""
+    """The percentile `share` by nearest rank; raises ValueError without a value."""
     if not values:
         raise ValueError("no values")
     ordered = sorted(values)
@@ -13,7 +13,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, lowest and highest; raises ValueError without a value."""
+    """Median, lowest and highest value; raises ValueError without a value."""
     if not values:
         raise ValueError("no values")
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
@@ -26,13 +26,8 @@ def rate(count: int, first_ms: int, last_ms: int) -> float:
     return 1000 * (count - 1) / (last_ms - first_ms)
 
 
-def ratios(medians: Mapping[str, float], base: str) -> dict[str, float]:
-    """Each value over that of `base`."""
-    return {name: value / medians[base] for name, value in medians.items()}
-
-
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Least squares: how much y grows for one x; raises ValueError for fewer than two different xs."""
+    """Growth of y for each x by least squares; raises ValueError for fewer than two different xs."""
     return statistics.linear_regression(xs, ys).slope if len(set(xs)) > 1 else _too_few()
 
 

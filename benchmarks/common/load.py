@@ -1,4 +1,4 @@
-"""Fills `postings.updates` fast: several processes generate, encode and produce through librdkafka."""
+"""Fill `postings.updates` fast: several processes generate, encode and produce updates through librdkafka."""
 
 import multiprocessing
 import time
@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from benchmarks.common.updates import Feed, messages
 from streaming.kafka import topics
 
-#: Java's default partitioner, as our own producers use it.
+#: Java's default partitioner, which kafka-python uses as well.
 PARTITIONER = "murmur2_random"
 
 
@@ -42,7 +42,7 @@ def _load_share(bootstrap: str, feed: Feed, share: int, shares: int) -> int:
             "linger.ms": 50,
             "batch.size": 1_000_000,
             "enable.idempotence": True,
-            "log_level": 3,  # it warns while the broker is still electing a coordinator
+            "log_level": 3,  # without the warnings while the broker elects a coordinator
         }
     )
     for key, value in messages(feed, share, shares):

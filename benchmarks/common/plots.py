@@ -1,4 +1,4 @@
-"""Plots as PNG files; matplotlib without a display."""
+"""Write plots as PNG files by matplotlib, without a display."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,10 @@ Line = tuple[Sequence[float], Sequence[float]]
 
 
 def bars(path: Path, title: str, unit: str, groups: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-    """Group to bar to median, low, high: one colour a group, whiskers from low to high."""
+    """Horizontal bars of medians with whiskers from low to high; one colour for each group.
+
+    `groups`: group → bar → {median, low, high}.
+    """
     names = list(dict.fromkeys(name for group in groups.values() for name in group))
     figure, axes = _axes(9, 1.2 + 0.4 * len(names) * len(groups))
     height = 0.8 / len(groups)
@@ -29,7 +32,7 @@ def bars(path: Path, title: str, unit: str, groups: Mapping[str, Mapping[str, Ma
 
 
 def stacked(path: Path, title: str, unit: str, shares: Mapping[str, Mapping[str, float]]) -> None:
-    """Bar to part to value, the parts of a bar one after the other."""
+    """Horizontal bars, each made of parts; `shares`: bar → part → value."""
     figure, axes = _axes(9, 1.6 + 0.45 * len(shares))
     starts = dict.fromkeys(shares, 0.0)
     for part in dict.fromkeys(part for parts in shares.values() for part in parts):
@@ -42,7 +45,7 @@ def stacked(path: Path, title: str, unit: str, shares: Mapping[str, Mapping[str,
 
 
 def lines(path: Path, title: str, across: str, up: str, series: Mapping[str, Line]) -> None:
-    """One line a name."""
+    """A line for each name of `series`."""
     figure, axes = _axes(9, 4.5)
     for name, (xs, ys) in series.items():
         axes.plot(xs, ys, label=name)
@@ -71,5 +74,5 @@ def _finish(figure: Any, axes: Any, path: Path, title: str, *, legend: bool) -> 
         axes.legend(fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()
-    # no metadata: the same figures give the same file
+    # without metadata, so that the same figures give the same file
     figure.savefig(path, dpi=110, metadata={"Software": None})

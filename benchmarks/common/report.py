@@ -1,4 +1,4 @@
-"""Where results go: one JSON, one Markdown table and one plot a benchmark, each with what it was measured on."""
+"""Write a benchmark's results as JSON and as a Markdown page, with the machine and versions they were measured on."""
 
 import datetime as dt
 import importlib.metadata
@@ -32,7 +32,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one benchmark found. `tables`: title to rows that all have the same columns; `detail` goes into the JSON only."""
+    """Results of one benchmark. `tables`: title → rows with the same columns; `detail`: for the JSON only."""
 
     name: str
     title: str
@@ -62,12 +62,12 @@ def write(result: Result, folder: Path = FOLDER, conditions: Mapping[str, object
 
 
 def say(line: str) -> None:
-    """Progress, on the standard output."""
+    """Print a line of progress with the time."""
     print(f"{dt.datetime.now(dt.UTC):%H:%M:%S} {line}", flush=True)
 
 
 def markdown(result: Result, where: Mapping[str, object]) -> str:
-    """The page of one benchmark."""
+    """The Markdown page of one benchmark."""
     lines = [f"# {result.title}", ""]
     lines += [f"- {finding}" for finding in result.findings]
     for title, rows in result.tables.items():
@@ -85,7 +85,7 @@ def markdown(result: Result, where: Mapping[str, object]) -> str:
 
 
 def table(rows: Sequence[Row]) -> list[str]:
-    """Lines of a Markdown table; raises ValueError when two rows differ in their columns."""
+    """The lines of a Markdown table; raises ValueError when rows have different columns."""
     if not rows:
         return ["(nothing)"]
     names = list(rows[0])
@@ -143,7 +143,7 @@ def _version(package: str) -> str:
 
 
 def _output(*command: str) -> str:
-    """What a command says on either channel; empty when it cannot run."""
+    """The output of a command, its standard error when it writes nothing else; "" when it cannot be run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:

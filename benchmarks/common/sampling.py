@@ -1,4 +1,4 @@
-"""Watches a run from outside: outputs, memory and processor time by role, twice a second."""
+"""Sample a run's outputs, memory and processor time, by the role of its processes."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import psutil
 
-#: Processes by the part that they play, as "worker" or "JVM".
+#: Processes by their role in a run, such as "Python" or "TaskManager".
 Roles = Mapping[str, Sequence[psutil.Process]]
 MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One look. Memory in MiB: `private` is a role's own, `mapped` what it shares with files, the store's pages above all."""
+    """One sample. Memory in MiB: `private` of a role's processes; `mapped`: shared with files, mostly the store's."""
 
     at_s: float
     outputs: int
@@ -26,7 +26,11 @@ class Sample:
 
 @dataclass(slots=True, kw_only=True)
 class Sampler:
-    """`roles` is asked each time, because workers come late. A process that is gone keeps its last processor time."""
+    """Takes samples and keeps them.
+
+    `roles` is called for each sample, because workers start late. A process that has ended counts with its last
+    processor time.
+    """
 
     roles: Callable[[], Roles]
     outputs: Callable[[], int]
@@ -35,7 +39,7 @@ class Sampler:
     _cpu_s: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def take(self, now_s: float) -> Sample:
-        """Look once."""
+        """Take one sample."""
         private: dict[str, float] = {}
         mapped: dict[str, float] = {}
         for role, processes in self.roles().items():
@@ -65,12 +69,12 @@ class Sampler:
 
 
 def disk_mib(folder: Path) -> float:
-    """What the folder's files really take."""
+    """The disk space that the folder's files occupy, in MiB."""
     return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file()) / MIB
 
 
 def during(samples: Sequence[Sample], first: int, last: int) -> list[Sample]:
-    """The samples from the first that saw `first` outputs to the first that saw `last`."""
+    """The samples from the first one with `first` outputs to the first one with `last` outputs."""
     kept = [sample for sample in samples if sample.outputs >= first]
     return [sample for i, sample in enumerate(kept) if i == 0 or kept[i - 1].outputs < last]
 

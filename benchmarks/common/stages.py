@@ -1,6 +1,7 @@
-"""Where the time goes inside a process of ours: samples of its stack, counted by the innermost stage that is on it.
+"""Measure the share of time of each stage of the work, by samples of the thread's stack.
 
-Sampling leaves the code as fast as it is; cProfile makes many small calls look dear.
+A sample counts for the innermost stage on the stack. Sampling does not slow the code down; cProfile would add its own
+time to each of the many small calls.
 """
 
 import sys
@@ -12,7 +13,7 @@ from types import FrameType
 
 INTERVAL_S = 0.001
 
-#: (end of the file's name, function or "" for any) → stage; a stage further in wins.
+#: (end of the file's name, function or "" for any) → stage; the innermost frame decides.
 STAGES = {
     ("schemas/codec.py", "decode"): "decode",
     ("schemas/codec.py", "encode"): "encode",
@@ -44,7 +45,7 @@ def stage_of(frame: FrameType | None) -> str:
 
 
 def shares(work: Callable[[], object], interval_s: float = INTERVAL_S) -> dict[str, float]:
-    """Run `work` in this thread; the share of its time that each stage took, largest first."""
+    """Run `work` in this thread and return the share of its time that each stage took, largest first."""
     counts: Counter[str] = Counter()
     done = threading.Event()
     worker = threading.get_ident()

@@ -1,7 +1,7 @@
-"""A made-up feed of posting updates, cheap to generate and of the mix that job boards send.
+"""An invented feed of posting updates, quick to generate, with shares of events as job boards send them.
 
-Boards number their postings upwards and touch the newer ones most, as real boards do; that matters to a B-tree's pages.
-Texts have about 1 KB. One posting's events come from one board, in order.
+A board's ids count upwards and its newer postings change most, as on real boards, because that decides which pages of a
+B-tree are written. Texts have about 1 KB. All events of a posting come from one board, in order.
 """
 
 import random
@@ -13,11 +13,11 @@ from schemas.records import Op, Posting, PostingUpdate
 
 START_US = 1_750_000_000_000_000
 STEP_US = 250_000
-#: Postings of one board that may still change; older ones have been forgotten by everyone.
+#: Postings of one board that may still change; older ones never do.
 LIVE = 4_000
 SENTENCES_A_TEXT = 14
 
-#: What happens next at a board, in parts of a thousand.
+#: Kinds of a board's next event, in parts of a thousand.
 MIX = {
     "add": 480,
     "salary": 180,
@@ -65,7 +65,7 @@ _REMOTE = ("remote", "hybrid", "onsite", None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
-    """How many updates, over how many boards. The same values give the same feed, byte for byte."""
+    """Number of updates and of boards. The same values give the same feed, byte for byte."""
 
     updates: int
     boards: int = 16
@@ -73,20 +73,20 @@ class Feed:
 
 
 def messages(feed: Feed, share: int = 0, shares: int = 1) -> Iterator[tuple[bytes | None, bytes]]:
-    """(key, value) of each of `events`."""
+    """Key and value of the message of each of `events`."""
     for event in events(feed, share, shares):
         yield (None, event) if isinstance(event, bytes) else (event.posting_id.encode(), encode(event))
 
 
 def additions(count: int, seed: int = 1) -> Iterator[PostingUpdate]:
-    """Nothing but new postings of one board."""
+    """Only new postings, of one board."""
     board = _Board(number=0, rng=random.Random(seed))
     for _ in range(count):
         yield board.add()
 
 
 def events(feed: Feed, share: int = 0, shares: int = 1) -> Iterator[PostingUpdate | bytes]:
-    """The updates of every `shares`-th board from board `share` on, boards taking turns; bytes are broken ones."""
+    """The events of every `shares`-th board from board `share` on, in turns; bytes stand for a broken message."""
     mine = range(share, feed.boards, shares)
     boards = [_Board(number=number, rng=random.Random(f"{feed.seed}/{number}")) for number in mine]
     counts = [len(range(number, feed.updates, feed.boards)) for number in mine]
@@ -109,14 +109,14 @@ class _Board:
         self.sentences = [self._sentence() for _ in range(2_000)]
 
     def next(self) -> PostingUpdate | bytes:
-        """What happens next."""
+        """The board's next event."""
         kind = self.rng.choices(*_CHOICES)[0] if self.live else "add"
         if kind == "broken":
             return self.rng.randbytes(60)
         return self.add() if kind == "add" else self._touch(kind)
 
     def add(self) -> PostingUpdate:
-        """A new posting."""
+        """The event that adds a new posting."""
         self.now_us += STEP_US
         self.postings += 1
         posting_id, posting = f"board-{self.number:03d}/{self.postings:08d}", self._posting()
@@ -126,7 +126,7 @@ class _Board:
         return PostingUpdate(posting_id=posting_id, version=self.now_us, op=Op.ADD, posting=posting)
 
     def _touch(self, kind: str) -> PostingUpdate:
-        """Something happens to a posting that is there, a newer one more often than an older one."""
+        """An event of an existing posting, more often of a newer one than of an older one."""
         self.now_us += STEP_US
         at = int(len(self.live) * self.rng.random() ** 0.5)
         posting_id, posting = self.live[at]

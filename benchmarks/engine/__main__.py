@@ -1,4 +1,4 @@
-"""`python -m benchmarks.engine`: our engine and its peers, interleaved on one machine; see docs/benchmarks/README.md."""
+"""`python -m benchmarks.engine`: the engine and its peers, in turns on one machine (docs/benchmarks/README.md)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.common.report import FOLDER, measured_on, say
 from benchmarks.engine import closed, open_loop, page, tokenizing
 from benchmarks.engine.cases import Case, cases
 from benchmarks.engine.fleet import Fleet
-from benchmarks.engine.peers import Setup
+from benchmarks.engine.peers import EngineSetup
 from benchmarks.engine.shapes import ROOT, ensure, shape_of
 
 BUILD = ROOT / "build" / "bench-engine"
@@ -26,7 +26,7 @@ QUICK_SHAPE, QUICK_SCALE = "tiny", 0.25
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the cases that were asked for, shape by shape; what is found is written as it comes."""
+    """Run the chosen cases, shape by shape; results are written after each round."""
     given = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
@@ -44,22 +44,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _fleet(case: Case) -> tuple[str, str]:
-    return case.shape, case.heat
+    return case.shape, case.group
 
 
 def _run(group: list[Case], given: argparse.Namespace) -> Iterator[tuple[Case, dict[str, Any]]]:
-    """Each case of one fleet and what it found so far."""
+    """Run the cases of one fleet; yields each case with its results so far."""
     shape = group[0].shape
     path = ensure(shape, BUILD)
-    setup = Setup(path=path, device=given.device, threads=given.threads, logs=BUILD / "logs")
+    setup = EngineSetup(path=path, device=given.device, threads=given.threads, logs=BUILD / "logs")
     for case in [case for case in group if case.kind == "tokenization"]:
         yield case, tokenizing.measure(setup, case)
-    racing = [case for case in group if case.kind != "tokenization"]
-    names = [name for case in racing for name in case.contenders]
-    if not racing:
+    compared = [case for case in group if case.kind != "tokenization"]
+    names = [name for case in compared for name in case.contenders]
+    if not compared:
         return
     with Fleet(setup, shape_of(shape), names) as fleet:
-        for case in racing:
+        for case in compared:
             scale = QUICK_SCALE if given.quick else 1.0
             steps = (
                 open_loop.measure(fleet, case, scale) if case.kind == "open" else closed.measure(fleet, case)
@@ -76,7 +76,7 @@ def _attendance(fleet: Fleet, case: Case) -> dict[str, object]:
 
 
 def _chosen(given: argparse.Namespace) -> list[Case]:
-    """The cases asked for, with the rounds and contenders asked for; those of a fleet beside each other."""
+    """The chosen cases with the chosen rounds and contenders, ordered so that cases of one fleet follow each other."""
     found = [case for case in cases(given.device) if not given.only or case.name in given.only]
     if given.quick:
         found = [replace(case, rounds=min(case.rounds, 2)) for case in found if case.shape == QUICK_SHAPE]
@@ -89,7 +89,7 @@ def _chosen(given: argparse.Namespace) -> list[Case]:
 
 
 def _matching(names: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
-    """Those that a pattern names wholly, without their dtype, or by a wildcard."""
+    """The contenders that a pattern names: by the whole name, without its dtype, or by a wildcard."""
     return tuple(
         name
         for name in names

@@ -1,4 +1,4 @@
-"""A plain HTTP client on connections that stay open: it must cost far less than the servers it calls."""
+"""A plain HTTP client on connections that stay open, which takes far less processor time than the servers it calls."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Caller:
         self._idle: list[Connection] = []
 
     async def __aenter__(self) -> Self:
-        """Connections open as they are needed."""
+        """Open nothing yet: connections are opened when they are needed."""
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        """Close those that are idle; those of cancelled calls are closed already."""
+        """Close the idle connections; those of cancelled calls are closed already."""
         for _, writer in self._idle:
             writer.close()
 
     async def post(self, body: bytes) -> int:
-        """The status of the answer, when all of it has come. Raises OSError or EOFError when it does not come."""
+        """Post a body and return the answer's status once the whole answer has arrived. Raises OSError or EOFError."""
         reader, writer = self._idle.pop() if self._idle else await self._connect()
         try:
             writer.write(self._head + str(len(body)).encode() + b"\r\n\r\n" + body)

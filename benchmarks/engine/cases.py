@@ -1,11 +1,11 @@
-"""What is measured: cases by name, each of one shape and runnable on its own."""
+"""The cases that are measured, by name; each has one model shape and can be run on its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.engine.workload import UNEQUAL, Load, equal
+from benchmarks.engine.workload import UNEQUAL, Workload, equal
 
 Kind = Literal["closed", "open", "gain", "tokenization"]
 OURS = ("ours:float32", "ours:bfloat16", "ours:int8")
@@ -20,31 +20,34 @@ MOST = (*OURS, *_both("hf-padded", "hf-single"), *LLAMA, *_both("vllm"))
 VARIANTS = _both("ours-torch", "ours-multi-item")
 UNSHARED = tuple(name.replace("ours", "ours-unshared") for name in OURS)
 SOME = (*OURS, *_both("hf-padded", "vllm"), *LLAMA[:2])
-"""For cases beside the first: the slowest peers are left out."""
+"""Contenders of the cases after the first one, without the slowest peers."""
 FULL = (*OURS, *_both("hf-padded"), "vllm:float32", "sglang:float32")
-"""For full texts: each server in its faster dtype."""
+"""Contenders for full texts: each server in its faster dtype only."""
 SERVERS = ("ours-server", "sglang", "vllm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A load on a shape. `repeats`: calls of one turn, each with other ids; no round begins that would not fit."""
+    """A load on a model shape.
+
+    `repeats`: calls of one turn, each with other token ids. `budget_s`: no round begins that would end after this time.
+    """
 
     name: str
     title: str
     kind: Kind = "closed"
     shape: str
-    load: Load
+    load: Workload
     contenders: tuple[str, ...] = ()
-    heat: str = ""
-    """Cases of one shape and heat share what is loaded; more than one heat where the memory is too small for all."""
+    group: str = ""
+    """Contenders of cases with one shape and group are loaded together; a shape has several groups to save memory."""
     rounds: int = 5
     repeats: int = 1
     budget_s: float = 120.0
 
 
 def cases(device: str) -> list[Case]:
-    """Those of a device, shape by shape. Full texts come two a request on a CPU: ten take minutes."""
+    """The cases of a device, shape by shape. On a CPU a request has two full texts, because ten take minutes."""
     cpu = device == "cpu"
     texts = 2 if cpu else 10
     summary, full = equal(10, 220, 70), equal(texts, 900, 70)
@@ -62,7 +65,7 @@ def cases(device: str) -> list[Case]:
             name="pruned-unequal",
             title="Pruned shape, 10 items of 90 to 600 tokens, 70 of them shared",
             shape="pruned",
-            load=Load(shared=70, own=UNEQUAL),
+            load=Workload(shared=70, own=UNEQUAL),
             contenders=SOME,
             rounds=3,
             budget_s=240.0,
@@ -80,7 +83,7 @@ def cases(device: str) -> list[Case]:
             name="pruned-full-text",
             title=f"Pruned shape, {texts} items of 900 tokens, 70 of them shared",
             shape="pruned",
-            heat="full",
+            group="full",
             load=full,
             contenders=FULL,
             rounds=3,
@@ -99,7 +102,7 @@ def cases(device: str) -> list[Case]:
             name="pruned-summary-sglang",
             title="The first case beside SGLang, apart from the other peers for lack of memory",
             shape="pruned",
-            heat="sglang",
+            group="sglang",
             load=summary,
             contenders=(*OURS, *_both("hf-padded", "sglang"), "sglang-noradix:float32"),
             rounds=3,
@@ -108,7 +111,7 @@ def cases(device: str) -> list[Case]:
             name="pruned-summary-variants",
             title="The first case, variants of our engine",
             shape="pruned",
-            heat="variants",
+            group="variants",
             load=summary,
             contenders=(*OURS, *VARIANTS),
             rounds=3,
@@ -144,8 +147,8 @@ def cases(device: str) -> list[Case]:
     return [*closed, *_open(summary, equal(10, 900, 70), cpu=cpu), _tokenization()]
 
 
-def _open(summary: Load, full: Load, *, cpu: bool) -> list[Case]:
-    """The paper's three; a CPU holds its bound only with a tiny model."""
+def _open(summary: Workload, full: Workload, *, cpu: bool) -> list[Case]:
+    """The paper's three open-loop cases; on a CPU one with a tiny model, the only one that can keep the bound."""
     wanted = [("tiny", "summary", summary)] if cpu else []
     wanted += (
         []

@@ -1,4 +1,4 @@
-"""Closed loop: all contenders answer the same requests, in turns, round after round."""
+"""Closed loop: in each round all contenders answer the same requests, one contender after the other."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from benchmarks.engine.contenders import Contender
 from benchmarks.engine.fleet import REFERENCE, Fleet
 from benchmarks.engine.operations import necessary
 from benchmarks.engine.speeds import finalists
-from benchmarks.engine.workload import Load, Request, equal, largest_difference
+from benchmarks.engine.workload import Request, Workload, equal, largest_difference
 
 WAKING = equal(2, 24, 8)
-"""What each turn begins with, unmeasured: a process that was stopped has lost the caches."""
+"""Request before each turn that is not measured: while a process was stopped, others have filled the caches."""
 
 
 def measure(fleet: Fleet, case: Case) -> Iterator[dict[str, Any]]:
-    """What the JSON keeps of a case, after each round: seconds of all rounds, differences from the reference, the peak.
+    """Yield a case's results after each round: seconds of all rounds, differences from the reference, the peak.
 
-    All run in the first round; of a closed loop only the finalists run on, which leaves time for more rounds.
+    All contenders run in the first round. In a closed loop only the fastest run in later ones, so that there is time
+    for more rounds.
     """
-    race = _Race(fleet, case, [name for name in case.contenders if name in fleet.running])
+    rounds = _Rounds(fleet, case, [name for name in case.contenders if name in fleet.running])
     started = began = time.monotonic()
     for number in range(case.rounds):
         last_s, began = time.monotonic() - began, time.monotonic()
         if number and began - started + last_s > case.budget_s:
             break
-        race.run(number)
+        rounds.run(number)
         say(f"{case.name}: round {number + 1} of {case.rounds}")
-        yield race.found()
+        yield rounds.found()
 
 
-class _Race:
-    """The rounds of one case, one after the other."""
+class _Rounds:
+    """Runs the rounds of one case and keeps their results."""
 
     def __init__(self, fleet: Fleet, case: Case, names: list[str]) -> None:
         self._fleet, self._case, self._names = fleet, case, names
@@ -44,7 +45,7 @@ class _Race:
         self._peak: dict[str, float] = {}
 
     def run(self, number: int) -> None:
-        """One round; in the first, answers are compared with the reference."""
+        """Run one round; in the first one answers are compared with the reference."""
         self._measure_peak()
         case = self._case
         asked = [_draw(self._fleet, case.load, f"{case.name} {number} {n}") for n in range(case.repeats)]
@@ -57,7 +58,7 @@ class _Race:
             self._names = finalists({name: self._seconds[name] for name in self._names})
 
     def found(self) -> dict[str, Any]:
-        """Of those who never failed."""
+        """The results of the contenders that never failed."""
         load, repeats, shape = self._case.load, self._case.repeats, self._fleet.shape
         running = self._fleet.running
         return {
@@ -97,11 +98,11 @@ def _reference(fleet: Fleet, requests: list[Request]) -> list[list[float]] | Non
     return None
 
 
-def _draw(fleet: Fleet, load: Load, seed: str) -> list[Request]:
+def _draw(fleet: Fleet, load: Workload, seed: str) -> list[Request]:
     return load.draw(seed, fleet.shape.vocab)
 
 
 def _rotated(names: list[str], by: int) -> list[str]:
-    """Each round begins with another."""
+    """The names in the order of round `by`: each round begins with another contender."""
     start = by % max(1, len(names))
     return names[start:] + names[:start]

@@ -10,21 +10,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
-from benchmarks.engine.processes import Group, Unavailable
+from benchmarks.engine.processes import ContenderUnavailable, Group
 from benchmarks.engine.workload import Request
 
 ANSWER_S = 240.0
 
 
 class Contender(Protocol):
-    """One engine in one dtype. It is paused whenever another is measured."""
+    """One engine in one dtype; it is paused while another one is measured."""
 
     def start(self) -> str:
-        """Load; returns the versions that answer. Raises Unavailable."""
+        """Load the model and return the versions of the software. Raises ContenderUnavailable."""
         ...
 
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
-        """For each request, asked all at once, the first label's share of each item. Raises Unavailable."""
+        """Ask all requests at once; the answer is the first label's probability for each item of each request.
+
+        Raises ContenderUnavailable.
+        """
         ...
 
     def pause(self) -> None:
@@ -32,16 +35,16 @@ class Contender(Protocol):
         ...
 
     def resume(self) -> None:
-        """Be ready to score."""
+        """Use processor time again."""
         ...
 
     def stop(self) -> None:
-        """Free everything."""
+        """End the contender's processes."""
         ...
 
 
 class Worker:
-    """A module of `benchmarks.engine.workers` in a process of its own, which answers any question that is JSON."""
+    """A module of `benchmarks.engine.workers` as a process, which answers questions in JSON."""
 
     def __init__(
         self, python: Path, module: str, settings: dict[str, Any], env: dict[str, str], log: Path
@@ -58,7 +61,7 @@ class Worker:
         self._starting = threading.Lock()
 
     def start(self) -> str:
-        """Start the process once, for whichever mode asks first; returns the versions that answer."""
+        """Start the process, once for all modes; returns the versions of the software."""
         with self._starting:
             if not self._group:
                 self._group = Group(self._command, self._env, self._log, piped=True)
@@ -66,13 +69,13 @@ class Worker:
         return self._note
 
     def ask(self, question: dict[str, Any]) -> Any:
-        """The answer to one question; raises Unavailable when it fails or takes too long."""
+        """Ask one question and return the answer; ContenderUnavailable when that fails or takes too long."""
         pipe = cast("IO[str]", self._running().process.stdin)
         try:
             pipe.write(json.dumps(question) + "\n")
             pipe.flush()
         except BrokenPipeError:
-            raise Unavailable(self._running().last_words()) from None
+            raise ContenderUnavailable(self._running().last_line()) from None
         return self._read()
 
     def pause(self) -> None:
@@ -80,18 +83,18 @@ class Worker:
         self._running().pause()
 
     def resume(self) -> None:
-        """Be ready to answer again."""
+        """Use processor time again."""
         self._running().resume()
 
     def stop(self) -> None:
-        """End the process, if it was started."""
+        """End the process if it was started."""
         group, self._group = self._group, None
         if group:
             group.stop()
 
     def _running(self) -> Group:
         if not self._group:
-            raise Unavailable("not started")
+            raise ContenderUnavailable("not started")
         return self._group
 
     def _read(self) -> Any:
@@ -100,14 +103,14 @@ class Worker:
         ready, _, _ = select.select([pipe], [], [], ANSWER_S)
         line = pipe.readline() if ready else ""
         if not line:
-            raise Unavailable(group.last_words() if ready else f"no answer in {ANSWER_S:.0f} s")
+            raise ContenderUnavailable(group.last_line() if ready else f"no answer in {ANSWER_S:.0f} s")
         answer = json.loads(line)
         if "error" in answer:
-            raise Unavailable(answer["error"])
+            raise ContenderUnavailable(answer["error"])
         return answer["answer"]
 
 
-class InProcess:
+class WorkerContender:
     """A worker asked to score in one mode."""
 
     def __init__(self, worker: Worker, mode: str) -> None:

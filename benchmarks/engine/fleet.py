@@ -1,4 +1,4 @@
-"""All contenders of one checkpoint, loaded together: one runs, the others are stopped."""
+"""All contenders of one checkpoint, loaded together; while one of them runs, the others are stopped."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ import psutil
 
 from benchmarks.common.report import say
 from benchmarks.engine.contenders import Contender
-from benchmarks.engine.peers import Setup, contender, worker
-from benchmarks.engine.processes import Unavailable
+from benchmarks.engine.peers import EngineSetup, contender, worker
+from benchmarks.engine.processes import ContenderUnavailable
 from benchmarks.engine.shapes import parameters
 from benchmarks.engine.workload import Request
 from models.engine.checkpoint import ModelShape
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 TOGETHER = 2
-"""How many load at once: most of it is one thread's work."""
+"""Contenders that load at the same time; loading mostly uses one thread."""
 PROCESS_GIB = {"vllm": 3.0, "sglang": 3.0, "sglang-noradix": 3.0}
 REFERENCE = "hf-single:float32"
-"""Each prompt alone through plain transformers: what every answer is compared with."""
+"""Plain transformers, prompt by prompt: every answer is compared with its answer."""
 
 
 class Fleet:
-    """A context manager; who cannot start or fails on the way is listed with the reason in `absent`."""
+    """The contenders, started and ended together; a context manager.
 
-    def __init__(self, setup: Setup, shape: ModelShape, names: Sequence[str]) -> None:
-        """`names` may repeat; nothing starts before the `with`."""
+    `absent` has the reason for each contender that could not start or has failed.
+    """
+
+    def __init__(self, setup: EngineSetup, shape: ModelShape, names: Sequence[str]) -> None:
+        """Take names, of which some may be repeated; contenders start when the `with` block begins."""
         self.setup, self.shape = setup, shape
         self._names = list(dict.fromkeys((REFERENCE, *names)))
         self._started: list[Contender] = []
@@ -40,7 +43,7 @@ class Fleet:
         self.peak = worker("peak", setup, "")
 
     def __enter__(self) -> Self:
-        """Start all, and stop them when they are up."""
+        """Start all contenders and pause each once it is ready."""
         threads = ThreadPoolExecutor(TOGETHER)
         try:
             self.peak.start()
@@ -57,32 +60,32 @@ class Fleet:
     def __exit__(
         self, _type: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
     ) -> None:
-        """End all."""
+        """End all contenders."""
         self.stop()
 
     @contextlib.contextmanager
     def turn(self, name: str) -> Iterator[Contender]:
-        """The only one that runs. Whoever raises Unavailable is out of the race."""
+        """Let one contender run alone. One that raises ContenderUnavailable is ended and does not run again."""
         one = self.running[name]
         one.resume()
         try:
             yield one
-        except Unavailable as reason:
+        except ContenderUnavailable as reason:
             self._drop(name, one, str(reason))
         else:
             one.pause()
 
     def measure_peak(self) -> dict[str, float]:
-        """Operations a second of each way to multiply matrices; empty when they cannot be measured."""
+        """Operations a second of each routine that multiplies matrices; empty when they cannot be measured."""
         found: dict[str, float] = {}
-        with contextlib.suppress(Unavailable):
+        with contextlib.suppress(ContenderUnavailable):
             self.peak.resume()
             found = self.peak.ask({})
             self.peak.pause()
         return found
 
     def stop(self) -> None:
-        """End all, whatever state they are in."""
+        """End all contenders, whatever state they are in."""
         for one in self._started:
             one.stop()
         self.peak.stop()
@@ -97,7 +100,7 @@ class Fleet:
             self._started.append(one)
             self.versions[name] = one.start()
             one.score([Request(prefix=[11, 12], items=[[13] * 14, [15] * 16])])
-        except Unavailable as reason:
+        except ContenderUnavailable as reason:
             self._drop(name, one, str(reason))
             return
         self.running[name] = one
@@ -112,12 +115,12 @@ class Fleet:
 
 
 def _check_memory(name: str, shape: ModelShape) -> None:
-    """Raise Unavailable rather than let the machine run out of memory in the middle of a run."""
+    """Raise ContenderUnavailable when the memory that is free is not enough for the contender."""
     kind, _, dtype = name.partition(":")
     weights_gib = parameters(shape) * BYTES.get(dtype, 4) / 2**30
     need_gib = PROCESS_GIB.get(kind, 0.8) + 1.6 * weights_gib
     if need_gib + 1.0 > _free_gib():
-        raise Unavailable(f"needs about {need_gib:.1f} GiB, {_free_gib():.1f} are free")
+        raise ContenderUnavailable(f"needs about {need_gib:.1f} GiB, {_free_gib():.1f} are free")
 
 
 def _free_gib() -> float:

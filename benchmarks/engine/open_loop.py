@@ -1,4 +1,4 @@
-"""Open loop: requests arrive when they arrive; the highest rate at which 95% are answered within the bound."""
+"""Open loop: requests arrive at random times, answered or not; finds the highest rate whose p95 keeps the bound."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from benchmarks.common.report import say
 from benchmarks.engine.calling import Caller
 from benchmarks.engine.cases import Case
 from benchmarks.engine.fleet import Fleet
-from benchmarks.engine.processes import Unavailable
+from benchmarks.engine.processes import ContenderUnavailable
 from benchmarks.engine.rates import arrivals, highest
 from benchmarks.engine.servers import Server
 
 BOUND_S = 0.5
 DURATION_S, MOST_S = 8.0, 20.0
 ENOUGH = 60
-"""Requests that a share of 95% should be seen on, where `MOST_S` allows it."""
+"""Least requests for a percentile of 95%, where `MOST_S` leaves time for them."""
 BODIES = 64
 STEPS = 4
 
 
 def measure(fleet: Fleet, case: Case, scale: float) -> Iterator[dict[str, Any]]:
-    """What the JSON keeps, after each server: the rate that held and every rate tried; `scale` shortens the probes."""
+    """Yield results after each server: its highest rate, and all rates tried; `scale` shortens the probes."""
     servers: dict[str, Any] = {}
     for name in case.contenders:
         if name not in fleet.running:
             continue
         with fleet.turn(name) as one:
             if not isinstance(one, Server):
-                raise Unavailable("it is no server")
+                raise ContenderUnavailable("it is not a server")
             bodies = [
                 one.route.body(case.load.draw(f"{case.name} {n}", fleet.shape.vocab)[0])
                 for n in range(BODIES)
@@ -60,13 +60,13 @@ async def _search(server: Server, bodies: Sequence[bytes], case: Case, scale: fl
 
 
 async def _alone(server: Server, bodies: Sequence[bytes]) -> float:
-    """The quickest of a few requests, one after the other."""
+    """Seconds of the fastest of a few requests, sent one after the other."""
     async with Caller(server.port, server.route.path) as caller:
         return min([await _answered(caller, body, time.perf_counter()) for body in bodies[:5]])
 
 
 async def _probe(server: Server, bodies: Sequence[bytes], rate: float, scale: float) -> dict[str, float]:
-    """Latencies from the moment of arrival, whatever was late before; what is not answered counts as endless."""
+    """Percentiles of the latency at one rate, from each request's arrival; unanswered requests count as infinite."""
     duration_s = scale * min(MOST_S, max(DURATION_S, ENOUGH / rate))
     moments = arrivals(rate, duration_s, f"{rate}") or [0.0]
     async with Caller(server.port, server.route.path) as caller:
@@ -89,7 +89,7 @@ async def _probe(server: Server, bodies: Sequence[bytes], rate: float, scale: fl
 
 
 async def _answered(caller: Caller, body: bytes, since: float) -> float:
-    """Seconds until the whole answer is here; endless unless its status is 200."""
+    """Seconds from `since` until the whole answer has arrived; infinite for a status other than 200."""
     try:
         status = await caller.post(body)
     except (OSError, EOFError):
@@ -98,7 +98,7 @@ async def _answered(caller: Caller, body: bytes, since: float) -> float:
 
 
 async def _drained(server: Server, body: bytes) -> None:
-    """Wait until what was given up is out of the server's way."""
+    """Wait until the server has worked off the requests that were given up."""
     async with Caller(server.port, server.route.path) as caller:
         for _ in range(60):
             if await _answered(caller, body, time.perf_counter()) < BOUND_S:

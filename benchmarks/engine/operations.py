@@ -1,16 +1,16 @@
-"""Floating-point operations that an answer needs, when tokens that items share are computed once."""
+"""Count the floating-point operations that an answer needs when tokens that items share are computed once."""
 
 from __future__ import annotations
 
-from benchmarks.engine.workload import Load
+from benchmarks.engine.workload import Workload
 from models.engine.checkpoint import ModelShape
 
 
-def necessary(shape: ModelShape, load: Load, *, last_layer_whole: bool) -> int:
-    """Operations (two for a multiply-add) of linear layers and attention; the head's label rows are left out.
+def necessary(shape: ModelShape, load: Workload, *, last_layer_whole: bool) -> int:
+    """Operations of linear layers and attention, two for a multiply-add, without the head's rows of the labels.
 
-    With `last_layer_whole` every token goes through all of every layer; without it the last layer computes keys
-    and values for all tokens, and the rest only for the last token of each item, which is all that is read.
+    With `last_layer_whole` every token goes through all of every layer. Without it the last layer computes keys and
+    values for all tokens and everything else for the last token of each item only, because no other output is read.
     """
     tokens = load.shared + sum(load.own)
     ends = [load.shared + own for own in load.own]
@@ -24,12 +24,12 @@ def necessary(shape: ModelShape, load: Load, *, last_layer_whole: bool) -> int:
 
 
 def _seen(start: int, end: int) -> int:
-    """Pairs of a token at `start` to `end` - 1 and a token that it sees, itself among them."""
+    """Number of pairs of a token at `start` to `end` - 1 with a token that it attends to, itself included."""
     return (end * (end + 1) - start * (start + 1)) // 2
 
 
 def _linear(shape: ModelShape) -> int:
-    """Of one token in one layer."""
+    """Operations of one token in the linear layers of one block."""
     q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     return 2 * shape.hidden * (2 * q + 2 * kv + 3 * shape.mlp)
 
@@ -39,5 +39,5 @@ def _keys_values(shape: ModelShape) -> int:
 
 
 def _attention(shape: ModelShape, seen: int) -> int:
-    """Queries times keys and weights times values."""
+    """Operations of queries times keys and of weights times values."""
     return 4 * shape.heads * shape.head_dim * seen

@@ -1,4 +1,4 @@
-"""The JSON, the page and the plots: what every case found last, whichever run found it."""
+"""Write the JSON, the page and the plots from the newest results of every case, of this run or of earlier ones."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from benchmarks.engine.tables import findings, tables
 NAME = "engine"
 BASE = "hf-padded"
 SPEEDS = {"pruned-summary": f"{NAME}.png", "tiny-summary": f"{NAME}-tiny.png"}
-"""Cases with a plot of every contender in every dtype."""
+"""Cases with a plot of all contenders in all dtypes, and the plot's file."""
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The cases found so far, by name."""
+    """The results written so far, by case."""
     path = folder / f"{NAME}.json"
     found: dict[str, Any] = json.loads(path.read_text())["cases"] if path.is_file() else {}
     return found
@@ -31,7 +31,7 @@ def publish(
     settings: Mapping[str, object],
     conditions: Mapping[str, object],
 ) -> None:
-    """Write all anew."""
+    """Write JSON, page and plots."""
     result = Result(
         name=NAME,
         title="The scoring engine beside its peers",
@@ -64,7 +64,7 @@ def _plots(folder: Path, cases: Mapping[str, CaseResult]) -> list[str]:
 
 
 def _speeds(case: CaseResult) -> dict[str, dict[str, dict[str, float]]]:
-    """Dtype to contender to its spread; the fastest contender of any dtype first."""
+    """Spread by dtype and contender; the contender with the fastest dtype comes first."""
     ordered = sorted(case["seconds"], key=lambda name: -items_s(case, name))
     places = list(dict.fromkeys(map(kind, ordered)))
     groups: dict[str, dict[str, dict[str, float]]] = {}
@@ -79,7 +79,7 @@ def _speeds(case: CaseResult) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _relative(closed: Mapping[str, CaseResult]) -> dict[str, dict[str, dict[str, float]]]:
-    """Contender to case to how many times as fast as the base it is."""
+    """Speed as a multiple of the base's, by contender and case."""
     groups: dict[str, dict[str, dict[str, float]]] = {}
     for name, case in closed.items():
         fastest: dict[str, str] = {}

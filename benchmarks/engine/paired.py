@@ -1,4 +1,4 @@
-"""Ratios of what was measured side by side; all pure."""
+"""Ratios of rounds that were measured in pairs: pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """The median of ratios of paired rounds, and an interval that holds the true median with `confidence`."""
+    """The median ratio of paired rounds, and an interval that contains the true median with `confidence`."""
 
     median: float
     low: float
@@ -24,7 +24,7 @@ class Ratio:
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
-    """Round by round `above / below`; raises ValueError without a round or for unequal numbers of them."""
+    """The ratio `above / below` round by round; raises ValueError without rounds or for unequal numbers of them."""
     values = sorted(a / b for a, b in zip(above, below, strict=True))
     if not values:
         raise ValueError("no rounds")
@@ -38,12 +38,12 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
 
 
 def _cut(rounds: int) -> int:
-    """How many of the extremes on each side may be left out at 95%; none if even all of them fall short of it."""
+    """Number of extreme values left out on each side at 95% confidence; 0 when too few rounds reach it."""
     cuts = [cut for cut in range((rounds + 1) // 2) if _coverage(rounds, cut) >= CONFIDENCE]
     return max(cuts, default=0)
 
 
 def _coverage(rounds: int, cut: int) -> float:
-    """Probability that the median lies between the order statistics left, whatever the distribution."""
+    """Probability, for any distribution, that the median lies between the values that are left."""
     outside = float(sum(comb(rounds, k) for k in range(cut + 1))) / float(2**rounds)
     return max(0.0, 1 - 2 * outside)

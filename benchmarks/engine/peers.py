@@ -1,4 +1,4 @@
-"""Who can be measured, by names such as `vllm:bfloat16`, and how each is started; peers as tuned as we could."""
+"""The contenders by names such as `vllm:bfloat16`, and how each is started, with the fastest settings known to us."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.engine.contenders import Contender, InProcess, Worker
-from benchmarks.engine.processes import Unavailable
+from benchmarks.engine.contenders import Contender, Worker, WorkerContender
+from benchmarks.engine.processes import ContenderUnavailable
 from benchmarks.engine.servers import GENERATIVE_SCORING, MODEL, SCORE, Server
 from benchmarks.engine.sglang import SglangConfig, command, variables
 from benchmarks.engine.shapes import ROOT
@@ -21,8 +21,8 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
 
 
 @dataclass(slots=True, kw_only=True)
-class Setup:
-    """One checkpoint on one device; workers that answer in several modes are shared."""
+class EngineSetup:
+    """One checkpoint on one device, and the worker processes, of which each serves all its modes."""
 
     path: Path
     device: str
@@ -31,20 +31,20 @@ class Setup:
     workers: dict[tuple[str, ...], Worker] = field(default_factory=dict)
 
     def log(self, *name: str) -> Path:
-        """Where a process writes what it has to say."""
+        """The log file of a process."""
         return self.logs / f"{'-'.join((self.path.name, *filter(None, name)))}.log"
 
 
-def contender(name: str, setup: Setup) -> Contender:
-    """The contender of a name `kind:dtype`; raises Unavailable for one that nobody knows."""
+def contender(name: str, setup: EngineSetup) -> Contender:
+    """The contender with the name `kind:dtype`; ContenderUnavailable for an unknown kind."""
     kind, _, dtype = name.partition(":")
     if kind not in KINDS:
-        raise Unavailable(f"unknown: one of {', '.join(KINDS)}")
+        raise ContenderUnavailable(f"unknown: one of {', '.join(KINDS)}")
     return KINDS[kind](setup, dtype or "float32")
 
 
-def worker(module: str, setup: Setup, dtype: str, mode: str = "", python: Path | None = None) -> Worker:
-    """A worker process, the same for the same arguments."""
+def worker(module: str, setup: EngineSetup, dtype: str, mode: str = "", python: Path | None = None) -> Worker:
+    """The worker process for these arguments, made at the first call with them."""
     key = (module, dtype, mode)
     if key not in setup.workers:
         settings = {
@@ -61,26 +61,26 @@ def worker(module: str, setup: Setup, dtype: str, mode: str = "", python: Path |
     return setup.workers[key]
 
 
-def _ours(mode: str, asked: str = "") -> Callable[[Setup, str], Contender]:
-    return lambda setup, dtype: InProcess(worker("ours", setup, dtype, mode), asked)
+def _ours(mode: str, asked: str = "") -> Callable[[EngineSetup, str], Contender]:
+    return lambda setup, dtype: WorkerContender(worker("ours", setup, dtype, mode), asked)
 
 
-def _hugging_face(mode: str) -> Callable[[Setup, str], Contender]:
-    return lambda setup, dtype: InProcess(worker("hugging_face", setup, dtype), mode)
+def _hugging_face(mode: str) -> Callable[[EngineSetup, str], Contender]:
+    return lambda setup, dtype: WorkerContender(worker("hugging_face", setup, dtype), mode)
 
 
-def _llama_cpp(setup: Setup, dtype: str) -> Contender:
+def _llama_cpp(setup: EngineSetup, dtype: str) -> Contender:
     python = _python("llamacpp", "make llamacpp-env")
-    return InProcess(worker("llama_cpp", setup, dtype, python=python), "")
+    return WorkerContender(worker("llama_cpp", setup, dtype, python=python), "")
 
 
-def _our_server(setup: Setup, dtype: str) -> Contender:
+def _our_server(setup: EngineSetup, dtype: str) -> Contender:
     command = [sys.executable, "-m", "models.server", "--ranker", str(setup.path), "--port", "{port}"]
     command += ["--dtype", dtype, "--device", setup.device, "--threads", str(setup.threads)]
     return Server(command, OFFLINE, SCORE, setup.log("ours-server", dtype), "this repository")
 
 
-def _vllm(setup: Setup, dtype: str) -> Contender:
+def _vllm(setup: EngineSetup, dtype: str) -> Contender:
     python = _python("vllm", "make vllm-env")
     command = [str(python), "-P", "-m", "vllm.entrypoints.openai.api_server", "--model", str(setup.path)]
     command += [
@@ -108,8 +108,8 @@ def _vllm(setup: Setup, dtype: str) -> Contender:
     return Server(command, env, GENERATIVE_SCORING, setup.log("vllm", dtype), _version(python, "vllm"))
 
 
-def _sglang(*, radix: bool) -> Callable[[Setup, str], Contender]:
-    def build(setup: Setup, dtype: str) -> Contender:
+def _sglang(*, radix: bool) -> Callable[[EngineSetup, str], Contender]:
+    def build(setup: EngineSetup, dtype: str) -> Contender:
         python = _python("sglang", "make sglang-env")
         cpu = setup.device == "cpu"
         config = SglangConfig(
@@ -130,7 +130,7 @@ def _sglang(*, radix: bool) -> Callable[[Setup, str], Contender]:
     return build
 
 
-KINDS: dict[str, Callable[[Setup, str], Contender]] = {
+KINDS: dict[str, Callable[[EngineSetup, str], Contender]] = {
     "ours": _ours(""),
     "ours-torch": _ours("torch"),
     "ours-multi-item": _ours("multi-item"),
@@ -148,7 +148,7 @@ KINDS: dict[str, Callable[[Setup, str], Contender]] = {
 def _python(environment: str, target: str) -> Path:
     path = ENVIRONMENTS / environment / "bin" / "python"
     if not path.exists():
-        raise Unavailable(f"no environment: `{target}` builds it")
+        raise ContenderUnavailable(f"no environment: `{target}` builds it")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Processes that are stopped while others are measured: some servers keep a core busy when nobody asks them."""
+"""Processes that can be stopped while others are measured, because some servers use a core even when idle."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import psutil
 from benchmarks.engine.shapes import ROOT
 
 
-class Unavailable(Exception):  # it is a finding, not a fault
-    """A contender that cannot start or answer, and why."""
+class ContenderUnavailable(Exception):  # a result of the benchmark, not an error of it
+    """A contender cannot start or answer, and why."""
 
 
 class Group:
-    """A process, its children and its log, paused and ended together."""
+    """A process with its children and its log; they are paused and ended together."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], log: Path, *, piped: bool) -> None:
-        """Start it in a group of its own."""
+        """Start the command in a process group of its own."""
         log.parent.mkdir(parents=True, exist_ok=True)
         pipe = subprocess.PIPE if piped else None
         with log.open("w") as file:
@@ -44,15 +44,15 @@ class Group:
         return self.process.poll() is None
 
     def pause(self) -> None:
-        """Let nothing of it run until `resume`."""
+        """Stop all processes of the group until `resume`."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it run on."""
+        """Let the processes continue."""
         self._signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it and whatever it started."""
+        """End the process and all its descendants."""
         started = self._descendants()
         self.resume()
         self._signal(signal.SIGTERM)
@@ -67,10 +67,10 @@ class Group:
             if pipe:
                 pipe.close()
 
-    def last_words(self) -> str:
-        """The last line of the log that says something."""
+    def last_line(self) -> str:
+        """The last line of the log that is not empty."""
         lines = [line.strip() for line in self._log.read_text(errors="replace").splitlines()]
-        return next((line[:300] for line in reversed(lines) if line), "it ended without a word")
+        return next((line[:300] for line in reversed(lines) if line), "it ended and its log is empty")
 
     def _descendants(self) -> list[psutil.Process]:
         try:

@@ -1,4 +1,4 @@
-"""Open loop: when requests arrive, and the search for the highest rate that keeps a bound; all pure."""
+"""Open loop: times at which requests arrive, and the search for the highest rate that keeps a bound; pure functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def arrivals(rate: float, duration_s: float, seed: str) -> list[float]:
-    """Moments in seconds of a Poisson process of `rate` a second, from 0 up to `duration_s`."""
+    """Times of arrival in seconds, from 0 to `duration_s`: a Poisson process of `rate` a second."""
     source = random.Random(seed)
     moments: list[float] = []
     at = source.expovariate(rate)
@@ -18,9 +18,10 @@ def arrivals(rate: float, duration_s: float, seed: str) -> list[float]:
 
 
 def highest(holds: Callable[[float], bool], start: float, *, steps: int) -> float:
-    """The highest rate seen to hold: doubled or halved from `start` until it is bracketed, then halved `steps` times.
+    """The highest rate for which `holds` was true.
 
-    Halving gives up at `start / 64`: the answer is then 0.
+    The rate is doubled or halved from `start` until it is bracketed, and the bracket is halved `steps` times. The
+    result is 0 when no rate down to `start / 64` holds.
     """
     low, high = 0.0, start
     while holds(high):

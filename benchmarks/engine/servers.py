@@ -1,4 +1,4 @@
-"""Contenders behind HTTP: a server's start, and its way to be asked for scores of ids."""
+"""Contenders behind HTTP: how a server is started and asked for the scores of token ids."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import orjson
 from typing_extensions import override
 
 from benchmarks.engine.contenders import ANSWER_S, Contender
-from benchmarks.engine.processes import Group, Unavailable
+from benchmarks.engine.processes import ContenderUnavailable, Group
 from benchmarks.engine.workload import LABELS, Request
 from nearline.stack.tools import listening
 
 START_S = 300.0
 MODEL = "default"
-"""The name that every server answers to."""
+"""The model's name at every server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Where scores are asked, and how the first label's probabilities are read from the answer."""
+    """The route for scores, and how the first label's probabilities are read from its answer."""
 
     path: str
     read: Callable[[Any], list[float]]
     health: str = "/health"
 
     def body(self, request: Request) -> bytes:
-        """One request as JSON; the three servers share its names."""
+        """The JSON body of a request; its names are the same at all three servers."""
         return orjson.dumps(
             {
                 "query": request.prefix,
@@ -52,19 +52,19 @@ GENERATIVE_SCORING = Route(
 
 
 _PORTS = iter(range(21_000, 23_000))
-"""Below those that systems hand out; each is tried once, so that servers may start together."""
+"""Ports below those of outgoing connections; each is tried once, so that servers can start at the same time."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on; raises Unavailable when all were tried."""
+    """A port that no process listens on; ContenderUnavailable when all were tried."""
     for port in _PORTS:
         if not listening(port):
             return port
-    raise Unavailable("no free port")
+    raise ContenderUnavailable("no free port")
 
 
 class Server(Contender):
-    """An engine behind HTTP, started by `command`, which may say `{port}`."""
+    """An engine behind HTTP, started by `command`, in which `{port}` stands for its port."""
 
     def __init__(
         self, command: Sequence[str], env: Mapping[str, str], route: Route, log: Path, version: str
@@ -80,7 +80,7 @@ class Server(Contender):
         try:
             self._group = Group(command, self._env, self._log, piped=False)
         except OSError as error:
-            raise Unavailable(f"{command[0]} does not run: {error.strerror}") from None
+            raise ContenderUnavailable(f"{command[0]} does not run: {error.strerror}") from None
         self._await_health()
         return self._version
 
@@ -106,29 +106,29 @@ class Server(Contender):
 
     def _running(self) -> Group:
         if not self._group:
-            raise Unavailable("not started")
+            raise ContenderUnavailable("not started")
         return self._group
 
     def _await_health(self) -> None:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             if not self._running().alive:
-                raise Unavailable(self._running().last_words())
+                raise ContenderUnavailable(self._running().last_line())
             try:
                 if self._exchange("GET", self.route.health, None, 10.0)[0] == 200:
                     return
             except OSError:
                 pass
             time.sleep(0.5)
-        raise Unavailable(f"not healthy after {START_S:.0f} s")
+        raise ContenderUnavailable(f"not healthy after {START_S:.0f} s")
 
     def _post(self, body: bytes) -> Any:
         try:
             status, answer = self._exchange("POST", self.route.path, body, ANSWER_S)
         except OSError as error:
-            raise Unavailable(f"no answer: {error}") from None
+            raise ContenderUnavailable(f"no answer: {error}") from None
         if status != 200:
-            raise Unavailable(f"status {status}: {answer[:200].decode(errors='replace')}")
+            raise ContenderUnavailable(f"status {status}: {answer[:200].decode(errors='replace')}")
         return orjson.loads(answer)
 
     def _exchange(self, method: str, path: str, body: bytes | None, timeout_s: float) -> tuple[int, bytes]:

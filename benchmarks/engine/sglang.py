@@ -16,7 +16,10 @@ CPU_FLAGS = (
     *("--chunked-prefill-size", "-1", "--mem-fraction-static", "0.3", "--skip-server-warmup"),
     "--sleep-on-idle",
 )
-"""SGLang's plain torch code: its CPU kernels need AMX, its other ones a GPU. Without the last flag it polls while idle."""
+"""SGLang's plain torch code, because its CPU kernels need AMX and its others a GPU.
+
+Without the last flag it polls while it is idle.
+"""
 CPU_VARIABLES = {"SGLANG_USE_CPU_ENGINE": "1", "SGLANG_CUDA_COREDUMP_BEFORE_CRASH": "0"}
 """With the second a server that a request ends is gone at once, without a minute's wait for a GPU's dump."""
 
@@ -42,7 +45,7 @@ class SglangConfig:
 
 
 def command(config: SglangConfig) -> tuple[str, ...]:
-    """Return the server's command line; `-P` keeps the directory it starts in, with our `models`, off its import path."""
+    """The server's command line; `-P` keeps the working directory, with its package `models`, off the import path."""
     cpu = config.device == "cpu"
     radix_cache = not cpu if config.radix_cache is None else config.radix_cache
     return (

@@ -1,4 +1,4 @@
-"""The model shapes that are measured, written once with random weights as Hugging Face directories."""
+"""The model shapes that are measured, and their checkpoints with random weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 TINY = ROOT / "models" / "checkpoints" / "ranker-tiny"
 CONTEXT = 4096
 STD = 0.02
-"""Of every matrix, as transformers initializes them: label logits then differ by about one."""
+"""Standard deviation of every matrix, as in transformers; with it label logits differ by about one."""
 
 
 def _qwen3(layers: int, mlp: int) -> ModelShape:

@@ -1,4 +1,4 @@
-"""Tables and findings of the page, from what the JSON keeps of each case; all pure."""
+"""Tables and findings of the page, from the results of each case in the JSON: pure functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Tables = dict[str, list[Row]]
 
 
 def tables(cases: Mapping[str, CaseResult]) -> Tables:
-    """One a case that has results, then the peaks and who was absent."""
+    """A table for each case with results, then the peaks, absent contenders, versions and runs."""
     builders = {"closed": _closed, "gain": _gain, "open": _open, "tokenization": _tokenization}
     found: Tables = {case["title"]: builders[case["kind"]](case) for case in cases.values()}
     found["Matrix-multiply peak, 2000 x 1024 x 3072, GFLOP/s"] = _peaks(cases)
@@ -43,7 +43,7 @@ def tables(cases: Mapping[str, CaseResult]) -> Tables:
 
 
 def findings(cases: Mapping[str, CaseResult]) -> list[str]:
-    """A line for each of our dtypes in each closed case."""
+    """A line for each dtype of this project's engine in each closed-loop case."""
     return [
         line
         for name, case in cases.items()

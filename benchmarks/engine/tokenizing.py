@@ -1,4 +1,4 @@
-"""The paper's table 8: what tokenizing several texts in one call gains over one by one."""
+"""The paper's table 8: the gain of tokenizing several texts in one call instead of one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.common.figures import percentile
 from benchmarks.engine.cases import Case
-from benchmarks.engine.peers import Setup, worker
+from benchmarks.engine.peers import EngineSetup, worker
 from benchmarks.engine.shapes import ROOT, TINY
 
 SAMPLE = ROOT / "nearline" / "sample" / "stream.jsonl"
@@ -17,8 +17,8 @@ COUNTS = (1, 2, 4, 8)
 LEAST_TOKENS = 200
 
 
-def measure(setup: Setup, case: Case) -> dict[str, Any]:
-    """For each count of texts the seconds of every round, in one call and one by one, alternating."""
+def measure(setup: EngineSetup, case: Case) -> dict[str, Any]:
+    """For each number of texts the seconds of every round, in one call and one by one, in turns."""
     texts = _descriptions()
     one = worker("tokenization", dataclasses.replace(setup, path=TINY, workers={}), "")
     one.start()
@@ -43,7 +43,7 @@ def measure(setup: Setup, case: Case) -> dict[str, Any]:
 
 
 def _descriptions() -> list[str]:
-    """Of the sample's sound updates: some of its lines are bad on purpose."""
+    """The descriptions of the sample's valid updates; some of its lines are invalid on purpose."""
     found = []
     for line in SAMPLE.read_bytes().split(b"\n"):
         with contextlib.suppress(ValueError, AttributeError):

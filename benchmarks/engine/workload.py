@@ -1,4 +1,4 @@
-"""What is asked: requests of token ids, the same for every contender of a round, new in every round."""
+"""Requests of token ids: the same for all contenders in a round, different in every round."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 LABELS = (1001, 2002)
 UNEQUAL = (20, 30, 45, 60, 80, 110, 150, 200, 275, 530)
-"""Own tokens of ten items: together as many as ten of 150."""
+"""Lengths of ten items without the shared tokens, 150 on average."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One query's tokens and those of its items; each prompt is `prefix + item`."""
+    """The tokens of a query and of its items; each prompt is `prefix + item`."""
 
     prefix: list[int]
     items: list[list[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """The lengths of what is asked at once: `requests` of the same kind."""
+class Workload:
+    """Lengths in tokens of `requests` requests asked at once: `shared` by all items, `own` of each item."""
 
     shared: int
     own: tuple[int, ...]
@@ -29,11 +29,11 @@ class Load:
 
     @property
     def items(self) -> int:
-        """Items in all requests."""
+        """Number of items in all requests."""
         return self.requests * len(self.own)
 
     def draw(self, seed: str, vocab: int) -> list[Request]:
-        """Random ids of these lengths; the items of a request come in a random order."""
+        """Requests of random token ids with these lengths, the items of each in random order."""
         source = random.Random(seed)
 
         def tokens(count: int) -> list[int]:
@@ -48,11 +48,11 @@ class Load:
         ]
 
 
-def equal(items: int, prompt: int, shared: int, requests: int = 1) -> Load:
-    """Items that all give prompts of `prompt` tokens."""
-    return Load(shared=shared, own=(prompt - shared,) * items, requests=requests)
+def equal(items: int, prompt: int, shared: int, requests: int = 1) -> Workload:
+    """A workload whose prompts all have `prompt` tokens."""
+    return Workload(shared=shared, own=(prompt - shared,) * items, requests=requests)
 
 
 def largest_difference(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> float:
-    """The largest distance of two answers to the same requests."""
+    """The largest difference between two answers to the same requests."""
     return max(abs(x - y) for one, other in zip(a, b, strict=True) for x, y in zip(one, other, strict=True))

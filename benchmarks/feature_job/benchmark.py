@@ -1,4 +1,4 @@
-"""`python -m benchmarks feature-job`: the feature job and its peers over the same loaded updates, side by side in one run."""
+"""`python -m benchmarks feature-job`: the feature job beside other Kafka libraries, over the same updates."""
 
 import itertools
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from benchmarks.common.report import FOLDER, Result, measured_on, say, write
 from benchmarks.common.updates import Feed
 from benchmarks.feature_job import tables, throughput
 from benchmarks.feature_job.breakdown import breakdown
-from benchmarks.feature_job.contenders import STORE, Contender, FeatureJob, Peer, Setup
+from benchmarks.feature_job.contenders import STORE, Contender, FeatureJob, JobSetup, Peer
 from benchmarks.feature_job.runs import Run
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import ComponentFailed
@@ -21,11 +21,11 @@ NAME = "feature-job"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureJobBenchmark:
-    """How much of what.
+    """Sizes of the benchmark.
 
-    `updates` go to each contender at each repetition under the features' default durability (`sync=commit`);
-    `other_updates` under `sync=os`, `sweep_updates` to each setting of the job's own. `slow_updates` and
-    `one_by_one_updates` are the most that the two contenders get which are far slower than the rest.
+    `updates`: for each contender and repetition, with the store's default durability (`sync=commit`).
+    `other_updates`: the same with `sync=os`. `sweep_updates`: for each setting of the feature job.
+    `slow_updates`, `one_by_one_updates`: most updates of two contenders that are far slower than the others.
     """
 
     updates: int = 1_000_000
@@ -41,14 +41,14 @@ class FeatureJobBenchmark:
 
 
 def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
-    """All of it, written into `folder`."""
+    """Measure all contenders and write the results into `folder`."""
     where, failures = measured_on(), list[str]()
     plan = contenders(settings)
     with running_broker() as broker:
         say(f"loading {settings.updates:,} updates")
         loaded_s = load(broker.bootstrap, Feed(updates=settings.updates))
         say(f"loaded in {loaded_s:.0f} s")
-        durable, fast = Setup(broker=broker, sync="commit"), Setup(broker=broker, sync="os")
+        durable, fast = JobSetup(broker=broker, sync="commit"), JobSetup(broker=broker, sync="os")
         sweep = runs(grid(settings), durable, settings.updates, 1, failures)
         full = runs(plan, durable, settings.updates, settings.repetitions, failures)
         capped = [at_most(contender, settings.other_updates) for contender in plan]
@@ -58,7 +58,7 @@ def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
         for sync in ("commit", "os")
     }
     own = [contender.name for contender in plan if isinstance(contender, FeatureJob)]
-    found = tables.Found(own=own, sweep=sweep, runs=[*full, *other], inside=inside)
+    found = tables.JobResults(own=own, sweep=sweep, runs=[*full, *other], inside=inside)
     plots = tables.plot(found, folder)
     result = Result(
         name=NAME,
@@ -77,13 +77,13 @@ def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
 
 
 def shipped(models: str) -> FeatureJob:
-    """The job as the local stack runs it with these models."""
+    """The feature job with the settings of the local stack with these models."""
     stack = StackSettings(models=models)
     return FeatureJob(parallelism=stack.parallelism, batch_size=stack.updates_a_batch)
 
 
 def contenders(settings: FeatureJobBenchmark) -> list[Contender]:
-    """The shipped job, as it is without a model and as it is with one; then the peers."""
+    """The feature job with the local stack's settings without and with models; then the peers."""
     size = settings.peer_batch_size
     return [
         *(shipped("instant"), shipped("tiny")),
@@ -94,7 +94,7 @@ def contenders(settings: FeatureJobBenchmark) -> list[Contender]:
 
 
 def grid(settings: FeatureJobBenchmark) -> list[Contender]:
-    """The job's own settings, each with a part of the updates."""
+    """The feature job with each combination of its settings, over a part of the updates."""
     return [
         FeatureJob(parallelism=parallelism, batch_size=size, most=settings.sweep_updates)
         for parallelism, size in itertools.product(settings.parallelisms, settings.batch_sizes)
@@ -102,17 +102,17 @@ def grid(settings: FeatureJobBenchmark) -> list[Contender]:
 
 
 def at_most(contender: Contender, updates: int) -> Contender:
-    """The same with no more than `updates`."""
+    """The contender with at most `updates` updates."""
     return replace(contender, most=min(updates, contender.most or updates))
 
 
 def runs(
-    plan: Sequence[Contender], setup: Setup, updates: int, repetitions: int, failures: list[str]
+    plan: Sequence[Contender], setup: JobSetup, updates: int, repetitions: int, failures: list[str]
 ) -> list[Run]:
-    """Repetitions interleaved, so that a machine that slows down slows all; each starts with another contender.
+    """Run all contenders in turns, so that a machine that slows down slows all of them.
 
-    A run that fails is told in `failures`, the others go on. Raises RuntimeError when two that did everything left
-    different stores.
+    Each repetition starts with another contender. A run that fails is noted in `failures`, and the others go on. Raises
+    RuntimeError when two runs over all updates left different stores.
     """
     done = []
     for n in range(repetitions):

@@ -1,4 +1,4 @@
-"""The work alone, in one process without Kafka: its speed, and which stage takes how much of it."""
+"""Measure the feature job's work in one process without Kafka: its speed, and the share of each stage."""
 
 import shutil
 import time
@@ -16,7 +16,7 @@ from streaming.kafka.topics import UPDATES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
-    """Microseconds a record: by the clock, of this process's processor time, and of the clock by stage."""
+    """Microseconds a record: elapsed time, processor time, and elapsed time by stage."""
 
     wall_us: float
     cpu_us: float
@@ -24,7 +24,7 @@ class Breakdown:
 
 
 def breakdown(feed: Feed, sync: str, batch_size: int, store: Path) -> Breakdown:
-    """Featurize the feed into a new store in the folder `store`, sampled; the folder is gone afterwards."""
+    """Featurize the feed into a new store in the folder `store`, which is deleted afterwards."""
     shutil.rmtree(store, ignore_errors=True)
     given = batches(feed, batch_size)
     with closing(feature_worker.worker(f"lmdb://{store}?sync={sync}")) as work:
@@ -39,7 +39,7 @@ def breakdown(feed: Feed, sync: str, batch_size: int, store: Path) -> Breakdown:
 
 
 def batches(feed: Feed, size: int) -> Sequence[Batch]:
-    """The feed as a worker gets it, `size` rows at a time."""
+    """The feed in batches of `size` rows, as a worker gets it."""
     pairs = list(messages(feed))
     rows = [SourceRow(value, UPDATES.name, 0, offset, 0) for offset, (_, value) in enumerate(pairs)]
     keys = [key for key, _ in pairs]

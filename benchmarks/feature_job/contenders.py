@@ -1,4 +1,4 @@
-"""Who is compared on the feature job's work: the job on its own cluster, and the peers as processes."""
+"""The contenders: the feature job on a Flink cluster of its own, and the peers as processes."""
 
 import sys
 import uuid
@@ -19,23 +19,23 @@ STORE = BUILD / "bench-store"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """The running broker, and how durable the store is: `commit` or `os`."""
+class JobSetup:
+    """The running broker, and the durability of the store: `commit` or `os`."""
 
     broker: StackSettings
     sync: str
 
     @property
     def store_url(self) -> str:
-        """A store that no run shares with another: it is removed before each."""
+        """The store's URL; the store is deleted before each run."""
         return f"lmdb://{STORE}?sync={self.sync}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureJob:
-    """Ours: JobManager, TaskManager and the job by `flink run`, as the local stack does it.
+    """This project's feature job: JobManager, TaskManager and the job by `flink run`, as in the local stack.
 
-    `most`: how many updates it is given at most, where all would take too long.
+    `most`: most updates of a run, where all of them would take too long.
     """
 
     parallelism: int
@@ -44,12 +44,12 @@ class FeatureJob:
 
     @property
     def name(self) -> str:
-        """How tables call it."""
+        """Its name in tables."""
         return f"feature job, parallelism {self.parallelism}, batch {self.batch_size}"
 
     @contextmanager
-    def running(self, setup: Setup) -> Iterator[Callable[[], Roles]]:
-        """Started under a consumer group of its own; who its processes are."""
+    def running(self, setup: JobSetup) -> Iterator[Callable[[], Roles]]:
+        """Run the job in a new consumer group; yields the function that finds its processes by role."""
         settings = in_home(
             setup.broker,
             HOME,
@@ -70,7 +70,7 @@ class FeatureJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """One of `benchmarks.feature_job.peers`, as one process or several in one group."""
+    """One of `benchmarks.feature_job.peers`, as one process or several processes of one group."""
 
     peer: str
     processes: int = 1
@@ -79,12 +79,12 @@ class Peer:
 
     @property
     def name(self) -> str:
-        """How tables call it."""
+        """Its name in tables."""
         return self.peer if self.processes == 1 else f"{self.peer}, {self.processes} processes"
 
     @contextmanager
-    def running(self, setup: Setup) -> Iterator[Callable[[], Roles]]:
-        """Its processes, started under a consumer group of their own; who they are."""
+    def running(self, setup: JobSetup) -> Iterator[Callable[[], Roles]]:
+        """Run the processes in a new consumer group; yields the function that finds them by role."""
         log = HOME / "logs" / f"{self.peer}.log"
         command = [
             *(sys.executable, "-m", "benchmarks.feature_job.peers", self.peer),
@@ -116,5 +116,5 @@ def _flink_roles(home: Path) -> Roles:
     }
 
 
-def _broker_role(setup: Setup) -> Roles:
+def _broker_role(setup: JobSetup) -> Roles:
     return {"broker": marked(setup.broker.home, "kafka")}

@@ -1,4 +1,4 @@
-"""What one run of one contender gave, and whether it did the same as the others."""
+"""The results of one run, and the digest that shows whether two runs left the same store."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from storage.opening import open_store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one run gave. `rate`: records a second from the first output to the hundredth before the last, by the broker's clock."""
+    """The results of one run. `rate`: records a second over the first 99% of the outputs, by broker timestamps."""
 
     contender: str
     sync: str
@@ -22,7 +22,7 @@ class Run:
 
 
 def digest(store_url: str) -> str:
-    """A hash over every key and value: equal work leaves equal stores."""
+    """A hash over all keys and values of the store; runs that did the same work have the same one."""
     found = blake2b(digest_size=16)
     with closing(open_store(store_url)) as kv:
         for key, value in kv.scan():

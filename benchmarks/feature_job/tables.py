@@ -1,4 +1,4 @@
-"""What the feature job's runs come to: tables, findings and plots."""
+"""Tables, findings and plots of the feature job's benchmark."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from benchmarks.feature_job.breakdown import Breakdown
 from benchmarks.feature_job.runs import Run
 
 SPEED_PLOT, CPU_PLOT, MEMORY_PLOT = "feature-job.png", "feature-job-cpu.png", "feature-job-memory.png"
-#: What every record must cost anyone, so no part of a comparison between contenders.
+#: Processes that every contender needs alike, which comparisons leave out.
 SHARED_ROLES = ("broker", "JobManager")
-#: The first part of a run fills caches, code caches and buffers; growth is judged after it.
+#: The first part of a run, which fills caches and buffers; growth of memory is measured after it.
 WARM_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """All runs; `own` names the feature job's settings among the contenders, the shipped ones without a model first."""
+class JobResults:
+    """All runs. `own`: the contenders that are the feature job, first the one with the local stack's settings."""
 
     own: Sequence[str]
     sweep: Sequence[Run]
@@ -33,8 +33,8 @@ class Found:
         return self.own[0]
 
 
-def tables(found: Found) -> dict[str, list[Row]]:
-    """Title to rows."""
+def tables(found: JobResults) -> dict[str, list[Row]]:
+    """All tables: title → rows."""
     made = {
         f"Records a second, store sync={sync}": speeds(_of(found.runs, sync), found.shipped)
         for sync in _syncs(found)
@@ -47,7 +47,7 @@ def tables(found: Found) -> dict[str, list[Row]]:
 
 
 def speeds(runs: Sequence[Run], base: str) -> list[Row]:
-    """A row a contender, fastest first; `to_ours`: its median over that of `base` (0 when `base` did not run)."""
+    """A row for each contender, fastest first; `to_ours`: its median over that of `base`, 0 when `base` did not run."""
     rates = by_contender(runs)
     ours = spread(rates[base])["median"] if base in rates else 0.0
     rows: list[Row] = [
@@ -72,7 +72,7 @@ def by_contender(runs: Sequence[Run]) -> dict[str, list[float]]:
 
 
 def cpu(runs: Sequence[Run]) -> list[Row]:
-    """Medians by contender and role; `total` leaves the broker out."""
+    """Median processor time by contender and role; `total` leaves out `SHARED_ROLES`."""
     roles = list(dict.fromkeys(role for run in runs for role in run.cpu_us))
     rows: list[Row] = []
     for sync, name in dict.fromkeys((run.sync, run.contender) for run in runs):
@@ -84,7 +84,7 @@ def cpu(runs: Sequence[Run]) -> list[Row]:
 
 
 def inside(found: Mapping[str, Breakdown]) -> list[Row]:
-    """A row a stage, by durability."""
+    """A row for each stage, with a column for each durability."""
     names = dict.fromkeys(stage for one in found.values() for stage in one.stages_us)
     rows: list[Row] = [
         {"stage": name, **{f"sync={sync}": one.stages_us.get(name, 0.0) for sync, one in found.items()}}
@@ -97,8 +97,8 @@ def inside(found: Mapping[str, Breakdown]) -> list[Row]:
     return rows
 
 
-def memory(found: Found) -> list[Row]:
-    """The longest run of ours: a row a role. `growth`: MiB for a million more records, after the warm-up."""
+def memory(found: JobResults) -> list[Row]:
+    """A row for each role in the feature job's longest run; `growth_mib`: for a million records after the warm-up."""
     run = longest(found)
     warm = warmed(run.samples)
     roles = list(warm[-1].private)
@@ -116,19 +116,19 @@ def memory(found: Found) -> list[Row]:
     ]
 
 
-def longest(found: Found) -> Run:
-    """The run of the shipped job with the most outputs."""
+def longest(found: JobResults) -> Run:
+    """The run of the feature job, with the local stack's settings, that has the most outputs."""
     return max((run for run in found.runs if run.contender == found.shipped), key=lambda run: run.outputs)
 
 
 def warmed(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples after the first part of the outputs."""
+    """The samples after the first `WARM_SHARE` of the outputs."""
     first = WARM_SHARE * samples[-1].outputs
     return [sample for sample in samples if sample.outputs >= first]
 
 
-def findings(found: Found) -> list[str]:
-    """One sentence a figure that the goals name."""
+def findings(found: JobResults) -> list[str]:
+    """One sentence for each figure that has a goal."""
     said = []
     for sync in _syncs(found):
         rows = speeds(_of(found.runs, sync), found.shipped)
@@ -150,8 +150,8 @@ def findings(found: Found) -> list[str]:
     return said
 
 
-def plot(found: Found, folder: Path) -> list[str]:
-    """Write the plots; returns their names."""
+def plot(found: JobResults, folder: Path) -> list[str]:
+    """Write the plots and return their file names."""
     speeds_by_sync = {
         f"sync={sync}": {name: spread(rates) for name, rates in by_contender(_of(found.runs, sync)).items()}
         for sync in _syncs(found)
@@ -180,7 +180,7 @@ def plot(found: Found, folder: Path) -> list[str]:
     return [SPEED_PLOT, CPU_PLOT, MEMORY_PLOT]
 
 
-def _syncs(found: Found) -> list[str]:
+def _syncs(found: JobResults) -> list[str]:
     return list(dict.fromkeys(run.sync for run in found.runs))
 
 

@@ -1,4 +1,4 @@
-"""One run of one contender over the loaded updates: how fast, with what memory, on whose processor time."""
+"""Run one contender over the loaded updates and measure speed, memory and processor time."""
 
 import shutil
 import time
@@ -7,19 +7,19 @@ from contextlib import closing
 from benchmarks.common import figures
 from benchmarks.common.broker import Offsets, empty
 from benchmarks.common.sampling import Sampler, cpu_between, during
-from benchmarks.feature_job.contenders import STORE, Contender, Setup
+from benchmarks.feature_job.contenders import STORE, Contender, JobSetup
 from benchmarks.feature_job.runs import Run, digest
 from streaming.kafka.topics import DLQ, FEATURES
 
 OUTPUTS = (FEATURES, DLQ)
 LOOK_S = 0.5
 STALL_S = 120.0
-#: A contender that works in batches may keep its last, unfilled one until its next commit.
+#: Share of the outputs that the rate counts: some contenders keep their last, unfilled batch until their next commit.
 COUNTED_SHARE = 0.99
 
 
-def run(contender: Contender, setup: Setup, updates: int) -> Run:
-    """Empty topics and store, start, watch until every update has its output, stop."""
+def run(contender: Contender, setup: JobSetup, updates: int) -> Run:
+    """Empty topics and store, start the contender, sample until every update has its output, and stop it."""
     bootstrap, target = setup.broker.bootstrap, min(updates, contender.most or updates)
     empty(bootstrap, OUTPUTS)
     shutil.rmtree(STORE, ignore_errors=True)

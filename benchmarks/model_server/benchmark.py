@@ -1,8 +1,7 @@
-"""`python -m benchmarks model-server`: what the server costs beside its engine, and its pauses under a load that saturates it."""
+"""`python -m benchmarks model-server`: the server's own processor time, and its pauses under a saturating load."""
 
 import os
 import random
-import socket
 import subprocess
 import sys
 import threading
@@ -18,13 +17,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.common import plots
 from benchmarks.common.report import FOLDER, Result, measured_on, say, write
-from benchmarks.model_server.closed_loop import Asked, Load, drive
-from benchmarks.model_server.tables import Counts, Loaded, Round, findings, tables
+from benchmarks.model_server.closed_loop import ClosedLoop, RequestShape, drive
+from benchmarks.model_server.tables import LoadRun, Round, ServerCounts, findings, tables
 from models.engine.base import ScoreJob
 from models.engine.kernel_cache import kernel_cache
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from models.server.config import ServeConfig
 from models.server.pauses import PROBE_S
+from nearline.stack.tools import free_port
 
 NAME = "model-server"
 PLOT = "model-server.png"
@@ -34,7 +34,10 @@ CHECKPOINT = ROOT / "models" / "checkpoints" / "ranker-tiny"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelServerBenchmark:
-    """Each round: the engine alone, in this process, for `alone_seconds`, then the server under load for `load_seconds`."""
+    """Sizes of the benchmark.
+
+    A round is the engine alone, in this process, for `alone_seconds`, then the server under load for `load_seconds`.
+    """
 
     rounds: int = 10
     load_seconds: int = 60
@@ -49,7 +52,7 @@ class ModelServerBenchmark:
 
 
 def measure(settings: ModelServerBenchmark, folder: Path = FOLDER) -> Result:
-    """All rounds on one server, which idles while the engine runs alone; written into `folder`."""
+    """Measure all rounds on one server, which idles while the engine runs alone; write the results into `folder`."""
     where = measured_on()
     config = EngineConfig(
         device="cpu",
@@ -59,7 +62,7 @@ def measure(settings: ModelServerBenchmark, folder: Path = FOLDER) -> Result:
         kernel_cache=kernel_cache(os.environ),
     )
     engine = Qwen3Engine(CHECKPOINT, config)
-    asked = Asked(
+    asked = RequestShape(
         items=settings.items, tokens=settings.tokens, shared=settings.shared, vocab=engine.info.vocab_size
     )
     with _server(settings.threads) as (process, port):
@@ -85,7 +88,7 @@ def _round(
     engine: Qwen3Engine,
     process: psutil.Process,
     port: int,
-    asked: Asked,
+    asked: RequestShape,
     number: int,
 ) -> Round:
     per_s, cpu_s = alone(engine, asked, settings.alone_seconds)
@@ -95,8 +98,8 @@ def _round(
     return found
 
 
-def alone(engine: Qwen3Engine, asked: Asked, seconds: float) -> tuple[float, float]:
-    """Requests a second through `score_many` in the server's batches, and processor seconds of one."""
+def alone(engine: Qwen3Engine, asked: RequestShape, seconds: float) -> tuple[float, float]:
+    """Requests a second through `score_many` in the server's batches, and the processor seconds of one request."""
     rng = random.Random(7)
     jobs = [
         _job(asked, rng)
@@ -110,7 +113,7 @@ def alone(engine: Qwen3Engine, asked: Asked, seconds: float) -> tuple[float, flo
     return done / (time.monotonic() - began), (time.process_time() - cpu) / done
 
 
-def _job(asked: Asked, rng: random.Random) -> ScoreJob:
+def _job(asked: RequestShape, rng: random.Random) -> ScoreJob:
     def ids(count: int) -> list[int]:
         return [rng.randrange(asked.vocab) for _ in range(count)]
 
@@ -127,11 +130,11 @@ def _loaded(
     settings: ModelServerBenchmark,
     process: psutil.Process,
     port: int,
-    asked: Asked,
+    asked: RequestShape,
     seconds: float,
     number: int = -1,
-) -> Loaded:
-    load = Load(
+) -> LoadRun:
+    load = ClosedLoop(
         port=port,
         seconds=seconds,
         processes=settings.clients,
@@ -143,14 +146,14 @@ def _loaded(
     with _idle_lag() as lag_s:
         latencies_ms, took_s = drive(load)
     after = _counts(process, port)
-    return Loaded(
+    return LoadRun(
         seconds=took_s, latencies_ms=latencies_ms, before=before, after=after, idle_lag_s=max(lag_s)
     )
 
 
 @contextmanager
 def _idle_lag() -> Iterator[list[float]]:
-    """By how much this process, which does nothing else, is late: what the machine alone does to everybody."""
+    """Measure how late this idle process wakes up: delays that the machine causes to every process."""
     late_s, over = [0.0], threading.Event()
 
     def look() -> None:
@@ -168,8 +171,8 @@ def _idle_lag() -> Iterator[list[float]]:
         thread.join()
 
 
-def _counts(process: psutil.Process, port: int) -> Counts:
-    """What the server and the machine have counted up to now."""
+def _counts(process: psutil.Process, port: int) -> ServerCounts:
+    """Read the counters of the server and of the machine."""
     page = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     seen = {
         (sample.name.removeprefix("nearline_model_"), sample.labels.get("le", "")): sample.value
@@ -178,7 +181,7 @@ def _counts(process: psutil.Process, port: int) -> Counts:
     }
     cpu, threads = process.cpu_times(), {one.id: one for one in process.threads()}
     loop = threads[process.pid]
-    return Counts(
+    return ServerCounts(
         requests=seen.get(("request_seconds_count", ""), 0.0),
         engine_s=seen["engine_seconds_sum", ""],
         queue_s=seen["queue_seconds_sum", ""],
@@ -196,9 +199,7 @@ def _counts(process: psutil.Process, port: int) -> Counts:
 
 @contextmanager
 def _server(threads: int) -> Iterator[tuple[psutil.Process, int]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = [sys.executable, "-m", "models.server", "--ranker", str(CHECKPOINT), "--device", "cpu"]
     command += ["--dtype", "float32", "--threads", str(threads), "--port", str(port)]
     server = subprocess.Popen(command, cwd=ROOT)

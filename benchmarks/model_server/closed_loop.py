@@ -1,4 +1,7 @@
-"""Clients that always have a request under way: raw HTTP/1.1 over kept connections, so that they cost little themselves."""
+"""Clients in a closed loop: each sends its next request when it has the answer to the last one.
+
+They write HTTP/1.1 themselves over connections that stay open, to use little processor time.
+"""
 
 import asyncio
 import multiprocessing
@@ -11,8 +14,8 @@ import orjson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What every request asks: `items` prompts of `tokens`, the first `shared` of them the same."""
+class RequestShape:
+    """Sizes of every request: `items` prompts of `tokens` tokens, of which the first `shared` are the same."""
 
     items: int
     tokens: int
@@ -20,7 +23,7 @@ class Asked:
     vocab: int
 
     def body(self, rng: random.Random) -> bytes:
-        """One request of random ids."""
+        """The JSON body of a request with random token ids."""
         return orjson.dumps(
             {
                 "query": self._ids(rng, self.shared),
@@ -35,26 +38,26 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """Closed-loop clients for `seconds`."""
+class ClosedLoop:
+    """A load by closed-loop clients: `processes` with `connections` each, for `seconds`."""
 
     port: int
     seconds: float
     processes: int
     connections: int
-    asked: Asked
+    asked: RequestShape
     seed: int
 
 
-def drive(load: Load) -> tuple[list[float], float]:
-    """Milliseconds of each answer, and seconds until the last; raises RuntimeError for one that is not 200."""
+def drive(load: ClosedLoop) -> tuple[list[float], float]:
+    """Milliseconds of each answer, and seconds until the last one; RuntimeError for a status other than 200."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(load.processes, mp_context=context) as pool:
         shares = list(pool.map(_process, [load] * load.processes, range(load.processes)))
     return [ms for share, _ in shares for ms in share], max(seconds for _, seconds in shares)
 
 
-def _process(load: Load, number: int) -> tuple[list[float], float]:
+def _process(load: ClosedLoop, number: int) -> tuple[list[float], float]:
     rng = random.Random(f"{load.seed} {number}")
     requests = [_request(load.asked.body(rng)) for _ in range(32)]
     began = time.monotonic()
@@ -67,7 +70,7 @@ def _request(body: bytes) -> bytes:
     return head.encode() + body
 
 
-async def _all(load: Load, requests: list[bytes]) -> list[float]:
+async def _all(load: ClosedLoop, requests: list[bytes]) -> list[float]:
     end = time.monotonic() + load.seconds
     shares = await asyncio.gather(
         *(_connection(load.port, requests[n:] + requests[:n], end) for n in range(load.connections))

@@ -1,4 +1,4 @@
-"""What the rounds of `benchmarks.model_server.benchmark` say."""
+"""Tables and findings of the model server's benchmark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ GOAL_SHARE, GOAL_PAUSE_MS = 0.10, 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """Sums since the server's start, and the longest pauses so far."""
+class ServerCounts:
+    """The server's counters since its start, and its longest pauses so far."""
 
     requests: float
     engine_s: float
@@ -20,7 +20,7 @@ class Counts:
     batches: float
     cpu_s: float
     loop_cpu_s: float
-    """Of the thread of the event loop: everything but the engine, as long as all bodies are small."""
+    """Processor time of the event loop's thread: all work but the engine's, as long as all bodies are small."""
     steal_s: float
     rss_mib: float
     longest_lag_s: float
@@ -30,19 +30,19 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """What clients and counters saw of one load."""
+class LoadRun:
+    """Latencies and counters of one load."""
 
     seconds: float
     latencies_ms: Sequence[float]
-    before: Counts
-    after: Counts
+    before: ServerCounts
+    after: ServerCounts
     idle_lag_s: float
-    """The longest that a process which does nothing else was late, at the same time."""
+    """The latest wake-up of an idle process during the load."""
 
     @property
     def requests(self) -> int:
-        """Answered."""
+        """Number of requests answered."""
         return len(self.latencies_ms)
 
     @property
@@ -52,43 +52,43 @@ class Loaded:
 
     @property
     def engine_s(self) -> float:
-        """How long the engine computed."""
+        """Seconds that the engine computed."""
         return self.after.engine_s - self.before.engine_s
 
     @property
     def processor_ms(self) -> dict[str, float]:
-        """Of one request: the event loop's thread, and all others of the process."""
+        """Processor time of one request: `server` for the event loop's thread, `engine` for all other threads."""
         whole = 1000 * (self.after.cpu_s - self.before.cpu_s) / self.requests
         loop = 1000 * (self.after.loop_cpu_s - self.before.loop_cpu_s) / self.requests
         return {"engine": whole - loop, "server": loop}
 
     @property
     def stolen_s(self) -> float:
-        """Processor time that the machine gave to others."""
+        """Processor time that the hypervisor gave to other machines."""
         return self.after.steal_s - self.before.steal_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """The engine alone, and the server around it under load."""
+    """One round: the engine alone, then the server under load."""
 
     alone_per_s: float
     alone_cpu_s: float
-    load: Loaded
+    load: LoadRun
 
     @property
     def ratio(self) -> float:
-        """Requests over HTTP for one of the engine alone."""
+        """Requests over HTTP for each request of the engine alone."""
         return self.load.per_s / self.alone_per_s
 
     @property
     def overhead(self) -> float:
-        """The server's processor time of a request over that of the engine alone."""
+        """The server's processor time of a request as a share of that of the engine alone."""
         return self.load.processor_ms["server"] / (1000 * self.alone_cpu_s)
 
     @property
     def row(self) -> Row:
-        """All of it in figures."""
+        """The round's row in the table."""
         load = self.load
         return {
             "engine_alone_per_s": self.alone_per_s,
@@ -110,8 +110,8 @@ class Round:
         }
 
 
-def tables(rounds: Sequence[Round], counts: Counts) -> dict[str, list[Row]]:
-    """Rounds, and what held over all of them."""
+def tables(rounds: Sequence[Round], counts: ServerCounts) -> dict[str, list[Row]]:
+    """The tables of rounds and of pauses."""
     pauses = {
         "the event loop": (counts.longest_lag_s, counts.long_lags),
         "the garbage collector": (counts.longest_collection_s, counts.long_collections),
@@ -125,8 +125,8 @@ def tables(rounds: Sequence[Round], counts: Counts) -> dict[str, list[Row]]:
     }
 
 
-def findings(rounds: Sequence[Round], counts: Counts) -> list[str]:
-    """One sentence a goal."""
+def findings(rounds: Sequence[Round], counts: ServerCounts) -> list[str]:
+    """One sentence for each goal."""
     overhead, ratio = median(one.overhead for one in rounds), median(one.ratio for one in rounds)
     busy = median(one.load.engine_s / one.load.seconds for one in rounds)
     lag_ms, collection_ms = 1000 * counts.longest_lag_s, 1000 * counts.longest_collection_s

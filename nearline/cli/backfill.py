@@ -50,7 +50,7 @@ def run(
     ] = None,
     home: options.Home = None,
 ) -> None:
-    """Fill a store from a catalog on this machine; killed, the same command goes on where it was."""
+    """Fill a store from a catalog by Spark on this machine; after a kill the same command continues."""
     made = settings(store_url=with_login(store or options.running_stack(home).store_url, os.environ))
     made = replace(made, tokenizer_dir=_tokenizer(made.summarizer_url, tokenizer))
     console = Console()

@@ -54,7 +54,7 @@ def evaluate(
         Path | None, typer.Option(help="Write means, intervals and per-query values as JSON.")
     ] = None,
 ) -> None:
-    """NDCG@10, poor matches, AUC and calibration of a ranker beside baselines, with paired intervals."""
+    """Measure NDCG@10, poor matches, AUC and calibration of a ranker beside baselines, with paired intervals."""
     from training.evaluation import report as reports
     from training.evaluation.table import WIDTH, tables
 

@@ -53,8 +53,8 @@ def explain(
 ) -> None:
     """Show why a search and a posting did or did not alert: filters, prompt, p_yes, cache, versions, quota, ledger.
 
-    Without --bootstrap and --store it reads the local stack; with them a deployed system, by the --store, --cache, --ranker
-    and --tokenizer of its alert consumer. It changes nothing. Exit status 2: a setting is wrong; 1: an outage.
+    Without --bootstrap and --store it reads the local stack; with them a deployed system, by the --store, --cache,
+    --ranker and --tokenizer of its alert consumer. It changes nothing. Exit status 2: a wrong setting; 1: an outage.
     """
     # kafka-python logs every attempt to reach a broker that is down; the error says it once
     logging.getLogger("kafka").setLevel(logging.CRITICAL)

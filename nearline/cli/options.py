@@ -23,7 +23,7 @@ CHECKPOINTS = Path(__file__).parents[2] / "models" / "checkpoints"
 
 
 def checked(stack: StackSettings) -> StackSettings:
-    """A stack's settings with the shipped checkpoints filled in. ConfigError names what cannot work."""
+    """A stack's settings, with the shipped checkpoints; ConfigError for a setting that cannot work."""
     registry(stack.schema_registry)
     models, store = stack.models, stack.store
     if models not in {"tiny", "instant", "instant-server"} and not models.startswith("http"):

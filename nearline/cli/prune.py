@@ -75,7 +75,7 @@ def scan(
 @app.command()
 @from_settings
 def recipe(mlp: partial[MlpRun], drop: Drop, run: partial[RecipeRun]) -> None:
-    """Prune, fine-tune, drop blocks, fine-tune: cut off, it goes on with the stage that it was in."""
+    """Prune, fine-tune, drop blocks, fine-tune; after an interruption the same command continues with its stage."""
     from training.pruning.stages import run_recipe
 
     run_recipe(run(mlp=mlp(command=_command()), drop=drop), _say)

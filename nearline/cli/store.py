@@ -66,7 +66,7 @@ def stats(url: Url = None, home: options.Home = None) -> None:
 
 @app.command()
 def copy(source: Source, target: Target, home: options.Home = None) -> None:
-    """Merge a store into another one: newest wins, and after a kill the same command goes on where it stopped.
+    """Merge a store into another one: the newest records win, and after a kill the same command continues.
 
     Records, texts, ledger and quotas; scores are computed again. Exit status 1 when a row could not be merged.
     """

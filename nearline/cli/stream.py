@@ -49,7 +49,7 @@ def demo(
     setup_started: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Start a stack, replay a stream with its saved searches, show alerts and figures, and stop the stack."""
-    from nearline.demo import run, view  # Kafka and Flink parts
+    from nearline.demo import run, view
 
     console = Console()
     stack = options.checked(made(home=home))

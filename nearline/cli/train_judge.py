@@ -62,7 +62,7 @@ def train_judge(
         str, typer.Option(help="llm: JSON object of request fields to set otherwise; null takes one out.")
     ] = "{}",
 ) -> None:
-    """Grade postings for queries by a written policy; stopped, the same command goes on and pays nothing twice."""
+    """Grade postings for queries by a written policy; after a stop the same command goes on and pays nothing twice."""
     asked = endpoint(api_key=_key(api_key_env), request=_request(request))
     console, policy, rejects = Console(stderr=True), load_policy(run.policy), Rejects()
     summary = Summary(policy)

@@ -10,7 +10,7 @@ from streaming.tools.observer import Seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class DemoReport:
     """Counts and latencies of one run; the outcomes add up to `updates_in`."""
 
     updates_in: int

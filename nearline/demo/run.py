@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nearline.demo.report import Report
+from nearline.demo.report import DemoReport
 from nearline.demo.screen import screen, waiting
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
@@ -46,7 +46,7 @@ class DemoSettings:
     store_url: str
 
 
-def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_started: float) -> Report:
+def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_started: float) -> DemoReport:
     """Run the demo on a new stack; raises Stalled when no message arrives for `stall_s`."""
     events = list(read_events(settings.stream))
     with closing(open_codec(settings.registry, WRITES)) as codec:
@@ -74,7 +74,7 @@ def _replay(
     events: list[PostingUpdate | BrokenLine],
     codec: Codec,
     setup_s: float,
-) -> Report:
+) -> DemoReport:
     kafka = KafkaSettings(bootstrap=stack.bootstrap)
     started = time.monotonic()
     send_searches(kafka, read_searches(settings.searches), codec)
@@ -87,7 +87,7 @@ def _replay(
         _watch(observer, progress, len(events), settings, stack, console)
     finally:
         observer.close()
-    return Report(
+    return DemoReport(
         updates_in=len(events),
         seen=observer.seen,
         features=_features(settings.store_url),

@@ -4,7 +4,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from nearline.demo.alerts import alert_table
-from nearline.demo.report import Report, percentiles
+from nearline.demo.report import DemoReport, percentiles
 from streaming.tools.observer import Seen
 
 _NEWEST = 6
@@ -31,7 +31,7 @@ def live(seen: Seen, sent: int, total: int, elapsed_s: float, *, width: int) -> 
     return Group(progress, counts, times, table)
 
 
-def closing(console: Console, report: Report) -> None:
+def closing(console: Console, report: DemoReport) -> None:
     """Print the alerts, by search, and then the figures."""
     alerts = sorted(report.seen.alerts.values(), key=lambda alert: (alert.query, -alert.p_yes))
     console.print(alert_table(alerts, title=f"{len(alerts)} alerts", width=console.width))

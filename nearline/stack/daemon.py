@@ -41,9 +41,10 @@ def waves(settings: StackSettings) -> list[list[Component | Submission]]:
 
 
 def up(settings: StackSettings, timeout_s: float = 600.0) -> None:
-    """Start the stack detached and wait until every component is healthy.
+    """Start the stack in the background and wait until every component is healthy.
 
-    Raises ConfigError (missing tool, port in use, already up) or ComponentFailed with the culprit's last lines.
+    Raises ConfigError (a tool is missing, a port is in use, the stack is up already), or ComponentFailed with the last
+    log lines of the component that failed.
     """
     if running(settings.home):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What the supervisor of a local stack exports: one gauge of health and one of restarts for each component."""
+"""Metrics of a local stack's supervisor: a gauge of health and a gauge of restarts for each component."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 
 class StackMetrics:
-    """Health and restarts by component, as the state file has them."""
+    """Gauges of health and restarts by component."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._healthy = Gauge(
@@ -20,7 +20,7 @@ class StackMetrics:
         )
 
     def show(self, states: Iterable[Mapping[str, object]]) -> None:
-        """Take over what `read_state` gave."""
+        """Set the gauges to the components' state, as `read_state` returns it."""
         for state in states:
             self._healthy.labels(state["name"]).set(bool(state["healthy"]))
             self._restarts.labels(state["name"]).set(int(str(state["restarts"])))

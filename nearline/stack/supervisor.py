@@ -109,7 +109,7 @@ class Supervisor:
         state = {
             "components": [*map(_component_state, self._watched), *map(_submission_state, self._submitted)]
         }
-        # no flush: after a power cut none of these processes is there
+        # not flushed to disk: after a power failure none of these processes exists
         write_whole(self.settings.home / "state.json", json.dumps(state), durable=False)
 
     def _begin(self, part: Component | Submission, now: float) -> _Watched | _Submitted:

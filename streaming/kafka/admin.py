@@ -29,7 +29,10 @@ log = logging.getLogger(__name__)
 
 
 def require_reachable(bootstrap: str) -> None:
-    """Raise BrokersUnavailable when none of `host:port,host:port` accepts a connection, ConfigError for bad ones."""
+    """Raise BrokersUnavailable when no broker of `host:port,host:port` accepts a connection.
+
+    Raises ConfigError for a text that is not such a list.
+    """
     try:
         hosts = collect_hosts(bootstrap, randomize=False)
     except ValueError as error:

@@ -31,7 +31,7 @@ class GroupMember:
         self._probe = probe
 
     def poll(self, timeout_s: float) -> list[Message]:
-        """What arrived within `timeout_s`; the gauge of the lag is kept up to date meanwhile."""
+        """The messages that arrive within `timeout_s`; updates the gauge of the lag as well."""
         polled = clients.poll(self._consumer, timeout_s)
         self._lag.observe(time.monotonic())
         return polled

@@ -40,7 +40,7 @@ class FeatureGroup(GroupMember, FeatureLog):
 
     @override
     def assignment(self) -> Mapping[int, PartitionProgress] | None:
-        """A rebalance ends within `poll`, so the new assignment is seen before its first message."""
+        """`poll` ends every rebalance, so that the new assignment is known before its first message is handled."""
         member = self._consumer.group_metadata()
         membership = (member.generation_id, member.member_id)
         if member.state != MemberState.STABLE or membership == self._membership:

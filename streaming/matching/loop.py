@@ -205,7 +205,11 @@ class MatchLoop:
             self._set_searches_matched(self.table.positions)
 
     def _is_due(self, subscription: Subscription, posting: FeatureRecord) -> bool:
-        """Whether the posting's partition is assigned here and not matched with this search, which still stands."""
+        """Whether the pair is still to be matched here.
+
+        It is when the posting's partition is assigned here, its progress does not include the search yet, and the
+        search has not changed since the pass began.
+        """
         progress = self.progress.get(self.features.partition_of(posting.posting_id))
         return (
             progress is not None

@@ -47,7 +47,7 @@ class MemoryFeatures(FeatureLog):
 
     @override
     def partition_of(self, posting_id: str) -> int:
-        """Another choice than Kafka's, but always the same one for a key; tests append accordingly."""
+        """The sum of the id's bytes modulo the partitions, unlike Kafka's choice; tests append by the same rule."""
         return sum(posting_id.encode()) % len(self._topic.partitions)
 
     @override

@@ -1,4 +1,4 @@
-"""Command lines of the Kafka processes: brokers and schema registry, a settings class, and logins from the environment."""
+"""Command lines of the Kafka processes: brokers, schema registry, a settings class, logins from the environment."""
 
 import argparse
 from collections.abc import Mapping

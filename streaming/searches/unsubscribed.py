@@ -16,7 +16,7 @@ class Unsubscribed:
             self._apply(message)
 
     def __call__(self) -> Collection[str]:
-        """The ids up to the messages that have arrived by now."""
+        """The ids as of now, after the messages that have arrived since the last call."""
         for message in self._feed.poll():
             self._apply(message)
         return self._ids

@@ -80,17 +80,20 @@ def test_the_store_is_what_a_sequential_fold_leaves(run: Run) -> None:
 
 
 def test_the_last_record_sent_of_each_posting_is_the_stores(run: Run) -> None:
+    assert run.sent
     assert {r.posting_id: r for r in run.sent} == {r.posting_id: r for r in run.stored}
 
 
 def test_poison_leaves_with_its_bytes_and_a_reason(run: Run) -> None:
     pairs = zip(run.stream, run.outcomes, strict=True)
     dead = sorted(value or b"" for (_, value), outcome in pairs if outcome is Outcome.DEAD_LETTERS)
+    assert dead
     assert sorted(found.letter.value for found in run.letters) == dead
     assert all(found.letter.reason for found in run.letters)
 
 
 def test_a_replay_sends_each_dead_letter_back_once(run: Run) -> None:
+    assert run.letters
     assert run.replays == [
         dead_letters.SentBack(len(run.letters), 0, 0),
         dead_letters.SentBack(0, len(run.letters), 0),

@@ -6,13 +6,13 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearline.demo.report import Report, percentiles
+from nearline.demo.report import DemoReport, percentiles
 from schemas.records import Outcome
 from streaming.tools.observer import Seen
 
 
-def report(seen: Seen, updates_in: int) -> Report:
-    return Report(updates_in=updates_in, seen=seen, features=1, setup_s=1.0, replay_s=2.0)
+def report(seen: Seen, updates_in: int) -> DemoReport:
+    return DemoReport(updates_in=updates_in, seen=seen, features=1, setup_s=1.0, replay_s=2.0)
 
 
 def test_the_outcomes_in_the_file_add_up_to_the_updates(tmp_path: Path) -> None:

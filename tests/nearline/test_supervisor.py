@@ -68,7 +68,7 @@ def test_a_killed_component_is_started_again_and_its_death_is_told(
     assert "sleeper was killed by signal 9" in caplog.text
 
 
-def test_what_restarts_with_a_component_starts_anew_with_it_and_the_rest_stays(
+def test_what_dies_with_a_component_starts_anew_with_it_and_the_rest_stays(
     settings: StackSettings,
 ) -> None:
     follower = replace(sleeper(settings, "follower"), restarts_with="sleeper")
@@ -154,10 +154,11 @@ def test_what_vanishes_from_its_host_is_submitted_again(settings: StackSettings,
     assert not job.exists()
 
 
-def test_an_unreachable_host_is_not_sent_the_same_job_twice(settings: StackSettings) -> None:
+def test_an_unreachable_host_is_not_sent_the_same_job_twice(settings: StackSettings, tmp_path: Path) -> None:
+    job = tmp_path / "submitted"
     submission = Submission(
         name="job",
-        command=(sys.executable, "-c", ""),
+        command=(sys.executable, "-c", f"import pathlib; pathlib.Path({str(job)!r}).touch()"),
         present=lambda: None,
         ready=lambda: True,
         cancel=lambda: None,
@@ -167,4 +168,5 @@ def test_an_unreachable_host_is_not_sent_the_same_job_twice(settings: StackSetti
     supervisor.step(time.monotonic() + 10)
     supervisor.write_state()
     assert read_state(settings.home)[0]["restarts"] == 0
-    assert not processes.marked(settings.home, "job")
+    assert processes.wait_until(lambda: not processes.marked(settings.home, "job"), 10)
+    assert not job.exists()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from nearline.demo import view
 from nearline.demo.alerts import alert_table, shared
-from nearline.demo.report import Report
+from nearline.demo.report import DemoReport
 from nearline.demo.screen import LINE_EVERY_S, screen, waiting
 from schemas.records import Alert, Outcome
 from streaming.tools.observer import Seen
@@ -120,7 +120,7 @@ def test_on_a_terminal_the_newest_alerts_are_drawn_in_its_width() -> None:
 
 def test_the_closing_figures_say_whether_the_outcomes_add_up() -> None:
     out = io.StringIO()
-    report = Report(updates_in=3, seen=seen_after(2), features=2, setup_s=1.0, replay_s=1.0)
+    report = DemoReport(updates_in=3, seen=seen_after(2), features=2, setup_s=1.0, replay_s=1.0)
     view.closing(Console(file=out, width=80), report)
     assert "1 updates have no outcome" in out.getvalue()
     assert max(map(cell_len, out.getvalue().splitlines())) <= 80

@@ -1,4 +1,4 @@
-"""A Qwen3 checkpoint directory as a GGUF file, for llama.cpp; runs in llama.cpp's environment, which has no torch."""
+"""Write a Qwen3 checkpoint as a GGUF file for llama.cpp; runs in llama.cpp's environment, which has no torch."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMES = {
 
 
 def ensure(checkpoint: Path, dtype: str) -> Path:
-    """The file beside the weights, written if it is not there; norms stay in float32."""
+    """The GGUF file beside the weights, written unless it exists; norms stay in float32."""
     path = checkpoint / f"{dtype}.gguf"
     if not path.is_file():
         with replacing_file(path) as partial:

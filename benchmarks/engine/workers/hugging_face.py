@@ -1,7 +1,7 @@
 """Plain transformers: all prompts in one padded batch, or one after the other.
 
-Tuned as its users may: no gradient, fused attention, prompts padded on the right, where no causal token looks (so
-that no mask is needed), and only the last token of each prompt multiplied with the head.
+Settings that any user of transformers can choose: no gradients, fused attention, only the last token of each prompt
+multiplied with the head, and padding on the right, to which no token attends, so that no mask is needed.
 """
 
 from __future__ import annotations

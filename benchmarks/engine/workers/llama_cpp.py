@@ -1,6 +1,7 @@
-"""llama.cpp through its C interface, as its server calls it, without the server's costs.
+"""llama.cpp by its C interface, called as its server does, without the time that the server itself takes.
 
-The tokens that items share are computed once: they belong to all sequences of one batch. Only last tokens have logits.
+Tokens that items share are computed once, because they belong to all sequences of one batch. Only the last token of
+each sequence has logits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Our engine, called directly; mode `unshared` gives it every prompt whole."""
+"""This project's engine, called directly; in mode `unshared` it gets every prompt whole, without a shared prefix."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def load(settings: Settings) -> tuple[str, Handler]:
-    """An engine of this dtype, on this device, in this variant; raises what the engine raises."""
+    """Load an engine with the dtype, device and variant of the settings; raises what the engine raises."""
     how: dict[str, Any] = {name: settings[name] for name in ("dtype", "device", "threads")}
     how["kernel_cache"] = kernel_cache(os.environ)
     engine = Qwen3Engine(Path(settings["path"]), EngineConfig(**how, **VARIANTS[settings["mode"]]))

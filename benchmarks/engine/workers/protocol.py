@@ -1,4 +1,4 @@
-"""How a contender in a process of its own is asked: one JSON a line, in and out. Only the standard library."""
+"""Questions and answers of a worker process: one JSON a line. Uses the standard library only."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Handler = Callable[[Settings], Any]
 
 
 def requests_of(question: Settings) -> list[tuple[list[int], list[list[int]]]]:
-    """The (prefix, items) of every request in a question."""
+    """Prefix and items of every request in a question."""
     return [(request["prefix"], request["items"]) for request in question["requests"]]
 
 
 def run(load: Callable[[Settings], tuple[str, Handler]]) -> None:
-    """Load what the command line's JSON names, say its version, then answer until the input ends.
+    """Load the model that the command line's JSON names, print its version, and answer questions until the input ends.
 
-    Whatever a library prints goes to the standard error: the standard output is the parent's.
+    Output of libraries goes to standard error, because standard output carries the answers.
     """
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)

@@ -1,4 +1,4 @@
-"""Our engine's tokenization of several texts in one call, and of the same texts one by one."""
+"""The engine's tokenization of several texts in one call, and of the same texts one by one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 
 
 def load(settings: Settings) -> tuple[str, Handler]:
-    """The shipped ranker's tokenizer; `texts` of a question are given, tokens and seconds come back."""
+    """Load the shipped ranker's tokenizer; a question has `texts`, its answer their tokens and the seconds."""
     engine = Qwen3Engine(Path(settings["path"]), EngineConfig(device="cpu", threads=settings["threads"]))
 
     def measure(question: Settings) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The plain loop on confluent-kafka (librdkafka): no framework at all, so about the least that the work can cost in Python."""
+"""The plain loop on confluent-kafka (librdkafka), without a framework: about the least time possible in Python."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,12 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from typing_extensions import override
 
 from benchmarks.common.load import PARTITIONER
-from benchmarks.feature_job.peers.plain import Batch, Sink, Source
+from benchmarks.feature_job.peers.plain import Batch, OutcomeSink, UpdateSource
 from pipeline.featurize import SourceRow
 from streaming.features.messages import Row
 from streaming.kafka.topics import DLQ, UPDATES
 
-#: The same for every producer compared: all replicas, no duplicates by retries, a short linger.
+#: Settings of every producer compared: all replicas acknowledge, retries make no duplicates, a short linger.
 PRODUCER = {
     "acks": "all",
     "enable.idempotence": True,
@@ -23,8 +23,8 @@ PRODUCER = {
 }
 
 
-class ConfluentSource(Source):
-    """Updates by librdkafka. Before partitions go to another member, `settle` is called and what was polled is committed."""
+class ConfluentSource(UpdateSource):
+    """Updates by librdkafka; before partitions are revoked, `settle` is called and the polled offsets are committed."""
 
     def __init__(self, bootstrap: str, group: str, batch_size: int, settle: Callable[[], None]) -> None:
         self._batch_size = batch_size
@@ -67,7 +67,7 @@ class ConfluentSource(Source):
         self.commit()
 
 
-class ConfluentSink(Sink):
+class ConfluentSink(OutcomeSink):
     """Records and dead letters by librdkafka."""
 
     def __init__(self, bootstrap: str) -> None:
@@ -94,7 +94,7 @@ class ConfluentSink(Sink):
             raise KafkaException(self._errors[0])
 
     def close(self) -> None:
-        """Nothing is left to do after `flush`."""
+        """Do nothing: after `flush` no message waits."""
 
     def _delivered(self, error: object, _message: object) -> None:
         if error is not None:

@@ -1,10 +1,10 @@
-"""The plain loop on kafka-python, with the clients that our own processes use."""
+"""The plain loop on kafka-python, with the client settings of this project's processes."""
 
 from typing import Any
 
 from typing_extensions import override
 
-from benchmarks.feature_job.peers.plain import Batch, Sink, Source
+from benchmarks.feature_job.peers.plain import Batch, OutcomeSink, UpdateSource
 from pipeline.featurize import SourceRow
 from streaming.features.messages import Row
 from streaming.kafka import clients
@@ -13,7 +13,7 @@ from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import UPDATES
 
 
-class KafkaPythonSource(Source):
+class KafkaPythonSource(UpdateSource):
     """Updates by kafka-python."""
 
     def __init__(self, kafka: KafkaSettings, group: str, batch_size: int) -> None:
@@ -41,7 +41,7 @@ class KafkaPythonSource(Source):
         self._consumer.close()
 
 
-class KafkaPythonSink(Sink):
+class KafkaPythonSink(OutcomeSink):
     """Records and dead letters by kafka-python."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
@@ -61,5 +61,5 @@ class KafkaPythonSink(Sink):
         self._futures.clear()
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Close the producer."""
         self._producer.close()

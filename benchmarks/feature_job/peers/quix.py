@@ -1,4 +1,4 @@
-"""The same work on quixstreams: in batches through a sink of its own, and record by record as its tutorials do."""
+"""The same work on quixstreams: in batches by a sink written for it, and record by record as in its tutorials."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from quixstreams.sinks.base import BaseSink
 from typing_extensions import override
 
 from benchmarks.feature_job.peers.confluent import PRODUCER
-from benchmarks.feature_job.peers.plain import COMMIT_S, Batch, Sink
+from benchmarks.feature_job.peers.plain import COMMIT_S, Batch, OutcomeSink
 from pipeline.featurize import SourceRow
 from streaming.features.messages import Row
 from streaming.features.worker import FeatureWorker
@@ -16,9 +16,9 @@ from streaming.kafka.topics import DLQ, FEATURES, UPDATES
 
 
 class FeatureSink(BaseSink):  # type: ignore[misc]  # quixstreams' classes are Any to mypy
-    """Works whenever a batch is full, whatever partitions it came from; quixstreams commits offsets behind `flush`."""
+    """Works on each full batch of all partitions together; quixstreams commits offsets after `flush`."""
 
-    def __init__(self, work: FeatureWorker, out: Sink, batch_size: int) -> None:
+    def __init__(self, work: FeatureWorker, out: OutcomeSink, batch_size: int) -> None:
         super().__init__()
         self._work = work
         self._out = out
@@ -55,8 +55,8 @@ class FeatureSink(BaseSink):  # type: ignore[misc]  # quixstreams' classes are A
             self._out.send(message)
 
 
-def in_batches(bootstrap: str, group: str, work: FeatureWorker, out: Sink, batch_size: int) -> None:
-    """Run until SIGTERM."""
+def in_batches(bootstrap: str, group: str, work: FeatureWorker, out: OutcomeSink, batch_size: int) -> None:
+    """Run in batches until SIGTERM."""
     app = _application(bootstrap, group)
     updates = app.topic(UPDATES.name, value_deserializer="bytes")
     app.dataframe(updates).sink(FeatureSink(work, out, batch_size))
@@ -64,7 +64,7 @@ def in_batches(bootstrap: str, group: str, work: FeatureWorker, out: Sink, batch
 
 
 def one_by_one(bootstrap: str, group: str, work: FeatureWorker) -> None:
-    """Run until SIGTERM: apply, then to a topic that the outcome names."""
+    """Run record by record until SIGTERM; each outcome goes to the topic that it names."""
     app = _application(bootstrap, group)
     updates = app.topic(UPDATES.name, value_deserializer="bytes")
     outputs = {name: app.topic(name, value_serializer=_Value()) for name in (FEATURES.name, DLQ.name)}
@@ -76,7 +76,7 @@ def one_by_one(bootstrap: str, group: str, work: FeatureWorker) -> None:
 
 
 class _Step:
-    """One record in, one row out; the offset comes from quixstreams' context."""
+    """Featurizes one record; quixstreams' message context has its offset."""
 
     def __init__(self, work: FeatureWorker) -> None:
         self._work = work
@@ -91,7 +91,7 @@ class _Step:
 
 
 class _Value(Serializer):  # type: ignore[misc]
-    """A row travels through the frame as it is; its third part is the message's value."""
+    """Serializes a row as the message's value, which is its third part."""
 
     def __call__(self, value: Row, ctx: Any) -> bytes | None:
         del ctx

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.engine import closed, page
 from benchmarks.engine.cases import Case
 from benchmarks.engine.fleet import Fleet
-from benchmarks.engine.peers import Setup
+from benchmarks.engine.peers import EngineSetup
 from benchmarks.engine.shapes import shape_of, write
 from benchmarks.engine.workload import equal
 
@@ -25,15 +25,15 @@ CASE = Case(
 
 
 @pytest.fixture
-def setup(tmp_path: Path) -> Setup:
+def setup(tmp_path: Path) -> EngineSetup:
     write(tmp_path / "small", SHAPE, "small")
-    return Setup(path=tmp_path / "small", device="cpu", threads=1, logs=tmp_path / "logs")
+    return EngineSetup(path=tmp_path / "small", device="cpu", threads=1, logs=tmp_path / "logs")
 
 
 @pytest.mark.integration
 @pytest.mark.timeout(300)
 def test_a_run_measures_in_turns_agrees_with_the_reference_and_lists_who_is_absent(
-    setup: Setup, tmp_path: Path
+    setup: EngineSetup, tmp_path: Path
 ) -> None:
     pytest.importorskip("matplotlib", reason="the extra `bench` is not installed")
     with Fleet(setup, SHAPE, CASE.contenders) as fleet:

@@ -2,7 +2,7 @@ import pytest
 
 from benchmarks.engine.operations import necessary
 from benchmarks.engine.shapes import parameters, shape_of
-from benchmarks.engine.workload import UNEQUAL, Load, equal
+from benchmarks.engine.workload import UNEQUAL, Workload, equal
 from models.engine.checkpoint import ModelShape
 
 SMALL = ModelShape(
@@ -42,11 +42,11 @@ def test_a_request_of_ten_summaries_on_the_pruned_shape_needs_727_billion_operat
 
 
 def test_shared_tokens_count_once_and_requests_apart() -> None:
-    together = necessary(SMALL, Load(shared=10, own=(5, 5)), last_layer_whole=True)
-    alone = necessary(SMALL, Load(shared=10, own=(5,)), last_layer_whole=True)
-    prefix = necessary(SMALL, Load(shared=0, own=(10,)), last_layer_whole=True)
+    together = necessary(SMALL, Workload(shared=10, own=(5, 5)), last_layer_whole=True)
+    alone = necessary(SMALL, Workload(shared=10, own=(5,)), last_layer_whole=True)
+    prefix = necessary(SMALL, Workload(shared=0, own=(10,)), last_layer_whole=True)
     assert together == 2 * alone - prefix
-    assert necessary(SMALL, Load(shared=10, own=(5,), requests=3), last_layer_whole=True) == 3 * alone
+    assert necessary(SMALL, Workload(shared=10, own=(5,), requests=3), last_layer_whole=True) == 3 * alone
 
 
 def test_items_of_unequal_lengths_hold_as_many_tokens_as_the_equal_ones() -> None:
@@ -55,7 +55,7 @@ def test_items_of_unequal_lengths_hold_as_many_tokens_as_the_equal_ones() -> Non
 
 
 def test_requests_of_one_seed_are_the_same_and_of_another_seed_not() -> None:
-    load = Load(shared=4, own=(3, 9), requests=2)
+    load = Workload(shared=4, own=(3, 9), requests=2)
     assert load.draw("a", 100) == load.draw("a", 100) != load.draw("b", 100)
     drawn = load.draw("a", 100)
     assert [sorted(map(len, request.items)) for request in drawn] == [[3, 9], [3, 9]]

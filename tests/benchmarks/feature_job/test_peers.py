@@ -17,11 +17,11 @@ from streaming.features.messages import Row
 from streaming.features.worker import FeatureWorker
 from streaming.kafka.topics import DLQ, FEATURES
 
-FEED = Feed(updates=200, boards=2, seed=11)
+FEED = Feed(updates=200, boards=2, seed=66)  # two of them are broken
 
 
 class Broker:
-    """Source and sink of a plain loop; notes what happens in which order."""
+    """UpdateSource and sink of a plain loop; notes what happens in which order."""
 
     def __init__(self, given: list[Batch]) -> None:
         self._given = given
@@ -121,7 +121,7 @@ def test_the_quixstreams_sink_leaves_the_job_s_store_and_sends_its_messages(
 
 def test_the_work_s_messages_go_to_two_topics_with_headers(ours: tuple[str, list[Row]]) -> None:
     topics = {topic for topic, _, _, _ in ours[1]}
-    assert topics <= {FEATURES.name, DLQ.name}
+    assert topics == {FEATURES.name, DLQ.name}
     assert all(dict(headers)["outcome"].decode() in list(Outcome) for _, _, _, headers in ours[1])
 
 

@@ -6,7 +6,7 @@ from benchmarks.common.sampling import Sample, cpu_between, during
 from benchmarks.common.updates import Feed
 from benchmarks.feature_job.breakdown import Breakdown, breakdown
 from benchmarks.feature_job.runs import Run
-from benchmarks.feature_job.tables import MEMORY_PLOT, Found, cpu, findings, memory, plot, speeds, tables
+from benchmarks.feature_job.tables import MEMORY_PLOT, JobResults, cpu, findings, memory, plot, speeds, tables
 
 
 def sample(outputs: int, private: float = 100.0) -> Sample:
@@ -32,7 +32,7 @@ def run(contender: str, rate: float, sync: str = "commit") -> Run:
     )
 
 
-FOUND = Found(
+FOUND = JobResults(
     own=["ours"],
     sweep=[run("ours", 9_000.0), run("ours, other", 8_000.0)],
     runs=[run("ours", 9_000.0), run("peer", 10_000.0), run("ours", 11_000.0), run("peer", 8_000.0)],
@@ -63,7 +63,9 @@ def test_findings_name_the_ratio_to_the_best_peer() -> None:
 
 
 def test_every_table_has_rows() -> None:
-    assert all(tables(FOUND).values())
+    made = tables(FOUND)
+    assert len(made) == 5
+    assert all(made.values())
 
 
 def test_plots_are_written(tmp_path: Path) -> None:

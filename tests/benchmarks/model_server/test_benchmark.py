@@ -1,13 +1,13 @@
 import pytest
 
-from benchmarks.model_server.closed_loop import Asked, Load, drive
-from benchmarks.model_server.tables import Counts, Loaded, Round, findings, tables
+from benchmarks.model_server.closed_loop import ClosedLoop, RequestShape, drive
+from benchmarks.model_server.tables import LoadRun, Round, ServerCounts, findings, tables
 from models.engine.instant import InstantEngine
 from tests.models.running import serving
 
 
-def counts(requests: float, engine_s: float, cpu_s: float, loop_cpu_s: float, lag_s: float) -> Counts:
-    return Counts(
+def counts(requests: float, engine_s: float, cpu_s: float, loop_cpu_s: float, lag_s: float) -> ServerCounts:
+    return ServerCounts(
         requests=requests,
         engine_s=engine_s,
         queue_s=1.0,
@@ -23,7 +23,7 @@ def counts(requests: float, engine_s: float, cpu_s: float, loop_cpu_s: float, la
     )
 
 
-LOAD = Loaded(
+LOAD = LoadRun(
     seconds=10.0,
     latencies_ms=[float(n) for n in range(100)],
     before=counts(50, 4.0, 6.0, 0.5, 0.01),
@@ -54,10 +54,10 @@ def test_the_findings_say_what_was_reached_beside_its_goal() -> None:
 
 
 def test_closed_loop_clients_keep_asking_until_the_time_is_over() -> None:
-    asked = Asked(items=2, tokens=9, shared=4, vocab=200)
+    asked = RequestShape(items=2, tokens=9, shared=4, vocab=200)
     with serving(InstantEngine("ranker@1")) as url:
         port = int(url.rsplit(":", 1)[1])
-        load = Load(port=port, seconds=0.5, processes=1, connections=2, asked=asked, seed=1)
+        load = ClosedLoop(port=port, seconds=0.5, processes=1, connections=2, asked=asked, seed=1)
         latencies_ms, took_s = drive(load)
     assert len(latencies_ms) >= 2
     assert took_s >= 0.5
