@@ -3,13 +3,13 @@
 bfloat16 is here what AMD's CPUs compute, dot products of rounded numbers, on whatever CPU has the instructions.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.common.report import Result, Row, write
+from benchmarks.common.settings import RoundingBenchmark
 from models.engine import scoring
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
@@ -21,31 +21,22 @@ from training.evaluation import intervals
 from training.evaluation.metrics import query_ndcg, ranked
 from training.judging.records import Judged
 from training.tiny import judged_sets
+from training.tiny.settings import Sizes
 
 NAME = "rounding"
-DATA = Path("../shared/data")
 BUDGET_TOKENS = 8192
 Scores = list[Floats]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundingBenchmark:
-    """Ranking on judged queries in each arithmetic: NDCG@10, and how far scores and orders move."""
-
-    ranker: str = "models/checkpoints/ranker-tiny"
-    queries: int = 120
-    postings: int = 1500
-
-
 def measure(settings: RoundingBenchmark, folder: Path) -> Result:
-    """Write and return the result; real postings are read where they lie."""
+    """Write and return the result; real postings are read if `settings.data` names their folder."""
     path = Path(settings.ranker)
     checkpoint = load_checkpoint(path, "ranker")
     kinds = {kind: NativeForward(checkpoint, kind, 2) for kind in KINDS if available(kind, checkpoint.shape)}
     prompter = Prompter.from_dir(path)
-    sizes = judged_sets.Sizes(queries=settings.queries, postings=settings.postings)
+    sizes = Sizes(queries=settings.queries, postings=settings.postings)
     tables: dict[str, list[Row]] = {}
-    for name, judged in judged_sets.sets(DATA, sizes):
+    for name, judged in judged_sets.sets(settings.data, sizes):
         scores = {kind: _scores(forward, checkpoint, prompter, judged) for kind, forward in kinds.items()}
         tables[name] = [_row(kind, scores, judged) for kind in kinds]
     result = Result(

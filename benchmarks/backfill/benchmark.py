@@ -16,6 +16,7 @@ from benchmarks.common.broker import BUILD
 from benchmarks.common.figures import spread
 from benchmarks.common.report import FOLDER, Result, Row, measured_on, say, write
 from benchmarks.common.sampling import MIB
+from benchmarks.common.settings import BackfillBenchmark
 
 NAME = "backfill"
 GOAL, GOAL_RATIO = 20_000, 1.5
@@ -24,16 +25,6 @@ SPEED_PLOT, GROWTH_PLOT = "backfill.png", "backfill-memory.png"
 CONTENDERS = ("backfill", "bare")
 LOOK_S = 0.25
 TEXT = "Three nights a week on a surgical ward, with parking, a pension and a rota that is known eight weeks ahead. "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackfillBenchmark:
-    """How much of what. `sizes`: catalogs over which memory and cost a posting should stay as they are."""
-
-    postings: int = 200_000
-    repetitions: int = 3
-    sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000)
-    parallelism: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
