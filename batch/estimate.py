@@ -12,7 +12,7 @@ from batch.readers import read_rows
 from batch.rows import BadRow, parse
 from batch.settings import BackfillSettings
 from models.prompts import SUMMARY_MAX_TOKENS, Prompter, summarizer_input
-from models.summarizer import ModelFailure, Summarizer, Summary
+from models.summarizer import Summarizer, Summary, SummaryFailure
 
 #: Tokens of English text to a word, where no tokenizer is given.
 TOKENS_A_WORD = 4 / 3
@@ -29,7 +29,7 @@ class Counting(Summarizer):
         self._model = f"estimate@{generation}"
 
     @override
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         del deadline_s
         return [
             Summary(text="", tokens=SUMMARY_MAX_TOKENS, input_tokens=tokens, model=self._model)

@@ -132,7 +132,7 @@ def search_bytes(settings: SizesBenchmark) -> Row:
         search = _search(number)
         message = Message("searches", 0, number, 0, search.search_id.encode(), encode(search))
         table.apply(message)
-        matcher.put_search(table.held[search.search_id].search)
+        matcher.put_search(table.subscriptions[search.search_id].search)
     taken = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     return {"searches": settings.searches, "bytes": taken / settings.searches}

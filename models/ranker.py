@@ -14,7 +14,7 @@ _WORDS = re.compile(r"\w+")
 
 
 class Ranker(Protocol):
-    """Whatever scores items of one query."""
+    """Scores items of one query."""
 
     @property
     def model(self) -> str:
@@ -27,20 +27,20 @@ class Ranker(Protocol):
 
 
 class LexicalRanker(Ranker):
-    """The stand-in without a model: the share of the query's words that the item has, inside (0, 1)."""
+    """Stand-in without a model: scores the share of the query's words that the item has, scaled into [0.02, 0.98]."""
 
     model = "lexical@1"
 
     @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
-        """Counts words in no time to speak of, so the deadline does not matter."""
+        """Score by common words; the deadline plays no part."""
         del deadline_s
         wanted = _words(query)
         return [overlap(wanted, _words(item_text(item))) for item in items]
 
 
 def overlap(wanted: set[str] | set[int], found: set[str] | set[int]) -> float:
-    """Share of `wanted` in `found`, drawn into [.02, .98]; .02 when nothing is wanted."""
+    """Return the share of `wanted` that is in `found`, scaled into [0.02, 0.98]; 0.02 if `wanted` is empty."""
     shared = len(wanted.intersection(found))
     return 0.02 + 0.96 * shared / max(1, len(wanted))
 

@@ -1,4 +1,4 @@
-"""The driver's program of `spark-submit`: reads its command line, runs the backfill on the session it was given."""
+"""The program that `spark-submit` starts for a backfill: reads its command line and runs on the session of Spark."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ from storage.couchbase.url import with_login
 
 
 def main() -> None:
-    """Exit status 1 and one line for an error of ours; the report's figures go to standard output."""
+    """Run the backfill and write its report to standard output; an error is one line and exit status 1."""
     logging.basicConfig(level=logging.WARNING)
     try:
         settings = arguments.parse(

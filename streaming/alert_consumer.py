@@ -21,11 +21,11 @@ from storage.ledger import TTL_S, AlertLedger
 from storage.opening import open_store
 from storage.scores import ScoreCache
 from streaming.alerting.kafka_log import RequestGroup
-from streaming.alerting.loop import LoopSettings, RequestLoop
+from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.kafka import clients, topics
 from streaming.process.member import MemberSettings, Program, Running, run_member
-from streaming.searches.feed import SearchLog
+from streaming.searches.feed import KafkaSearchFeed
 from streaming.searches.unsubscribed import Unsubscribed
 
 log = logging.getLogger(__name__)
@@ -60,19 +60,19 @@ class ConsumerSettings(MemberSettings):
         Option("How long a pair cannot alert again in one opening; longer than any topic keeps messages."),
     ] = TTL_S / DAY_S
     alerts: AlertSettings = field(default_factory=AlertSettings)
-    loop: Annotated[LoopSettings, Options()] = field(default_factory=LoopSettings)
+    loop: Annotated[RequestLoopSettings, Options()] = field(default_factory=RequestLoopSettings)
 
     def __post_init__(self) -> None:
         longest_days = max(topic.retention_ms for topic in topics.TABLE) / topics.DAY_MS
         if not self.ledger_ttl_days > longest_days:
             raise ConfigError(
-                f"ledger_ttl_days must be above {longest_days:g}, the longest that a topic keeps what may come again, "
-                f"not {self.ledger_ttl_days:g}: a pair would alert twice"
+                f"ledger_ttl_days must be above {longest_days:g}, the longest retention of a topic, not "
+                f"{self.ledger_ttl_days:g}: a message read again after its ledger entry expired would alert twice"
             )
 
 
 def consume(member: Running[ConsumerSettings]) -> None:
-    """Turn requests into alerts until the member is stopped; every turn ends in a commit, so that nothing is left over."""
+    """Turn score requests into alerts until the member is stopped; every turn ends in a commit."""
     settings, metrics = member.settings, ConsumerMetrics(member.metrics)
     searches = member.open(clients.reader(settings.kafka))
     # The producer first: it ends the transaction of a killed predecessor, which would hide committed offsets.
@@ -83,7 +83,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
         requests=requests,
         step=_step(member, metrics),
         metrics=metrics,
-        unsubscribed=Unsubscribed(SearchLog(searches), member.stopped),
+        unsubscribed=Unsubscribed(KafkaSearchFeed(searches), member.stopped),
         settings=settings.loop,
         codec=member.codec,
         probe=member.probe,

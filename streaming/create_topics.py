@@ -1,4 +1,4 @@
-"""Creates what is missing of the topic table on any brokers: `python -m streaming.create_topics --bootstrap HOST:PORT`."""
+"""Create the system's topics on any brokers: `python -m streaming.create_topics --bootstrap HOST:PORT`."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ class TopicSettings:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Create and print the names; topics that exist stay as they are. Waits for brokers that start late."""
+    """Wait for the brokers, create the topics that are missing and print their names; others stay as they are."""
     bootstrap = arguments.parse(
         TopicSettings, argv, prog="python -m streaming.create_topics", description=__doc__
     ).bootstrap

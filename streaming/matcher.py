@@ -13,10 +13,10 @@ from storage.features import FeatureStore
 from storage.opening import open_store
 from streaming.kafka import clients, topics
 from streaming.matching.kafka_log import FeatureGroup
-from streaming.matching.loop import LoopSettings, MatchLoop
+from streaming.matching.loop import MatchLoop, MatchLoopSettings
 from streaming.matching.metrics import MatcherMetrics
 from streaming.process.member import MemberSettings, Program, Running, run_member
-from streaming.searches.feed import SearchLog
+from streaming.searches.feed import KafkaSearchFeed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class MatcherSettings(MemberSettings):
 
     group: Annotated[str, Option("Consumer group on postings.features.")] = topics.MATCHER_GROUP
     windows: Annotated[WindowSettings, Options()] = field(default_factory=WindowSettings)
-    loop: Annotated[LoopSettings, Options()] = field(default_factory=LoopSettings)
+    loop: Annotated[MatchLoopSettings, Options()] = field(default_factory=MatchLoopSettings)
 
 
 def match(member: Running[MatcherSettings]) -> None:
@@ -36,7 +36,7 @@ def match(member: Running[MatcherSettings]) -> None:
     consumer, producer = member.group_consumer(topics.FEATURES), clients.producer(settings.kafka)
     features = member.open(FeatureGroup(consumer, producer, metrics.lag, member.probe))
     loop = MatchLoop(
-        feed=SearchLog(searches),
+        feed=KafkaSearchFeed(searches),
         features=features,
         matcher=LexicalMatcher(),
         windows=Windows(settings.windows),

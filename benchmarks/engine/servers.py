@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing_extensions import override
 from benchmarks.engine.contenders import ANSWER_S, Contender
 from benchmarks.engine.processes import Group, Unavailable
 from benchmarks.engine.workload import LABELS, Request
+from nearline.stack.tools import listening
 
 START_S = 300.0
 MODEL = "default"
@@ -58,9 +58,8 @@ _PORTS = iter(range(21_000, 23_000))
 def free_port() -> int:
     """A port that nobody listens on; raises Unavailable when all were tried."""
     for port in _PORTS:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+        if not listening(port):
+            return port
     raise Unavailable("no free port")
 
 

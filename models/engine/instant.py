@@ -1,7 +1,7 @@
-"""An engine without a model: answers at once, from the ids alone, for tests and benchmarks around it.
+"""An engine without a model that answers at once from the ids alone, for tests and benchmarks of what is around it.
 
-Scores are the share of the prefix's distinct ids that the item has. A continuation repeats the first words of
-the prompt's text part. Without a tokenizer directory the vocabulary is the 256 bytes of UTF-8.
+A score is the share of the prefix's distinct ids that the item has. A continuation repeats the first words of the
+prompt's text part. Without a tokenizer directory the vocabulary is the 256 bytes of UTF-8.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Tokens:
 
 
 class InstantEngine(Engine):
-    """An engine without weights: scores are the overlap of words, summaries the first words."""
+    """An engine without weights: scores are shares of common ids, continuations are first words."""
 
     def __init__(self, name: str, tokenizer: Path | None = None) -> None:
         """Raise ConfigError if the directory holds no tokenizer."""
@@ -72,12 +72,12 @@ class InstantEngine(Engine):
 
     @override
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
-        """The first label gets the overlap, the others share the rest."""
+        """Score by common ids: the first label's probability is the overlap, the others share the rest."""
         return [self._score(job) for job in jobs]
 
     @override
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
-        """Temperature, penalty and stop strings change nothing."""
+        """Continue with first words; temperature, penalty and stop strings play no part."""
         return [self._generate(job) for job in jobs]
 
     def _score(self, job: ScoreJob) -> list[list[float]]:
@@ -97,5 +97,5 @@ class InstantEngine(Engine):
 
 
 def _shares(first: float, labels: int) -> list[float]:
-    """The first label's probability, and the rest in equal parts for the others."""
+    """Return the first label's probability, then the rest in equal parts for the others."""
     return [first, *[(1 - first) / max(1, labels - 1)] * (labels - 1)]

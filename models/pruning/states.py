@@ -1,4 +1,4 @@
-"""Hidden states of all calibration tokens between two layers: on disk, so that memory does not grow with tokens."""
+"""Hidden states of all calibration tokens between two layers, on disk so that memory does not grow with tokens."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from schemas.errors import ConfigError
 
 
 class States(Protocol):
-    """One tensor [tokens, hidden] a batch, rewritten in place layer after layer."""
+    """Stores one tensor [tokens, hidden] for each batch, which is overwritten layer after layer."""
 
     def append(self, states_TD: Tensor) -> None:
-        """The states of one batch more."""
+        """Store the states of one further batch."""
         ...
 
     def read(self, batch: int) -> Tensor:
-        """The states of a batch, by its number from 0."""
+        """Return the states of a batch, by its number from 0."""
         ...
 
     def write(self, batch: int, states_TD: Tensor) -> None:
-        """Replace the states of a batch by others of the same shape."""
+        """Overwrite the states of a batch with others of the same shape."""
         ...
 
 
 class MemoryStates(States):
-    """In memory: quick, for calibration sets that fit."""
+    """Keeps the states in memory: quick, for calibration sets that fit."""
 
     def __init__(self) -> None:
         self._batches: list[Tensor] = []
@@ -50,7 +50,7 @@ class MemoryStates(States):
 
 
 class FileStates(States):
-    """In one file of `tokens x hidden x itemsize` bytes, read and written a batch at a time; gone when closed."""
+    """Keeps the states in one file of tokens x hidden x itemsize bytes, which is deleted when it is closed."""
 
     def __init__(self, path: Path) -> None:
         """Create `path`; it is deleted when the states are closed."""
@@ -88,12 +88,12 @@ class FileStates(States):
             ) from error
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """Return these states."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Delete the file."""
+        """Close and delete the file."""
         self._file.close()
         self._path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a model server is told at its start."""
+"""Settings of a model server."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from schemas.settings import Option, Options
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one request may ask for: more is answered 400, 413 for the body. Raises ConfigError for a limit that allows nothing."""
+    """What one request may ask for; more is answered 400, or 413 for the body. ConfigError for a limit of 0 or less."""
 
     body_bytes: Annotated[int, Option("Bytes of its body; more is answered 413.", "--max-body-bytes")] = (
         2 * 2**20
     )
-    """While this much JSON is parsed nothing else runs: about 30 ms."""
+    """Nothing else runs while a body is parsed: about 30 ms for this much JSON."""
     items: Annotated[int, Option("Items or prompts.", "--max-items")] = 2_048
     request_tokens: Annotated[int, Option("Tokens, the query counted once.", "--max-request-tokens")] = (
         524_288
@@ -43,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeConfig:
-    """Models and address of one server; at least one of ranker, summarizer and instant must be given."""
+    """Models and address of one server; at least one of `ranker`, `summarizer` and `instant` must be given."""
 
     ranker: Annotated[Path | None, Option("Checkpoint directory behind /v1/score.")] = None
     summarizer: Annotated[Path | None, Option("Checkpoint directory behind /v1/completions.")] = None
@@ -52,7 +52,7 @@ class ServeConfig:
     ] = False
     tokenizer: Annotated[
         Path | None,
-        Option("Tokenizer directory of the stand-ins; without one their vocabulary is bytes."),
+        Option("Tokenizer directory of the stand-ins; without one their tokens are bytes of UTF-8."),
     ] = None
     host: Annotated[str, Option("Address to listen on; anyone who reaches it may ask: in a pod 0.0.0.0.")] = (
         "127.0.0.1"
@@ -61,12 +61,12 @@ class ServeConfig:
     threads: Annotated[int, Option("Processor threads of a model; 0: one a core.")] = 0
     dtype: Annotated[str, Option("auto, float32, bfloat16 or int8 (CPU).")] = "auto"
     device: Annotated[str, Option("auto, cpu or cuda.")] = "auto"
-    drain_s: Annotated[int, Option("How long requests in hand may take after SIGTERM.")] = 30
+    drain_s: Annotated[int, Option("How long requests that have begun may take after SIGTERM.")] = 30
     limits: Annotated[Limits, Options("Limits of one request")] = field(default_factory=Limits)
     ranker_batching: Annotated[BatchConfig, Options()] = field(
         default_factory=lambda: BatchConfig(batch_tokens=8_192)
     )
-    """Small batches: on a CPU larger ones are no faster, and every request waits for its whole batch."""
+    """Small batches: on a CPU larger ones are no faster, and each request waits for the whole of its batch."""
     summarizer_batching: BatchConfig = field(
         default_factory=lambda: BatchConfig(batch_jobs=32, linger_s=0.01)
     )

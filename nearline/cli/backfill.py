@@ -26,7 +26,7 @@ _SHIPPED_TOKENIZER = options.CHECKPOINTS / "summarizer-tiny"
 
 
 class _RunByDefault(TyperGroup):
-    """`nearline backfill CATALOG` means `nearline backfill run CATALOG`."""
+    """Runs `nearline backfill run CATALOG` for `nearline backfill CATALOG`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in {*self.commands, "--help"}:
@@ -96,7 +96,7 @@ def _placed(settings: BackfillSettings) -> BackfillSettings:
 
 
 def _conf(pairs: list[str]) -> dict[str, str]:
-    """ConfigError for what is no NAME=VALUE."""
+    """Parse NAME=VALUE pairs. ConfigError for any other text."""
     split = [pair.partition("=") for pair in pairs]
     for name, sign, _ in split:
         if not sign:
@@ -105,13 +105,13 @@ def _conf(pairs: list[str]) -> dict[str, str]:
 
 
 def _shared(address: str) -> str:
-    """A path means the same folder wherever the driver runs; none stays none."""
+    """Make a path absolute, because the driver may run in another folder; a URL and "" stay as they are."""
     return address if "://" in address or not address else str(Path(address).resolve())
 
 
 def _here(settings: BackfillSettings, console: Console) -> Report:
-    """A backfill by Spark in this process's children. ConfigError without Java or PySpark."""
-    # PySpark reads these two nowhere else
+    """Run a backfill by a local Spark, in child processes. ConfigError when Java or PySpark is missing."""
+    # PySpark reads these two settings from the environment only
     os.environ |= {"JAVA_HOME": str(java_home()), "PYSPARK_PYTHON": sys.executable}
     try:
         from batch.backfill import backfill
@@ -129,7 +129,7 @@ def _here(settings: BackfillSettings, console: Console) -> Report:
 
 
 def show(report: Report, console: Console) -> None:
-    """Print what the run came to."""
+    """Print the figures of the report."""
     for name, value in report.figures().items():
         if name not in {"outcomes", "catalog"}:
             console.print(f"{name:24} {value}", highlight=False, soft_wrap=True, markup=False)

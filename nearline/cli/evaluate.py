@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
+from nearline.cli.progress import progress_display
 from schemas.errors import ConfigError
 from training.evaluation.settings import Begin, EvaluationConfig, RankerPlace, Request
 
@@ -83,9 +83,8 @@ def _of_judged(request: Request, config: EvaluationConfig) -> Report:
 
 @contextmanager
 def progress() -> Iterator[Begin]:
-    """A bar for each system, on stderr."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    """Show a bar for each system on standard error; yields the function that adds one."""
+    with progress_display(Console(stderr=True)) as bars:
 
         def begin(name: str, total: int) -> Callable[[int], None]:
             task = bars.add_task(name, total=total)

@@ -31,7 +31,7 @@ def checked(stack: StackSettings) -> StackSettings:
             f"--models {models!r}: give `tiny`, `instant`, `instant-server`, a URL or two with a comma between"
         )
     if store not in {None, "couchbase"}:
-        # a URL that cannot work is refused here, not by each process in its log
+        # Opened once here, so that a URL that cannot work is one error instead of one in each process's log.
         open_store(with_login(str(store), os.environ)).close()
     if models == "instant":
         return stack
@@ -41,23 +41,23 @@ def checked(stack: StackSettings) -> StackSettings:
 
 
 def registry(url: str) -> RegistrySettings:
-    """The schema registry at `url`, if any, with the credentials in the environment. ConfigError for a bad one."""
+    """The schema registry at `url` ("": none), with the credentials in the environment. ConfigError for a bad URL."""
     return RegistrySettings.from_env(os.environ, url=url)
 
 
 def store_url(url: str | None, home: Path | None) -> str:
-    """A store named on the command line (None or `local`: the local stack's), with the login in the environment."""
+    """The URL of a store on the command line (None, `local`: the stack's), with the login in the environment."""
     wanted = running_stack(home).store_url if url in {None, "local"} else url
     return with_login(str(wanted), os.environ)
 
 
 def last_home(home: Path | None) -> Path:
-    """The folder named, else that of the stack last started."""
+    """The given folder, else the folder of the stack that was started last."""
     return home or current_home(_DEFAULTS.home)
 
 
 def running_stack(home: Path | None) -> StackSettings:
-    """The settings of the stack in `home`. ConfigError when there was never one."""
+    """The settings of the stack in `home`. ConfigError when none was ever started there."""
     try:
         return StackSettings.load(last_home(home))
     except FileNotFoundError:

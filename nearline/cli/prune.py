@@ -1,4 +1,4 @@
-"""`nearline prune …`: a smaller checkpoint, in the stock Hugging Face form."""
+"""`nearline prune …`: make a checkpoint smaller; the result is a stock Hugging Face checkpoint."""
 
 import json
 import shlex
@@ -14,7 +14,8 @@ from nearline.cli.from_settings import from_settings
 from training.pruning.settings import Drop, MlpRun, RecipeRun
 
 app = typer.Typer(
-    no_args_is_help=True, help="Make a checkpoint smaller: neurons, blocks, and what each is worth."
+    no_args_is_help=True,
+    help="Make a checkpoint smaller: remove neurons or blocks, measure what each block is worth.",
 )
 
 Checkpoint = Annotated[Path, typer.Argument(metavar="DIR", help="Qwen3 checkpoint directory.")]

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 @from_settings
 def serve(config: ServeConfig) -> None:
-    """Host a ranker and a summarizer from Hugging Face checkpoint directories behind SGLang's routes (default: the shipped ones)."""
+    """Serve a ranker and a summarizer from Hugging Face checkpoints by SGLang's routes; default: the shipped ones."""
     if config.ranker is None and config.summarizer is None and not config.instant:
         shipped = options.CHECKPOINTS
         config = replace(config, ranker=shipped / "ranker-tiny", summarizer=shipped / "summarizer-tiny")

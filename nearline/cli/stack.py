@@ -60,6 +60,6 @@ def status(home: options.Home = None) -> None:
 
 
 def down(home: options.Home = None) -> None:
-    """Stop everything that `up` started; nothing is left running. Topics and store stay in the home folder."""
+    """Stop every process that `nearline up` started. Topics and store stay in the home folder."""
     killed = daemon.down(options.last_home(home))
     Console().print("stopped" + (f"; {killed} processes had to be killed" if killed else ""))

@@ -48,8 +48,8 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running afterwards.")] = False,
     setup_started: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Start everything, replay a stream with its saved searches, show alerts and figures, stop everything."""
-    from nearline.demo import run, view
+    """Start a stack, replay a stream with its saved searches, show alerts and figures, and stop the stack."""
+    from nearline.demo import run, view  # Kafka and Flink parts
 
     console = Console()
     stack = options.checked(made(home=home))
@@ -132,7 +132,7 @@ def generate(
     events: Annotated[int, typer.Option(help="Events over those postings.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Same seed, same stream.")] = 0,
 ) -> None:
-    """Print an invented update stream as JSON Lines, for load."""
+    """Print an invented update stream as JSON Lines, for load tests."""
     from training.synthetic import generate_events
 
     for event in generate_events(postings, events, seed):

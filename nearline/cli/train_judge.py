@@ -87,20 +87,20 @@ def train_judge(
 
 
 def _write(out: Path, rows: Iterator[Judgement], rejects: Rejects) -> None:
-    """The table and, beside it, the pairs that stayed unjudged; ConfigError when that is all of them."""
+    """Write the table and, beside it, the unjudged pairs. ConfigError when no pair at all was judged."""
     from training.judging.table import write_judgements
 
     unjudged = out.with_suffix(".unjudged.jsonl")
     first = next(rows, None)
     if first is None:
         rejects.write(unjudged)
-        raise ConfigError(f"not one pair was judged, {unjudged} says why; {out} is as it was")
+        raise ConfigError(f"no pair was judged, {unjudged} says why; {out} was not changed")
     write_judgements(out, chain([first], rows))
     rejects.write(unjudged)
 
 
 def _counts(text: str) -> dict[Split, int]:
-    """Queries by split of `train=8000,test=800`; {} for none. ConfigError for anything else."""
+    """Parse `train=8000,test=800` into queries by split; {} for "". ConfigError for any other text."""
     pairs = [part.partition("=") for part in text.split(",") if part]
     known = {split: split for split in get_args(Split)}
     for name, _, count in pairs:
@@ -110,7 +110,7 @@ def _counts(text: str) -> dict[Split, int]:
 
 
 def _key(variable: str) -> str | None:
-    """The key in an environment variable; ConfigError when one was named that is not set."""
+    """The API key in an environment variable; ConfigError when that variable is not set."""
     if variable and not os.environ.get(variable):
         raise ConfigError(f"--api-key-env {variable}: no such variable is set")
     return os.environ[variable] if variable else None
@@ -132,7 +132,7 @@ def _request(text: str) -> dict[str, Any]:
 
 
 def _check_out(out: Path) -> None:
-    """Before anything is paid for: ConfigError when the table cannot be written there."""
+    """Raise ConfigError when the table cannot be written, before any call to a teacher is paid for."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

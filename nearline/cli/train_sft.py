@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from nearline.cli.from_settings import from_settings
+from nearline.cli.progress import progress_display
 from schemas.errors import ConfigError
 from schemas.settings import Option
 from training import recipes
@@ -76,12 +77,13 @@ def sft(
     ] = None,
 ) -> None:
     """Fine-tune a ranker: grades with rationales, then soft labels (equation 3). Ctrl-C saves; --resume goes on."""
+    # Torch and transformers are imported here, so that `--help` is quick.
     from models.writing import copy_directory
     from training.components.stopping import stopping
 
     config, console = override(_config(run.recipe, run.work), set_ or []), Console(stderr=True)
     machine = _machine(run)
-    with stopping() as stop, _progress(console, quiet=machine.rank > 0) as bar:
+    with stopping() as stop, progress_display(console, quiet=machine.rank > 0) as bar:
         result = _fine_tuned(run, config, machine, stop, _watch(bar))
     machine.close()
     if machine.rank == 0:
@@ -93,7 +95,7 @@ def sft(
 
 
 def show_recipes() -> None:
-    """The recipes for fine-tuning and pruning, every setting that differs from the defaults."""
+    """List the recipes for fine-tuning and pruning, with every setting that differs from the defaults."""
     console = Console()
     for name in recipes.RECIPES:
         found = recipes.recipe(name)
@@ -152,11 +154,6 @@ def _wording(path: Path | None) -> "Wording":
     return Wording(suffix=SUFFIX, text=lambda judgement: rationale_text(judgement, policy))
 
 
-def _progress(console: Console, *, quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=quiet)
-
-
 def _watch(bar: Progress) -> "Watch":
     task = bar.add_task("reading", total=None)
     dev = ""
@@ -189,7 +186,7 @@ def _tell(console: Console, result: "Result", out: Path) -> None:
 
 
 def _differing(work: "recipes.Work | SftStage") -> str:
-    """The settings that differ from the class's defaults, as name=value."""
+    """The settings that differ from their class's defaults, as name=value."""
     shown = []
     for field in fields(work):
         value = getattr(work, field.name)

@@ -1,4 +1,4 @@
-"""Where progress goes: a picture that changes in place on a terminal, plain lines anywhere else (a pipe, a CI log)."""
+"""Show the demo's progress: a display that updates in place on a terminal, plain lines in a pipe or a log file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ class Screen(Protocol):
     """Shows how far a demo has come."""
 
     def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
-        """Called a few times a second."""
+        """Show the present state; called a few times a second."""
         ...
 
 
 class Lines(Screen):
-    """One plain line at the first call and then every `LINE_EVERY_S`."""
+    """Prints one plain line at the first call and then every `LINE_EVERY_S`."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -49,7 +49,7 @@ class Picture(Screen):
 
 @contextmanager
 def screen(console: Console) -> Iterator[Screen]:
-    """What suits the console."""
+    """The live display on a terminal, plain lines elsewhere."""
     if not console.is_terminal:
         yield Lines(console)
         return
@@ -59,7 +59,7 @@ def screen(console: Console) -> Iterator[Screen]:
 
 @contextmanager
 def waiting(console: Console, what: str) -> Iterator[None]:
-    """Say `what` is being waited for: a spinner on a terminal, else one line."""
+    """Show that `what` is being waited for: a spinner on a terminal, one line elsewhere."""
     if console.is_terminal:
         with console.status(what):
             yield

@@ -1,4 +1,4 @@
-"""The supervisor as a process of its own: started detached by `nearline up`, ended by `nearline down`."""
+"""The supervisor's own process: `nearline up` starts it in the background, `nearline down` ends it."""
 
 import logging
 import os
@@ -25,12 +25,12 @@ from nearline.stack.tools import check_ports, java_home
 from schemas.errors import ConfigError
 
 _ROUND_S, _HEALTH_ROUND_S = 0.1, 2.0
-#: Supervisors that this process started: a handle that is dropped warns that its process still runs, as it is meant to.
+#: Supervisors that this process started. Python warns when the handle of a running process is dropped; these shall run.
 _DETACHED: list[subprocess.Popen[bytes]] = []
 
 
 def waves(settings: StackSettings) -> list[list[Component | Submission]]:
-    """Every part of the local stack; a wave needs the one before it."""
+    """Every part of the local stack, in waves: the parts of a wave need those of the waves before it."""
     hosted = [model_server(settings)] if settings.hosts_models else []
     if settings.hosts_couchbase:
         hosted.append(couchbase(settings))
@@ -62,18 +62,18 @@ def up(settings: StackSettings, timeout_s: float = 600.0) -> None:
 
 
 def down(home: Path, timeout_s: float = 90.0) -> int:
-    """Stop the stack in `home`; returns how many processes had to be killed because they did not go by themselves."""
+    """Stop the stack in `home`; returns how many processes had to be killed because they did not stop when asked to."""
     supervisor = running(home)
     if supervisor is not None:
         supervisor.terminate()
         psutil.wait_procs([supervisor], timeout=timeout_s)
-    # takes note of those that have ended
+    # keep only the supervisors that still run
     _DETACHED[:] = [handle for handle in _DETACHED if handle.poll() is None]
     return processes.reap(home)
 
 
 def running(home: Path) -> psutil.Process | None:
-    """The living supervisor of the stack in `home`."""
+    """The running supervisor of the stack in `home`; None when there is none."""
     found = processes.marked(home, "supervisor")
     return found[0] if found else None
 
@@ -96,7 +96,7 @@ def _await(settings: StackSettings, supervisor: subprocess.Popen[bytes], timeout
 
 
 def supervise(settings: StackSettings) -> None:
-    """Run until SIGTERM. A component that fails at the start ends everything; later ones are restarted."""
+    """Run the stack until SIGTERM. A component that fails at the start ends the stack; later it is restarted."""
     supervisor = Supervisor(settings, waves(settings))
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 class RequestGroup(GroupMember, RequestLog):
     """`RequestLog` over a consumer group and a transactional producer.
 
-    The consumer's group metadata goes into each transaction, so a member that was thrown out cannot commit; a second
-    process under the same transactional id fences the first.
+    Each transaction carries the consumer's group metadata, so that a member that the group has expelled cannot commit.
+    A second process under the same transactional id fences the first one.
     """
 
     @override

@@ -1,4 +1,4 @@
-"""`RequestLog` in memory, with its failures on request: for tests and debuggers, one instance a group."""
+"""`RequestLog` in memory, for tests and debuggers: a group of one instance, whose failures can be asked for."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +11,11 @@ from streaming.kafka.messages import Message, Outgoing
 
 
 class MemoryRequests(RequestLog):
-    """`RequestLog` over a topic. `committed` and `out` survive a process; `refuse` aborts the next transactions."""
+    """`RequestLog` over a topic in memory.
+
+    `committed` (offsets by partition) and `out` (messages sent) belong to the caller, who hands them to the next
+    instance as Kafka would after a restart. The next `refuse` transactions are aborted.
+    """
 
     def __init__(self, topic: MemoryTopic, committed: dict[int, int], out: list[Outgoing]) -> None:
         self.committed = committed

@@ -8,7 +8,7 @@ from streaming.process.metrics import counter_by, lag_gauge, latency_histogram
 
 
 class ConsumerMetrics:
-    """What the alert consumer counts."""
+    """The alert consumer's metrics in `registry`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = counter_by(
@@ -22,7 +22,7 @@ class ConsumerMetrics:
             "fate",
             Fate,
             "nearline_alerts_candidates",
-            "Candidates of scored requests by fate; deferred: given up, its features never came.",
+            "Candidates of scored requests by fate; deferred: given up, its features did not arrive in time.",
             registry,
         )
         self.cache = Gauge(
@@ -44,7 +44,7 @@ class ConsumerMetrics:
         )
         self.aborts = Counter("nearline_alerts_aborts", "Transactions aborted.", registry=registry)
         self.paused = Gauge(
-            "nearline_alerts_paused", "1 while an outage holds the consumer.", registry=registry
+            "nearline_alerts_paused", "1 while the consumer waits for an outage to end.", registry=registry
         )
         self.lag = lag_gauge("nearline_alerts", registry)
         self.commit_s = Histogram(

@@ -1,6 +1,7 @@
-"""Create topics, require topics, and wait for brokers that start later than we do.
+"""Create topics, require topics, and wait for brokers that start later than this process.
 
-A broker that is not there and a broker that lets nobody in raise the same error in the client; here they are two.
+kafka-python raises the same error for brokers that are down and for brokers that refuse the login; here these are two
+errors, BrokersUnavailable and ConfigError, because only the first one ends by itself.
 """
 
 import logging
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def require_reachable(bootstrap: str) -> None:
-    """Raise BrokersUnavailable when none of `host:port,host:port` accepts a connection, ConfigError when it is no such list."""
+    """Raise BrokersUnavailable when none of `host:port,host:port` accepts a connection, ConfigError for bad ones."""
     try:
         hosts = collect_hosts(bootstrap, randomize=False)
     except ValueError as error:
@@ -81,7 +82,8 @@ def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
         admin = KafkaAdminClient(**kafka.python(), bootstrap_timeout_ms=15_000)
     except KafkaError as error:
         raise ConfigError(
-            f"no Kafka broker at {kafka.bootstrap} lets us in with {kafka.security_protocol}: {error}"
+            f"the Kafka brokers at {kafka.bootstrap} do not serve this client ({kafka.security_protocol}): {error}; "
+            "is it Kafka, and do the NEARLINE_KAFKA_* variables for login and TLS suit it?"
         ) from error
     try:
         yield admin
@@ -111,9 +113,9 @@ def wait_for_topics(
     check: Callable[[KafkaSettings, tuple[str, ...]], None] = require_topics,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Wait until brokers answer, however late they start; true if they have these topics, false when `stopped()` first.
+    """Wait until brokers answer, however late they start. True when they have these topics, false once `stopped()`.
 
-    Raises ConfigError as soon as brokers answer that a topic is missing, or let nobody in.
+    Raises ConfigError at once when brokers answer that a topic is missing or refuse the login.
     """
     pause_s = FIRST_PAUSE_S
     while not stopped():
@@ -129,7 +131,7 @@ def wait_for_topics(
 
 
 def _rest(seconds: float, stopped: Callable[[], bool], sleep: Callable[[float], None]) -> None:
-    """Sleep in small steps, so that a stop is not kept waiting."""
+    """Sleep in small steps, so that `stopped()` ends the sleep early."""
     while seconds > 0 and not stopped():
         sleep(min(STOP_CHECK_S, seconds))
         seconds -= STOP_CHECK_S

@@ -73,7 +73,7 @@ def wait_until_listed(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Return when every live broker lists every wanted topic; BrokersUnavailable names what is missing at the timeout."""
+    """Return when every live broker lists every wanted topic; BrokersUnavailable when `timeout_s` passes before."""
     deadline_s = clock() + timeout_s
     while missing := list(_missing(cluster, wanted)):
         if clock() >= deadline_s:

@@ -1,4 +1,4 @@
-"""The matcher's group on the features topic, with its way out."""
+"""The matcher's log on Kafka: a consumer group on the features topic, and a producer."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from typing_extensions import override
 from streaming.kafka import clients, topics
 from streaming.kafka.group_member import GroupMember
 from streaming.kafka.messages import Outgoing
-from streaming.matching.log import FeatureLog, Progress
+from streaming.matching.log import FeatureLog, PartitionProgress
 from streaming.searches.table import Offsets
 
 COMMIT_TIMEOUT_MS = 30_000
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class FeatureGroup(GroupMember, FeatureLog):
-    """`FeatureLog` over a consumer group; what the stored postings have met travels as the commit's metadata."""
+    """`FeatureLog` over a consumer group; `PartitionProgress.searches_matched` is stored as the commit's metadata."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class FeatureGroup(GroupMember, FeatureLog):
         self._count = len(consumer.partitions_for_topic(topics.FEATURES.name))
 
     @override
-    def assignment(self) -> Mapping[int, Progress] | None:
+    def assignment(self) -> Mapping[int, PartitionProgress] | None:
         """A rebalance ends within `poll`, so the new assignment is seen before its first message."""
         member = self._consumer.group_metadata()
         membership = (member.generation_id, member.member_id)
@@ -58,7 +58,7 @@ class FeatureGroup(GroupMember, FeatureLog):
         self._sent.append(clients.send(self._producer, message))
 
     @override
-    def commit(self, progress: Mapping[int, Progress]) -> bool:
+    def commit(self, progress: Mapping[int, PartitionProgress]) -> bool:
         """Raises KafkaError when a message could not be written."""
         self._producer.flush()
         for future in self._sent:
@@ -74,28 +74,35 @@ class FeatureGroup(GroupMember, FeatureLog):
             return False
         return True
 
-    def _committed(self, partition: Any) -> Progress:
+    def _committed(self, partition: Any) -> PartitionProgress:
         committed = self._consumer.committed(partition, metadata=True, timeout_ms=COMMIT_TIMEOUT_MS)
         if committed is None:
-            return Progress(offset=0)
-        return Progress(offset=committed.offset, met=parse_met(committed.metadata))
+            return PartitionProgress(offset=0)
+        return PartitionProgress(
+            offset=committed.offset, searches_matched=parse_searches_metadata(committed.metadata)
+        )
 
 
-def parse_met(metadata: str) -> Offsets:
-    """What `format_met` wrote; nothing met when someone else wrote there (a reset by Kafka's own tools leaves it empty)."""
+def parse_searches_metadata(metadata: str) -> Offsets:
+    """Read what `searches_metadata` wrote.
+
+    Other metadata means that no search was matched: Kafka's own tools leave it empty when they reset offsets.
+    """
     try:
         return {int(partition): int(offset) for partition, offset in json.loads(metadata)["searches"].items()}
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
-def format_met(met: Offsets) -> str:
-    """Next offsets of the searches topic as a commit's metadata (at most 4,096 bytes: some 200 partitions)."""
-    return json.dumps({"searches": met}, separators=(",", ":"))
+def searches_metadata(matched: Offsets) -> str:
+    """Write offsets of the topic `searches` as a commit's metadata (Kafka allows 4,096 bytes: 200 partitions)."""
+    return json.dumps({"searches": matched}, separators=(",", ":"))
 
 
-def _offsets(progress: Mapping[int, Progress]) -> dict[Any, Any]:
+def _offsets(progress: Mapping[int, PartitionProgress]) -> dict[Any, Any]:
     return {
-        TopicPartition(topics.FEATURES.name, number): OffsetAndMetadata(done.offset, format_met(done.met), -1)
+        TopicPartition(topics.FEATURES.name, number): OffsetAndMetadata(
+            done.offset, searches_metadata(done.searches_matched), -1
+        )
         for number, done in progress.items()
     }

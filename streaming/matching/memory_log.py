@@ -1,4 +1,4 @@
-"""`FeatureLog` in memory, with its failures on request: for tests and debuggers, one instance a group."""
+"""`FeatureLog` in memory, for tests and debuggers: a group of one instance, whose failures can be asked for."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,13 +6,19 @@ from typing_extensions import override
 
 from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Message, Outgoing
-from streaming.matching.log import FeatureLog, Progress
+from streaming.matching.log import FeatureLog, PartitionProgress
 
 
 class MemoryFeatures(FeatureLog):
-    """`FeatureLog` over a topic. `committed` and `out` survive a process; the rest is one process's view."""
+    """`FeatureLog` over a topic in memory.
 
-    def __init__(self, topic: MemoryTopic, committed: dict[int, Progress], out: list[Outgoing]) -> None:
+    `committed` (progress by partition) and `out` (messages sent) belong to the caller, who hands them to the next
+    instance as Kafka would after a restart. While `refuse_commits` is true, `commit` fails as after a rebalance.
+    """
+
+    def __init__(
+        self, topic: MemoryTopic, committed: dict[int, PartitionProgress], out: list[Outgoing]
+    ) -> None:
         self.committed = committed
         self.out = out
         self.assigned = set(range(len(topic.partitions)))
@@ -22,7 +28,7 @@ class MemoryFeatures(FeatureLog):
         self._rebalanced = True
 
     def rebalance(self, assigned: Collection[int]) -> None:
-        """From the next poll on, these partitions are ours, from where they were committed."""
+        """Assign these partitions from the next poll on, each from its committed offset."""
         self.assigned = set(assigned)
         self._rebalanced = True
 
@@ -35,7 +41,7 @@ class MemoryFeatures(FeatureLog):
         return self._topic.read(self._positions, 10, skip=others)
 
     @override
-    def assignment(self) -> Mapping[int, Progress] | None:
+    def assignment(self) -> Mapping[int, PartitionProgress] | None:
         changed, self._rebalanced = self._rebalanced, False
         return self._progress() if changed else None
 
@@ -49,11 +55,11 @@ class MemoryFeatures(FeatureLog):
         self.out.append(message)
 
     @override
-    def commit(self, progress: Mapping[int, Progress]) -> bool:
+    def commit(self, progress: Mapping[int, PartitionProgress]) -> bool:
         if self.refuse_commits:
             return False
         self.committed.update(progress)
         return True
 
-    def _progress(self) -> dict[int, Progress]:
-        return {p: self.committed.get(p, Progress(offset=0)) for p in self.assigned}
+    def _progress(self) -> dict[int, PartitionProgress]:
+        return {p: self.committed.get(p, PartitionProgress(offset=0)) for p in self.assigned}

@@ -6,7 +6,7 @@ from streaming.process.metrics import counter_by, lag_gauge, latency_histogram
 
 
 class MatcherMetrics:
-    """What the matcher counts."""
+    """The matcher's metrics in `registry`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.features = counter_by(
@@ -16,7 +16,7 @@ class MatcherMetrics:
             "Feature messages by outcome.",
             registry,
         )
-        self.searches = Gauge("nearline_matcher_searches", "Saved searches held.", registry=registry)
+        self.searches = Gauge("nearline_matcher_searches", "Saved searches subscribed.", registry=registry)
         self.search_changes = counter_by(
             "outcome",
             ("put", "dropped", "unchanged", "dead_letters"),
@@ -26,17 +26,17 @@ class MatcherMetrics:
         )
         self.cancelled = Counter(
             "nearline_matcher_cancelled_candidates",
-            "Candidates that waited for a search when it was unsubscribed or changed.",
+            "Candidates dropped from open windows because their search was unsubscribed or changed.",
             registry=registry,
         )
-        self.met = Counter(
+        self.stored_postings = Counter(
             "nearline_matcher_met_postings",
-            "Stored postings that were shown to new or changed searches.",
+            "Stored postings that were matched with new or changed searches.",
             registry=registry,
         )
         self.requests = Counter("nearline_matcher_requests", "Score requests produced.", registry=registry)
         self.candidates = Counter(
-            "nearline_matcher_candidates", "Candidates within those requests.", registry=registry
+            "nearline_matcher_candidates", "Candidates in the score requests produced.", registry=registry
         )
         self.lag = lag_gauge("nearline_matcher", registry)
         self.latency_s = latency_histogram(

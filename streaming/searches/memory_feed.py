@@ -10,8 +10,8 @@ from streaming.kafka.messages import Message
 from streaming.searches.feed import SearchFeed
 
 
-class MemorySearches(SearchFeed):
-    """`SearchFeed` over a topic."""
+class MemorySearchFeed(SearchFeed):
+    """`SearchFeed` over a topic in memory."""
 
     def __init__(self, topic: MemoryTopic) -> None:
         self._topic = topic

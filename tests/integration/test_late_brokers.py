@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from nearline.stack.processes import wait_until
+from nearline.stack.tools import free_port
 from schemas.records import SavedSearch
 from streaming.create_topics import main as create_topics
 from streaming.kafka import admin, topics
@@ -88,9 +89,3 @@ def test_a_topic_made_again_right_after_its_deletion_is_there_when_the_call_retu
         stage.delete_topic(topics.SEARCHES.name)
         assert admin.create_topics(stage.kafka) == [topics.SEARCHES.name]
         admin.require_topics(stage.kafka, (topics.SEARCHES.name,))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -20,6 +20,7 @@ from nearline.stack.supervisor import read_state
 from pipeline.local import LocalPath
 from schemas.errors import ConfigError
 from schemas.events import BrokenLine, read_events
+from schemas.records import Alert, FeatureRecord, State
 from storage.features import FeatureStore
 from storage.memory import MemoryStore
 from storage.opening import open_store
@@ -129,10 +130,21 @@ def test_the_store_and_the_dead_letters_can_be_read_by_command(stack: StackSetti
 
 
 def test_explain_says_why_a_pair_alerted(stack: StackSettings) -> None:
-    alert = verify.gather(KafkaSettings(bootstrap=stack.bootstrap)).alerts[0]
+    with closing(open_store(stack.store_url)) as store:
+        stored = {record.posting_id: record for record in FeatureStore(store).scan()}
+    alerts = verify.gather(KafkaSettings(bootstrap=stack.bootstrap)).alerts
+    current = [a for a in alerts if _is_of_present_opening(a, stored[a.posting_id])]
+    assert current, "no alert of the sample is of a posting that is still open as it was"
+    alert = current[0]
     shown = nearline(stack, "explain", alert.search_id, alert.posting_id)
     assert shown.returncode == 0, shown.stderr
-    assert "p_yes" in shown.stdout or "not open" in shown.stdout
+    assert f"✓ p_yes {alert.p_yes:.4f} against" in shown.stdout
+    assert f"ledger   holds alert {alert.alert_id}, sent for score.requests/" in shown.stdout
+
+
+def _is_of_present_opening(alert: Alert, record: FeatureRecord) -> bool:
+    """Whether the pair would be scored as it was when it alerted."""
+    return record.state is State.OPEN and (record.version, record.episode) == (alert.version, alert.episode)
 
 
 def test_a_second_stack_in_the_same_home_is_refused(stack: StackSettings) -> None:

@@ -25,3 +25,11 @@ def test_a_couchbase_stack_keeps_its_cache_in_the_same_place_with_a_caches_patie
     assert (
         stack.cache_url == "couchbase://features:nearline@127.0.0.1:29011/features?scan=views&purpose=cache"
     )
+
+
+def test_two_urls_name_the_ranker_and_the_summarizer_and_one_names_both() -> None:
+    two = checked(StackSettings(models="http://r:1,http://s:2"))
+    assert (two.ranker_url, two.summarizer_url) == ("http://r:1", "http://s:2")
+    one = checked(StackSettings(models="http://both:3"))
+    assert (one.ranker_url, one.summarizer_url) == ("http://both:3", "http://both:3")
+    assert checked(StackSettings(models="instant")).ranker_url == "instant:"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from models.prompts import Prompter
 from models.pruning import checkpoint as checkpoints
-from models.pruning.calibration import Calibration, prompts_of
+from models.pruning.calibration import CalibrationSet, prompts_of
 from models.pruning.layer_drop import drop_layers, kept_layers
-from models.pruning.lineage import Step, weights_sha256
+from models.pruning.lineage import LineageStep, weights_sha256
 from models.pruning.mlp import LayerReport, prune_mlps
 from models.pruning.sensitivity import Scan, scan
 from models.pruning.states import FileStates, MemoryStates, States
@@ -27,7 +27,7 @@ def prune_mlp(run: MlpRun, progress: Progress = lambda _: None) -> list[LayerRep
     prompter = Prompter.from_dir(run.checkpoint)
     source = checkpoints.load(run.checkpoint, run.device)
     pairs = data.pairs(run.postings, run.queries, run.seed)
-    calibration = Calibration(prompts_of(pairs, prompter), run.size)
+    calibration = CalibrationSet(prompts_of(pairs, prompter), run.size)
     with _states(run) as states:
         reports = prune_mlps(
             source.model, calibration, states, run.pruning, dtype=source.dtype, progress=progress
@@ -102,14 +102,14 @@ def scan_blocks(
 
 
 def _step(
-    source: checkpoints.Source,
+    source: checkpoints.LoadedCheckpoint,
     what: str,
     command: str,
     *,
     calibration: Mapping[str, object] | None = None,
     figures: Mapping[str, object] | None = None,
-) -> Step:
-    return Step(
+) -> LineageStep:
+    return LineageStep(
         what=what,
         command=command,
         parent=source.path.resolve().name,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from models.pruning.lineage import FILE, Step, weights_sha256, write_card
+from models.pruning.lineage import FILE, LineageStep, weights_sha256, write_card
 from models.writing import replacing
 from schemas.errors import ConfigError
 from training import recipes
@@ -195,5 +195,7 @@ def _remember(parent: Path, out: Path, words: str) -> None:
         return
     if (out / "README.md").exists():
         (out / "README.md").rename(out / "README.sft.md")
-    step = Step(what="Fine-tuned", command=words, parent=parent.name, parent_sha256=weights_sha256(parent))
+    step = LineageStep(
+        what="Fine-tuned", command=words, parent=parent.name, parent_sha256=weights_sha256(parent)
+    )
     write_card(out, out.name, parent, step)

@@ -1,7 +1,7 @@
 """One OpenAI-compatible endpoint: `POST …/chat/completions` with a pace, deadlines and bounded jittered retries.
 
 What the caller learns is one of three things. `ModelUnavailable`: an outage, or an endpoint set up wrong; nothing
-more will be answered now. `Strike`: this request failed `attempts` times, or (`Refused`) as it stands. Else the answer.
+more will be answered now. `SuspectInput`: this request failed `attempts` times, or (`Refused`) as it stands. Else the answer.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Annotated, Any
 import httpx
 import stamina
 
-from models.client.answers import Busy, Misconfigured, Strike, raise_for_status
 from models.client.http import check_url, trust
+from models.client.responses import Misconfigured, ServerBusy, SuspectInput, raise_for_status
 from schemas.errors import ModelUnavailable
 from schemas.settings import Option
 from training.teachers.limits import RequestLimit
@@ -53,7 +53,7 @@ class EndpointConfig:
     """Fields of the request set otherwise; None takes one out (`{"temperature": null}`)."""
 
 
-class Refused(Strike):
+class Refused(SuspectInput):
     """The endpoint refuses this very request: asking again changes nothing."""
 
 
@@ -91,7 +91,7 @@ class Endpoint:
         }
 
     async def ask(self, body: Body, response_format: Body) -> Body:
-        """The endpoint's JSON answer; raises ModelUnavailable or Strike. A schema it refuses is left out from then on."""
+        """The endpoint's JSON answer; raises ModelUnavailable or SuspectInput. A schema it refuses is left out from then on."""
         if self._takes_schema:
             try:
                 return await self._patiently(body | {"response_format": response_format})
@@ -128,11 +128,11 @@ class Endpoint:
             async with asyncio.timeout(self._config.attempt_s):
                 response = await self._http.post(self.route, json=body)
         except TimeoutError as error:
-            raise Strike(f"no answer in {self._config.attempt_s:g} s") from error
+            raise SuspectInput(f"no answer in {self._config.attempt_s:g} s") from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise ModelUnavailable(f"{self.route} cannot be reached: {error}") from error
         except httpx.HTTPError as error:
-            raise Strike(f"the connection broke: {error!r}") from error
+            raise SuspectInput(f"the connection broke: {error!r}") from error
         return self._read(response)
 
     def _read(self, response: httpx.Response) -> Body:
@@ -140,13 +140,13 @@ class Endpoint:
         key = self._config.api_key
         try:
             return raise_for_status(response)
-        except (Busy, Misconfigured, Strike) as error:
+        except (ServerBusy, Misconfigured, SuspectInput) as error:
             words = str(error).replace(key, "***") if key else str(error)
-            if isinstance(error, Busy):
-                raise Busy(words, retry_after_s=error.retry_after_s) from None
+            if isinstance(error, ServerBusy):
+                raise ServerBusy(words, retry_after_s=error.retry_after_s) from None
             if isinstance(error, Misconfigured):
                 raise Misconfigured(words) from None
-            raise (Refused if response.status_code in REFUSED else Strike)(words) from None
+            raise (Refused if response.status_code in REFUSED else SuspectInput)(words) from None
 
 
 class _Retries:
@@ -159,14 +159,16 @@ class _Retries:
 
     def again(self, error: Exception) -> bool | float:
         """False, True for the usual wait, or a wait in seconds."""
-        if isinstance(error, Refused | Misconfigured) or not isinstance(error, Strike | ModelUnavailable):
+        if isinstance(error, Refused | Misconfigured) or not isinstance(
+            error, SuspectInput | ModelUnavailable
+        ):
             return False
-        if isinstance(error, Busy):
+        if isinstance(error, ServerBusy):
             return self._rested(error)
         self._failures += 1
         return self._failures < self._config.attempts
 
-    def _rested(self, busy: Busy) -> bool | float:
+    def _rested(self, busy: ServerBusy) -> bool | float:
         """All requests wait as long as the endpoint says, else longer each time; not past the deadline."""
         self._refusals += 1
         backoff_s = min(self._config.backoff_max_s, self._config.backoff_s * 2 ** min(self._refusals, 16))

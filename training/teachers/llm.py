@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from typing_extensions import override
 
-from models.client.answers import Strike
+from models.client.responses import SuspectInput
 from models.prompts import MAX_CHARS
 from schemas.errors import ModelUnavailable
 from training.judging.policy import Policy
@@ -119,7 +119,7 @@ class LlmTeacher(Teacher):
             return known
         try:
             verdict = await self._answered(ask, posting, body)
-        except Strike as strike:
+        except SuspectInput as strike:
             self._failed(ask, posting, strike)
             return None
         self._failed_in_a_row = 0
@@ -151,7 +151,7 @@ class LlmTeacher(Teacher):
         self.spent.prompt_tokens += prompt
         self.spent.completion_tokens += completion
 
-    def _failed(self, ask: Ask, posting: PostingRow, strike: Strike) -> None:
+    def _failed(self, ask: Ask, posting: PostingRow, strike: SuspectInput) -> None:
         """Note a pair that got no answer at all; ModelUnavailable if it is not the pair's fault."""
         refused = isinstance(strike, Refused)
         self._rejects.add(

@@ -13,5 +13,5 @@ class Forward(Protocol):
     """Computes the tokens of a plan."""
 
     def last_hidden(self, plan: Plan) -> Tensor:
-        """Hidden states [prompts, hidden] of the last token of each prompt, before the final norm."""
+        """Return the hidden state of each prompt's last token before the final norm, [prompts, hidden]."""
         ...

@@ -1,4 +1,4 @@
-"""Compiles the kernels for this machine, once: `load_kernels()` is quick when it was done before."""
+"""Compile the C++ kernels for this machine and load them; the library is cached, so it is compiled once."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ NEEDED = "avx512f"
 
 
 class NoKernels(Exception):
-    """This machine cannot have them; the message says why."""
+    """The kernels cannot be built on this machine; the message says why."""
 
 
 def cpu_flags() -> frozenset[str]:
-    """What the CPU can do, in the kernel's words; empty where the kernel does not tell."""
+    """Return the CPU's features as /proc/cpuinfo names them; empty where there is no such file."""
     return frozenset(_cpuinfo("flags").split())
 
 
 def cpu_vendor() -> str:
-    """`GenuineIntel`, `AuthenticAMD`, or nothing."""
+    """Return `GenuineIntel`, `AuthenticAMD` or the like; empty where it is unknown."""
     return _cpuinfo("vendor_id")
 
 
@@ -48,10 +48,10 @@ def _cpuinfo(wanted: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
-    """What compiles the kernels, and the CPU that they are compiled for."""
+    """Compilers and their options, and the features of the CPU that they compile for."""
 
     compilers: tuple[str, ...] = ("c++", "g++", "clang++")
-    """Tried in this order; the first one on the PATH is taken."""
+    """The first of these on the PATH is used."""
     options: tuple[str, ...] = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
     cpu: frozenset[str] = field(default_factory=cpu_flags)
 
@@ -66,7 +66,7 @@ def load_kernels() -> ctypes.CDLL | None:
 
 
 def open_library(into: Path, toolchain: Toolchain) -> ctypes.CDLL | None:
-    """The library, or None (logged) where the CPU or the compiler is missing: torch's kernels take its place."""
+    """Return the library, or None, with the reason in the log, if it cannot be built; torch's kernels replace it."""
     try:
         return ctypes.CDLL(str(build(into, toolchain)))
     except (NoKernels, NearlineError, OSError) as error:
@@ -81,7 +81,7 @@ def cache_directory() -> Path:
 
 
 def build(into: Path, toolchain: Toolchain) -> Path:
-    """The library's path, compiled if `into` has none of these sources for this toolchain; raises NoKernels."""
+    """Return the library's path; compile it if `into` has none of these sources by this toolchain. Raises NoKernels."""
     if NEEDED not in toolchain.cpu:
         raise NoKernels(f"the CPU has no {NEEDED}")
     compiler = next(filter(None, map(shutil.which, toolchain.compilers)), None)

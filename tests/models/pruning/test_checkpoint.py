@@ -14,10 +14,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from models.engine.base import ScoreJob
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from models.pruning import checkpoint as checkpoints
-from models.pruning.calibration import Calibration
+from models.pruning.calibration import CalibrationSet
 from models.pruning.config import MlpPruning
 from models.pruning.layer_drop import drop_layers
-from models.pruning.lineage import FILE, Step, read_steps, weights_sha256
+from models.pruning.lineage import FILE, LineageStep, read_steps, weights_sha256
 from models.pruning.mlp import prune_mlps
 from models.pruning.states import MemoryStates
 from models.writing import replacing
@@ -27,9 +27,9 @@ from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 IDS = [5, 6, 7, 8, 9]
 
 
-def step(parent: Path, **changes: object) -> Step:
+def step(parent: Path, **changes: object) -> LineageStep:
     given = {"what": "halved", "command": "nearline prune", "parent": parent.name}
-    return Step(**{**given, "parent_sha256": weights_sha256(parent), **changes})  # type: ignore[arg-type]
+    return LineageStep(**{**given, "parent_sha256": weights_sha256(parent), **changes})  # type: ignore[arg-type]
 
 
 def stored(tmp_path: Path, dtype: torch.dtype, *, tied: bool) -> Path:
@@ -42,9 +42,9 @@ def stored(tmp_path: Path, dtype: torch.dtype, *, tied: bool) -> Path:
     return path
 
 
-def smaller(path: Path) -> checkpoints.Source:
+def smaller(path: Path) -> checkpoints.LoadedCheckpoint:
     source = checkpoints.load(path)
-    prompts = Calibration([[n % 300, 3, 4, n % 7, 9] for n in range(60)])
+    prompts = CalibrationSet([[n % 300, 3, 4, n % 7, 9] for n in range(60)])
     prune_mlps(source.model, prompts, MemoryStates(), MlpPruning(keep=0.25), dtype=source.dtype)
     drop_layers(source.model, [1])
     return source

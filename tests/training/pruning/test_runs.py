@@ -280,9 +280,9 @@ def copying(made: list[str]) -> Callable[[Path, Path], None]:
         made.append(out.name)
         source = checkpoints.load(checkpoint)
         (step,) = read_steps(checkpoint)[-1:]
-        from models.pruning.lineage import Step
+        from models.pruning.lineage import LineageStep
 
-        checkpoints.save(source, out, Step(**{**step, "what": "tuned"}))
+        checkpoints.save(source, out, LineageStep(**{**step, "what": "tuned"}))
 
     return sft
 
