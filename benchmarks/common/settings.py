@@ -100,7 +100,7 @@ class ModelServerBenchmark:
     items: Annotated[int, Option("Items of a request.")] = 10
     tokens: Annotated[int, Option("Tokens of an item's prompt.")] = 220
     shared: Annotated[int, Option("Tokens of them that all items of a request share.")] = 70
-    seed: Annotated[int, Option("Of the token ids.")] = 1
+    seed: Annotated[int, Option("Seed of the token ids.")] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

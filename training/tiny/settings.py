@@ -9,18 +9,22 @@ from typing import Annotated, Literal
 from schemas.settings import Option, Options
 from training.judging.postings import DATA
 
-REAL = "The ranker's real data; without any it trains on generated postings alone"
+REAL = "Real data of the ranker, which without any trains on generated postings alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealData:
     """Files of real postings and occupations (docs/data.md)."""
 
-    health: Annotated[Path | None, Option("Health postings, JSON Lines, plain or .gz.")] = None
-    technology: Annotated[Path | None, Option("Technology postings, JSON Lines, plain or .gz.")] = None
-    onet: Annotated[Path | None, Option("O*NET occupations with their titles, JSON Lines .gz.")] = None
-    esco: Annotated[Path | None, Option("ESCO occupations with their labels, JSON Lines .gz.")] = None
-    cache: Annotated[Path, Option("Folder of evidence found before.")] = Path("build/rules")
+    health: Annotated[Path | None, Option("Ranker: health postings, JSON Lines, plain or .gz.")] = None
+    technology: Annotated[Path | None, Option("Ranker: technology postings, JSON Lines, plain or .gz.")] = (
+        None
+    )
+    onet: Annotated[Path | None, Option("Ranker: O*NET occupations with their titles, JSON Lines .gz.")] = (
+        None
+    )
+    esco: Annotated[Path | None, Option("Ranker: ESCO occupations with their labels, JSON Lines .gz.")] = None
+    cache: Annotated[Path, Option("Ranker: folder of evidence that was found before.")] = Path("build/rules")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +39,13 @@ class TinyRun:
     ] = None
     minutes: Annotated[float, Option("Wall-clock minutes of training.")] = 60.0
     steps: Annotated[int, Option("Stop after so many steps at the latest.")] = 1_000_000
-    seed: Annotated[int, Option("Of the weights and of everything drawn.")] = 1
+    seed: Annotated[int, Option("Seed of the weights and of everything that is drawn.")] = 1
     threads: Annotated[int, Option("Processor threads.")] = 2
     compile: Annotated[bool, Option("Compile the ranker's forward and backward pass.")] = False
     init: Annotated[Path | None, Option("A tiny ranker's checkpoint to go on from.")] = None
-    begin: Annotated[float, Option("The share of the schedule that it has behind it.")] = 0.0
+    begin: Annotated[
+        float, Option("With --init: the share of the schedule that the checkpoint has behind it.")
+    ] = 0.0
     real: Annotated[RealData, Options(REAL)] = field(default_factory=RealData)
 
 
@@ -50,7 +56,7 @@ class Sizes:
     queries: Annotated[int, Option("Queries of each set.")] = 60
     postings: Annotated[int, Option("Generated postings.")] = 400
     summaries: Annotated[int, Option("Postings that are summarized.")] = 40
-    seed: Annotated[int, Option("Of what is drawn.")] = 11
+    seed: Annotated[int, Option("Seed of what is drawn.")] = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
