@@ -21,7 +21,11 @@ CHILDREN = {
     "nearline/stack/daemon.py",
 }
 #: Programs that take no arguments.
-PRINTERS = {"benchmarks/configuration_page.py", "models/server/description.py"}
+PRINTERS = {
+    "benchmarks/configuration_page.py",
+    "benchmarks/summary.py",
+    "models/server/description.py",
+}
 
 
 def starting() -> list[str]:
