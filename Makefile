@@ -16,7 +16,7 @@ SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi benchmark-figures config-page constraints train clean
+.PHONY: help setup demo test lint fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -173,7 +173,7 @@ train: setup  ## train the two tiny checkpoints again (over two hours): RANKER_D
 openapi: setup  ## the model server's description anew, into docs/openapi.json
 	$(BIN)/python -m models.server.description > docs/openapi.json
 
-benchmark-figures: setup  ## the table of figures in docs/benchmarks/README.md anew, from the JSON files beside it
+bench-figures: setup  ## the table of figures in docs/benchmarks/README.md anew, from the JSON files beside it
 	$(BIN)/python -m benchmarks.summary
 
 config-page: setup  ## the page of every option and environment variable anew, docs/configuration.md

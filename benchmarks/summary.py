@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.common.report import FOLDER
 
 PAGE = FOLDER / "README.md"
-BEGIN = "<!-- figures: written by `make benchmark-figures`, do not edit -->"
+BEGIN = "<!-- figures: written by `make bench-figures`, do not edit -->"
 END = "<!-- end of figures -->"
 #: Of a benchmark with many cases those that the table shows, by how their findings begin.
 SHOWN = {"engine": ("pruned-summary,", "pruned-unequal,", "tiny-summary,")}

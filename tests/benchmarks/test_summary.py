@@ -23,7 +23,7 @@ def folder(path: Path, *findings: str) -> Path:
 
 def test_the_pages_figures_are_those_of_the_json() -> None:
     assert renewed(README, PAGE.parent) == README, (
-        "docs/benchmarks/README.md is out of date: run make benchmark-figures"
+        "docs/benchmarks/README.md is out of date: run make bench-figures"
     )
 
 
