@@ -16,7 +16,7 @@ SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi constraints train clean
+.PHONY: help setup demo test lint fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -109,7 +109,7 @@ conformance: setup sglang-env  ## the same requests to a real SGLang and to our 
 test-sglang: setup sglang-env  ## the whole stack on two real SGLang servers, named by URL alone
 	$(BIN)/pytest -q -m sglang tests/sglang/test_drop_in.py
 
-bench: setup  ## measure, side by side with peers; tables and plots into docs/benchmarks
+bench: setup  ## all benchmarks but engine and ranker, beside their peers; tables and plots into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
 	$(BIN)/python -m benchmarks
 
@@ -172,6 +172,12 @@ train: setup  ## train the two tiny checkpoints again (over two hours): RANKER_D
 
 openapi: setup  ## the model server's description anew, into docs/openapi.json
 	$(BIN)/python -m models.server.description > docs/openapi.json
+
+bench-figures: setup  ## the table of figures in docs/benchmarks/README.md anew, from the JSON files beside it
+	$(BIN)/python -m benchmarks.summary
+
+config-page: setup  ## the page of every option and environment variable anew, docs/configuration.md
+	$(BIN)/python -m benchmarks.configuration_page > docs/configuration.md
 
 constraints: setup  ## compile constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --no-header --no-annotate --no-emit-index-url \

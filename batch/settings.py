@@ -59,7 +59,7 @@ class BackfillSettings:
     assume_rate_per_s: Annotated[
         float,
         Option(
-            "With --dry-run: summaries a second; default: measured on a few texts.",
+            "With --dry-run: summaries a second; 0: measured on a few texts.",
             "--rate",
             also=("--assume-rate-per-s",),
         ),

@@ -13,6 +13,7 @@ from benchmarks.common import plots
 from benchmarks.common.broker import BUILD, PORT_BASE
 from benchmarks.common.figures import percentile
 from benchmarks.common.report import FOLDER, Result, Row, measured_on, say, write
+from benchmarks.common.settings import LatencyBenchmark
 from benchmarks.common.updates import ROLES, WORDS, Feed, events
 from nearline.stack.daemon import waves
 from nearline.stack.jars import ensure_jars
@@ -30,16 +31,6 @@ PLOT = "latency.png"
 HOME = BUILD / "bench-latency"
 SETTLE_S = 10.0
 FEATURE, ALERT = "update to feature", "update to alert"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyBenchmark:
-    """Rates in updates a second, each held for `seconds` after `warm_seconds` that are not counted."""
-
-    rates: tuple[int, ...] = (50, 500)
-    seconds: int = 60
-    warm_seconds: int = 15
-    searches_a_role: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ the block that costs least, and fine-tuned again. What is there is not made agai
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import os
 import shlex
@@ -18,14 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.common.report import say
+from benchmarks.common.settings import RankerBenchmark
 from models.writing import replacing_file
+from schemas import arguments
+from training.judging.postings import DATA
 
 STAGES = {"mlp50": "1-mlp", "mlp50-sft": "2-mlp-sft", "mlp50-drop": "3-drop", "mlp50-drop-sft": "4-drop-sft"}
 """A row of the page, and the recipe's stage behind it."""
 PYTHON = os.path.relpath(sys.executable)
 """Cards tell commands, and no card should tell where this was."""
 NEARLINE = (PYTHON, "-m", "nearline")
-DATA = Path("../shared/data")
 POSTINGS = {"health": "postings_nhs.jsonl.gz", "technology": "postings_hn.jsonl.gz"}
 TITLES = {"onet": "onet27_occupations.jsonl.gz", "esco": "esco_occupations_en.jsonl.gz"}
 
@@ -56,7 +57,15 @@ class RankerTables:
 
 def main() -> None:
     """Do what is not done yet."""
-    run = _settings()
+    run = _tables(
+        arguments.parse(
+            RankerBenchmark,
+            None,
+            prog="python -m benchmarks.ranker_tables",
+            description=__doc__,
+            environ=os.environ,
+        )
+    )
     run.work.mkdir(parents=True, exist_ok=True)
     if not run.catalog.is_file():
         _join(run.postings.values(), run.catalog)
@@ -132,20 +141,19 @@ def _join(files: Iterable[Path], out: Path) -> None:
                 shutil.copyfileobj(lines, whole)
 
 
-def _settings() -> RankerTables:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ranker_tables", description=__doc__)
-    parser.add_argument("--ranker", type=Path, default=Path("models/checkpoints/ranker-tiny"))
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of postings and titles")
-    parser.add_argument("--work", type=Path, default=Path("build/ranker-tables"))
-    parser.add_argument("--page", type=Path, default=Path("docs/benchmarks/ranker.md"))
-    parser.add_argument("--queries", type=int, default=400, help="test queries a domain")
-    parser.add_argument("--minutes", type=float, default=6.0, help="of each fine-tuning")
-    parser.add_argument("--processes", type=int, default=2, help="that fine-tune together, a thread each")
-    given = vars(parser.parse_args())
-    data = given.pop("data")
-    postings = {name: data / file for name, file in POSTINGS.items()}
+def _tables(given: RankerBenchmark) -> RankerTables:
+    if given.data is None:
+        sys.exit(f"error: no real postings: name their folder by --data or {DATA} (docs/data.md)")
+    folder = given.data
     return RankerTables(
-        postings=postings, titles={name: data / file for name, file in TITLES.items()}, **given
+        ranker=given.ranker,
+        postings={name: folder / file for name, file in POSTINGS.items()},
+        titles={name: folder / file for name, file in TITLES.items()},
+        work=given.work,
+        page=given.page,
+        queries=given.queries,
+        minutes=given.minutes,
+        processes=given.processes,
     )
 
 

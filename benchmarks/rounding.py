@@ -4,7 +4,6 @@ bfloat16 is here what AMD's CPUs compute, dot products of rounded numbers, on wh
 """
 
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from benchmarks.common.report import Result, Row, write
+from benchmarks.common.settings import RoundingBenchmark
 from models.engine import scoring
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
@@ -25,33 +25,24 @@ from training.evaluation import intervals
 from training.evaluation.metrics import query_ndcg, ranked
 from training.judging.records import Judged
 from training.tiny import judged_sets
+from training.tiny.settings import Sizes
 
 NAME = "rounding"
-DATA = Path("../shared/data")
 BUDGET_TOKENS = 8192
 Scores = list[Floats]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundingBenchmark:
-    """Ranking on judged queries in each arithmetic: NDCG@10, and how far scores and orders move."""
-
-    ranker: str = "models/checkpoints/ranker-tiny"
-    queries: int = 120
-    postings: int = 1500
-
-
 def measure(settings: RoundingBenchmark, folder: Path) -> Result:
-    """Write and return the result; real postings are read where they lie."""
+    """Write and return the result; real postings are read if `settings.data` names their folder."""
     path = Path(settings.ranker)
     checkpoint = load_checkpoint(path, "ranker")
     load = partial(load_kernels, kernel_cache(os.environ))
     possible = [kind for kind in KINDS if available(kind, checkpoint.shape, load)]
     kinds = {kind: NativeForward(checkpoint, kind, 2, load) for kind in possible}
     prompter = Prompter.from_dir(path)
-    sizes = judged_sets.Sizes(queries=settings.queries, postings=settings.postings)
+    sizes = Sizes(queries=settings.queries, postings=settings.postings)
     tables: dict[str, list[Row]] = {}
-    for name, judged in judged_sets.sets(DATA, sizes):
+    for name, judged in judged_sets.sets(settings.data, sizes):
         scores = {kind: _scores(forward, checkpoint, prompter, judged) for kind, forward in kinds.items()}
         tables[name] = [_row(kind, scores, judged) for kind in kinds]
     result = Result(

@@ -7,12 +7,13 @@ import shutil
 import tracemalloc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
 from benchmarks.common.report import FOLDER, Result, Row, measured_on, say, write
 from benchmarks.common.sampling import MIB, disk_mib
+from benchmarks.common.settings import SizesBenchmark
 from benchmarks.common.updates import ROLES, WORDS, additions
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer, OutcomeRow, SourceRow
@@ -32,19 +33,6 @@ NAME = "sizes"
 HOME = FOLDER.parents[1] / "build" / "bench-sizes"
 BATCH = 1000
 LATER_US = 3_600_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizesBenchmark:
-    """`postings` of 1 KB of text and fewer with texts `longer` times as long, each updated once.
-
-    `searches` are held by a matcher; `items` candidates stand in a request.
-    """
-
-    postings: int = 100_000
-    longer: int = 4
-    searches: int = 20_000
-    items: int = 20
 
 
 def measure(settings: SizesBenchmark, folder: Path = FOLDER) -> Result:

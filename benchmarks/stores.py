@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from benchmarks.common import plots
 from benchmarks.common.broker import BUILD
 from benchmarks.common.figures import percentile, spread
 from benchmarks.common.report import FOLDER, Result, Row, measured_on, say, write
+from benchmarks.common.settings import StoresBenchmark
 from nearline.stack.couchbase import couchbase, ensure_test_server
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import Supervisor
@@ -33,14 +34,6 @@ HOME = BUILD / "bench-stores"
 PLOT = "stores.png"
 SDK = "couchbase: the SDK's get_multi and upsert_multi"
 TEXT = "Three nights a week on a surgical ward, with parking and a pension. " * 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoresBenchmark:
-    """`rounds` bulk writes of `records` records and their texts; each round is of a newer version."""
-
-    records: int = 1000
-    rounds: int = 30
 
 
 def measure(settings: StoresBenchmark, folder: Path = FOLDER) -> Result:

@@ -1,7 +1,7 @@
 """Settings classes read from a command line by argparse: light, for processes that start on workers and in pods."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from schemas.settings import Row, build, rows, shown
@@ -9,31 +9,41 @@ from schemas.settings import Row, build, rows, shown
 T = TypeVar("T")
 
 
-def parse(settings: type[T], argv: Sequence[str] | None, *, prog: str, description: str | None = None) -> T:
+def parse(
+    settings: type[T],
+    argv: Sequence[str] | None,
+    *,
+    prog: str,
+    description: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> T:
     """The settings that `argv` asks for (None: this process's own); argparse ends the process for a bad argument.
 
     Raises what the settings class raises.
     """
     parser = argparse.ArgumentParser(prog=prog, description=description)
-    add(parser, settings)
+    add(parser, settings, environ)
     return build(settings, vars(parser.parse_args(argv)))
 
 
-def add(parser: argparse.ArgumentParser, settings: type[Any]) -> None:
-    """Add the options of a settings class to a parser."""
+def add(
+    parser: argparse.ArgumentParser, settings: type[Any], environ: Mapping[str, str] | None = None
+) -> None:
+    """Add the options of a settings class to a parser; the defaults of those with a variable come from `environ`."""
     groups: dict[str, Any] = {"": parser}
     for row in rows(settings):
         if row.title not in groups:
             groups[row.title] = parser.add_argument_group(row.title)
         if row.names:
             names = [name.partition("/")[0] for name in row.names]
-            groups[row.title].add_argument(*names, dest=row.dest, **_named(row))
+            groups[row.title].add_argument(*names, dest=row.dest, **_named(row, environ or {}))
         else:
             groups[row.title].add_argument(row.dest, nargs="+" if row.many else None, **_common(row))
 
 
-def _named(row: Row) -> dict[str, Any]:
+def _named(row: Row, environ: Mapping[str, str]) -> dict[str, Any]:
     default = None if row.required else row.default
+    default = environ.get(row.option.env or "", default)
     made = {"default": default, "required": row.required}
     if row.kind is bool:
         denied = "/" in row.names[0]
@@ -55,8 +65,9 @@ def _common(row: Row) -> dict[str, Any]:
 def _help(row: Row) -> str:
     if row.option.hidden:
         return argparse.SUPPRESS
+    variable = f" [env: {row.option.env}]" if row.option.env else ""
     default = f" [default: {shown(row)}]" if shown(row) else ""
-    return (row.option.help + default).replace("%", "%%")
+    return (row.option.help + variable + default).replace("%", "%%")
 
 
 def _one(row: Row) -> Callable[[str], Any]:

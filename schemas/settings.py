@@ -24,7 +24,8 @@ class Option:
     """What a field is for, and what its name and type do not say.
 
     `flag`: the option's name, where it is not the field's; `--a/--no-a` for one that can be denied. `also`: further
-    names. `positional`: an argument without a name. `hidden`: for tests, in no help.
+    names. `positional`: an argument without a name. `env`: an environment variable that is read where the option is not
+    given. `hidden`: for tests, in no help.
     """
 
     help: str
@@ -34,6 +35,7 @@ class Option:
     at_least: int | None = field(default=None, kw_only=True)
     at_most: int | None = field(default=None, kw_only=True)
     positional: bool = field(default=False, kw_only=True)
+    env: str | None = field(default=None, kw_only=True)
     hidden: bool = field(default=False, kw_only=True)
 
 

@@ -1,20 +1,30 @@
 """Create the system's topics on any brokers: `python -m streaming.create_topics --bootstrap HOST:PORT`."""
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
+from schemas import arguments
+from schemas.settings import Option
 from streaming.kafka.admin import create_topics, wait_for_topics
 from streaming.kafka.settings import KafkaSettings
 from streaming.process import lifecycle
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSettings:
+    """Where topics are created."""
+
+    bootstrap: Annotated[str, Option("Kafka's brokers.", metavar="HOST:PORT,...")]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Wait for the brokers, create the topics that are missing and print their names; others stay as they are."""
-    parser = argparse.ArgumentParser(prog="python -m streaming.create_topics", description=__doc__)
-    parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT,...", help="Kafka's brokers")
-    bootstrap = parser.parse_args(argv).bootstrap
+    bootstrap = arguments.parse(
+        TopicSettings, argv, prog="python -m streaming.create_topics", description=__doc__
+    ).bootstrap
 
     def work(stopped: Callable[[], bool]) -> None:
         kafka = KafkaSettings.from_env(os.environ, bootstrap=bootstrap)

@@ -12,25 +12,13 @@ from benchmarks.common import plots
 from benchmarks.common.broker import BUILD, running_broker
 from benchmarks.common.figures import spread
 from benchmarks.common.report import FOLDER, Result, Row, measured_on, say, write
+from benchmarks.common.settings import ConsumerBenchmark
 
 NAME = "consumer"
 GOAL = 20_000
 PLOT = "consumer.png"
 HOME = BUILD / "bench-consumer"
 ALONE, PROCESS = "step alone", "process on Kafka"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumerBenchmark:
-    """Sizes of the benchmark.
-
-    `searches_a_posting`: how many searches each posting is a candidate of; each number is measured on its own.
-    """
-
-    candidates: int = 200_000
-    searches_a_posting: tuple[int, ...] = (1, 10)
-    items: int = 20
-    repetitions: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from benchmarks.common.broker import BUILD
 from benchmarks.common.figures import spread
 from benchmarks.common.report import FOLDER, Result, Row, measured_on, say, write
 from benchmarks.common.sampling import MIB
+from benchmarks.common.settings import BackfillBenchmark
 
 NAME = "backfill"
 GOAL, GOAL_RATIO = 20_000, 1.5
@@ -27,19 +28,6 @@ SPEED_PLOT, GROWTH_PLOT = "backfill.png", "backfill-memory.png"
 CONTENDERS = ("backfill", "bare")
 LOOK_S = 0.25
 TEXT = "Three nights a week on a surgical ward, with parking, a pension and a rota that is known eight weeks ahead. "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackfillBenchmark:
-    """Sizes of the benchmark.
-
-    `sizes`: catalogs of growing size, over which memory and time a posting should not grow.
-    """
-
-    postings: int = 200_000
-    repetitions: int = 3
-    sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000)
-    parallelism: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

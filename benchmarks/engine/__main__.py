@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
 import signal
@@ -11,15 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from fnmatch import fnmatch
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from benchmarks.common.report import FOLDER, measured_on, say
+from benchmarks.common.settings import EngineBenchmark
 from benchmarks.engine import closed, open_loop, page, tokenizing
 from benchmarks.engine.cases import Case, cases
 from benchmarks.engine.fleet import Fleet
 from benchmarks.engine.peers import EngineSetup
 from benchmarks.engine.shapes import ROOT, ensure, shape_of
+from schemas import arguments
 
 BUILD = ROOT / "build" / "bench-engine"
 QUICK_SHAPE, QUICK_SCALE = "tiny", 0.25
@@ -27,11 +27,12 @@ QUICK_SHAPE, QUICK_SCALE = "tiny", 0.25
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the chosen cases, shape by shape; results are written after each round."""
-    given = _parser().parse_args(argv)
+    given = arguments.parse(EngineBenchmark, argv, prog="python -m benchmarks.engine", description=__doc__)
+    given = replace(given, threads=given.threads or os.cpu_count() or 1)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
-    arguments = sys.argv[1:] if argv is None else argv
-    conditions = measured_on() | {"command": f"python -m benchmarks.engine {shlex.join(arguments)}".strip()}
+    words = sys.argv[1:] if argv is None else argv
+    conditions = measured_on() | {"command": f"python -m benchmarks.engine {shlex.join(words)}".strip()}
     out = given.out or (FOLDER if given.device == "cpu" else FOLDER / "gpu")
     settings = {"device": given.device, "threads": given.threads, "quick": given.quick}
     for _, group in groupby(_chosen(given), key=_fleet):
@@ -47,7 +48,7 @@ def _fleet(case: Case) -> tuple[str, str]:
     return case.shape, case.group
 
 
-def _run(group: list[Case], given: argparse.Namespace) -> Iterator[tuple[Case, dict[str, Any]]]:
+def _run(group: list[Case], given: EngineBenchmark) -> Iterator[tuple[Case, dict[str, Any]]]:
     """Run the cases of one fleet; yields each case with its results so far."""
     shape = group[0].shape
     path = ensure(shape, BUILD)
@@ -75,7 +76,7 @@ def _attendance(fleet: Fleet, case: Case) -> dict[str, object]:
     }
 
 
-def _chosen(given: argparse.Namespace) -> list[Case]:
+def _chosen(given: EngineBenchmark) -> list[Case]:
     """The chosen cases with the chosen rounds and contenders, ordered so that cases of one fleet follow each other."""
     found = [case for case in cases(given.device) if not given.only or case.name in given.only]
     if given.quick:
@@ -95,24 +96,6 @@ def _matching(names: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
         for name in names
         if any(fnmatch(name, pattern) or name.partition(":")[0] == pattern for pattern in patterns)
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
-    parser.add_argument("--out", type=Path, help=f"merged with what is there ({FOLDER}; of a GPU its gpu/)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, help="of each engine (%(default)s)"
-    )
-    parser.add_argument("--quick", action="store_true", help="the tiny shape only, two rounds")
-    parser.add_argument("--only", type=_names, default=(), help="cases, with commas between")
-    parser.add_argument("--contenders", type=_names, default=(), help="such as ours,vllm:bfloat16,*:float32")
-    parser.add_argument("--rounds", type=int, default=0, help="instead of each case's own number")
-    return parser
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.common.broker import running_broker
 from benchmarks.common.load import load
 from benchmarks.common.report import FOLDER, Result, measured_on, say, write
+from benchmarks.common.settings import FeatureJobBenchmark
 from benchmarks.common.updates import Feed
 from benchmarks.feature_job import tables, throughput
 from benchmarks.feature_job.breakdown import breakdown
@@ -17,27 +18,6 @@ from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import ComponentFailed
 
 NAME = "feature-job"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureJobBenchmark:
-    """Sizes of the benchmark.
-
-    `updates`: for each contender and repetition, with the store's default durability (`sync=commit`).
-    `other_updates`: the same with `sync=os`. `sweep_updates`: for each setting of the feature job.
-    `slow_updates`, `one_by_one_updates`: most updates of two contenders that are far slower than the others.
-    """
-
-    updates: int = 1_000_000
-    repetitions: int = 3
-    other_updates: int = 200_000
-    sweep_updates: int = 200_000
-    slow_updates: int = 150_000
-    one_by_one_updates: int = 5_000
-    breakdown_updates: int = 50_000
-    parallelisms: tuple[int, ...] = (1, 2)
-    batch_sizes: tuple[int, ...] = (64, 200, 1000, 2000)
-    peer_batch_size: int = 1000
 
 
 def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.common import plots
 from benchmarks.common.report import FOLDER, Result, measured_on, say, write
+from benchmarks.common.settings import ModelServerBenchmark
 from benchmarks.model_server.closed_loop import ClosedLoop, RequestShape, drive
 from benchmarks.model_server.tables import LoadRun, Round, ServerCounts, findings, tables
 from models.engine.base import ScoreJob
@@ -30,25 +31,6 @@ NAME = "model-server"
 PLOT = "model-server.png"
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "models" / "checkpoints" / "ranker-tiny"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelServerBenchmark:
-    """Sizes of the benchmark.
-
-    A round is the engine alone, in this process, for `alone_seconds`, then the server under load for `load_seconds`.
-    """
-
-    rounds: int = 10
-    load_seconds: int = 60
-    alone_seconds: int = 10
-    threads: int = 1
-    clients: int = 2
-    connections: int = 8
-    items: int = 10
-    tokens: int = 220
-    shared: int = 70
-    seed: int = 1
 
 
 def measure(settings: ModelServerBenchmark, folder: Path = FOLDER) -> Result:

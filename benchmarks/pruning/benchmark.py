@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.common import plots
 from benchmarks.common.report import Result, Row, say, write
+from benchmarks.common.settings import PruningBenchmark
 from benchmarks.pruning import kernel, memory
 from benchmarks.pruning.contenders import PEERS, Bench, Unavailable, ours, prune_here, prune_there
 from benchmarks.pruning.measures import Lost, Measure, change
@@ -27,38 +28,15 @@ from training.synthetic.postings import Writer
 from training.synthetic.queries import Asker
 from training.tiny import judged_sets
 from training.tiny.encoding import item_of
+from training.tiny.settings import Sizes
 
 NAME = "pruning"
 Make = Callable[[Path], float]
 """Prunes into a directory; seconds."""
-DATA = Path("../shared/data")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PruningBenchmark:
-    """Hidden neurons pruned by ours, baselines and peers.
-
-    `kept`: by default half, and a multiple of 128 that all peers take. `only`: contenders beside ours whose names
-    hold one of these words, commas between.
-    """
-
-    ranker: str = "models/checkpoints/ranker-tiny"
-    kept: tuple[int, ...] = ()
-    tokens: int = 200_000
-    queries: int = 60
-    postings: int = 1500
-    real_sets: int = 2
-    only: str = ""
-    held_out: int = 200
-    threads: int = 2
-    kernel: int = 3072
-    kernel_width: int = 1024
-    plain: int = 0
-    memory_tokens: int = 200_000
 
 
 def measure(settings: PruningBenchmark, folder: Path) -> Result:
-    """Write and return the result; real postings are read where they lie."""
+    """Write and return the result; real postings are read if `settings.data` names their folder."""
     torch.set_num_threads(settings.threads)
     with tempfile.TemporaryDirectory(prefix="pruning-") as name:
         work = Path(name)
@@ -73,7 +51,7 @@ def measure(settings: PruningBenchmark, folder: Path) -> Result:
     result = Result(
         name=NAME,
         title="Pruning hidden neurons, beside peers",
-        settings=asdict(settings),
+        settings={name: value for name, value in asdict(settings).items() if name != "data"},
         tables=tables
         | ({"One layer, one neuron a step": kernels} if kernels else {})
         | ({"Memory of `nearline prune mlp`": memories} if memories else {}),
@@ -100,8 +78,8 @@ def _models(settings: PruningBenchmark, work: Path) -> dict[str, list[Row]]:
     prompts = [ids for batch in read.batches() for ids in batch]
     bench = Bench(dense=dense, folder=work, prompts=prompts, threads=settings.threads)
     bench.prepare()
-    sizes = judged_sets.Sizes(queries=settings.queries, postings=settings.postings)
-    judged = dict(judged_sets.sets(DATA, sizes)[: 1 + settings.real_sets])
+    sizes = Sizes(queries=settings.queries, postings=settings.postings)
+    judged = dict(judged_sets.sets(settings.data, sizes)[: 1 + settings.real_sets])
     measure = Measure(dense, _held_out(judged["generated"], prompter, settings.held_out), judged)
     kept = settings.kept or tuple(sorted({size // 2, -(-(size // 2) // 128) * 128}))
     only = [word for word in settings.only.split(",") if word]

@@ -50,4 +50,4 @@ class CalibrationSize:
     """Most tokens of the set, and of one padded batch; memory holds the activations of one batch."""
 
     tokens: Annotated[int, Option("Calibration tokens at most.")] = 1_000_000
-    batch_tokens: Annotated[int, Option("Tokens of a batch: memory.")] = 8192
+    batch_tokens: Annotated[int, Option("Tokens of one batch; more take more memory.")] = 8192

@@ -16,17 +16,17 @@ from schemas.settings import Option, Options
 class Limits:
     """What one request may ask for; more is answered 400, or 413 for the body. ConfigError for a limit of 0 or less."""
 
-    body_bytes: Annotated[int, Option("Bytes of its body; more is answered 413.", "--max-body-bytes")] = (
-        2 * 2**20
-    )
+    body_bytes: Annotated[
+        int, Option("Bytes of a request's body; more is answered 413.", "--max-body-bytes")
+    ] = 2 * 2**20
     """Nothing else runs while a body is parsed: about 30 ms for this much JSON."""
-    items: Annotated[int, Option("Items or prompts.", "--max-items")] = 2_048
-    request_tokens: Annotated[int, Option("Tokens, the query counted once.", "--max-request-tokens")] = (
-        524_288
-    )
+    items: Annotated[int, Option("Items or prompts of a request.", "--max-items")] = 2_048
+    request_tokens: Annotated[
+        int, Option("Tokens of a request, the query counted once.", "--max-request-tokens")
+    ] = 524_288
     labels: Annotated[int, Option("Labels of one item.", "--max-labels")] = 64
     deadline_s: Annotated[
-        float, Option("Seconds that it may take, whatever its x-deadline-ms says.", "--max-deadline-s")
+        float, Option("Seconds that a request may take, whatever its x-deadline-ms says.", "--max-deadline-s")
     ] = 60.0
     bodies_bytes: Annotated[
         int,
@@ -63,7 +63,7 @@ class ServeConfig:
     dtype: Annotated[str, Option("auto, float32, bfloat16 or int8 (CPU).")] = "auto"
     device: Annotated[str, Option("auto, cpu or cuda.")] = "auto"
     drain_s: Annotated[int, Option("How long requests that have begun may take after SIGTERM.")] = 30
-    limits: Annotated[Limits, Options("Limits of one request")] = field(default_factory=Limits)
+    limits: Annotated[Limits, Options("Limits of requests")] = field(default_factory=Limits)
     ranker_batching: Annotated[BatchConfig, Options()] = field(
         default_factory=lambda: BatchConfig(batch_tokens=8_192)
     )

@@ -83,5 +83,6 @@ def _info(row: Row) -> Any:
         min=option.at_least,
         max=option.at_most,
         hidden=option.hidden,
+        envvar=option.env,
         rich_help_panel=row.title or None,
     )

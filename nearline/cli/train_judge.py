@@ -42,7 +42,7 @@ class JudgeRun:
     splits: Annotated[
         str, Option("Without --queries: how many are drawn for each split, such as train=8000,test=800.")
     ] = ""
-    seed: Annotated[int, Option("Of queries and items that are drawn.")] = 0
+    seed: Annotated[int, Option("Seed of the queries and items that are drawn.")] = 0
     dense: Annotated[bool, Option("rules: MiniLM's neighbours join the pools of dev and test.")] = False
     cache: Annotated[Path, Option("Folder of verdicts paid for and evidence found.")] = Path("build/judge")
 

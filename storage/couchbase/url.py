@@ -2,15 +2,7 @@
 
     couchbase[s]://[user:password@]host[:port][,host...]/bucket[/scope/collection][?option=value&...]
 
-| option | values (default by purpose: features, cache) |
-|---|---|
-| `purpose` | `features` (long time-outs, retries) or `cache` (short time-outs, one attempt: callers go on without it) |
-| `timeout_ms` | of one operation, retries within the SDK included (5000, 200) |
-| `connect_timeout_ms` | of connecting to the cluster (10000, 1000) |
-| `durability` | `none`, `majority`, `majority_and_persist`, `persist_to_majority` (majority, none) |
-| `scan` | `range` (servers from 7.6 on) or `views` (older ones and the test server; default collection only) |
-| `certificate` | path of the authority's PEM file, for couchbases:// |
-| `verify` | `peer` or `none`: whether the server's certificate is checked (peer) |
+The options are in `PARAMETERS`; what counts without one depends on the `purpose`.
 
 The login may stand in the environment instead (read in `main()` only, handed to `with_login`):
 NEARLINE_COUCHBASE_USERNAME and NEARLINE_COUCHBASE_PASSWORD.
@@ -23,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from schemas.errors import ConfigError
+from schemas.settings import UrlParameter
 
 SCHEMES = ("couchbase", "couchbases")
 PREFIX = "NEARLINE_COUCHBASE_"
@@ -54,6 +47,36 @@ _CHOICES = {
     "verify": ("peer", "none"),
 }
 _NUMBERS, _TEXTS = ("timeout_ms", "connect_timeout_ms"), ("certificate",)
+
+PARAMETERS = {
+    "purpose": UrlParameter(
+        "`features`, `cache`",
+        "`features`",
+        "`features`: long time-outs, retries. `cache`: short time-outs, one attempt: its user goes on without it.",
+    ),
+    "timeout_ms": UrlParameter(
+        "milliseconds",
+        "5000; `cache`: 200",
+        "Time-out of one operation, retries within the SDK included.",
+    ),
+    "connect_timeout_ms": UrlParameter(
+        "milliseconds", "10000; `cache`: 1000, then 5 s of rest", "Time-out of connecting to the cluster."
+    ),
+    "durability": UrlParameter(
+        ", ".join(f"`{name}`" for name in DURABILITIES),
+        "`majority`; `cache`: `none`",
+        "Where a write must be before it is acknowledged.",
+    ),
+    "scan": UrlParameter(
+        "`range`, `views`",
+        "`range`",
+        "`range`: servers from 7.6 on. `views`: older ones and the test server; default collection only.",
+    ),
+    "certificate": UrlParameter(
+        "path", "the system's", "The authority's PEM file, for `couchbases://`; on every machine."
+    ),
+    "verify": UrlParameter("`peer`, `none`", "`peer`", "Whether the server's certificate is checked."),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +186,7 @@ def _options(shown: str, query: str) -> dict[str, str]:
             )
         if name in _NUMBERS and not (value.isdigit() and int(value) > 0):
             raise ConfigError(f"store URL {shown!r}: {name} is a number of milliseconds, not {value!r}")
-        if name not in {*_CHOICES, *_NUMBERS, *_TEXTS}:
-            known = ", ".join((*_CHOICES, *_NUMBERS, *_TEXTS))
+        if name not in PARAMETERS:
+            known = ", ".join(PARAMETERS)
             raise ConfigError(f"store URL {shown!r}: unknown option {name!r}; known are {known}")
     return options

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from typing_extensions import override
 
 from schemas.errors import ConfigError, StoreError
+from schemas.settings import UrlParameter
 from storage.base import Clock, KeyValue, Merge, refusal, too_large
 from storage.lmdb.environment import Databases, SharedEnvironment, TransactionBody, acquire, release
 
@@ -26,6 +27,19 @@ _NEVER = _EXPIRY.pack(math.inf)
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 DEFAULT_MAP_SIZE = 64 << 30  # address space, not disk: the file grows with its rows
+PARAMETERS = {
+    "sync": UrlParameter(
+        "`commit`, `os`",
+        "`commit`",
+        "`commit`: an acknowledged write survives power loss. `os`: it survives the process; after a power loss the "
+        "directory must be thrown away.",
+    ),
+    "map_size": UrlParameter(
+        "bytes, or with `K`, `M`, `G`, `T`",
+        f"{DEFAULT_MAP_SIZE >> 30}G",
+        "Largest size that the file may grow to, at least `1M`.",
+    ),
+}
 SCAN_ROWS = 1_000  # rows that a scan reads in one transaction
 SWEEP_ROWS = 100  # a write deletes up to this many expired rows, plus twice the number of its own
 
@@ -55,7 +69,7 @@ class LmdbSettings:
         sync, size = options.pop("sync", "commit"), options.pop("map_size", "")
         if options:
             raise ConfigError(
-                f"store URL {url!r}: unknown option {next(iter(options))!r}; known are sync and map_size"
+                f"store URL {url!r}: unknown option {next(iter(options))!r}; known are {' and '.join(PARAMETERS)}"
             )
         if sync not in {"commit", "os"}:
             raise ConfigError(f"store URL {url!r}: sync is commit or os, not {sync!r}")

@@ -5,10 +5,11 @@ NEARLINE_KAFKA_SECURITY_PROTOCOL=SASL_SSL. Certificates are PEM files on every m
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 from schemas.errors import ConfigError
+from schemas.settings import Option, rows
 
 PREFIX = "NEARLINE_KAFKA_"
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
@@ -24,16 +25,24 @@ FLINK_PACKAGE = "org.apache.flink.kafka.shaded.org.apache.kafka"
 class KafkaSettings:
     """Brokers, TLS and SASL. Raises ConfigError for a combination that no broker accepts."""
 
-    bootstrap: str = "127.0.0.1:9092"
-    security_protocol: str = "PLAINTEXT"
-    sasl_mechanism: str = "PLAIN"
-    sasl_username: str = ""
-    sasl_password: str = field(default="", repr=False)
-    ssl_cafile: str = ""
-    #: The client's certificate chain and its PKCS #8 key in one file, the form that both clients can read.
-    ssl_certfile: str = ""
-    ssl_key_password: str = field(default="", repr=False)
-    ssl_check_hostname: bool = True
+    bootstrap: Annotated[str, Option("Kafka's brokers, HOST:PORT,…; `--bootstrap` wins.")] = "127.0.0.1:9092"
+    security_protocol: Annotated[str, Option(f"One of {', '.join(PROTOCOLS)}.")] = "PLAINTEXT"
+    sasl_mechanism: Annotated[str, Option(f"One of {', '.join(MECHANISMS)}.")] = "PLAIN"
+    sasl_username: Annotated[str, Option("Login, with SASL.")] = ""
+    sasl_password: Annotated[str, Option("Its password; a secret.")] = field(default="", repr=False)
+    ssl_cafile: Annotated[str, Option("The authority's certificate, PEM; default: those of the system.")] = ""
+    ssl_certfile: Annotated[
+        str,
+        Option(
+            "The client's certificate chain and its PKCS #8 key in one file, PEM, which both clients can read."
+        ),
+    ] = ""
+    ssl_key_password: Annotated[str, Option("Password of that key; a secret.")] = field(
+        default="", repr=False
+    )
+    ssl_check_hostname: Annotated[
+        bool, Option("`true` or `false`: whether the broker's certificate must carry its name.")
+    ] = True
 
     def __post_init__(self) -> None:
         _one_of("security_protocol", self.security_protocol, PROTOCOLS)
@@ -57,13 +66,13 @@ class KafkaSettings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, bootstrap: str = "") -> "KafkaSettings":
         """The settings in `environ`; `bootstrap`, when given, replaces its variable. ConfigError for unknown names."""
-        known = {PREFIX + f.name.upper(): f for f in fields(cls)}
+        known = {PREFIX + row.field.upper(): row for row in rows(cls)}
         given: dict[str, Any] = {}
         for name in sorted(n for n in environ if n.startswith(PREFIX)):
             if name not in known:
                 raise ConfigError(f"{name} is not a setting; known are {', '.join(known)}")
             text = environ[name]
-            given[known[name].name] = _boolean(name, text) if known[name].type is bool else text
+            given[known[name].field] = _boolean(name, text) if known[name].kind is bool else text
         return cls(**given | ({"bootstrap": bootstrap} if bootstrap else {}))
 
     def python(self) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from models.server import Limits
 from nearline.cli.app import app
 from schemas.records import Outcome
 from streaming.kafka.topics import DAY_MS, FOREVER_MS, KIB, MIB, TABLE, Topic
+from tests.docs.pages import CITING, ROOT, pages
 
-ROOT = Path(__file__).parents[2]
 SEMANTICS = (ROOT / "docs/semantics.md").read_text()
 COMMANDS = (ROOT / "docs/commands.md").read_text()
 
@@ -65,25 +65,25 @@ def test_the_model_server_page_shows_the_limits_as_the_code_has_them() -> None:
     ]
 
 
-def test_every_file_that_a_page_names_exists() -> None:
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
-    named = {
-        (page, name)
-        for page in pages
-        for name in re.findall(
-            r"`((?:schemas|storage|models|pipeline|streaming|batch|nearline|training|tests)/[\w./]*)`",
-            page.read_text(),
-        )
-    }
-    assert named
-    assert [f"{page.name}: {name}" for page, name in sorted(named) if not (ROOT / name).exists()] == []
+def _absent(page: Path, text: str) -> list[str]:
+    """Files and folders that a page names between backticks, from the repository's root or its own folder."""
+    named = re.findall(rf"`((?:{'|'.join(CITING)})/[\w./-]*)`", text)
+    return [name for name in named if not any((place / name).exists() for place in (ROOT, page.parent))]
+
+
+def test_every_file_and_folder_that_a_page_names_exists() -> None:
+    assert [f"{page}: {name}" for page in pages() for name in _absent(page, page.read_text())] == []
+
+
+def test_a_folder_that_does_not_exist_is_found() -> None:
+    text = "`storage/lmdb/` `docker/k8s` `docs/adr/` `benchmarks/no-such/` `nearline/no_such.py`"
+    assert _absent(ROOT / "README.md", text) == ["benchmarks/no-such/", "nearline/no_such.py"]
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")]
     broken = [
         f"{page.name} → {link}"
-        for page in pages
+        for page in pages()
         for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text())
         if not (page.parent / link).exists()
     ]

@@ -22,7 +22,7 @@ BASELINES = ("no-description", "bm25", "bm25-title", "minilm", "random")
 class MetricConfig:
     """Where lists are cut, and what counts as a poor match and as a relevant item."""
 
-    k: Annotated[int, Option("Where lists are cut.", at_least=1)] = 10
+    k: Annotated[int, Option("Rank at which lists are cut: the k of NDCG@k.", at_least=1)] = 10
     poor: int = 1
     """Grades up to this one are poor matches."""
     relevant: Annotated[int, Option("Least grade that AUC takes for a yes.", at_least=1, at_most=4)] = 3
@@ -34,7 +34,7 @@ class BootstrapConfig:
     """How many resamples of the queries, from which seed, and the share of them inside an interval."""
 
     resamples: Annotated[int, Option("Bootstrap resamples of the queries.", at_least=100)] = 10_000
-    seed: Annotated[int, Option("Of the resamples.", at_least=0)] = 0
+    seed: Annotated[int, Option("Seed of the resamples.", at_least=0)] = 0
     confidence: float = 0.95
 
 

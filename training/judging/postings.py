@@ -11,6 +11,9 @@ from models.prompts import Item
 from schemas.errors import ConfigError
 from training.judging.lines import open_lines
 
+DATA = "NEARLINE_DATA"
+"""Environment variable with the folder of real postings and titles, which the repository does not hold (docs/data.md)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostingRow:

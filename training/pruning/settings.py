@@ -27,7 +27,7 @@ class MlpRun:
     ] = None
     pruning: Annotated[MlpPruning, Options()] = field(default_factory=MlpPruning)
     size: Annotated[CalibrationSize, Options()] = field(default_factory=CalibrationSize)
-    seed: Annotated[int, Option("Which query meets which posting.")] = 0
+    seed: Annotated[int, Option("Seed of the pairs of a query and a posting.")] = 0
     scratch: Annotated[Path | None, Option("Folder for hidden states; default: beside --out.")] = None
     in_memory: Annotated[bool, Option("Keep hidden states in memory: quicker, grows with tokens.")] = False
     name: Annotated[
@@ -48,8 +48,10 @@ class Drop:
         Option("Without --recipe, blocks to remove: `20-27`, `last:8`, or `least:8` by a scan.", "--drop"),
     ] = ""
     judged: Annotated[Path | None, Option("Judged queries of --recipe or `least:`.")] = None
-    postings: Annotated[Path | None, Option("Their postings.")] = None
-    split: Annotated[str, Option("What `least:` is measured on.")] = ALL
+    postings: Annotated[
+        Path | None, Option("Postings of the judged queries, JSON Lines, gzipped or not.")
+    ] = None
+    split: Annotated[str, Option("Split that `least:` is measured on.")] = ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,5 +70,7 @@ class RecipeRun:
             "A name that `nearline train recipes` lists; it says what goes, and fine-tunes by `nearline train sft`."
         ),
     ] = None
-    launcher: Annotated[str, Option("Starts it, such as `torchrun --nproc-per-node 8`.")] = ""
+    launcher: Annotated[
+        str, Option("With --recipe, what starts a fine-tuning, such as `torchrun --nproc-per-node 8`.")
+    ] = ""
     work: Annotated[Path | None, Option("Folder of the stages; default: OUT.stages.")] = None

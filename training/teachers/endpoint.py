@@ -40,10 +40,12 @@ class EndpointConfig:
     api_key: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
     """Certificate authorities to trust instead of the system's."""
-    requests_per_minute: Annotated[float, Option("llm: at most; 0 = no limit.", at_least=0)] = 0.0
+    requests_per_minute: Annotated[
+        float, Option("llm: requests a minute at most; 0 = no limit.", at_least=0)
+    ] = 0.0
     concurrency: Annotated[int, Option("llm: calls in flight.", at_least=1)] = 8
-    attempts: Annotated[int, Option("llm: of one call that fails.", at_least=1)] = 5
-    attempt_s: Annotated[float, Option("llm: limit of one attempt.")] = 120.0
+    attempts: Annotated[int, Option("llm: attempts of one call.", at_least=1)] = 5
+    attempt_s: Annotated[float, Option("llm: seconds that one attempt may take.")] = 120.0
     connect_s: float = 5.0
     patience_s: float = 900.0
     """How long one request may be put off by "too many requests" before that counts as an outage."""

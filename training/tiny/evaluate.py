@@ -2,16 +2,15 @@
 
 Ranker: AUC of p_yes (grade 3 and 4 against the rest) with an interval over resampled queries. Summarizer: share of
 the input's tokens, and Kendall's tau-b per query between the ranking of postings on summaries and on raw text,
-beside the same for the first words of the same length. Real data are read only if the directory exists.
+beside the same for the first words of the same length. Real data are read only where `--data` names their folder.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -19,11 +18,13 @@ import torch
 
 from models.prompts import Item, Prompter
 from pipeline.checks.agreement import kendall
+from schemas import arguments
 from training.components.arrays import Floats
 from training.evaluation import intervals, metrics
 from training.evaluation.offline import OfflineRanker, OfflineSummarizer
 from training.judging.records import Judged
-from training.tiny.judged_sets import Sizes, sets
+from training.tiny.judged_sets import sets
+from training.tiny.settings import Sizes, TinyEvaluation
 
 SHARE, CAP, LEAST = 0.25, 128, 8
 """The client's limit on a summary: a quarter of its input's tokens, at most 128, at least 8."""
@@ -33,23 +34,16 @@ Figure = dict[str, float | str | list[float]]
 
 def main() -> None:
     """Print a table and write the figures as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m training.tiny.evaluate", description=__doc__)
-    parser.add_argument("--ranker", type=Path, default=Path("models/checkpoints/ranker-tiny"))
-    parser.add_argument("--summarizer", type=Path, default=Path("models/checkpoints/summarizer-tiny"))
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="real postings, if there are any"
+    given = arguments.parse(
+        TinyEvaluation, None, prog="python -m training.tiny.evaluate", description=__doc__, environ=os.environ
     )
-    parser.add_argument("--out", type=Path, default=Path("build/evaluate_tiny.json"))
-    parser.add_argument("--threads", type=int, default=2)
-    for name in ("queries", "postings", "summaries", "seed"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(Sizes(), name))
-    given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    sizes = Sizes(queries=given.queries, postings=given.postings, summaries=given.summaries, seed=given.seed)
     ranker, summarizer = OfflineRanker.from_dir(given.ranker), OfflineSummarizer.from_dir(given.summarizer)
     rows: list[Figure] = []
-    for name, judged in sets(given.data, sizes):
-        rows.append({"set": name} | ranking(ranker, judged) | agreement(ranker, summarizer, judged, sizes))
+    for name, judged in sets(given.data, given.sizes):
+        rows.append(
+            {"set": name} | ranking(ranker, judged) | agreement(ranker, summarizer, judged, given.sizes)
+        )
         print(" | ".join(f"{key} {_shown(value)}" for key, value in rows[-1].items()), flush=True)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -14,6 +13,7 @@ from training.synthetic.facts import grade
 from training.synthetic.postings import METADATA_TYPES, Posting, Writer, pick
 from training.synthetic.queries import Asker
 from training.tiny.encoding import item_of
+from training.tiny.settings import Sizes
 
 SAME, RELATED = 8, 2
 
@@ -21,19 +21,9 @@ SAME, RELATED = 8, 2
 REAL: dict[str, Domain] = {"postings_nhs": "health", "postings_hn": "technology"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """How much is measured; `postings` are generated."""
-
-    queries: int = 60
-    postings: int = 400
-    summaries: int = 40
-    seed: int = 11
-
-
-def sets(data: Path, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
-    """Named sets of judged queries: generated ones always, real ones if the data are there."""
-    found = [(name, data / f"{name}.jsonl.gz", domain) for name, domain in REAL.items()]
+def sets(data: Path | None, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
+    """Named sets of judged queries: generated ones always, real ones of those files that are in `data`."""
+    found = [(name, data / f"{name}.jsonl.gz", domain) for name, domain in REAL.items()] if data else []
     real = [
         (name, judged_queries.judged_queries(path, domain, sizes.queries, sizes.seed))
         for name, path, domain in found

@@ -25,10 +25,11 @@ from training.synthetic.postings import Posting, Writer
 from training.tiny import vocabulary
 from training.tiny.encoding import Encoder, item_of
 from training.tiny.evaluate import ranking, summarize
-from training.tiny.judged_sets import Sizes, generated
+from training.tiny.judged_sets import generated
 from training.tiny.ranker.mix import MixConfig, mixing
 from training.tiny.ranker.pools import Stage
 from training.tiny.ranker.run import RankerRun, agreed, train_ranker_from
+from training.tiny.settings import Sizes
 from training.tiny.summarizer.keep_layer import KeepingRun
 from training.tiny.summarizer.run import SummarizerRun, train_summarizer_from
 from training.tiny.vocabulary import Table

@@ -1,0 +1,177 @@
+"""How much each benchmark measures: the options of `python -m benchmarks NAME`, readable without what they measure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from schemas.settings import Option
+from training.judging.postings import DATA
+
+RANKER = "models/checkpoints/ranker-tiny"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureJobBenchmark:
+    """Updates a second through the feature job and through peers."""
+
+    updates: Annotated[
+        int, Option("Updates for each contender in each repetition, in a store with sync=commit.")
+    ] = 1_000_000
+    repetitions: Annotated[int, Option("Repetitions; each starts with another contender.")] = 3
+    other_updates: Annotated[int, Option("Updates for each contender in a store with sync=os.")] = 200_000
+    sweep_updates: Annotated[int, Option("Updates for each setting of the job's own.")] = 200_000
+    slow_updates: Annotated[int, Option("Most updates for the contender that is far slower.")] = 150_000
+    one_by_one_updates: Annotated[
+        int, Option("Most updates for the contender that works record by record.")
+    ] = 5_000
+    breakdown_updates: Annotated[int, Option("Updates of the run whose stages are sampled.")] = 50_000
+    parallelisms: Annotated[tuple[int, ...], Option("Parallelisms that the sweep tries.")] = (1, 2)
+    batch_sizes: Annotated[tuple[int, ...], Option("Batch sizes that the sweep tries.")] = (
+        64,
+        200,
+        1000,
+        2000,
+    )
+    peer_batch_size: Annotated[int, Option("Batch size of the peers.")] = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumerBenchmark:
+    """Candidates a second through the alert consumer on one core."""
+
+    candidates: Annotated[int, Option("Candidate pairs.")] = 200_000
+    searches_a_posting: Annotated[
+        tuple[int, ...], Option("How many searches meet each posting; one measurement each.")
+    ] = (1, 10)
+    items: Annotated[int, Option("Candidates of one score request.")] = 20
+    repetitions: Annotated[int, Option("Repetitions of each measurement.")] = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyBenchmark:
+    """Milliseconds from an update to its feature record and to its alert, through the local stack."""
+
+    rates: Annotated[tuple[int, ...], Option("Updates a second.")] = (50, 500)
+    seconds: Annotated[int, Option("Seconds that count, at each rate.")] = 60
+    warm_seconds: Annotated[int, Option("Seconds before them that do not count.")] = 15
+    searches_a_role: Annotated[int, Option("Saved searches for each occupation of the feed.")] = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillBenchmark:
+    """Postings a second through a backfill, beside Spark with nothing around the same work."""
+
+    postings: Annotated[int, Option("Postings of the catalog that both contenders read.")] = 200_000
+    repetitions: Annotated[int, Option("Repetitions of both.")] = 3
+    sizes: Annotated[
+        tuple[int, ...], Option("Catalogs over which memory and cost of a posting should stay the same.")
+    ] = (10_000, 100_000, 1_000_000)
+    parallelism: Annotated[int, Option("Tasks at a time.")] = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoresBenchmark:
+    """Bulk writes of records and their texts; each round is of a newer version."""
+
+    records: Annotated[int, Option("Records of one bulk write.")] = 1000
+    rounds: Annotated[int, Option("Bulk writes.")] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizesBenchmark:
+    """Bytes of a posting in the store and on the topics, and of a saved search in memory."""
+
+    postings: Annotated[int, Option("Postings of 1 KB of text, each updated once.")] = 100_000
+    longer: Annotated[int, Option("How many times as long the texts of the second measurement are.")] = 4
+    searches: Annotated[int, Option("Saved searches that a matcher holds.")] = 20_000
+    items: Annotated[int, Option("Candidates of one score request.")] = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelServerBenchmark:
+    """In each round the engine alone, in this process, and then the server under load."""
+
+    rounds: Annotated[int, Option("Rounds.")] = 10
+    load_seconds: Annotated[int, Option("Seconds of load on the server in a round.")] = 60
+    alone_seconds: Annotated[int, Option("Seconds of the engine alone in a round.")] = 10
+    threads: Annotated[int, Option("Processor threads of the model.")] = 1
+    clients: Annotated[int, Option("Client processes.")] = 2
+    connections: Annotated[int, Option("Connections of each client.")] = 8
+    items: Annotated[int, Option("Items of a request.")] = 10
+    tokens: Annotated[int, Option("Tokens of an item's prompt.")] = 220
+    shared: Annotated[int, Option("Tokens of them that all items of a request share.")] = 70
+    seed: Annotated[int, Option("Seed of the token ids.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundingBenchmark:
+    """NDCG@10 on judged queries in each arithmetic, and how far scores and orders move."""
+
+    ranker: Annotated[str, Option("Checkpoint directory.", metavar="DIR")] = RANKER
+    queries: Annotated[int, Option("Queries of each set.")] = 120
+    postings: Annotated[int, Option("Generated postings.")] = 1500
+    data: Annotated[
+        Path | None, Option("Folder of real postings (docs/data.md).", metavar="DIR", env=DATA)
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruningBenchmark:
+    """Hidden neurons pruned by ours, baselines and peers."""
+
+    ranker: Annotated[str, Option("Checkpoint directory.", metavar="DIR")] = RANKER
+    kept: Annotated[
+        tuple[int, ...],
+        Option("Neurons kept; default: half, and a multiple of 128 that all peers take."),
+    ] = ()
+    tokens: Annotated[int, Option("Calibration tokens.")] = 200_000
+    queries: Annotated[int, Option("Judged queries of each set.")] = 60
+    postings: Annotated[int, Option("Generated postings.")] = 1500
+    real_sets: Annotated[int, Option("Sets of real postings at most.")] = 2
+    only: Annotated[
+        str, Option("Contenders beside ours whose names hold one of these words, commas between.")
+    ] = ""
+    held_out: Annotated[int, Option("Held-out prompts.")] = 200
+    threads: Annotated[int, Option("Processor threads.")] = 2
+    kernel: Annotated[int, Option("Columns of the single layer; 0: leave it out.")] = 3072
+    kernel_width: Annotated[int, Option("Rows of the single layer.")] = 1024
+    plain: Annotated[int, Option("1: measure the single layer by the plain algorithm too.")] = 0
+    memory_tokens: Annotated[int, Option("Tokens of the run whose memory is measured; 0: leave it out.")] = (
+        200_000
+    )
+    data: Annotated[
+        Path | None, Option("Folder of real postings (docs/data.md).", metavar="DIR", env=DATA)
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineBenchmark:
+    """The scoring engine beside the peers whose environments exist."""
+
+    out: Annotated[
+        Path | None,
+        Option("Where results go, merged with what is there; default: docs/benchmarks, of a GPU its gpu/."),
+    ] = None
+    device: Annotated[Literal["cpu", "cuda"], Option("Where the engines run.")] = "cpu"
+    threads: Annotated[int, Option("Processor threads of each engine; 0: one a core.")] = 0
+    quick: Annotated[bool, Option("The tiny shape only, two rounds.")] = False
+    only: Annotated[tuple[str, ...], Option("Cases, with commas between.")] = ()
+    contenders: Annotated[tuple[str, ...], Option("Such as ours,vllm:bfloat16,*:float32.")] = ()
+    rounds: Annotated[int, Option("Rounds instead of each case's own number.")] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankerBenchmark:
+    """The paper's tables 1 to 3 for a tiny ranker."""
+
+    ranker: Annotated[Path, Option("Checkpoint directory.", metavar="DIR")] = Path(RANKER)
+    data: Annotated[
+        Path | None, Option("Folder of postings and titles (docs/data.md).", metavar="DIR", env=DATA)
+    ] = None
+    work: Annotated[Path, Option("Folder of the steps; what is there is not made again.")] = Path(
+        "build/ranker-tables"
+    )
+    page: Annotated[Path, Option("Page to write.")] = Path("docs/benchmarks/ranker.md")
+    queries: Annotated[int, Option("Test queries of each domain.")] = 400
+    minutes: Annotated[float, Option("Minutes of each fine-tuning.")] = 6.0
+    processes: Annotated[int, Option("Processes that fine-tune together, one thread each.")] = 2

@@ -1,0 +1,51 @@
+"""Programs that are started by `python -m`, `flink run` or `spark-submit`, as sections of the configuration page."""
+
+from batch.settings import BackfillSettings
+from models.server import ServeConfig
+from nearline.configuration.tables import Section, options
+from streaming.alert_consumer import ALERT_CONSUMER
+from streaming.create_topics import TopicSettings
+from streaming.features.settings import FeatureJobSettings
+from streaming.matcher import MATCHER
+from streaming.process.options import Connections
+from training.tiny.settings import TinyEvaluation, TinyRun
+
+
+def services() -> list[Section]:
+    """The processes of a deployment."""
+    members = [
+        Section(3, f"{title}: `python -m {one.module}`", "", options(Connections, one.settings))
+        for title, one in (("Matcher", MATCHER), ("Alert consumer", ALERT_CONSUMER))
+    ]
+    return [
+        Section(2, "Services", "The processes of a deployment; `--help` of each says the same."),
+        Section(3, "Topics, once: `python -m streaming.create_topics`", "", options(TopicSettings)),
+        Section(
+            3,
+            "Feature job: `flink run … -pym streaming.feature_job`",
+            "",
+            options(Connections, FeatureJobSettings),
+        ),
+        *members,
+        Section(
+            3,
+            "Model server: `python -m models.server`",
+            "`nearline serve` has the same options.",
+            options(ServeConfig),
+        ),
+        Section(
+            3,
+            "Backfill's driver: `spark-submit … nearline/backfill_program.py`",
+            "`nearline backfill submit` writes this command line.",
+            options(BackfillSettings),
+        ),
+    ]
+
+
+def training() -> list[Section]:
+    """The programs behind `make train`."""
+    return [
+        Section(2, "Programs that make and measure the shipped checkpoints"),
+        Section(3, "`python -m training.tiny`", "", options(TinyRun)),
+        Section(3, "`python -m training.tiny.evaluate`", "", options(TinyEvaluation)),
+    ]

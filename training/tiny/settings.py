@@ -1,0 +1,75 @@
+"""Settings of training and measuring the tiny checkpoints; light, because command lines and pages read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from schemas.settings import Option, Options
+from training.judging.postings import DATA
+
+REAL = "Real data of the ranker, which without any trains on generated postings alone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealData:
+    """Files of real postings and occupations (docs/data.md)."""
+
+    health: Annotated[Path | None, Option("Ranker: health postings, JSON Lines, plain or .gz.")] = None
+    technology: Annotated[Path | None, Option("Ranker: technology postings, JSON Lines, plain or .gz.")] = (
+        None
+    )
+    onet: Annotated[Path | None, Option("Ranker: O*NET occupations with their titles, JSON Lines .gz.")] = (
+        None
+    )
+    esco: Annotated[Path | None, Option("Ranker: ESCO occupations with their labels, JSON Lines .gz.")] = None
+    cache: Annotated[Path, Option("Ranker: folder of evidence that was found before.")] = Path("build/rules")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TinyRun:
+    """The training of one shipped checkpoint."""
+
+    model: Annotated[Literal["ranker", "summarizer"], Option("Which model is trained.", positional=True)]
+    out: Annotated[Path, Option("Checkpoint directory to write.")]
+    name: Annotated[
+        str | None,
+        Option("Of a ranker, name@version; default: ranker@3, of one that goes on ranker@OUT."),
+    ] = None
+    minutes: Annotated[float, Option("Wall-clock minutes of training.")] = 60.0
+    steps: Annotated[int, Option("Stop after so many steps at the latest.")] = 1_000_000
+    seed: Annotated[int, Option("Seed of the weights and of everything that is drawn.")] = 1
+    threads: Annotated[int, Option("Processor threads.")] = 2
+    compile: Annotated[bool, Option("Compile the ranker's forward and backward pass.")] = False
+    init: Annotated[Path | None, Option("A tiny ranker's checkpoint to go on from.")] = None
+    begin: Annotated[
+        float, Option("With --init: the share of the schedule that the checkpoint has behind it.")
+    ] = 0.0
+    real: Annotated[RealData, Options(REAL)] = field(default_factory=RealData)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much is measured."""
+
+    queries: Annotated[int, Option("Queries of each set.")] = 60
+    postings: Annotated[int, Option("Generated postings.")] = 400
+    summaries: Annotated[int, Option("Postings that are summarized.")] = 40
+    seed: Annotated[int, Option("Seed of what is drawn.")] = 11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TinyEvaluation:
+    """What the tiny checkpoints are measured on."""
+
+    ranker: Annotated[Path, Option("The ranker's checkpoint.")] = Path("models/checkpoints/ranker-tiny")
+    summarizer: Annotated[Path, Option("The summarizer's checkpoint.")] = Path(
+        "models/checkpoints/summarizer-tiny"
+    )
+    data: Annotated[
+        Path | None, Option("Folder of real postings; without it only generated ones are read.", env=DATA)
+    ] = None
+    out: Annotated[Path, Option("Where the figures go, as JSON.")] = Path("build/evaluate_tiny.json")
+    threads: Annotated[int, Option("Processor threads.")] = 2
+    sizes: Annotated[Sizes, Options()] = field(default_factory=Sizes)
