@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from models.client.remote import open_ranker
@@ -19,6 +19,7 @@ from pipeline.explain import Explainer, Explanation
 from pipeline.scoring.cached import CachedScorer
 from schemas.errors import BrokersUnavailable, ConfigError, ModelUnavailable
 from schemas.records import SavedSearch
+from schemas.settings import Option
 from storage.base import KeyValue
 from storage.couchbase.url import with_login, without_login
 from storage.dry_run import DryRunStore
@@ -36,16 +37,28 @@ SCORE_DEADLINE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """The options of the command line; None for one that was not given."""
+class ExplainedSystem:
+    """The options that name the system to be explained; None for an option that was not given."""
 
-    home: Path | None = None
-    bootstrap: str | None = None
-    store: str | None = None
-    cache: str | None = None
-    schema_registry: str | None = None
-    ranker: str | None = None
-    tokenizer: Path | None = None
+    bootstrap: Annotated[
+        str | None, Option("A deployed system's Kafka brokers, HOST:PORT,...; default: the local stack's.")
+    ] = None
+    store: Annotated[
+        str | None, Option("A deployed system's feature store, as the alert consumer was given it.")
+    ] = None
+    cache: Annotated[
+        str | None, Option("Score cache; default: the local stack's, none for a deployed system.")
+    ] = None
+    schema_registry: Annotated[
+        str | None,
+        Option("Schema registry's URL, if the topics have Confluent framing; default: the local stack's."),
+    ] = None
+    ranker: Annotated[
+        str | None, Option("Model server's URL, or `instant:`; default: the local stack's.")
+    ] = None
+    tokenizer: Annotated[
+        Path | None, Option("Checkpoint that the model server serves; default: the local stack's.")
+    ] = None
 
     @property
     def is_deployed(self) -> bool:
@@ -73,11 +86,14 @@ class Addresses:
         _require_lmdb("--cache", self.cache_url)
 
 
-def addresses(named: Named, environ: Mapping[str, str]) -> Addresses:
-    """The addresses of the system that the options name. ConfigError for options that do not go together."""
+def addresses(named: ExplainedSystem, home: Path | None, environ: Mapping[str, str]) -> Addresses:
+    """The addresses of the system that the options name, else of the stack in `home`.
+
+    Raises ConfigError for options that do not go together.
+    """
     if not named.is_deployed:
-        return _of_stack(named, options.running_stack(named.home), environ)
-    if named.home is not None:
+        return _of_stack(named, options.running_stack(home), environ)
+    if home is not None:
         raise ConfigError(
             "--home is a local stack, --bootstrap and --store a deployed system: give one of the two"
         )
@@ -142,7 +158,7 @@ def _explainer(at: Addresses, store: KeyValue, cache: KeyValue) -> Explainer:
     )
 
 
-def _of_stack(named: Named, stack: StackSettings, environ: Mapping[str, str]) -> Addresses:
+def _of_stack(named: ExplainedSystem, stack: StackSettings, environ: Mapping[str, str]) -> Addresses:
     registry = stack.schema_registry if named.schema_registry is None else named.schema_registry
     return Addresses(
         kafka=KafkaSettings(bootstrap=stack.bootstrap),
@@ -154,7 +170,7 @@ def _of_stack(named: Named, stack: StackSettings, environ: Mapping[str, str]) ->
     )
 
 
-def _of_deployment(named: Named, environ: Mapping[str, str]) -> Addresses:
+def _of_deployment(named: ExplainedSystem, environ: Mapping[str, str]) -> Addresses:
     if named.store is None or named.ranker is None:
         missing = " and ".join(
             name for name, value in (("--store", named.store), ("--ranker", named.ranker)) if value is None

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from nearline.cli.app import app
-from nearline.cli.explain_parts import Addresses, Named, addresses
+from nearline.cli.explain_parts import Addresses, ExplainedSystem, addresses
 from nearline.stack.settings import StackSettings
 from nearline.stack.tools import free_port
 from schemas.errors import BrokersUnavailable, ConfigError
@@ -36,7 +36,7 @@ def stack(home: Path) -> StackSettings:
 
 def test_without_addresses_it_is_the_local_stacks_and_one_option_replaces_one_of_them(tmp_path: Path) -> None:
     local = stack(tmp_path / "home")
-    found = addresses(Named(home=local.home), {"NEARLINE_KAFKA_BOOTSTRAP": "elsewhere:1"})
+    found = addresses(ExplainedSystem(), local.home, {"NEARLINE_KAFKA_BOOTSTRAP": "elsewhere:1"})
     assert found == Addresses(
         kafka=KafkaSettings(bootstrap=local.bootstrap),
         registry=RegistrySettings(),
@@ -45,7 +45,7 @@ def test_without_addresses_it_is_the_local_stacks_and_one_option_replaces_one_of
         ranker_url="instant:",
         tokenizer=None,
     )
-    other = addresses(Named(home=local.home, ranker="http://r:1", tokenizer=Path("dir")), {})
+    other = addresses(ExplainedSystem(ranker="http://r:1", tokenizer=Path("dir")), local.home, {})
     assert (other.ranker_url, other.tokenizer, other.store_url) == (
         "http://r:1",
         Path("dir"),
@@ -54,39 +54,47 @@ def test_without_addresses_it_is_the_local_stacks_and_one_option_replaces_one_of
 
 
 def test_a_deployed_systems_addresses_come_from_options_and_logins_from_the_environment(store: str) -> None:
-    named = Named(bootstrap="k:1,k:2", store=store, ranker="instant:", schema_registry="http://r:8081")
-    found = addresses(named, {AUTH: "user:secret", "NEARLINE_KAFKA_SECURITY_PROTOCOL": "SSL"})
+    named = ExplainedSystem(
+        bootstrap="k:1,k:2", store=store, ranker="instant:", schema_registry="http://r:8081"
+    )
+    found = addresses(named, None, {AUTH: "user:secret", "NEARLINE_KAFKA_SECURITY_PROTOCOL": "SSL"})
     assert (found.kafka.bootstrap, found.kafka.security_protocol) == ("k:1,k:2", "SSL")
     assert found.registry == RegistrySettings(url="http://r:8081", auth="user:secret")
     assert (found.store_url, found.cache_url) == (store, "memory:")
-    from_env = addresses(Named(store=store, ranker="instant:"), {"NEARLINE_KAFKA_BOOTSTRAP": "env:1"})
+    from_env = addresses(
+        ExplainedSystem(store=store, ranker="instant:"), None, {"NEARLINE_KAFKA_BOOTSTRAP": "env:1"}
+    )
     assert from_env.kafka.bootstrap == "env:1"
 
 
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        (Named(bootstrap="k:1"), "needs --store and --ranker too"),
-        (Named(bootstrap="k:1", ranker="instant:"), "needs --store too"),
-        (Named(store="lmdb:///s"), "needs --ranker too"),
-        (Named(bootstrap="k:1", home=Path("home")), "--home is a local stack"),
-        (Named(bootstrap="k:1", store="memory:", ranker="instant:"), "new and empty store"),
+        (ExplainedSystem(bootstrap="k:1"), "needs --store and --ranker too"),
+        (ExplainedSystem(bootstrap="k:1", ranker="instant:"), "needs --store too"),
+        (ExplainedSystem(store="lmdb:///s"), "needs --ranker too"),
+        (ExplainedSystem(bootstrap="k:1", store="memory:", ranker="instant:"), "new and empty store"),
         (
-            Named(bootstrap="k:1", store="lmdb:///no/such", ranker="instant:"),
+            ExplainedSystem(bootstrap="k:1", store="lmdb:///no/such", ranker="instant:"),
             "--store .*no LMDB store is in /no",
         ),
-        (Named(bootstrap="k:1", store="lmdb://relative", ranker="instant:"), "absolute path"),
+        (ExplainedSystem(bootstrap="k:1", store="lmdb://relative", ranker="instant:"), "absolute path"),
     ],
 )
-def test_options_that_cannot_work_are_named(named: Named, said: str) -> None:
+def test_options_that_cannot_work_are_named(named: ExplainedSystem, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        addresses(named, {})
+        addresses(named, None, {})
+
+
+def test_a_local_stack_and_a_deployed_system_cannot_both_be_named() -> None:
+    with pytest.raises(ConfigError, match="--home is a local stack"):
+        addresses(ExplainedSystem(bootstrap="k:1"), Path("home"), {})
 
 
 def test_a_score_cache_that_is_not_there_is_named_and_not_made(store: str, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     with pytest.raises(ConfigError, match="--cache"):
-        addresses(Named(store=store, ranker="instant:", cache=f"lmdb://{cache}"), {})
+        addresses(ExplainedSystem(store=store, ranker="instant:", cache=f"lmdb://{cache}"), None, {})
     assert not cache.exists()
 
 
