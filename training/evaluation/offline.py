@@ -1,40 +1,53 @@
-"""Offline use of checkpoints for evaluation and for targets: p_yes and greedy summaries, in plain transformers."""
+"""Checkpoints in plain transformers, without the engine: scores of a ranker and greedy summaries."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 from transformers import Qwen3ForCausalLM
 
-from models.prompts import Item, Prompter, load_tokenizer, summarizer_input
+from models.prompts import Prompter, load_tokenizer, summarizer_input
 from training.components.arrays import Floats
+from training.components.batching import by_length
+from training.evaluation.scorers import Asked
 
 BATCH_TOKENS = 16_384
 
 
-class OfflineRanker:
-    """Equation (2) on a checkpoint directory, fp32, padded batches sorted by length."""
+class TransformersScorer:
+    """See `LogitScorer`: equation (2) in plain transformers, fp32, on padded batches of like length.
+
+    There are two scorers that compute because they answer different needs: `EngineScorer` is the code that serves, and
+    quick; this one takes a model in memory that a caller has just changed (blocks removed, a step trained), and shares no
+    code with the engine, so that tests hold the engine's scores against it.
+    """
 
     def __init__(self, model: Qwen3ForCausalLM, prompter: Prompter) -> None:
         self._model, self.prompter = model.eval(), prompter
 
     @classmethod
-    def from_dir(cls, checkpoint: Path) -> OfflineRanker:
+    def from_dir(cls, checkpoint: Path) -> TransformersScorer:
         """The ranker of a directory."""
         return cls(load(checkpoint), Prompter.from_dir(checkpoint))
 
-    def logits(self, pairs: Sequence[tuple[str, Item]]) -> Floats:
-        """logit_yes - logit_no for each (query, item), in order."""
-        items = self.prompter.item_ids_many([item for _, item in pairs])
-        prompts = [self.prompter.prefix_ids(q) + ids for (q, _), ids in zip(pairs, items, strict=True)]
-        out = np.zeros(len(prompts))
-        for rows in batches([len(p) for p in prompts]):
-            out[rows] = self._batch([prompts[row] for row in rows])
-        return out
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `LogitScorer`."""
+        return {"scores": "transformers", "parameters": self._model.num_parameters(), "dtype": "float32"}
+
+    def differences(self, asked: Sequence[Asked]) -> list[Floats]:
+        """See `LogitScorer`."""
+        items = iter(self.prompter.item_ids_many([item for _, items in asked for item in items]))
+        prompts = [self.prompter.prefix_ids(query) + next(items) for query, rows in asked for _ in rows]
+        flat_N = np.zeros(len(prompts))
+        for rows in by_length([len(p) for p in prompts], BATCH_TOKENS):
+            flat_N[rows] = self._batch([prompts[row] for row in rows])
+        return np.split(flat_N, np.cumsum([len(rows) for _, rows in asked])[:-1])
 
     @torch.inference_mode()
     def _batch(self, prompts: list[list[int]]) -> Floats:
@@ -46,16 +59,6 @@ class OfflineRanker:
         table = self._model.model.embed_tokens.weight
         difference: Floats = (last @ (table[yes] - table[no])).double().numpy()
         return difference
-
-
-def batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Rows grouped by length so that no padded batch exceeds BATCH_TOKENS."""
-    groups: list[list[int]] = [[]]
-    for row in sorted(range(len(lengths)), key=lambda r: lengths[r]):
-        if groups[-1] and (len(groups[-1]) + 1) * lengths[row] > BATCH_TOKENS:
-            groups.append([])
-        groups[-1].append(row)
-    return [group for group in groups if group]
 
 
 def load(checkpoint: Path) -> Qwen3ForCausalLM:

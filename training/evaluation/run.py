@@ -8,8 +8,9 @@ from pathlib import Path
 
 from schemas.errors import ConfigError
 from training.evaluation import trec
-from training.evaluation.ranker_system import Differences, RankerSystem, open_scorer
+from training.evaluation.ranker_system import RankerSystem
 from training.evaluation.report import Report, build, count, input_hashes
+from training.evaluation.scorers import LogitScorer, open_scorer
 from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, Request
 from training.evaluation.systems import Outcome, System, of_run, outcome, random_order
 from training.judging.judged_file import check_known, read_items, read_judged_queries
@@ -64,7 +65,7 @@ def baselines(names: str | None) -> tuple[list[str], list[str]]:
     return [name for name in BASELINES if name not in absent], notes
 
 
-def systems_of(scorer: Differences, names: Sequence[str], cache: Path | None) -> list[System]:
+def systems_of(scorer: LogitScorer, names: Sequence[str], cache: Path | None) -> list[System]:
     """The ranker first, then the baselines that score; `random` is none of them."""
     found: list[System] = [RankerSystem(scorer=scorer)]
     for name in names:

@@ -18,7 +18,7 @@ from models.prompts import Item, Prompter
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.metrics import query_ndcg
-from training.evaluation.offline import OfflineRanker
+from training.evaluation.offline import TransformersScorer
 from training.judging.judged_file import check_known, is_judged, read_judged_queries
 from training.judging.lines import json_lines
 from training.judging.postings import read_postings
@@ -63,11 +63,10 @@ def ndcgs(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable
     scored = [one for one in judged if any(one.grades)]
     if not scored:
         raise ConfigError("no judged query has a relevant item: NDCG says nothing")
-    cuts = np.cumsum([len(one.items) for one in scored])[:-1]
-    asked = [(one.query, item) for one in scored for item in one.items]
+    asked = [(one.query, one.items) for one in scored]
 
     def measure(model: Any) -> Floats:
-        scores = np.split(OfflineRanker(model, prompter).logits(asked), cuts)
+        scores = TransformersScorer(model, prompter).differences(asked)
         return np.array(
             [query_ndcg(s, one.grades, one.posting_ids, k) for s, one in zip(scores, scored, strict=True)]
         )

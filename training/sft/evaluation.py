@@ -11,6 +11,7 @@ from torch import nn
 
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
+from training.components.batching import by_length
 from training.components.machine import Machine
 from training.evaluation.metrics import query_ndcg
 from training.sft.batch import collate
@@ -32,7 +33,7 @@ def logits(module: nn.Module, examples: Examples, machine: Machine, batch_tokens
     module.eval()
     lengths = [row.prompt_length for row in examples.rows]
     out_N = torch.zeros(len(lengths), dtype=torch.float64, device=machine.device)
-    batches = _batches(lengths, batch_tokens)
+    batches: list[Batch] = [tuple((row,) for row in rows) for rows in by_length(lengths, batch_tokens)]
     # A sharded model needs all its processes in every forward pass: the last round repeats a batch.
     for start in range(0, len(batches), machine.world):
         at = start + machine.rank
@@ -55,12 +56,3 @@ def mean_ndcg(examples: Examples, logits_N: Floats) -> float:
 def _ndcg(examples: Examples, rows: Sequence[int], logits_N: Floats) -> float:
     found = [examples.rows[row] for row in rows]
     return query_ndcg(logits_N[list(rows)], [one.grade for one in found], [one.posting_id for one in found])
-
-
-def _batches(lengths: Sequence[int], batch_tokens: int) -> list[Batch]:
-    batches: list[list[tuple[int]]] = [[]]
-    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
-        if batches[-1] and (len(batches[-1]) + 1) * lengths[row] > batch_tokens:
-            batches.append([])
-        batches[-1].append((row,))
-    return [tuple(batch) for batch in batches]

@@ -21,7 +21,7 @@ from models.prompts import Item, Prompter
 from pipeline.checks.agreement import kendall
 from training.components.arrays import Floats
 from training.evaluation import intervals, metrics
-from training.evaluation.offline import OfflineRanker, OfflineSummarizer
+from training.evaluation.offline import OfflineSummarizer, TransformersScorer
 from training.judging.records import Judged
 from training.tiny.judged_sets import Sizes, sets
 
@@ -46,7 +46,10 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     sizes = Sizes(queries=given.queries, postings=given.postings, summaries=given.summaries, seed=given.seed)
-    ranker, summarizer = OfflineRanker.from_dir(given.ranker), OfflineSummarizer.from_dir(given.summarizer)
+    ranker, summarizer = (
+        TransformersScorer.from_dir(given.ranker),
+        OfflineSummarizer.from_dir(given.summarizer),
+    )
     rows: list[Figure] = []
     for name, judged in sets(given.data, sizes):
         rows.append({"set": name} | ranking(ranker, judged) | agreement(ranker, summarizer, judged, sizes))
@@ -55,12 +58,9 @@ def main() -> None:
     given.out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
-def ranking(ranker: OfflineRanker, judged: Sequence[Judged]) -> Figure:
+def ranking(ranker: TransformersScorer, judged: Sequence[Judged]) -> Figure:
     """AUC over all pairs and within queries, with intervals over queries; mean p_yes by grade."""
-    scores = np.split(
-        ranker.logits([(j.query, item) for j in judged for item in j.items]),
-        np.cumsum([len(j.items) for j in judged])[:-1],
-    )
+    scores = ranker.differences([(j.query, j.items) for j in judged])
     good = [np.array(j.grades) >= 3 for j in judged]
 
     def pooled(rows: list[int]) -> float:
@@ -80,7 +80,7 @@ def ranking(ranker: OfflineRanker, judged: Sequence[Judged]) -> Figure:
 
 
 def agreement(
-    ranker: OfflineRanker, summarizer: OfflineSummarizer, judged: Sequence[Judged], sizes: Sizes
+    ranker: TransformersScorer, summarizer: OfflineSummarizer, judged: Sequence[Judged], sizes: Sizes
 ) -> Figure:
     """Compression of summaries, and how far they keep the ranking on raw text, beside the first words."""
     rng = Random(sizes.seed)
@@ -131,9 +131,8 @@ def first_tokens(prompter: Prompter, text: str, count: int) -> str:
     return " ".join(words[:low])
 
 
-def _matrix(ranker: OfflineRanker, queries: Sequence[str], items: Sequence[Item]) -> Floats:
-    flat = ranker.logits([(query, item) for query in queries for item in items])
-    return flat.reshape(len(queries), len(items))
+def _matrix(ranker: TransformersScorer, queries: Sequence[str], items: Sequence[Item]) -> Floats:
+    return np.stack(ranker.differences([(query, items) for query in queries]))
 
 
 def _shown(value: float | str | list[float]) -> str:

@@ -16,7 +16,9 @@ from tests.support.tiny import byte_level_tokenizer, word_piece_tokenizer, write
 from tests.training.evaluation.items import ITEMS, item, judged_query, tell
 from training.evaluation.baselines.bi_encoder import BiEncoder, BiEncoderConfig, SentenceEncoder
 from training.evaluation.baselines.bm25 import Bm25System, words
-from training.evaluation.ranker_system import LocalScorer, RankerSystem, ServerScorer, open_scorer
+from training.evaluation.offline import TransformersScorer
+from training.evaluation.ranker_system import RankerSystem
+from training.evaluation.scorers import EngineScorer, ServerScorer, open_scorer
 from training.evaluation.settings import MetricConfig, RankerPlace
 from training.evaluation.systems import outcome, random_order
 from training.judging.records import JudgedQuery
@@ -27,11 +29,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_checkpoint(tmp_path_factory.mktemp("ranker"), byte_level_tokenizer(), name="ranker@3")
 
 
-def test_the_engines_logit_differences_are_those_of_transformers_in_fp32(checkpoint: Path) -> None:
+@pytest.mark.parametrize("kind", ["engine", "transformers"])
+def test_logit_differences_are_those_of_transformers_on_each_prompt_by_itself(
+    checkpoint: Path, kind: str
+) -> None:
+    scorer = EngineScorer(checkpoint, "cpu") if kind == "engine" else TransformersScorer.from_dir(checkpoint)
     model = Qwen3ForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
     prompter = Prompter.from_dir(checkpoint)
     queries = [("steel by day", list(ITEMS.values())), ("", list(ITEMS.values())[:2])]
-    found = LocalScorer(checkpoint, "cpu").differences(queries)
+    found = scorer.differences(queries)
     yes, no = prompter.label_ids
     for (query, items), values in zip(queries, found, strict=True):
         for ids, value in zip(prompter.item_ids_many(items), values, strict=True):
@@ -41,14 +47,14 @@ def test_the_engines_logit_differences_are_those_of_transformers_in_fp32(checkpo
 
 
 def test_a_score_does_not_depend_on_what_is_scored_beside_it(checkpoint: Path) -> None:
-    scorer, items = LocalScorer(checkpoint, "cpu"), list(ITEMS.values())
+    scorer, items = EngineScorer(checkpoint, "cpu"), list(ITEMS.values())
     (together,) = scorer.differences([("welder", items)])
     alone = [scorer.differences([("welder", [one])])[0][0] for one in items]
     assert together == pytest.approx(alone, abs=1e-4)
 
 
 def test_without_description_the_ranker_reads_title_and_metadata_only(checkpoint: Path) -> None:
-    scorer = LocalScorer(checkpoint, "cpu")
+    scorer = EngineScorer(checkpoint, "cpu")
     changed = {name: item(one.title, "other words") for name, one in ITEMS.items()}
     query = judged_query("welder", 4, 3, 2, 1, 0, 0)
     blind, seeing = (RankerSystem(scorer=scorer, describe=d) for d in (False, True))

@@ -19,7 +19,7 @@ from models.pruning.config import CalibrationSize, MlpPruning
 from models.pruning.lineage import read_steps, weights_sha256
 from schemas.errors import ConfigError
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
-from training.evaluation.ndcg import ndcg
+from training.evaluation.offline import TransformersScorer
 from training.pruning import data
 from training.pruning import stages as pruning_stages
 from training.pruning.blocks import Drop, block_numbers
@@ -219,9 +219,10 @@ def test_ndcg_of_a_model_is_that_of_its_scores(dense: Path, postings: Path, judg
     prompter = Prompter.from_dir(dense)
     model = checkpoints.load(dense).model
     values = data.ndcgs(queries, prompter)(model)
-    from training.evaluation.offline import OfflineRanker
 
-    scores = OfflineRanker(model, prompter).logits([(queries[1].query, item) for item in queries[1].items])
+    scores = TransformersScorer(model, prompter).logits(
+        [(queries[1].query, item) for item in queries[1].items]
+    )
     assert values[1] == pytest.approx(ndcg(np.asarray(scores), queries[1].grades), abs=1e-6)
 
 

@@ -19,7 +19,7 @@ from training.components import losses
 from training.components.machine import Machine
 from training.components.optimizer import orthogonalized
 from training.evaluation import metrics
-from training.evaluation.offline import OfflineRanker, OfflineSummarizer, load
+from training.evaluation.offline import OfflineSummarizer, TransformersScorer, load
 from training.synthetic.lexicon import load as load_lexicon
 from training.synthetic.postings import Posting, Writer
 from training.tiny import vocabulary
@@ -150,7 +150,7 @@ def test_a_shipped_checkpoint_is_a_stock_qwen3_of_at_most_12_mb_with_a_model_car
 @pytest.mark.parametrize("checkpoint", [RANKER, PRUNED], ids=["dense", "pruned"])
 def test_the_shipped_rankers_tell_unseen_generated_postings_apart(checkpoint: Path) -> None:
     judged = generated(Sizes(queries=16, postings=120, seed=101))
-    auc = ranking(OfflineRanker.from_dir(checkpoint), judged)["auc"]
+    auc = ranking(TransformersScorer.from_dir(checkpoint), judged)["auc"]
     assert isinstance(auc, list)
     value, low, _ = auc
     assert value >= 0.65

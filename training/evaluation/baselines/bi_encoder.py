@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from models.prompts import Item
 from training.components.arrays import Floats
+from training.components.batching import by_length
 from training.evaluation.baselines.minilm import encoder_dir
 from training.evaluation.baselines.texts import full_text, sound
 from training.evaluation.settings import Tell
@@ -94,7 +95,7 @@ class SentenceEncoder:
         """Vectors [texts, 384] of length 1, in batches of like length."""
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
         vectors = np.zeros((len(texts), self._model.config.hidden_size), dtype=np.float32)
-        for rows in _batches([len(row) for row in ids], self._batch_tokens):
+        for rows in by_length([len(row) for row in ids], self._batch_tokens):
             vectors[rows] = self._batch([ids[row] for row in rows])
             tell(len(rows))
         return vectors
@@ -120,18 +121,6 @@ def _scaled(tell: Tell, share: float) -> Tell:
         tell(round(done * share) - round((done - texts) * share))
 
     return scaled
-
-
-def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Rows in order of length, so that no padded batch exceeds `batch_tokens`."""
-    batch: list[int] = []
-    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[row] > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
 
 
 class _Kept:
