@@ -56,7 +56,7 @@ class TransformersScorer:
         hidden = self._model.model(input_ids=ids, use_cache=False).last_hidden_state
         last = hidden[torch.arange(len(prompts)), torch.tensor([len(p) - 1 for p in prompts])]
         yes, no = self.prompter.label_ids
-        table = self._model.model.embed_tokens.weight
+        table = self._model.lm_head.weight
         difference: Floats = (last @ (table[yes] - table[no])).double().numpy()
         return difference
 
