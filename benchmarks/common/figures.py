@@ -1,7 +1,7 @@
 """The few statistics that the tables need; all pure."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -24,11 +24,6 @@ def rate(count: int, first_ms: int, last_ms: int) -> float:
     if last_ms <= first_ms:
         raise ValueError(f"{count} records within a millisecond: run more of them")
     return 1000 * (count - 1) / (last_ms - first_ms)
-
-
-def ratios(medians: Mapping[str, float], base: str) -> dict[str, float]:
-    """Each value over that of `base`."""
-    return {name: value / medians[base] for name, value in medians.items()}
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float:

@@ -12,19 +12,16 @@ the policy's order, then the label.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from training.judging.policy import Policy
-from training.judging.records import MAX_GRADE, Judgement
+from training.judging.records import Judgement
 
 SUFFIX = "\nGrades:"
 """Ends a stage 1 prompt."""
 LABEL = "label"
 OVERALL = "overall"
 """The key of a rationale that belongs to no dimension."""
-
-_LINE = re.compile(rf"(\w+) ([0-{MAX_GRADE}])(?:: (.+))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,28 +59,5 @@ def rationale_text(judgement: Judgement, policy: Policy) -> str:
     )
 
 
-def parse_rationale(text: str, policy: Policy) -> Graded:
-    """What a text says, as `graded_of` would; ValueError names the line that is not of the form."""
-    lines = [line.strip() for line in text.strip().splitlines()]
-    parsed = [_parsed(line) for line in lines]
-    keys = [key for key, _, _ in parsed]
-    if keys != [*policy.keys, LABEL]:
-        raise ValueError(
-            f"lines for {', '.join(policy.keys)} and {LABEL} expected, in this order; found: {', '.join(keys)}"
-        )
-    *dimensions, (_, label, overall) = parsed
-    rationales = {key: words for key, _, words in dimensions if words} | (
-        {OVERALL: overall} if overall else {}
-    )
-    return Graded(grades={key: grade for key, grade, _ in dimensions}, label=label, rationales=rationales)
-
-
 def _line(key: str, grade: int, words: str | None) -> str:
     return f"{key} {grade}" + (f": {words}" if words else "")
-
-
-def _parsed(line: str) -> tuple[str, int, str]:
-    found = _LINE.fullmatch(line)
-    if found is None:
-        raise ValueError(f"not a graded line: {line[:60]!r}")
-    return found[1], int(found[2]), found[3] or ""

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.common.figures import percentile, rate, ratios, slope, spread
+from benchmarks.common.figures import percentile, rate, slope, spread
 
 
 def test_the_95th_percentile_of_a_hundred_values_is_the_96th_of_them() -> None:
@@ -23,10 +23,6 @@ def test_a_rate_counts_the_intervals_between_records() -> None:
 def test_a_rate_without_time_is_refused() -> None:
     with pytest.raises(ValueError, match="within a millisecond"):
         rate(10, 7, 7)
-
-
-def test_ratios_are_over_the_base() -> None:
-    assert ratios({"ours": 50.0, "peer": 40.0}, "ours") == {"ours": 1.0, "peer": 0.8}
 
 
 def test_a_slope_is_the_growth_for_one_step() -> None:

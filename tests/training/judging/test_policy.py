@@ -1,6 +1,7 @@
 """The policy file, its aggregation and its soft labels."""
 
 import math
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.errors import ConfigError
 from tests.support.judging import POLICY, ask
 from training.judging.policy import Policy, load_policy
-from training.judging.rationales import OVERALL, graded_of, parse_rationale, rationale_text
+from training.judging.rationales import LABEL, OVERALL, Graded, graded_of, rationale_text
 from training.judging.records import MAX_GRADE, Judgement, Verdict
 from training.judging.soft_labels import SoftLabels
 
@@ -188,6 +189,16 @@ def _judgement(grades: dict[str, int], rationale: str, label: int) -> Judgement:
     )
 
 
+def _read_back(text: str) -> Graded:
+    """What a stage 1 text says, read as its form is documented: `NAME GRADE` or `NAME GRADE: WORDS` a line."""
+    found = [re.fullmatch(r"(\w+) ([0-4])(?:: (.+))?", line.strip()) for line in text.strip().splitlines()]
+    lines = [(match[1], int(match[2]), match[3] or "") for match in found if match]
+    assert [key for key, _, _ in lines] == [*SHIPPED.keys, LABEL]
+    *dimensions, (_, label, overall) = lines
+    said = {key: words for key, _, words in [*dimensions, (OVERALL, 0, overall)] if words}
+    return Graded(grades={key: grade for key, grade, _ in dimensions}, label=label, rationales=said)
+
+
 @given(
     st.fixed_dictionaries(dict.fromkeys(SHIPPED.keys, GRADES)),
     GRADES,
@@ -199,7 +210,7 @@ def test_a_stage_1_text_reads_back_as_the_judgement_that_it_was_written_from(
     rationale = "\n".join(f"{key}: {words}" if key else words for key, words in lines)
     judgement = _judgement(grades, rationale, label)
     text = rationale_text(judgement, SHIPPED)
-    assert parse_rationale(text, SHIPPED) == graded_of(judgement, SHIPPED)
+    assert _read_back(text) == graded_of(judgement, SHIPPED)
     assert text.count("\n") == len(SHIPPED.keys) + 1
 
 
@@ -216,18 +227,3 @@ def test_a_stage_1_text_is_short_and_fixed() -> None:
         "requirements": "nights are named,",
         OVERALL: "a car is not",
     }
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("occupation 4\nrequirements 2\nconstraints 4", "label"),
-        ("requirements 4\noccupation 2\nconstraints 4\nlabel 2", "in this order"),
-        ("occupation 5\nrequirements 2\nconstraints 4\nlabel 2", "not a graded line: 'occupation 5'"),
-        ("occupation 4 nurse\nrequirements 2\nconstraints 4\nlabel 2", "not a graded line"),
-        ("", "not a graded line: ''|found"),
-    ],
-)
-def test_a_text_that_is_no_stage_1_text_is_refused(text: str, named: str) -> None:
-    with pytest.raises(ValueError, match=named):
-        parse_rationale(text, SHIPPED)

@@ -8,16 +8,13 @@ the postings' salient words in the order of their first use; what is denied is l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from training.components.arrays import Floats
 from training.judging.words import EMPTY_WORDS
 from training.synthetic.lexicon import Lexicon
-from training.tiny.encoding import Part
 from training.tiny.vocabulary import Table
 
 RIDGE = 3.0
@@ -56,23 +53,6 @@ def salience(tokenizer: Tokenizer, vectors_VE: Table, lexicon: Lexicon) -> Float
         elif token.startswith("##"):
             score[i] = 10.0
     return score
-
-
-def threshold(score_V: Floats, documents: Iterable[Sequence[int]], share: float) -> float:
-    """The score above which the first uses of tokens are about `share` of all tokens of the documents."""
-    firsts, total = [], 0
-    for ids in documents:
-        total += len(ids)
-        firsts += [score_V[i] for i in dict.fromkeys(ids)]
-    return float(np.sort(np.array(firsts))[::-1][min(len(firsts) - 1, int(share * total))])
-
-
-def summary_ids(parts: Sequence[Part], salient_V: npt.NDArray[np.bool_]) -> list[int]:
-    """The salient tokens of the parts that deny nothing, each at its first use."""
-    told = [
-        i for part in parts if not any(tag.startswith("deny:") for tag in part.evidence) for i in part.ids
-    ]
-    return [i for i in dict.fromkeys(told) if salient_V[i]]
 
 
 def _subject(lexicon: Lexicon) -> list[str]:
