@@ -15,7 +15,7 @@ import torch
 from benchmarks.common import plots
 from benchmarks.common.report import Result, Row, say, write
 from benchmarks.pruning import kernel, memory
-from benchmarks.pruning.contenders import PEERS, Bench, Unavailable, ours, prune_here, prune_there
+from benchmarks.pruning.contenders import PEERS, Bench, ContenderUnavailable, ours, prune_here, prune_there
 from benchmarks.pruning.measures import Lost, Measure, change
 from models.engine.checkpoint import read_shape
 from models.prompts import Item, Prompter
@@ -124,7 +124,7 @@ def _table(bench: Bench, measure: Measure, kept: int, only: list[str]) -> list[R
         try:
             seconds = prune(out)
             rows.append(_row(name, seconds, measure.lost(out), measure))
-        except Unavailable as reason:
+        except ContenderUnavailable as reason:
             rows.append(_missing(name, reason, rows[0]))
         say(f"{kept} neurons kept: {' | '.join(map(str, rows[-1].values()))}")
     return rows
@@ -150,7 +150,7 @@ def _row(name: str, seconds: float, lost: Lost, measure: Measure) -> Row:
     }
 
 
-def _missing(name: str, reason: Unavailable, like: Row) -> Row:
+def _missing(name: str, reason: ContenderUnavailable, like: Row) -> Row:
     return dict.fromkeys(like, "") | {"contender": name, "% lost by layer": str(reason)}
 
 

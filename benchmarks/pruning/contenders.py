@@ -34,7 +34,7 @@ PEERS = {
 QUARK_MULTIPLE = 128
 
 
-class Unavailable(Exception):
+class ContenderUnavailable(Exception):
     """This contender cannot run here; the message says why."""
 
 
@@ -90,7 +90,7 @@ def prune_there(bench: Bench, name: str, kept: int, out: Path) -> float:
     """Prune by a peer in its environment and store; its own seconds. Raises Unavailable."""
     environment, module, kind = PEERS[name]
     if module == "quark" and kept % QUARK_MULTIPLE:
-        raise Unavailable(f"keeps multiples of {QUARK_MULTIPLE} neurons only")
+        raise ContenderUnavailable(f"keeps multiples of {QUARK_MULTIPLE} neurons only")
     task = {
         "kind": kind,
         "dense": str(bench.folder / "dense"),
@@ -107,7 +107,7 @@ def ask(environment: str, module: str, task: Task, folder: Path, threads: int) -
     """Run a worker on a task in `folder`; the seconds that it says. Raises Unavailable with the end of its log."""
     python = ROOT / ".envs" / environment / "bin" / "python"
     if not python.exists():
-        raise Unavailable(f"no environment: make {environment}-env")
+        raise ContenderUnavailable(f"no environment: make {environment}-env")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "task.json").write_text(json.dumps({**task, "out": str(folder), "threads": threads}))
     command = [str(python), "-m", f"benchmarks.pruning.workers.{module}", str(folder / "task.json")]
@@ -116,7 +116,7 @@ def ask(environment: str, module: str, task: Task, folder: Path, threads: int) -
         done = subprocess.run(command, cwd=folder, env=env, stdout=log, stderr=log, check=False)
     if done.returncode:
         last = (folder / "log").read_text().strip().splitlines()[-1:]
-        raise Unavailable(f"failed: {' '.join(last)[:200]}")
+        raise ContenderUnavailable(f"failed: {' '.join(last)[:200]}")
     return float(json.loads((folder / RESULT).read_text())["seconds"])
 
 

@@ -17,9 +17,9 @@ from training.evaluation.settings import (
     Begin,
     BootstrapConfig,
     EvaluationConfig,
+    EvaluationRequest,
     MetricConfig,
     RankerPlace,
-    Request,
 )
 
 METRICS, BOOTSTRAP = MetricConfig(), BootstrapConfig()
@@ -85,7 +85,7 @@ def evaluate(
     if qrels and run and not judged:
         found = evaluate_runs(qrels, run, config)
     elif judged and postings and not (qrels or run):
-        request = Request(
+        request = EvaluationRequest(
             judged=judged,
             postings=tuple(postings),
             ranker=RankerPlace(name=ranker, tokenizer=tokenizer, device=device),

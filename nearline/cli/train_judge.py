@@ -15,7 +15,7 @@ from nearline.cli.teachers import Opening, asked_rows, drawn_rows, extra
 from schemas.errors import ConfigError
 from training.judging.policy import MATCHING, load_policy
 from training.judging.records import Judgement, Split
-from training.judging.run import Summary
+from training.judging.run import GradeCounts
 from training.judging.unjudged import Rejects
 from training.teachers.endpoint import EndpointConfig
 
@@ -83,7 +83,7 @@ def train_judge(
         request=_request(request),
     )
     console, chosen, rejects = Console(stderr=True), load_policy(policy), Rejects()
-    summary = Summary(chosen)
+    summary = GradeCounts(chosen)
     _check_out(out)
     with extra(), Bar(console) as bar:
         opening = Opening(

@@ -19,7 +19,7 @@ from training.sft.overrides import override
 if TYPE_CHECKING:
     from training.components.run_directory import Metrics
     from training.sft.examples import Wording
-    from training.sft.loop import Result, Watch
+    from training.sft.loop import SftResult, Watch
 
 
 def register(app: typer.Typer) -> None:
@@ -150,7 +150,7 @@ def _watch(bar: Progress) -> "Watch":
     return watch
 
 
-def _tell(console: Console, result: "Result", out: Path) -> None:
+def _tell(console: Console, result: "SftResult", out: Path) -> None:
     how = {
         "whole": "trained to the end",
         "early": "stopped early: dev NDCG@10 no longer rises",

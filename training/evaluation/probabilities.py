@@ -27,7 +27,7 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
+class CalibrationFigures:
     """Figures over all pairs; `auc` lies in [low, high] when queries are resampled."""
 
     auc: float
@@ -55,12 +55,12 @@ class Pairs:
     soft: Floats
 
 
-def calibration(pairs: Pairs, config: BootstrapConfig) -> Calibration:
+def calibration(pairs: Pairs, config: BootstrapConfig) -> CalibrationFigures:
     """See `Calibration`; AUC is nan when all pairs are relevant, or none."""
     p_N, yes_N = sigmoid(pairs.logits), pairs.relevant.astype(np.float64)
     bins = reliability(p_N, yes_N, pairs.soft)
     auc, low, high = auc_interval(pairs, config)
-    return Calibration(
+    return CalibrationFigures(
         auc=auc,
         auc_low=low,
         auc_high=high,

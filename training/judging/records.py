@@ -71,12 +71,16 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class TeacherVerdict:
     """A teacher's 0-4 on each dimension of its policy, why, and the evidence found in the full text."""
 
     grades: dict[str, int]
     rationale: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
+
+
+AskedPair = tuple[Ask, PostingRow]
+"""A query and one posting that a teacher grades for it."""
 
 
 class Teacher(Protocol):
@@ -87,7 +91,7 @@ class Teacher(Protocol):
         """Who judged, and by which version."""
         ...
 
-    def judge_many(self, pairs: Sequence[tuple[Ask, PostingRow]]) -> list[Verdict | None]:
+    def judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
         """One verdict a pair, in order; None where nothing speaks for any grade: unjudged, never 0."""
         ...
 

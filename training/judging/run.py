@@ -10,16 +10,14 @@ from schemas.errors import ConfigError
 from training.judging.policy import GRADES, Policy
 from training.judging.postings import PostingRow
 from training.judging.queries import Query
-from training.judging.records import Ask, Judgement, Split, Teacher
+from training.judging.records import AskedPair, Judgement, Split, Teacher
 from training.judging.unjudged import Rejects
 
 NO_EVIDENCE = "nothing in the posting speaks for any grade"
 
-Pair = tuple[Ask, PostingRow]
-
 
 def judge(
-    pairs: Iterable[Pair],
+    pairs: Iterable[AskedPair],
     teacher: Teacher,
     policy: Policy,
     rejects: Rejects,
@@ -61,7 +59,7 @@ def check_splits(queries: Sequence[Query], postings: Mapping[str, PostingRow]) -
         check_no_leak({split: list(rows.values()) for split, rows in by_split.items()})
 
 
-class Summary:
+class GradeCounts:
     """Counts the rows that pass through it: labels 0-4, and grades 0-4 of each dimension."""
 
     def __init__(self, policy: Policy) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from models.engine.checkpoint import read_shape
 from models.pruning.layer_drop import kept_layers
 from schemas.errors import ConfigError
+from training.components.reporting import Log
 from training.judging.records import ALL
-from training.pruning.runs import Progress, scan_blocks
+from training.pruning.runs import scan_blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,7 @@ class Drop:
     postings: Path | None = None
     split: str = ALL
 
-    def numbers(self, checkpoint: Path, progress: Progress = lambda _: None) -> list[int]:
+    def numbers(self, checkpoint: Path, progress: Log = lambda _: None) -> list[int]:
         """The numbers for a checkpoint; ConfigError for blocks that it does not have, or a scan without judgements."""
         layers = read_shape(checkpoint).layers
         kind, colon, count = self.blocks.partition(":")
@@ -36,7 +37,7 @@ class Drop:
         kept_layers(layers, drop)
         return drop
 
-    def _least(self, checkpoint: Path, count: int, progress: Progress) -> list[int]:
+    def _least(self, checkpoint: Path, count: int, progress: Log) -> list[int]:
         if self.judged is None or self.postings is None:
             raise ConfigError(f"--drop {self.blocks} measures blocks: give --judged and --postings")
         found = scan_blocks(checkpoint, self.judged, self.postings, split=self.split, progress=progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +17,9 @@ from models.pruning.lineage import Step, weights_sha256
 from models.pruning.mlp import LayerReport, prune_mlps
 from models.pruning.sensitivity import Scan, scan
 from models.pruning.states import FileStates, MemoryStates, States
+from training.components.reporting import Log
 from training.judging.records import ALL
 from training.pruning import data
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,7 @@ class MlpRun:
     figures: Mapping[str, object] = field(default_factory=dict)
 
 
-def prune_mlp(run: MlpRun, progress: Progress = lambda _: None) -> list[LayerReport]:
+def prune_mlp(run: MlpRun, progress: Log = lambda _: None) -> list[LayerReport]:
     """Prune and write; ConfigError names the setting or file that cannot work, and `out` stays as it was."""
     prompter = Prompter.from_dir(run.checkpoint)
     source = checkpoints.load(run.checkpoint, run.device)
@@ -93,7 +92,7 @@ def drop_blocks(
     name: str | None = None,
     command: str = "",
     figures: Mapping[str, object] | None = None,
-    progress: Progress = lambda _: None,
+    progress: Log = lambda _: None,
 ) -> list[int]:
     """Write the checkpoint without some blocks; returns those that stay."""
     source = checkpoints.load(checkpoint)
@@ -113,7 +112,7 @@ def scan_blocks(
     *,
     split: str = ALL,
     device: str = "cpu",
-    progress: Progress = lambda _: None,
+    progress: Log = lambda _: None,
 ) -> Scan:
     """NDCG@10 of each query without each block in turn."""
     source = checkpoints.load(checkpoint, device)

@@ -20,8 +20,9 @@ from models.pruning.lineage import FILE, Step, weights_sha256, write_card
 from models.pruning.replacing import replacing
 from schemas.errors import ConfigError
 from training import recipes
+from training.components.reporting import Log
 from training.pruning.blocks import Drop
-from training.pruning.runs import MlpRun, Progress, drop_blocks, prune_mlp
+from training.pruning.runs import MlpRun, drop_blocks, prune_mlp
 
 Make = Callable[[Path, Path], None]
 """(checkpoint directory, directory to write)."""
@@ -47,7 +48,7 @@ class RecipeRun:
     work: Path | None = None
 
 
-def run_recipe(run: RecipeRun, progress: Progress = lambda _: None) -> None:
+def run_recipe(run: RecipeRun, progress: Log = lambda _: None) -> None:
     """Make `run.mlp.out` of `run.mlp.checkpoint`; ConfigError names the setting that cannot work."""
     mlp = replace(run.mlp, name=None)
     if run.recipe is None:
@@ -74,7 +75,7 @@ def _named_sft(run: RecipeRun) -> Callable[[int], Make]:
     return lambda number: train_sft(str(run.recipe), number, judged, postings, run.launcher)
 
 
-def stages(mlp: MlpRun, drop: Drop | None, sft: Make | None, progress: Progress) -> list[Stage]:
+def stages(mlp: MlpRun, drop: Drop | None, sft: Make | None, progress: Log) -> list[Stage]:
     """The four stages; without `sft` its two are left out, without `drop` the last two."""
     made = [("mlp", _pruning(mlp, progress)), ("mlp-sft", sft)]
     if drop is not None:
@@ -83,9 +84,7 @@ def stages(mlp: MlpRun, drop: Drop | None, sft: Make | None, progress: Progress)
     return [Stage(name=f"{number}-{name}", make=make) for number, (name, make) in enumerate(todo, 1)]
 
 
-def stages_of(
-    name: str, mlp: MlpRun, drop: Drop, sft: Callable[[int], Make], progress: Progress
-) -> list[Stage]:
+def stages_of(name: str, mlp: MlpRun, drop: Drop, sft: Callable[[int], Make], progress: Log) -> list[Stage]:
     """The stages of a recipe of `training.recipes`, its shares, tokens and blocks in the place of those given.
 
     `sft(number)` makes the number-th fine-tuning of the recipe, from 1.
@@ -118,14 +117,14 @@ def train_sft(name: str, work: int, judged: Path, postings: Path, launcher: str)
     )
 
 
-def _pruning(run: MlpRun, progress: Progress) -> Make:
+def _pruning(run: MlpRun, progress: Log) -> Make:
     def prune(checkpoint: Path, out: Path) -> None:
         prune_mlp(replace(run, checkpoint=checkpoint, out=out), progress)
 
     return prune
 
 
-def _dropping(drop: Drop, command: str, progress: Progress) -> Make:
+def _dropping(drop: Drop, command: str, progress: Log) -> Make:
     def remove(checkpoint: Path, out: Path) -> None:
         numbers = drop.numbers(checkpoint, progress)
         drop_blocks(checkpoint, out, numbers, command=command, progress=progress)
@@ -141,7 +140,7 @@ def run_stages(
     *,
     name: str | None = None,
     settings: Mapping[str, object] | None = None,
-    progress: Progress = lambda _: None,
+    progress: Log = lambda _: None,
 ) -> None:
     """Run what is not there yet, each in a directory of its own under `work`; the last one's copy is `out`, called `name`.
 

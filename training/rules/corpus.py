@@ -15,7 +15,7 @@ from rich.progress import track
 from training.judging.postings import PostingRow
 from training.judging.records import Split
 from training.rules.evidence import Evidence, evidence
-from training.rules.lexicon.entries import DOMAINS, Domain, Lexicon, lexicon
+from training.rules.lexicon.entries import DOMAINS, Domain, RuleLexicon, lexicon
 
 FEWEST_OF_OCCUPATION = 5
 FEWEST_IN_PLACE = 3
@@ -26,7 +26,7 @@ class Corpus:
     """One split's postings, their evidence in the same order, and what stands where (positions in `postings`)."""
 
     split: Split
-    words: Lexicon
+    words: RuleLexicon
     postings: tuple[PostingRow, ...]
     found: tuple[Evidence, ...]
     of_occupation: Mapping[str, tuple[int, ...]]
@@ -36,7 +36,7 @@ class Corpus:
 
     @classmethod
     def of(
-        cls, split: Split, words: Lexicon, postings: Sequence[PostingRow], known: Mapping[str, Evidence]
+        cls, split: Split, words: RuleLexicon, postings: Sequence[PostingRow], known: Mapping[str, Evidence]
     ) -> Corpus:
         """A split's postings with their evidence from `known`."""
         found = tuple(known[posting.posting_id] for posting in postings)
@@ -73,7 +73,7 @@ def domain_of(postings: Sequence[PostingRow]) -> Domain:
 
 
 def all_evidence(
-    postings: Sequence[PostingRow], words: Lexicon, cache: Path | None = None
+    postings: Sequence[PostingRow], words: RuleLexicon, cache: Path | None = None
 ) -> dict[str, Evidence]:
     """The evidence of every posting by its id, read from the folder `cache` where the same rules saw the same texts."""
     kept = cache / f"{words.domain}-{_fingerprint(postings)}.json" if cache else None

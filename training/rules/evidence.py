@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from training.judging.postings import PostingRow
-from training.rules.lexicon.entries import Facet, Lexicon
+from training.rules.lexicon.entries import RuleFacet, RuleLexicon
 from training.rules.places import place_of
 from training.rules.prefilter import may_match, search
 
@@ -49,7 +49,7 @@ class Evidence:
         return cls(**row | {"occupations": tuple(row["occupations"]), "head": tuple(row["head"])})
 
 
-def evidence(posting: PostingRow, words: Lexicon) -> Evidence:
+def evidence(posting: PostingRow, words: RuleLexicon) -> Evidence:
     """All that the lexicon finds in one posting: title, whole text, employment type and workplace."""
     item = posting.item
     text = f"{item.title}\n{item.text}\nemployment: {item.employment_type}\nworkplace: {item.remote}"
@@ -74,7 +74,7 @@ def evidence(posting: PostingRow, words: Lexicon) -> Evidence:
     )
 
 
-def facet_in(facet: Facet, text: str, lower: str) -> tuple[int, str]:
+def facet_in(facet: RuleFacet, text: str, lower: str) -> tuple[int, str]:
     """1, -1 or 0 with the snippet: stated, denied, or nothing; `lower` is the text in lower case.
 
     The facet's own denial wins; a statement inside a negation ("no X", "X is not required") is a denial unless
@@ -90,7 +90,7 @@ def facet_in(facet: Facet, text: str, lower: str) -> tuple[int, str]:
     return (-1, _snippet(lower, inside)) if inside else (0, "")
 
 
-def _statements(facet: Facet, text: str, lower: str) -> Iterable[re.Match[str]]:
+def _statements(facet: RuleFacet, text: str, lower: str) -> Iterable[re.Match[str]]:
     if may_match(facet.stated, lower):
         yield from facet.stated.finditer(lower)
     if facet.cased and may_match(facet.cased, text):
@@ -105,7 +105,7 @@ def negated(lower: str, match: re.Match[str]) -> bool:
     )
 
 
-def _oppose(facet: Facet, stated: dict[str, str], denied: dict[str, str]) -> None:
+def _oppose(facet: RuleFacet, stated: dict[str, str], denied: dict[str, str]) -> None:
     """The statement of an opposite denies a facet that the text does not state itself."""
     for other in facet.opposed_by:
         if other in stated and facet.key not in stated:
@@ -117,7 +117,7 @@ def _snippet(text: str, match: re.Match[str]) -> str:
     return " ".join(part.split())[:120]
 
 
-def _occupations(text: str, words: Lexicon) -> tuple[str, ...]:
+def _occupations(text: str, words: RuleLexicon) -> tuple[str, ...]:
     """Those that the text names, without the general ones of which it names a particular kind."""
     named = [
         key

@@ -14,8 +14,8 @@ from training.judging.records import Judgement, Split
 from training.judging.splits import Splits, split
 from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.evidence import Evidence
-from training.rules.lexicon.entries import Domain, Lexicon, lexicon
-from training.rules.pools import Candidate, Dense, Pools, RulePoolSizes
+from training.rules.lexicon.entries import Domain, RuleLexicon, lexicon
+from training.rules.pools import Dense, JudgedCandidate, JudgedPools, RulePoolSizes
 from training.rules.queries import Drawn, asks
 from training.rules.teacher import RuleTeacher
 
@@ -35,10 +35,10 @@ class JudgeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedDomain:
     """One domain's postings, split, with their evidence."""
 
-    words: Lexicon
+    words: RuleLexicon
     splits: Splits
     known: dict[str, Evidence]
 
@@ -47,14 +47,16 @@ class Prepared:
         return Corpus.of(name, self.words, self.splits.postings[name], self.known)
 
 
-def prepare(postings: list[PostingRow], domain: Domain | None = None, cache: Path | None = None) -> Prepared:
+def prepare(
+    postings: list[PostingRow], domain: Domain | None = None, cache: Path | None = None
+) -> PreparedDomain:
     """Split the postings and look for evidence; the domain is found by their titles if none is told."""
     words = lexicon(domain or domain_of(postings))
-    return Prepared(words=words, splits=split(postings), known=all_evidence(postings, words, cache))
+    return PreparedDomain(words=words, splits=split(postings), known=all_evidence(postings, words, cache))
 
 
 def judged(
-    prepared: Prepared,
+    prepared: PreparedDomain,
     name: Split,
     count: int,
     seed: int,
@@ -68,14 +70,18 @@ def judged(
     """
     corpus = prepared.corpus(name)
     teacher = RuleTeacher(prepared.words, prepared.known)
-    for drawn, found in pooled(corpus, Pools(corpus, teacher, policy.aggregate, pool, dense), seed, count):
+    for drawn, found in pooled(
+        corpus, JudgedPools(corpus, teacher, policy.aggregate, pool, dense), seed, count
+    ):
         yield [
             policy.judgement(drawn.ask, corpus.postings[one.position].posting_id, one.verdict, teacher.name)
             for one in found
         ]
 
 
-def pooled(corpus: Corpus, pools: Pools, seed: int, count: int) -> Iterator[tuple[Drawn, list[Candidate]]]:
+def pooled(
+    corpus: Corpus, pools: JudgedPools, seed: int, count: int
+) -> Iterator[tuple[Drawn, list[JudgedCandidate]]]:
     """`count` drawn asks with their judged pools; outside training no text comes twice."""
     rng = Random(f"pools {seed} {corpus.split}")
     seen: set[str] = set()

@@ -10,7 +10,7 @@ import numpy as np
 
 from training.components.arrays import Reals, Singles
 from training.judging.pools import PoolSizes, index_of
-from training.judging.records import Verdict
+from training.judging.records import TeacherVerdict
 from training.judging.words import search_words
 from training.rules.corpus import Corpus
 from training.rules.queries import Drawn
@@ -39,15 +39,15 @@ class RulePoolSizes(PoolSizes):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class JudgedCandidate:
     """A posting of a pool by its position, with the teacher's verdict and its label 0-4."""
 
     position: int
-    verdict: Verdict
+    verdict: TeacherVerdict
     label: int
 
 
-class Pools:
+class JudgedPools:
     """Pools over one split's postings, judged on the way; a candidate that the teacher leaves unjudged is left out."""
 
     def __init__(
@@ -64,10 +64,10 @@ class Pools:
         self._by_title = index_of(f"{i.title} {i.location} {i.employment_type} {i.remote}" for i in items)
         self._by_text = index_of(f"{i.title} {i.location} {i.company} {i.text}" for i in items)
 
-    def pool(self, drawn: Drawn, rng: Random) -> list[Candidate] | None:
+    def pool(self, drawn: Drawn, rng: Random) -> list[JudgedCandidate] | None:
         """The judged candidates in random order; None without both a good match and another."""
         config, query, words = self._config, drawn.ask.query, search_words(drawn.ask.query)
-        taken: dict[int, Candidate] = {}
+        taken: dict[int, JudgedCandidate] = {}
         self._take(drawn, taken, [drawn.source], 1)
         self._take(drawn, taken, _top(self._by_title.scores(words), 3 * config.by_title), config.by_title)
         self._take(drawn, taken, _top(self._by_text.scores(words), 3 * config.by_text), config.by_text)
@@ -92,7 +92,7 @@ class Pools:
     def _take(
         self,
         drawn: Drawn,
-        taken: dict[int, Candidate],
+        taken: dict[int, JudgedCandidate],
         positions: Sequence[int],
         count: int,
         fits: Callable[[int], bool] = lambda _: True,
@@ -105,7 +105,7 @@ class Pools:
                 continue
             verdict = self._teacher.judge(drawn.needs, self._corpus.postings[position])
             if verdict and fits(label := self._aggregate(verdict.grades)):
-                taken[position] = Candidate(position=position, verdict=verdict, label=label)
+                taken[position] = JudgedCandidate(position=position, verdict=verdict, label=label)
                 count -= 1
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from schemas.errors import ConfigError
 from training.judging.postings import PostingRow
-from training.judging.records import MAX_GRADE, Ask, Verdict
+from training.judging.records import MAX_GRADE, Ask, AskedPair, TeacherVerdict
 from training.rules import places
 from training.rules.evidence import Evidence, evidence
-from training.rules.lexicon.entries import Lexicon
+from training.rules.lexicon.entries import RuleLexicon
 
 VERSION = 1
 NAME = f"rules@{VERSION}"
@@ -26,13 +26,13 @@ class Needs:
     facets: tuple[str, ...] = ()
     place: str | None = None
 
-    def as_json(self, words: Lexicon) -> dict[str, Any]:
+    def as_json(self, words: RuleLexicon) -> dict[str, Any]:
         """With each facet's weight spelled out, for whoever reads the judged file."""
         facets = {key: "hard" if words.facets[key].hard else "soft" for key in self.facets}
         return {"domain": words.domain, "occupation": self.occupation, "facets": facets, "place": self.place}
 
     @classmethod
-    def from_json(cls, ask: Ask, words: Lexicon) -> Needs:
+    def from_json(cls, ask: Ask, words: RuleLexicon) -> Needs:
         """The needs of an ask; ConfigError names the ask and the key that the lexicon lacks."""
         needs = ask.needs
         unknown = [key for key in needs.get("facets", {}) if key not in words.facets]
@@ -50,7 +50,7 @@ class Needs:
 class RuleTeacher:
     """Judges by the lexicon of one domain; postings' evidence is looked up in `known`, else found and kept there."""
 
-    words: Lexicon
+    words: RuleLexicon
     known: dict[str, Evidence] = field(default_factory=dict)
 
     @property
@@ -58,11 +58,11 @@ class RuleTeacher:
         """Who judged, and by which version."""
         return NAME
 
-    def judge_many(self, pairs: Sequence[tuple[Ask, PostingRow]]) -> list[Verdict | None]:
+    def judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
         """One verdict a pair; None where neither title nor text tells the occupation, or the place is unclear."""
         return [self.judge(Needs.from_json(ask, self.words), posting) for ask, posting in pairs]
 
-    def judge(self, needs: Needs, posting: PostingRow) -> Verdict | None:
+    def judge(self, needs: Needs, posting: PostingRow) -> TeacherVerdict | None:
         """The grades of one posting for these needs."""
         found = self.evidence_of(posting)
         occupation = occupation_grade(needs.occupation, found, self.words)
@@ -74,7 +74,7 @@ class RuleTeacher:
             "requirements": requirements_grade(needs.facets, found, self.words),
             "constraints": constraints_grade(needs.facets, found, self.words, place_met=place is not False),
         }
-        return Verdict(
+        return TeacherVerdict(
             grades=grades, rationale=_rationale(needs, found, grades), evidence=_shown(needs, found)
         )
 
@@ -85,7 +85,7 @@ class RuleTeacher:
         return self.known[posting.posting_id]
 
 
-def occupation_grade(asked: str, found: Evidence, words: Lexicon) -> int | None:
+def occupation_grade(asked: str, found: Evidence, words: RuleLexicon) -> int | None:
     """4 the same, 3 closely related, 1 of the same field, 0 another; None where the title says nothing."""
     wanted = words.occupations[asked]
     same = {asked} | wanted.includes
@@ -100,7 +100,7 @@ def occupation_grade(asked: str, found: Evidence, words: Lexicon) -> int | None:
     return int(any(words.occupations[key].field == wanted.field for key in found.occupations))
 
 
-def requirements_grade(asked: Sequence[str], found: Evidence, words: Lexicon) -> int:
+def requirements_grade(asked: Sequence[str], found: Evidence, words: RuleLexicon) -> int:
     """4 all facets stated, 3 one soft facet unmentioned beside others stated, 2 half of them, else 1."""
     missing = [key for key in asked if key not in found.stated]
     if not missing:
@@ -112,7 +112,7 @@ def requirements_grade(asked: Sequence[str], found: Evidence, words: Lexicon) ->
     return 2 if 2 * met >= len(asked) else 1
 
 
-def constraints_grade(asked: Sequence[str], found: Evidence, words: Lexicon, *, place_met: bool) -> int:
+def constraints_grade(asked: Sequence[str], found: Evidence, words: RuleLexicon, *, place_met: bool) -> int:
     """4 all met, 2 the place is off, 1 the text contradicts a hard facet."""
     if any(words.facets[key].hard and key in found.denied for key in asked):
         return 1

@@ -8,15 +8,13 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from models.prompts import SUFFIX, Item, Prompter
 from schemas.errors import ConfigError
+from training.components.arrays import Ids
 from training.judging.records import Judgement, Split
 from training.sft.targets import SoftLabel
-
-Ids = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

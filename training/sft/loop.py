@@ -20,8 +20,8 @@ from training.components.stopping import Stop
 from training.sft.config import SftConfig, SftStage
 from training.sft.evaluation import logits, mean_ndcg
 from training.sft.examples import Examples
-from training.sft.model import Ranker
-from training.sft.order import OrderConfig, Step, plan
+from training.sft.model import RankerModule
+from training.sft.order import OrderConfig, StepBatches, plan
 from training.sft.step import gradients, tokens
 
 Watch = Callable[[Metrics, int], None]
@@ -37,7 +37,7 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class SftResult:
     """How a run ended; `best_ndcg` is that of the model in `best/`, as it was after `best_step`."""
 
     ended: Literal["whole", "early", "stopped"]
@@ -47,7 +47,7 @@ class Result:
 
 
 @dataclass(slots=True, kw_only=True)
-class Place:
+class RunPosition:
     """Where a run stands: `done` steps of its stage, `step` of all; `worse`: evaluations since the best."""
 
     stage: int = 0
@@ -66,7 +66,7 @@ class Sft:
         self,
         config: SftConfig,
         data: Data,
-        ranker: Ranker,
+        ranker: RankerModule,
         run: RunDirectory,
         *,
         source: Path,
@@ -80,10 +80,10 @@ class Sft:
         if config.gradient_checkpointing:
             self._model.activation_checkpointing_enable({"use_reentrant": False})
         self._module = machine.wrap(ranker).train()
-        self._place = Place()
+        self._place = RunPosition()
         self._plans = [planned(config, number, rows) for number, rows in enumerate(data.stages)]
 
-    def train(self, checkpoint: Path | None = None) -> Result:
+    def train(self, checkpoint: Path | None = None) -> SftResult:
         """Run all stages, or what is left of them after `checkpoint`, whose weights the ranker holds."""
         state = saving.read_state(checkpoint / STATE) if checkpoint else None
         if state:
@@ -116,7 +116,7 @@ class Sft:
         place.stage, place.done, place.worse = place.stage + 1, 0, 0
         return False
 
-    def _step(self, optimizer: Optimizer, stage: SftStage, steps: list[Step]) -> Metrics:
+    def _step(self, optimizer: Optimizer, stage: SftStage, steps: list[StepBatches]) -> Metrics:
         place, start = self._place, time.monotonic()
         step, examples = steps[place.done], self._data.stages[place.stage]
         factor = schedule(place.done / len(steps), stage.warmup, stage.cooldown)
@@ -138,7 +138,7 @@ class Sft:
             dev_ndcg=self._evaluated(stage, steps),
         )
 
-    def _evaluated(self, stage: SftStage, steps: list[Step]) -> float | None:
+    def _evaluated(self, stage: SftStage, steps: list[StepBatches]) -> float | None:
         """Dev NDCG when it is due; writes a better model, ends a stage of labels that no longer improves."""
         place = self._place
         if place.done < len(steps) and place.step % self._config.evaluate_every_steps:
@@ -177,7 +177,7 @@ class Sft:
         )
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self._place = Place(**state["place"])
+        self._place = RunPosition(**state["place"])
         torch.set_rng_state(state["rng"])
         if self._first:
             self._run.rewind(self._place.step)
@@ -220,10 +220,10 @@ class Sft:
             self._run.append(asdict(metrics))
             self._watch(metrics, sum(map(len, self._plans)))
 
-    def _result(self, *, stopped: bool) -> Result:
+    def _result(self, *, stopped: bool) -> SftResult:
         place = self._place
         ended: Literal["whole", "early", "stopped"] = "early" if place.early else "whole"
-        return Result(
+        return SftResult(
             ended="stopped" if stopped else ended,
             steps=place.step,
             best_ndcg=place.best_ndcg,
@@ -242,7 +242,7 @@ class Sft:
         return torch.tensor(value, device=self._machine.device)
 
 
-def planned(config: SftConfig, number: int, examples: Examples) -> list[Step]:
+def planned(config: SftConfig, number: int, examples: Examples) -> list[StepBatches]:
     """The steps of stage `number`, all its epochs; the same whenever it is asked."""
     stage = config.stages[number]
     order = OrderConfig(

@@ -22,7 +22,7 @@ CHUNK = 2048
 """Places whose logits over the whole vocabulary exist at once."""
 
 
-class Ranker(nn.Module):
+class RankerModule(nn.Module):
     """A causal LM whose `forward` is one of the two losses' inputs; what several processes wrap."""
 
     def __init__(self, model: Qwen3ForCausalLM, label_ids: tuple[int, int], *, bf16: bool = False) -> None:

@@ -11,11 +11,11 @@ from training.components import losses
 from training.sft.batch import collate
 from training.sft.config import SftStage
 from training.sft.examples import Examples
-from training.sft.order import Batch, Step
+from training.sft.order import Batch, StepBatches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class StepCounts:
     """What the means of a step are over: its examples, lists of two or more, and answer tokens."""
 
     examples: int
@@ -23,11 +23,11 @@ class Counts:
     answers: int
 
 
-def count(examples: Examples, step: Step) -> Counts:
+def count(examples: Examples, step: StepBatches) -> StepCounts:
     """Over all batches of the step, whichever process takes them."""
     lists = [rows for batch in step.batches for rows in batch]
     rows = [row for part in lists for row in part]
-    return Counts(
+    return StepCounts(
         examples=len(rows),
         lists=sum(len(part) > 1 for part in lists),
         answers=sum(len(examples.rows[row].answer) for row in rows),
@@ -35,7 +35,12 @@ def count(examples: Examples, step: Step) -> Counts:
 
 
 def batch_loss(
-    module: nn.Module, examples: Examples, batch: Batch, stage: SftStage, counts: Counts, device: torch.device
+    module: nn.Module,
+    examples: Examples,
+    batch: Batch,
+    stage: SftStage,
+    counts: StepCounts,
+    device: torch.device,
 ) -> Tensor:
     """The batch's part of the step's mean loss: parts of a step add up to it, however it is cut into batches."""
     answers = stage.objective == "rationales"

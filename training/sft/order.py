@@ -21,7 +21,7 @@ BUCKET = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class StepBatches:
     """The batches of one update, over all processes."""
 
     epoch: int
@@ -40,13 +40,15 @@ class OrderConfig:
 
 def plan(
     lengths: Sequence[int], queries: Sequence[Sequence[int]], config: OrderConfig, epochs: int
-) -> list[Step]:
+) -> list[StepBatches]:
     """All steps of all epochs. `lengths`: tokens by row; `queries`: the rows of each query."""
-    steps: list[Step] = []
+    steps: list[StepBatches] = []
     for epoch in range(epochs):
         batches = epoch_batches(lengths, queries, config, epoch)
         starts = range(0, len(batches), config.accumulation)
-        steps += [Step(epoch=epoch, batches=tuple(batches[at : at + config.accumulation])) for at in starts]
+        steps += [
+            StepBatches(epoch=epoch, batches=tuple(batches[at : at + config.accumulation])) for at in starts
+        ]
     return steps
 
 

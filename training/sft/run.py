@@ -17,8 +17,8 @@ from training.sft import inputs
 from training.sft.config import Objective, SftConfig, check
 from training.sft.evaluation import check_dev
 from training.sft.examples import Answers, Examples, Wording, encode, of_split, sampled
-from training.sft.loop import Data, Result, Sft, Watch
-from training.sft.model import Ranker, check_vocabulary, end_id, open_model, open_prompter
+from training.sft.loop import Data, Sft, SftResult, Watch
+from training.sft.model import RankerModule, check_vocabulary, end_id, open_model, open_prompter
 from training.sft.targets import rule
 
 
@@ -43,7 +43,7 @@ def fine_tune(
     stop: Stop,
     watch: Watch,
     resume: bool = False,
-) -> Result:
+) -> SftResult:
     """Train and leave the best model in `out/best`; with `resume` go on where a run there was left, if one was.
 
     Raises ConfigError for bad input before anything is written, StoreFull when a checkpoint cannot be written.
@@ -62,7 +62,7 @@ def fine_tune(
     model = open_model(at or given.model, from_scratch=scratch, seed=config.seed)
     if machine.rank == 0:
         (run.resume if again else run.start)(description)
-    ranker = Ranker(model, open_prompter(given.model, None).label_ids, bf16=config.bf16)
+    ranker = RankerModule(model, open_prompter(given.model, None).label_ids, bf16=config.bf16)
     sft = Sft(config, data, ranker, run, source=given.model, machine=machine, stop=stop, watch=watch)
     return sft.train(at)
 

@@ -9,10 +9,12 @@ from training.components.machine import Machine
 from training.sft.config import SftStage
 from training.sft.examples import Examples
 from training.sft.objective import batch_loss, count
-from training.sft.order import Step
+from training.sft.order import StepBatches
 
 
-def gradients(module: nn.Module, examples: Examples, step: Step, stage: SftStage, machine: Machine) -> float:
+def gradients(
+    module: nn.Module, examples: Examples, step: StepBatches, stage: SftStage, machine: Machine
+) -> float:
     """Add up the gradients of the step's batches; returns the step's mean loss over all processes."""
     counts, total = count(examples, step), torch.zeros((), device=machine.device)
     for start in range(0, len(step.batches), machine.world):
@@ -27,7 +29,7 @@ def gradients(module: nn.Module, examples: Examples, step: Step, stage: SftStage
     return float(machine.total(total))
 
 
-def tokens(examples: Examples, step: Step, stage: SftStage) -> tuple[int, float]:
+def tokens(examples: Examples, step: StepBatches, stage: SftStage) -> tuple[int, float]:
     """Tokens that a step's forward passes read, and the share of them that is padding."""
     answers = stage.objective == "rationales"
     padded = real = 0

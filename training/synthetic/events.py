@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from training.synthetic.lexicon import load
-from training.synthetic.postings import Posting, Writer, pick
+from training.synthetic.postings import GeneratedPosting, Writer, pick
 
 Event = dict[str, Any]
 
@@ -68,7 +68,7 @@ class _Stream:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._writer = Writer(load("all"))
-        self._written: list[Posting] = []
+        self._written: list[GeneratedPosting] = []
         self._live: list[_Live] = []
         self._now_s = 0.0
 
@@ -93,7 +93,7 @@ class _Stream:
         self._live.append(live)
         return self._event("add", live)
 
-    def _text(self) -> tuple[Posting, list[str]]:
+    def _text(self) -> tuple[GeneratedPosting, list[str]]:
         if len(self._written) < DISTINCT_TEXTS:
             posting = self._writer.write(self._rng)
             self._written.append(posting)

@@ -54,7 +54,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class GeneratedQuery:
     """A search: its words, and what it hides. `needs` are tags `facet:KEY` or `skill:NAME`."""
 
     text: str
@@ -63,7 +63,7 @@ class Query:
     town: str | None
 
 
-def grade(query: Query, occupation: Occupation, town: str | None, evidence: Collection[str]) -> int:
+def grade(query: GeneratedQuery, occupation: Occupation, town: str | None, evidence: Collection[str]) -> int:
     """0-4 for a posting of this occupation and town whose text read so far states `evidence`.
 
     4: same occupation and all needs; 3: half of them, or a related occupation with all; 2: same occupation

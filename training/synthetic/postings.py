@@ -32,7 +32,7 @@ METADATA_REMOTE = {"remote": "remote", "hybrid": "hybrid", "onsite": "onsite"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Posting:
+class GeneratedPosting:
     """A generated posting: metadata, the pieces whose concatenation is the description, and its facts."""
 
     title: str
@@ -62,7 +62,7 @@ class Writer:
 
     def write(
         self, rng: Random, occupation: Occupation | None = None, richness: float | None = None
-    ) -> Posting:
+    ) -> GeneratedPosting:
         """One posting; `richness` in [0, 1] sets its length (about 80 to 700 words), random by default."""
         occupation = occupation or pick(rng, self.lexicon.occupations)
         size = rng.random() ** 1.5 if richness is None else richness
@@ -93,7 +93,7 @@ class Writer:
         pieces = layouts.arrange(rng, sections, self.lexicon.prose, title)
         if self.noisy:
             pieces = noise.distort(rng, pieces, american=country == "US")
-        return Posting(
+        return GeneratedPosting(
             title=title,
             company=company,
             location=town if rng.random() < 0.85 else None,

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Any
 
 from training.judging.policy import PROBABILITIES, Policy
-from training.judging.records import MAX_GRADE, Verdict
+from training.judging.records import MAX_GRADE, TeacherVerdict
 
 _GRADE = re.compile(r'"grade"\s*:\s*([0-9])')
 _THOUGHT = "</think>"
@@ -54,7 +54,7 @@ def usage_of(answer: dict[str, Any]) -> tuple[int, int]:
     return prompt, completion
 
 
-def verdict_of(completion: Completion, policy: Policy) -> Verdict:
+def verdict_of(completion: Completion, policy: Policy) -> TeacherVerdict:
     """Grades and rationales of an answer; BadAnswerError says what is wrong with it."""
     found = _object_in(completion.text)
     for key, value in found.items():
@@ -68,7 +68,7 @@ def verdict_of(completion: Completion, policy: Policy) -> Verdict:
         raise BadAnswerError(str(error)) from error
     reasons = {key: " ".join(found[key]["rationale"].split()) for key in policy.keys}
     probabilities = _probabilities(completion, list(found))
-    return Verdict(
+    return TeacherVerdict(
         grades=grades,
         rationale="\n".join(f"{key}: {reason}" for key, reason in reasons.items() if reason),
         evidence={PROBABILITIES: probabilities} if probabilities else {},

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from schemas.errors import ConfigError
-from training.judging.records import Verdict
+from training.judging.records import TeacherVerdict
 
 
 def cache_key(asked: dict[str, Any]) -> str:
@@ -60,16 +60,16 @@ class VerdictCache:
     def __len__(self) -> int:
         return len(self._places)
 
-    def get(self, key: str) -> Verdict | None:
+    def get(self, key: str) -> TeacherVerdict | None:
         """The verdict kept under a key."""
         place = self._places.get(key)
         if place is None:
             return None
         self._file.seek(place)
         row = json.loads(self._file.readline())
-        return Verdict(grades=row["grades"], rationale=row["rationale"], evidence=row["evidence"])
+        return TeacherVerdict(grades=row["grades"], rationale=row["rationale"], evidence=row["evidence"])
 
-    def put(self, key: str, verdict: Verdict, **about: str) -> None:
+    def put(self, key: str, verdict: TeacherVerdict, **about: str) -> None:
         """Keep a verdict; `about` is for people who look into the file. ConfigError when the disk is full."""
         row = {
             **about,

@@ -53,7 +53,7 @@ class EndpointConfig:
     """Fields of the request set otherwise; None takes one out (`{"temperature": null}`)."""
 
 
-class Refused(Strike):
+class RequestRefused(Strike):
     """The endpoint refuses this very request: asking again changes nothing."""
 
 
@@ -95,7 +95,7 @@ class Endpoint:
         if self._takes_schema:
             try:
                 return await self._patiently(body | {"response_format": response_format})
-            except Refused:
+            except RequestRefused:
                 answer = await self._patiently(body)
                 # only now: had the plain request failed as well, the schema was not to blame
                 self._takes_schema = False
@@ -146,7 +146,7 @@ class Endpoint:
                 raise Busy(words, retry_after_s=error.retry_after_s) from None
             if isinstance(error, Misconfigured):
                 raise Misconfigured(words) from None
-            raise (Refused if response.status_code in REFUSED else Strike)(words) from None
+            raise (RequestRefused if response.status_code in REFUSED else Strike)(words) from None
 
 
 class _Retries:
@@ -159,7 +159,9 @@ class _Retries:
 
     def again(self, error: Exception) -> bool | float:
         """False, True for the usual wait, or a wait in seconds."""
-        if isinstance(error, Refused | Misconfigured) or not isinstance(error, Strike | ModelUnavailable):
+        if isinstance(error, RequestRefused | Misconfigured) or not isinstance(
+            error, Strike | ModelUnavailable
+        ):
             return False
         if isinstance(error, Busy):
             return self._rested(error)

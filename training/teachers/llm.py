@@ -14,14 +14,12 @@ from models.prompts import MAX_CHARS
 from schemas.errors import ModelUnavailable
 from training.judging.policy import Policy
 from training.judging.postings import PostingRow
-from training.judging.records import Ask, Verdict
+from training.judging.records import Ask, AskedPair, TeacherVerdict
 from training.judging.unjudged import Rejects
 from training.teachers.answering import BadAnswerError, completion_of, usage_of, verdict_of
 from training.teachers.asking import ASKING_VERSION, answer_schema, first_messages, told
 from training.teachers.cache import VerdictCache, cache_key
-from training.teachers.endpoint import Clock, Endpoint, EndpointConfig, Refused
-
-Pair = tuple[Ask, PostingRow]
+from training.teachers.endpoint import Clock, Endpoint, EndpointConfig, RequestRefused
 
 OUTAGE = 3
 """So many failed pairs in a row, or as many as are asked at once, and none answered between: it is not the pairs."""
@@ -85,12 +83,12 @@ class LlmTeacher:
         self._runner.run(self._endpoint.close())
         self._runner.close()
 
-    def judge_many(self, pairs: Sequence[Pair]) -> list[Verdict | None]:
+    def judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
         """See `Teacher`; raises ModelUnavailable in an outage. What was answered before is in the cache."""
         return self._runner.run(self._judge_many(pairs))
 
-    async def _judge_many(self, pairs: Sequence[Pair]) -> list[Verdict | None]:
-        verdicts: list[Verdict | None] = [None] * len(pairs)
+    async def _judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
+        verdicts: list[TeacherVerdict | None] = [None] * len(pairs)
         waiting = iter(enumerate(pairs))
         workers = [self._work(waiting, verdicts) for _ in range(min(self._settings.concurrency, len(pairs)))]
         try:
@@ -101,12 +99,14 @@ class LlmTeacher:
             raise errors.exceptions[0] from errors
         return verdicts
 
-    async def _work(self, waiting: Iterator[tuple[int, Pair]], verdicts: list[Verdict | None]) -> None:
+    async def _work(
+        self, waiting: Iterator[tuple[int, AskedPair]], verdicts: list[TeacherVerdict | None]
+    ) -> None:
         for index, pair in waiting:
             verdicts[index] = await self._verdict(*pair)
             self._progress()
 
-    async def _verdict(self, ask: Ask, posting: PostingRow) -> Verdict | None:
+    async def _verdict(self, ask: Ask, posting: PostingRow) -> TeacherVerdict | None:
         messages = first_messages(self._policy, ask, posting, self._config.max_chars)
         body = self._endpoint.body(messages, logprobs=self._logprobs)
         key = cache_key(body)
@@ -124,7 +124,7 @@ class LlmTeacher:
             self._cache.put(key, verdict, query=ask.query, posting_id=posting.posting_id)
         return verdict
 
-    async def _answered(self, ask: Ask, posting: PostingRow, body: dict[str, Any]) -> Verdict | None:
+    async def _answered(self, ask: Ask, posting: PostingRow, body: dict[str, Any]) -> TeacherVerdict | None:
         """A verdict, asked for again while the answer cannot be used, the mistake told; None after the last time."""
         messages, error, text = body["messages"], "", ""
         for _ in range(self._config.answers):
@@ -150,7 +150,7 @@ class LlmTeacher:
 
     def _failed(self, ask: Ask, posting: PostingRow, strike: Strike) -> None:
         """Note a pair that got no answer at all; ModelUnavailable if it is not the pair's fault."""
-        refused = isinstance(strike, Refused)
+        refused = isinstance(strike, RequestRefused)
         self._rejects.add(
             ask, posting.posting_id, f"the endpoint {'refused' if refused else 'failed'}: {strike}"
         )

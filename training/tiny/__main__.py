@@ -14,15 +14,16 @@ import torch
 
 from models.prompts import load_tokenizer
 from training.components.machine import Machine, open_machine
+from training.components.reporting import Log
 from training.evaluation.offline import load
 from training.judging.postings import read_postings
-from training.rules.judge import Prepared, prepare
+from training.rules.judge import PreparedDomain, prepare
 from training.rules.lexicon.entries import DOMAINS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import match_circuit
 from training.tiny.ranker.first_vectors import ranker_table
-from training.tiny.ranker.mix import MixConfig, mixing, texts
-from training.tiny.ranker.run import RankerRun, Report, train_on, train_ranker_from
+from training.tiny.ranker.mix import MixConfig, mix_maker, texts
+from training.tiny.ranker.run import RankerRun, train_on, train_ranker_from
 from training.tiny.summarizer.keep_layer import KeepingRun
 from training.tiny.summarizer.run import SummarizerRun, train_summarizer
 from training.tiny.vocabulary import Table
@@ -90,7 +91,7 @@ def _ranker(settings: argparse.Namespace, run: RankerRun) -> None:
 def _train_ranker(settings: argparse.Namespace, run: RankerRun, machine: Machine) -> None:
     report = _report if machine.rank == 0 else _silent
     domains = _domains(settings, report)
-    mix = mixing(MixConfig(seed=run.seed + 1000 * machine.rank), domains, settings.onet, settings.esco)
+    mix = mix_maker(MixConfig(seed=run.seed + 1000 * machine.rank), domains, settings.onet, settings.esco)
     if settings.init:
         tokenizer, model = load_tokenizer(settings.init), load(settings.init)
         vectors: Table = model.model.embed_tokens.weight.detach().numpy()[:, : -match_circuit.RESERVED].copy()
@@ -102,7 +103,7 @@ def _train_ranker(settings: argparse.Namespace, run: RankerRun, machine: Machine
     train_ranker_from(*made, mix, run, settings.out, machine, report)
 
 
-def _domains(settings: argparse.Namespace, report: Report) -> list[Prepared]:
+def _domains(settings: argparse.Namespace, report: Log) -> list[PreparedDomain]:
     """Each domain's postings, split and read by the rules; training sees its train split alone."""
     found = []
     for domain in DOMAINS:

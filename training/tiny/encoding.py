@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from models.prompts import Item, Prompter
-from training.synthetic.postings import METADATA_REMOTE, METADATA_TYPES, Posting
+from training.synthetic.postings import METADATA_REMOTE, METADATA_TYPES, GeneratedPosting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class EncodedPiece:
     """Tokens of one piece of text, those of its span, and the evidence that reading it adds."""
 
     ids: list[int]
@@ -21,12 +21,12 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoded:
+class EncodedPosting:
     """A posting ready to be cut to any window."""
 
-    posting: Posting
+    posting: GeneratedPosting
     head: list[int]
-    parts: list[Part]
+    parts: list[EncodedPiece]
     known: frozenset[str]
 
 
@@ -40,7 +40,7 @@ class Encoder:
         self.marker = self._ids(["\nText:"])[0]
         self.comma = self._ids([";"])[0]
 
-    def encode_many(self, postings: Sequence[Posting]) -> list[Encoded]:
+    def encode_many(self, postings: Sequence[GeneratedPosting]) -> list[EncodedPosting]:
         """One tokenizer call for all metadata and one for all pieces."""
         items = [item_of(posting, "") for posting in postings]
         heads = [ids[: -len(self.suffix)] for ids in self.prompter.item_ids_many(items)]
@@ -48,11 +48,12 @@ class Encoder:
         texts = iter(self._ids([piece.text for piece in pieces]))
         spans = iter(self._ids([piece.span for piece in pieces]))
         return [
-            Encoded(
+            EncodedPosting(
                 posting=posting,
                 head=head,
                 parts=[
-                    Part(ids=next(texts), span_ids=next(spans), evidence=p.evidence) for p in posting.pieces
+                    EncodedPiece(ids=next(texts), span_ids=next(spans), evidence=p.evidence)
+                    for p in posting.pieces
                 ],
                 known=_known(posting),
             )
@@ -63,7 +64,7 @@ class Encoder:
         return [e.ids for e in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
 
-def item_of(posting: Posting, text: str) -> Item:
+def item_of(posting: GeneratedPosting, text: str) -> Item:
     """What the ranker reads of a generated posting, with `text` as its description."""
     return Item(
         title=posting.title,
@@ -75,7 +76,7 @@ def item_of(posting: Posting, text: str) -> Item:
     )
 
 
-def _known(posting: Posting) -> frozenset[str]:
+def _known(posting: GeneratedPosting) -> frozenset[str]:
     """Evidence that stands in the metadata: true facets of its fields, and skills in the title."""
     facts = posting.facts
     stated = {posting.employment_type: METADATA_TYPES, posting.remote: METADATA_REMOTE}

@@ -11,7 +11,7 @@ from training.rules import judged_queries
 from training.rules.lexicon.entries import Domain
 from training.synthetic import lexicon
 from training.synthetic.facts import grade
-from training.synthetic.postings import METADATA_TYPES, Posting, Writer, pick
+from training.synthetic.postings import METADATA_TYPES, GeneratedPosting, Writer, pick
 from training.synthetic.queries import Asker
 from training.tiny.encoding import item_of
 
@@ -69,6 +69,6 @@ def generated(sizes: Sizes) -> list[Judged]:
     return out
 
 
-def _evidence(posting: Posting) -> set[str]:
+def _evidence(posting: GeneratedPosting) -> set[str]:
     stated = {f"facet:{k}" for k, v in METADATA_TYPES.items() if v == posting.employment_type}
     return {tag for piece in posting.pieces for tag in piece.evidence} | (stated & posting.facts.evidence())

@@ -20,7 +20,7 @@ from training.evaluation.offline import TransformersScorer
 from training.evaluation.ranker_system import RankerSystem
 from training.evaluation.scorers import EngineScorer, ServerScorer, open_scorer
 from training.evaluation.settings import MetricConfig, RankerPlace
-from training.evaluation.systems import outcome, random_order
+from training.evaluation.systems import random_order, system_result
 from training.judging.records import JudgedQuery
 
 
@@ -133,7 +133,7 @@ def test_ties_everywhere_are_counted_and_do_not_depend_on_the_files_order() -> N
         labels=first.labels[::-1],
         soft_labels=first.soft_labels[::-1],
     )
-    found = outcome(Level(), [first, turned], ITEMS, MetricConfig(), tell)
+    found = system_result(Level(), [first, turned], ITEMS, MetricConfig(), tell)
     assert found.figures[0].tolist() == found.figures[1].tolist()
     assert (found.ties.mixed, found.ties.all_items) == (2, 2)
 
@@ -148,7 +148,7 @@ def test_a_score_that_is_no_number_names_its_pair() -> None:
             return [np.array([1.0, np.nan])]
 
     with pytest.raises(ConfigError, match="broken gives no number for posting 'p1' of query 'q1'"):
-        outcome(Broken(), [judged_query("x", 4, 0)], ITEMS, MetricConfig(), tell)
+        system_result(Broken(), [judged_query("x", 4, 0)], ITEMS, MetricConfig(), tell)
 
 
 def test_random_needs_no_seed_and_a_query_of_one_grade_is_always_right() -> None:

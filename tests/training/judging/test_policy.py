@@ -15,7 +15,7 @@ from schemas.errors import ConfigError
 from tests.support.judging import POLICY, ask
 from training.judging.policy import Policy, load_policy
 from training.judging.rationales import LABEL, OVERALL, Graded, graded_of, rationale_text
-from training.judging.records import MAX_GRADE, Judgement, Verdict
+from training.judging.records import MAX_GRADE, Judgement, TeacherVerdict
 from training.judging.soft_labels import SoftLabels
 
 GRADES = st.integers(0, MAX_GRADE)
@@ -39,7 +39,7 @@ def test_the_shipped_policy_says_for_each_of_its_dimensions_what_five_grades_mea
 def test_the_shipped_label_is_the_weakest_grade_and_its_soft_label_a_quarter_of_it_inside_0_and_1(
     grades: tuple[int, int, int],
 ) -> None:
-    verdict = Verdict(grades=dict(zip(SHIPPED.keys, grades, strict=True)))
+    verdict = TeacherVerdict(grades=dict(zip(SHIPPED.keys, grades, strict=True)))
     assert SHIPPED.aggregate(verdict.grades) == min(grades)
     assert 0 < SHIPPED.soft_label(verdict) < 1
     assert SHIPPED.soft_label(verdict) == pytest.approx(min(grades) / 4, abs=0.0201)
@@ -59,12 +59,12 @@ def test_a_weighted_mean_rounds_its_halves_up(tmp_path: Path) -> None:
 
 def test_a_soft_label_may_come_from_the_mean_of_the_grades(tmp_path: Path) -> None:
     of_mean = policy(tmp_path, soft='[soft_label]\nof = "mean"')
-    assert of_mean.soft_label(Verdict(grades={"work": 4, "place": 0})) == pytest.approx(0.75)
+    assert of_mean.soft_label(TeacherVerdict(grades={"work": 4, "place": 0})) == pytest.approx(0.75)
 
 
 def test_a_soft_label_may_come_from_a_table(tmp_path: Path) -> None:
     by_table = policy(tmp_path, soft='[soft_label]\nmethod = "table"\ntable = [0, 0.1, 0.2, 0.7, 1]')
-    found = [by_table.soft_label(Verdict(grades={"work": grade, "place": 4})) for grade in range(5)]
+    found = [by_table.soft_label(TeacherVerdict(grades={"work": grade, "place": 4})) for grade in range(5)]
     assert found == pytest.approx([0.02, 0.1, 0.2, 0.7, 0.98])
 
 
@@ -82,7 +82,7 @@ def test_a_soft_label_of_probabilities_is_the_expected_aggregate_over_all_combin
     soft = SoftLabels(method="distribution", margin=1e-9)
     judged = replace(SHIPPED, aggregation=how, soft_labels=soft)
     shares = dict(zip(SHIPPED.keys, (first, second, third), strict=True))
-    verdict = Verdict(grades=dict.fromkeys(SHIPPED.keys, 4), evidence={"probabilities": shares})
+    verdict = TeacherVerdict(grades=dict.fromkeys(SHIPPED.keys, 4), evidence={"probabilities": shares})
     expected = math.fsum(
         first[a] * second[b] * third[c] * (min(a, b, c) if how == "min" else (a + b + c) / 3) / 4
         for a, b, c in product(range(5), repeat=3)
@@ -92,7 +92,7 @@ def test_a_soft_label_of_probabilities_is_the_expected_aggregate_over_all_combin
 
 def test_without_probabilities_a_distribution_falls_back_to_the_label(tmp_path: Path) -> None:
     judged = policy(tmp_path, soft='[soft_label]\nmethod = "distribution"')
-    assert judged.soft_label(Verdict(grades={"work": 3, "place": 2})) == pytest.approx(0.5)
+    assert judged.soft_label(TeacherVerdict(grades={"work": 3, "place": 2})) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,9 @@ def test_a_judgement_names_the_policy_and_another_wording_another_policy(tmp_pat
     assert first.identity == commented.identity
     assert first.identity.startswith("tiny@3+")
     assert other.identity != first.identity
-    judgement = first.judgement(ask(split="dev"), "p1", Verdict(grades={"place": 2, "work": 4}), "somebody@1")
+    judgement = first.judgement(
+        ask(split="dev"), "p1", TeacherVerdict(grades={"place": 2, "work": 4}), "somebody@1"
+    )
     assert (judgement.policy, judgement.label, judgement.split) == (first.identity, 2, "dev")
     assert list(judgement.grades) == ["work", "place"]
 

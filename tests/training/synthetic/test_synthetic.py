@@ -6,13 +6,13 @@ from random import Random
 import pytest
 
 from training.synthetic import generate_events
-from training.synthetic.facts import Query, grade
+from training.synthetic.facts import GeneratedQuery, grade
 from training.synthetic.lexicon import Split, load
-from training.synthetic.postings import Posting, Writer
+from training.synthetic.postings import GeneratedPosting, Writer
 from training.synthetic.queries import Asker
 
 
-def written(count: int, seed: int = 5, split: Split = "all") -> list[Posting]:
+def written(count: int, seed: int = 5, split: Split = "all") -> list[GeneratedPosting]:
     writer, rng = Writer(load(split)), Random(seed)
     return [writer.write(rng) for _ in range(count)]
 
@@ -67,8 +67,8 @@ def test_spans_stand_in_their_pieces() -> None:
     assert all(piece.span in piece.text for posting in written(200) for piece in posting.pieces)
 
 
-def query_of(posting: Posting, needs: tuple[str, ...], town: str | None = None) -> Query:
-    return Query(text="", occupation=posting.facts.occupation, needs=needs, town=town)
+def query_of(posting: GeneratedPosting, needs: tuple[str, ...], town: str | None = None) -> GeneratedQuery:
+    return GeneratedQuery(text="", occupation=posting.facts.occupation, needs=needs, town=town)
 
 
 def test_grades_fall_with_each_need_that_the_text_does_not_meet() -> None:

@@ -21,13 +21,13 @@ from training.components.optimizer import orthogonalized
 from training.evaluation import metrics
 from training.evaluation.offline import OfflineSummarizer, TransformersScorer, load
 from training.synthetic.lexicon import load as load_lexicon
-from training.synthetic.postings import Posting, Writer
+from training.synthetic.postings import GeneratedPosting, Writer
 from training.tiny import vocabulary
 from training.tiny.encoding import Encoder, item_of
 from training.tiny.evaluate import ranking, summarize
 from training.tiny.judged_sets import Sizes, generated
-from training.tiny.ranker.mix import MixConfig, mixing
-from training.tiny.ranker.pools import Stage
+from training.tiny.ranker.mix import MixConfig, mix_maker
+from training.tiny.ranker.pools import WindowStage
 from training.tiny.ranker.run import RankerRun, agreed, train_ranker_from
 from training.tiny.summarizer.keep_layer import KeepingRun
 from training.tiny.summarizer.run import SummarizerRun, train_summarizer_from
@@ -38,7 +38,7 @@ RANKER, SUMMARIZER = CHECKPOINTS / "ranker-tiny", CHECKPOINTS / "summarizer-tiny
 PRUNED = CHECKPOINTS / "ranker-tiny-pruned"
 
 
-def postings(count: int, seed: int) -> list[Posting]:
+def postings(count: int, seed: int) -> list[GeneratedPosting]:
     writer, rng = Writer(load_lexicon("heldout")), Random(seed)
     return [writer.write(rng, richness=0.3) for _ in range(count)]
 
@@ -98,9 +98,9 @@ def test_piecewise_encoding_equals_the_prompters() -> None:
 
 @pytest.mark.timeout(60)
 def test_twenty_steps_lower_the_rankers_loss_and_leave_a_loadable_checkpoint(tmp_path: Path) -> None:
-    stage = Stage(start=0.0, windows=(24,), queries=2)
+    stage = WindowStage(start=0.0, windows=(24,), queries=2)
     run = RankerRun(minutes=1.0, steps=20, stages=(stage,))
-    mix = mixing(MixConfig(pool=200), [], None, None)
+    mix = mix_maker(MixConfig(pool=200), [], None, None)
     history = train_ranker_from(*small_vocabulary(), mix, run, tmp_path, report=lambda _: None)
     assert len(history) == 20
     assert np.mean(history[-5:]) < np.mean(history[:5])

@@ -9,7 +9,7 @@ SCAN = "scan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class PaperRow:
     """A model of the paper's and ours: `file` is the stem of an evaluation's report, `system` the row in it."""
 
     file: str
@@ -31,11 +31,11 @@ class PaperTable:
 
     number: str
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[PaperRow, ...]
 
 
-_DENSE = Row(file=DENSE, title="dense", paper_model="600M, unpruned", paper_change=0.0)
-_DROPPED = Row(
+_DENSE = PaperRow(file=DENSE, title="dense", paper_model="600M, unpruned", paper_change=0.0)
+_DROPPED = PaperRow(
     file="mlp50-drop-sft",
     title="50% MLP + SFT, blocks dropped, SFT",
     paper_model="376M: 8 of 28 blocks",
@@ -48,8 +48,8 @@ TABLES = (
         title="half of the MLP's hidden neurons removed",
         rows=(
             _DENSE,
-            Row(file="mlp50", title="50% MLP", paper_model="464M", paper_change=-0.0095),
-            Row(file="mlp50-sft", title="50% MLP + SFT", paper_model="464M", paper_change=-0.0046),
+            PaperRow(file="mlp50", title="50% MLP", paper_model="464M", paper_change=-0.0095),
+            PaperRow(file="mlp50-sft", title="50% MLP + SFT", paper_model="464M", paper_change=-0.0046),
         ),
     ),
     PaperTable(
@@ -57,15 +57,15 @@ TABLES = (
         title="half of the MLP and whole blocks removed",
         rows=(
             _DENSE,
-            Row(file="mlp50-drop", title="50% MLP + SFT, blocks dropped, no SFT after it"),
+            PaperRow(file="mlp50-drop", title="50% MLP + SFT, blocks dropped, no SFT after it"),
             _DROPPED,
-            Row(
+            PaperRow(
                 file="mlp50-drop10-sft",
                 title="the same, more blocks",
                 paper_model="354M: 10 of 28 blocks",
                 paper_change=-0.0074,
             ),
-            Row(
+            PaperRow(
                 file="mlp50-drop12-sft",
                 title="the same, most blocks",
                 paper_model="332M: 12 of 28 blocks",
@@ -78,21 +78,21 @@ TABLES = (
         title="less text, and both: a smaller model on less text",
         rows=(
             replace(_DENSE, paper_model="600M: .8950"),
-            Row(
+            PaperRow(
                 file=DENSE,
                 system="no-description",
                 title="dense, no description",
                 paper_model="no item description (said as -9%)",
                 paper_change=-0.09,
             ),
-            Row(file="mlp50-drop-sft", title="pruned, raw text"),
-            Row(
+            PaperRow(file="mlp50-drop-sft", title="pruned, raw text"),
+            PaperRow(
                 file="mlp50-drop-sft-summaries",
                 title="pruned, SFT on raw text, read summaries",
                 paper_model="375M: .8786",
                 paper_change=-0.0164,
             ),
-            Row(
+            PaperRow(
                 file="mlp50-drop-summaries-sft-summaries",
                 title="pruned, SFT on summaries, read summaries",
                 paper_model="375M: .8788",

@@ -12,7 +12,7 @@ CANDIDATES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class LabelledPrompt:
     """One prompt: ids, where labels stand and what they are; the last one is the answer's."""
 
     ids: list[int]
@@ -20,7 +20,7 @@ class Example:
     targets: list[float]
 
 
-def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def collate(examples: Sequence[LabelledPrompt]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Ids [N, T] right-padded, and flat label coordinates: rows, columns, targets [L] in example order."""
     width = max(len(e.ids) for e in examples)
     ids = torch.zeros(len(examples), width, dtype=torch.long)

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from models.prompts import SUFFIX, SYSTEM
 from training.evaluation.baselines import minilm
-from training.rules.lexicon.entries import Lexicon, held_out
+from training.rules.lexicon.entries import RuleLexicon, held_out
 from training.synthetic import lexicon
 from training.synthetic.postings import Writer
 from training.tiny import checkpoint, vocabulary
@@ -22,7 +22,7 @@ FIELDS = "Title: Company: Location: Type: Remote: Text: ; , . full-time part-tim
 
 
 def ranker_table(
-    rng: Random, texts: Iterable[str], domains: Sequence[Lexicon], generated: int
+    rng: Random, texts: Iterable[str], domains: Sequence[RuleLexicon], generated: int
 ) -> tuple[Tokenizer, Table]:
     """The ranker's tokenizer over real texts and generated ones, with every word that training's queries use."""
     writer = Writer(lexicon.load("train"))
@@ -36,6 +36,6 @@ def ranker_table(
     return made.tokenizer, vocabulary.embeddings(encoder, made.spelled, checkpoint.HIDDEN)
 
 
-def _training_phrases(words: Lexicon) -> list[str]:
+def _training_phrases(words: RuleLexicon) -> list[str]:
     said = [f.phrases for f in words.facets.values()] + [o.wordings for o in words.occupations.values()]
     return [phrase for phrases in said for phrase in phrases if phrase not in held_out(phrases)]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from random import Random
 
-from training.synthetic.facts import SOFT_LABELS, Query, grade
+from training.synthetic.facts import SOFT_LABELS, GeneratedQuery, grade
 from training.synthetic.lexicon import Lexicon, Occupation
 from training.synthetic.postings import Writer, pick
 from training.synthetic.queries import Asker
-from training.tiny.encoding import Encoded, Encoder, Part
-from training.tiny.ranker.examples import CANDIDATES, Example
+from training.tiny.encoding import EncodedPiece, EncodedPosting, Encoder
+from training.tiny.ranker.examples import CANDIDATES, LabelledPrompt
 from training.tiny.ranker.pseudo_occupations import PseudoLexicon
 
 SAME_OCCUPATION = 3
 RELATED = 1
 
 
-class Pool:
+class GeneratedPool:
     """Postings of a lexicon, some of pseudo occupations, from which candidate lists are drawn."""
 
     def __init__(
@@ -29,13 +29,13 @@ class Pool:
         postings = [writer.write(rng) for _ in range(size - 4 * len(kinds))]
         postings += [writer.write(rng, kind) for kind in kinds for _ in range(4)]
         self.items = encoder.encode_many(postings)
-        self._by_key: dict[str, list[Encoded]] = {}
-        self._by_group: dict[str, list[Encoded]] = {}
+        self._by_key: dict[str, list[EncodedPosting]] = {}
+        self._by_group: dict[str, list[EncodedPosting]] = {}
         for item in self.items:
             self._by_key.setdefault(item.posting.facts.occupation.key, []).append(item)
             self._by_group.setdefault(item.posting.facts.occupation.group, []).append(item)
 
-    def query(self) -> tuple[Query, list[Encoded]]:
+    def query(self) -> tuple[GeneratedQuery, list[EncodedPosting]]:
         """A query and its candidates: the posting that it was asked of, same occupation, related, others."""
         rng = self._rng
         source = pick(rng, self.items)
@@ -47,16 +47,18 @@ class Pool:
         chosen += [pick(rng, self.items) for _ in range(CANDIDATES - len(chosen))]
         return query, chosen
 
-    def batch(self, queries: int, window: int) -> list[Example]:
+    def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
         """`queries` x CANDIDATES examples, those of one query together."""
-        out: list[Example] = []
+        out: list[LabelledPrompt] = []
         for _ in range(queries):
             query, candidates = self.query()
             prefix = self._encoder.prompter.prefix_ids(query.text)
             out += [self._example(prefix, query, item, window) for item in candidates]
         return out
 
-    def _example(self, prefix: list[int], query: Query, item: Encoded, window: int) -> Example:
+    def _example(
+        self, prefix: list[int], query: GeneratedQuery, item: EncodedPosting, window: int
+    ) -> LabelledPrompt:
         parts = self._view(item, window)
         facts = item.posting.facts
         seen = set(item.known)
@@ -75,9 +77,9 @@ class Pool:
             places.append(len(ids) - 1)
             targets.append(value)
         ids = ids + self._encoder.suffix
-        return Example(ids=ids, places=[*places, len(ids) - 1], targets=[*targets, value])
+        return LabelledPrompt(ids=ids, places=[*places, len(ids) - 1], targets=[*targets, value])
 
-    def _view(self, item: Encoded, window: int) -> list[Part]:
+    def _view(self, item: EncodedPosting, window: int) -> list[EncodedPiece]:
         """Up to `window` tokens of the text: from its start, from anywhere, or its spans as a summary."""
         roll = self._rng.random()
         parts = [p for p in item.parts if p.ids]
@@ -93,12 +95,12 @@ class Pool:
             room -= len(part.ids)
         return kept
 
-    def _summary(self, parts: list[Part]) -> list[Part]:
+    def _summary(self, parts: list[EncodedPiece]) -> list[EncodedPiece]:
         share = 0.4 + 0.6 * self._rng.random()
         marked = [p for p in parts if (p.span_ids or p.evidence) and self._rng.random() < share]
         short = self._rng.random() < 0.8
         return [
-            Part(
+            EncodedPiece(
                 ids=(p.span_ids if short and p.span_ids else p.ids) + self._encoder.comma,
                 span_ids=[],
                 evidence=p.evidence,

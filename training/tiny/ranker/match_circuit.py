@@ -28,7 +28,7 @@ SLOW = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marks:
+class RankerMarkers:
     """Token ids: the last system word before the query, the first word of an item, the label words, and empty words."""
 
     query: int
@@ -38,7 +38,7 @@ class Marks:
     stop: tuple[int, ...]
 
 
-def plant_vectors(vectors_VE: Table, marks: Marks) -> Table:
+def plant_vectors(vectors_VE: Table, marks: RankerMarkers) -> Table:
     """[V, E + RESERVED]: rows of length 1, then the reserved dimensions with the marks."""
     unit = vectors_VE / (np.linalg.norm(vectors_VE, axis=1, keepdims=True) + 1e-6)
     table: Table = np.concatenate([unit, np.zeros((len(unit), RESERVED), dtype=np.float32)], axis=1)

@@ -10,14 +10,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
-import numpy as np
-import numpy.typing as npt
-
+from training.components.arrays import Ids
 from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
-from training.tiny.ranker.examples import CANDIDATES, Example
+from training.tiny.ranker.examples import CANDIDATES, LabelledPrompt
 
-Ids = npt.NDArray[np.int32]
 EVERY = 16
 """Tokens between two places that carry a label though nothing new was read."""
 SUMMARY, CROP = 0.25, 0.45
@@ -36,7 +33,7 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Source:
+class MarkedPosting:
     """A posting as the pool reads it: its prompt's metadata, its text, and where the text states what."""
 
     head: list[int]
@@ -49,31 +46,31 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedQuery:
     """A query in ids, its candidates, and the grade 0-4 of each for what was read of it so far."""
 
     prefix: list[int]
-    candidates: tuple[Source, ...]
+    candidates: tuple[MarkedPosting, ...]
     tags: frozenset[str]
     """The tags that the grade depends on."""
     extra: tuple[tuple[Mention, ...], ...]
     """Further mentions in each candidate, of the query's own words."""
-    grade: Callable[[Source, Collection[str]], int]
+    grade: Callable[[MarkedPosting, Collection[str]], int]
 
 
 class RealPool:
     """Draws queries from the askers handed in and cuts their candidates to windows."""
 
     def __init__(
-        self, rng: Random, encoder: Encoder, askers: Sequence[tuple[float, Callable[[], Asked]]]
+        self, rng: Random, encoder: Encoder, askers: Sequence[tuple[float, Callable[[], AskedQuery]]]
     ) -> None:
         """`askers`: shares, and what draws one query with CANDIDATES candidates."""
         self._rng, self._encoder = rng, encoder
         self._shares, self._askers = zip(*askers, strict=True)
 
-    def batch(self, queries: int, window: int) -> list[Example]:
+    def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
         """`queries` x CANDIDATES examples, those of one query together."""
-        out: list[Example] = []
+        out: list[LabelledPrompt] = []
         for _ in range(queries):
             asked = self._rng.choices(self._askers, self._shares)[0]()
             assert len(asked.candidates) == CANDIDATES  # noqa: S101
@@ -81,7 +78,9 @@ class RealPool:
                 out.append(self._example(asked, item, extra, window))
         return out
 
-    def _example(self, asked: Asked, item: Source, extra: Sequence[Mention], window: int) -> Example:
+    def _example(
+        self, asked: AskedQuery, item: MarkedPosting, extra: Sequence[Mention], window: int
+    ) -> LabelledPrompt:
         wanted = sorted(
             (m for m in (*item.mentions, *extra) if m.tag in asked.tags), key=lambda mention: mention.end
         )
@@ -109,7 +108,7 @@ class RealPool:
                     targets.append(value)
                 at = max(at, stop)
         ids = ids + self._encoder.suffix
-        return Example(ids=ids, places=[*places, len(ids) - 1], targets=[*targets, value])
+        return LabelledPrompt(ids=ids, places=[*places, len(ids) - 1], targets=[*targets, value])
 
     def _view(self, length: int, wanted: Sequence[Mention], window: int) -> list[tuple[int, int]]:
         """Pieces [begin, end) of the text, at most `window` tokens together."""

@@ -17,13 +17,14 @@ from models.prompts import Prompter
 from training.components import losses
 from training.components.machine import Machine
 from training.components.optimizer import Optimizer, schedule
+from training.components.reporting import Log
 from training.judging import words
 from training.tiny import checkpoint
-from training.tiny.checkpoint import Shape
+from training.tiny.checkpoint import TinyShape
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import match_circuit
 from training.tiny.ranker.examples import CANDIDATES, collate
-from training.tiny.ranker.pools import Mix, Stage
+from training.tiny.ranker.pools import PoolMix, WindowStage
 from training.tiny.vocabulary import Table
 
 
@@ -40,33 +41,32 @@ class RankerRun:
     """The share of the schedule that a checkpoint to go on from has behind it."""
     save_steps: int = 200
     compiled: bool = False
-    shape: Shape = checkpoint.RANKER
+    shape: TinyShape = checkpoint.RANKER
     matrix_rate: float = 0.004
     vector_rate: float = 1e-3
     dense_weight: float = 0.5
     listwise_weight: float = 0.3
-    stages: tuple[Stage, ...] = (
-        Stage(start=0.0, windows=(8, 24, 48), queries=5),
-        Stage(start=0.15, windows=(24, 48, 96), queries=5),
-        Stage(start=0.35, windows=(32, 64, 160, 320), queries=4),
-        Stage(start=0.65, windows=(64, 160, 400, 700), queries=4),
+    stages: tuple[WindowStage, ...] = (
+        WindowStage(start=0.0, windows=(8, 24, 48), queries=5),
+        WindowStage(start=0.15, windows=(24, 48, 96), queries=5),
+        WindowStage(start=0.35, windows=(32, 64, 160, 320), queries=4),
+        WindowStage(start=0.65, windows=(64, 160, 400, 700), queries=4),
     )
 
 
 ONE = Machine(device=torch.device("cpu"))
-Report = Callable[[str], None]
-Mixing = Callable[[Encoder, Tokenizer, Table], Mix]
+MixMaker = Callable[[Encoder, Tokenizer, Table], PoolMix]
 """What to train on, once the tokenizer and its vectors are known."""
 
 
 def train_ranker_from(
     tokenizer: Tokenizer,
     table_VD: Table,
-    mixing: Mixing,
+    make_mix: MixMaker,
     run: RankerRun,
     out: Path,
     machine: Machine = ONE,
-    report: Report = print,
+    report: Log = print,
 ) -> list[float]:
     """Train from a tokenizer's [V, 256] vectors, the strongest directions first; returns the loss of each step."""
     torch.manual_seed(run.seed)
@@ -77,17 +77,17 @@ def train_ranker_from(
         match_circuit.plant_vectors(table, marks(tokenizer, encoder)), run.shape, first
     )
     match_circuit.plant(model, first)
-    return train_on(model, tokenizer, mixing(encoder, tokenizer, table), run, out, machine, report)
+    return train_on(model, tokenizer, make_mix(encoder, tokenizer, table), run, out, machine, report)
 
 
 def train_on(
     model: Qwen3ForCausalLM,
     tokenizer: Tokenizer,
-    mix: Mix,
+    mix: PoolMix,
     run: RankerRun,
     out: Path,
     machine: Machine = ONE,
-    report: Report = print,
+    report: Log = print,
 ) -> list[float]:
     """Train a model further and save it to `out`, every `save_steps` steps as well; of several processes, the first.
 
@@ -104,11 +104,11 @@ def train_on(
     return history
 
 
-def marks(tokenizer: Tokenizer, encoder: Encoder) -> match_circuit.Marks:
+def marks(tokenizer: Tokenizer, encoder: Encoder) -> match_circuit.RankerMarkers:
     """The prompt's marker words as ids: the last system word, the item's first, the labels; and empty words."""
     vocab = tokenizer.get_vocab()
     yes, no = encoder.prompter.label_ids
-    return match_circuit.Marks(
+    return match_circuit.RankerMarkers(
         query=encoder.prompter.prefix_ids("")[-1],
         item=vocab["title"],
         yes=yes,
@@ -120,11 +120,11 @@ def marks(tokenizer: Tokenizer, encoder: Encoder) -> match_circuit.Marks:
 def _loop(
     run: RankerRun,
     model: Qwen3ForCausalLM,
-    mix: Mix,
+    mix: PoolMix,
     labels: tuple[int, int],
     machine: Machine,
     save: Callable[[], None],
-    report: Report,
+    report: Log,
 ) -> list[float]:
     optimizer = Optimizer(model, matrix_rate=run.matrix_rate, vector_rate=run.vector_rate)
     body = torch.compile(model.model, dynamic=True) if run.compiled else model.model

@@ -16,7 +16,7 @@ from models.prompts import Item
 from training.judging.lines import json_lines
 from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
-from training.tiny.ranker.examples import CANDIDATES, Example
+from training.tiny.ranker.examples import CANDIDATES, LabelledPrompt
 
 SAME, RELATED = 3, 1
 MIXED_CASE = 0.5
@@ -60,11 +60,11 @@ class TitlePool:
         self._rng, self._encoder, self._all = rng, encoder, occupations
         self._asked = [i for i, one in enumerate(occupations) if len(one.titles) >= 3]
 
-    def batch(self, queries: int, window: int) -> list[Example]:  # noqa: ARG002
+    def batch(self, queries: int, window: int) -> list[LabelledPrompt]:  # noqa: ARG002
         """`queries` x CANDIDATES examples, those of one query together, each with the answer's label only."""
         return [example for _ in range(queries) for example in self._query()]
 
-    def _query(self) -> list[Example]:
+    def _query(self) -> list[LabelledPrompt]:
         rng = self._rng
         row = rng.choice(self._asked)
         own = list(self._all[row].titles)
@@ -87,7 +87,7 @@ class TitlePool:
         prefix = prompter.prefix_ids(asked if rng.random() < MIXED_CASE else asked.lower())
         ids = [prefix + item for item in prompter.item_ids_many(items)]
         return [
-            Example(ids=i, places=[len(i) - 1], targets=[label])
+            LabelledPrompt(ids=i, places=[len(i) - 1], targets=[label])
             for i, (_, label) in zip(ids, chosen, strict=True)
         ]
 

@@ -12,7 +12,7 @@ from schemas.errors import ConfigError
 from training.judging.words import EMPTY_WORDS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker.examples import CANDIDATES
-from training.tiny.ranker.real_pool import Asked, Mention, Source
+from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting, Mention
 from training.tiny.vocabulary import Table
 
 RAREST, COMMONEST = 12, 0.12
@@ -29,7 +29,7 @@ class WordAsker:
         self,
         rng: Random,
         encoder: Encoder,
-        sources: Sequence[Source],
+        sources: Sequence[MarkedPosting],
         tokens: Sequence[str],
         table_VD: Table,
         wording: dict[str, tuple[str, ...]],
@@ -37,7 +37,7 @@ class WordAsker:
         """`tokens`: the vocabulary in the order of ids; `table_VD`: their vectors, for relatives."""
         self._rng, self._encoder, self._sources, self._tokens = rng, encoder, sources, tokens
         self._wording = wording
-        self._by_occupation: dict[str, list[Source]] = {}
+        self._by_occupation: dict[str, list[MarkedPosting]] = {}
         for source in sources:
             self._by_occupation.setdefault(source.occupation, []).append(source)
         counts = Counter(int(i) for s in sources for i in np.unique(s.ids))
@@ -52,7 +52,7 @@ class WordAsker:
         self._unit = table_VD / (np.linalg.norm(table_VD, axis=1, keepdims=True) + 1e-6)
         self._rows = np.array(sorted(self._words))
 
-    def __call__(self) -> Asked:
+    def __call__(self) -> AskedQuery:
         """One query; half of the draws ask for a second word, a fifth name no occupation."""
         rng = self._rng
         source = rng.choice(self._askable)
@@ -70,7 +70,7 @@ class WordAsker:
             rng.shuffle(parts)
         accepted = [frozenset((word, *near)) for word, near in zip(words, met, strict=True)]
         candidates = self._candidates(source, accepted)
-        return Asked(
+        return AskedQuery(
             prefix=self._encoder.prompter.prefix_ids(rng.choice((" ", " ", ", ", " and ")).join(parts)),
             candidates=tuple(candidates),
             tags=frozenset(f"word:{n}" for n in range(len(words))),
@@ -83,7 +83,7 @@ class WordAsker:
         order = np.argsort(-likeness)[1 : RELATIVES + 1]
         return [int(self._rows[i]) for i in order if likeness[i] > NEAR]
 
-    def _candidates(self, source: Source, accepted: Sequence[frozenset[int]]) -> list[Source]:
+    def _candidates(self, source: MarkedPosting, accepted: Sequence[frozenset[int]]) -> list[MarkedPosting]:
         rng = self._rng
         same = self._by_occupation[source.occupation]
         drawn = rng.sample(same, min(len(same), 40))
@@ -101,7 +101,7 @@ def _asked_for(token: str) -> bool:
     return token.isalpha() and len(token) >= 4 and token not in EMPTY_WORDS
 
 
-def _mentions(item: Source, accepted: Sequence[frozenset[int]]) -> tuple[Mention, ...]:
+def _mentions(item: MarkedPosting, accepted: Sequence[frozenset[int]]) -> tuple[Mention, ...]:
     found = []
     for number, ids in enumerate(accepted):
         places = np.flatnonzero(np.isin(item.ids, list(ids)))[:6]

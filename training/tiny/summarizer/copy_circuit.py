@@ -58,7 +58,7 @@ PLACES = 550.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marks:
+class SummarizerMarkers:
     """Token ids: the prompt's first and last, and the end token."""
 
     first: int
@@ -66,7 +66,7 @@ class Marks:
     end: int
 
 
-def vectors(meaning_VE: Table, score_V: Table, marks: Marks, seed: int) -> Table:
+def vectors(meaning_VE: Table, score_V: Table, marks: SummarizerMarkers, seed: int) -> Table:
     """[V, WIDTH] token vectors: meaning and identity of length 1 each, and the flags known without context."""
     rng = np.random.default_rng(seed)
     table = np.zeros((len(meaning_VE), WIDTH), dtype=np.float32)

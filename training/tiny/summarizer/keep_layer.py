@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -17,7 +17,8 @@ from transformers import Qwen3ForCausalLM, Qwen3Model
 from models.prompts import summarizer_input
 from training.components.arrays import Floats
 from training.components.optimizer import Optimizer, schedule
-from training.tiny.encoding import Encoded, Encoder
+from training.components.reporting import Log
+from training.tiny.encoding import EncodedPosting, Encoder
 from training.tiny.summarizer import copy_circuit
 
 STEADY = 250
@@ -46,7 +47,7 @@ class Document:
     text: range
 
 
-def documents(encoder: Encoder, items: Sequence[Encoded]) -> list[Document]:
+def documents(encoder: Encoder, items: Sequence[EncodedPosting]) -> list[Document]:
     """Prompts of generated postings; title and the prompt's own words are never kept."""
     heads = encoder.prompter.summarizer_ids_many([summarizer_input(item.posting.title, "") for item in items])
     with_text, without = encoder.prompter.summarizer_ids_many(["x", ""])
@@ -89,7 +90,7 @@ def train_keeping(
     score_V: Floats,
     run: KeepingRun,
     rng: Random,
-    report: Callable[[str], None] = print,
+    report: Log = print,
 ) -> list[float]:
     """Train layer 0's MLP and free heads to raise KEPT; the planted heads stay. Returns the losses."""
     limits = thresholds(score_V, texts, run.share)

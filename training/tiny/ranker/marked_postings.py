@@ -11,14 +11,14 @@ from tokenizers import Tokenizer
 
 from models.prompts import Item
 from training.tiny.encoding import Encoder
-from training.tiny.ranker.real_pool import Mention, Source
+from training.tiny.ranker.real_pool import MarkedPosting, Mention
 
 LONGEST = 900
 """Tokens of a text that training ever reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class StatedSpans:
     """What the rules found in one posting: spans of characters of `item.text` by tag, and tags of title and metadata."""
 
     spans: tuple[tuple[int, int, str], ...]
@@ -27,14 +27,14 @@ class Evidence:
     place: str | None
 
 
-def sources(
-    encoder: Encoder, tokenizer: Tokenizer, items: Sequence[Item], found: Iterable[Evidence]
-) -> list[Source]:
+def marked_postings(
+    encoder: Encoder, tokenizer: Tokenizer, items: Sequence[Item], found: Iterable[StatedSpans]
+) -> list[MarkedPosting]:
     """One source a posting; its ids are those of the prompt, the marker before the text apart."""
     heads = encoder.prompter.item_ids_many([replace(item, text="") for item in items])
     texts = tokenizer.encode_batch([" " + item.text for item in items], add_special_tokens=False)
     return [
-        Source(
+        MarkedPosting(
             head=head[: -len(encoder.suffix)],
             ids=np.array(text.ids[:LONGEST], dtype=np.int32),
             mentions=_mentions(text.offsets[:LONGEST], one.spans),
