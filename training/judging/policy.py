@@ -20,7 +20,7 @@ MATCHING = Path(__file__).parent / "policies" / "matching.toml"
 GRADES = range(MAX_GRADE + 1)
 Aggregation = Literal["min", "weighted_mean"]
 RESERVED = ("label", "overall")
-"""Names that stand beside the dimensions in a stage 1 text (`rationales.py`)."""
+"""Names that no dimension may have: stage 1 texts (`rationales.py`) and verdicts use them beside the dimensions'."""
 PROBABILITIES = "probabilities"
 """Key of a verdict's evidence under which a teacher gives [p_0, …, p_4] by dimension."""
 
@@ -58,11 +58,11 @@ class Policy:
 
     @property
     def identity(self) -> str:
-        """What a judgement carries: `name@version+hash`, the hash's first eight digits."""
+        """`name@version+hash`, of the hash eight digits: every judgement names its policy so."""
         return f"{self.name}@{self.version}+{self.hash[:8]}"
 
     def check(self, grades: Mapping[str, Any]) -> dict[str, int]:
-        """The grades in the policy's order; ValueError unless each dimension, and no other, has an integer 0-4."""
+        """The grades in the policy's order; ValueError unless exactly its dimensions are graded, with integers 0-4."""
         missing = [key for key in self.keys if key not in grades]
         unknown = [key for key in grades if key not in self.keys]
         if missing or unknown:

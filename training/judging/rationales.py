@@ -1,7 +1,7 @@
-"""Stage 1's text: a judgement as the grades with rationales that a small model learns to write, and back.
+"""The text that a ranker learns to write in stage 1 of fine-tuning: a judgement's grades with their rationales.
 
-The prompt is equation (1) with `SUFFIX` in place of "Answer:", the text what comes after it: one line a dimension in
-the policy's order, then the label.
+The prompt is equation (1) with `SUFFIX` in place of "Answer:". The text follows it: one line for each dimension in the
+policy's order, then one for the label.
 
     Grades:
     occupation 4: ward nurse is the same work
@@ -18,15 +18,15 @@ from training.judging.policy import Policy
 from training.judging.records import Judgement
 
 SUFFIX = "\nGrades:"
-"""Ends a stage 1 prompt."""
+"""The end of a stage 1 prompt."""
 LABEL = "label"
 OVERALL = "overall"
-"""The key of a rationale that belongs to no dimension."""
+"""The key of rationale lines that name no dimension; they are written after the label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graded:
-    """What a stage 1 text says: grades 0-4 and rationales by dimension, and the label."""
+    """The content of a stage 1 text: grades 0-4 and rationales by dimension, and the label."""
 
     grades: dict[str, int]
     label: int
@@ -34,9 +34,10 @@ class Graded:
 
 
 def graded_of(judgement: Judgement, policy: Policy) -> Graded:
-    """A judgement's grades with its rationale taken apart: a line `dimension: text` belongs to that dimension.
+    """A judgement's grades, and its rationale split by dimension.
 
-    What stands in no such line goes to `OVERALL`. ValueError if the grades are not the policy's.
+    A rationale line `dimension: text` belongs to that dimension, every other line to `OVERALL`. ValueError if the grades
+    are not those of the policy's dimensions.
     """
     found: dict[str, list[str]] = {}
     for line in judgement.rationale.splitlines():
@@ -51,7 +52,7 @@ def graded_of(judgement: Judgement, policy: Policy) -> Graded:
 
 
 def rationale_text(judgement: Judgement, policy: Policy) -> str:
-    """The text after `SUFFIX`, from its first line break on; no line is empty."""
+    """The text that follows `SUFFIX`; each line begins with its line break, and none is empty."""
     graded = graded_of(judgement, policy)
     lines = [_line(key, grade, graded.rationales.get(key)) for key, grade in graded.grades.items()]
     return "".join(

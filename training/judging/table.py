@@ -1,4 +1,4 @@
-"""Judgements as Parquet: one row a (query, posting); grades and evidence are JSON."""
+"""The judged table, Parquet with one row for each (query, posting); grades and evidence are JSON texts in it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ROWS_AT_ONCE = 8192
 
 
 def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
-    """Write all rows, then put the file in place at once; the number of rows. The file before stays on any error."""
+    """Write all judgements and return their number; on any error a file that was there before stays as it was."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
