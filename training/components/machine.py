@@ -33,7 +33,7 @@ class Machine:
         return _sharded(module)
 
     def sync(self, module: nn.Module, *, now: bool) -> AbstractContextManager[None]:
-        """Context for a backward pass: with `now` its gradients are averaged over processes, else a later pass of the step does it."""
+        """Context for a backward pass: `now` averages gradients over processes after it, else a later pass of the step does."""
         if isinstance(module, DistributedDataParallel) and not now:
             return module.no_sync()
         return nullcontext()
@@ -85,7 +85,10 @@ def _device(name: str) -> torch.device:
 
 
 def _sharded(module: nn.Module) -> nn.Module:
-    """Shard each block by itself; embedding table and head are sharded with the whole module, whose forward pass needs both."""
+    """Shard each block by itself.
+
+    Embedding table and head are sharded with the whole module, whose forward pass needs both.
+    """
     for part in module.modules():
         if type(part).__name__.endswith("DecoderLayer"):
             fully_shard(part)

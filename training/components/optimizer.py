@@ -89,7 +89,7 @@ class Optimizer:
         self._rates = (matrix_rate or 0.0, vector_rate)
         groups: list[dict[str, Any]] = [
             {"params": vectors, "share": 1.0},
-            # The table starts from good vectors: a smaller rate keeps words not seen in training near similar words that are.
+            # The table starts from good vectors: a smaller rate keeps words not trained on near similar words.
             {"params": tables, "share": table_share},
             {"params": matrices if matrix_rate is None else [], "share": 1.0, "weight_decay": weight_decay},
         ]
@@ -100,7 +100,10 @@ class Optimizer:
         self._parameters, self._clip = [p for _, p in named], clip
 
     def step(self, factor: float) -> float:
-        """Update the weights by their gradients at `factor` times the rates, clear the gradients; returns their norm before clipping."""
+        """Update the weights by their gradients at `factor` times the rates, clear the gradients.
+
+        Returns their norm before clipping.
+        """
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         if isinstance(norm, DTensor):
             # With sharded weights each process holds only a part of the norm.
@@ -115,7 +118,7 @@ class Optimizer:
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimizer's state for a resumed run, gathered from all processes where weights are sharded (all must call)."""
+        """The optimizer's state for a resumed run; where weights are sharded all processes must call, and each gets all."""
         adam = self._adam.state_dict()
         state = {
             place: {name: _gathered(value) for name, value in values.items()}

@@ -34,7 +34,10 @@ class Metrics:
 
 
 class RunDirectory:
-    """The files of one run; a directory in it is complete or absent, also after a kill, because it is renamed into place."""
+    """The files of one run.
+
+    A directory in it is complete or absent, also after a kill, because it is renamed into place.
+    """
 
     def __init__(self, path: Path, *, keep_last: int = 2) -> None:
         self.path, self._keep_last = path, keep_last

@@ -27,7 +27,10 @@ BESIDE = (
 
 
 def weights(module: nn.Module) -> dict[str, Tensor]:
-    """A `RankerModule`'s weights by their Hugging Face names, through DDP, FSDP or compilation; if sharded, on rank 0 only."""
+    """A `RankerModule`'s weights by their Hugging Face names, through DDP, FSDP or compilation.
+
+    If sharded, on rank 0 only.
+    """
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
     state: dict[str, Any] = get_model_state_dict(module, options=options)
     return {name.removeprefix("model.").replace("_orig_mod.", ""): tensor for name, tensor in state.items()}
@@ -42,7 +45,10 @@ def write_model(
     name: str,
     dtype: torch.dtype,
 ) -> None:
-    """Write weights in `dtype`, the configuration, and the tokenizer files of `source`; `name` is the model's name in answers."""
+    """Write weights in `dtype`, the configuration, and the tokenizer files of `source`.
+
+    `name` is the model's name in answers.
+    """
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
     kept = {key: value.to(dtype).contiguous() for key, value in state.items() if key not in tied}
     write_weights(kept, directory / "model.safetensors")

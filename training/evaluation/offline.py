@@ -22,9 +22,9 @@ BATCH_TOKENS = 16_384
 class TransformersScorer:
     """See `LogitScorer`: equation (2) in plain transformers, fp32, on padded batches of like length.
 
-    There are two scorers that compute because they answer different needs: `EngineScorer` is the code that serves, and
-    quick; this one takes a model in memory that a caller has just changed (blocks removed, a step trained), and shares no
-    code with the engine, so that tests hold the engine's scores against it.
+    There are two scorers that compute because they answer different needs: `EngineScorer` is the code that serves,
+    and quick; this one takes a model in memory that a caller has just changed (blocks removed, a step trained), and
+    shares no code with the engine, so that tests hold the engine's scores against it.
     """
 
     def __init__(self, model: Qwen3ForCausalLM, prompter: Prompter) -> None:

@@ -13,7 +13,7 @@ from training.evaluation.settings import Tell
 from training.judging.records import JudgedQuery
 
 QUERIES = 8
-"""Queries handed to the scorer at a time: more fill its forward passes better, fewer move the progress bar more often."""
+"""Queries handed to the scorer at a time: more fill its forward passes, fewer move the progress bar more often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """The reader of judged files: our Parquet or JSON Lines in, queries with their grades out, checked row by row.
 
-Parquet has one row for each pair, with the columns `query_id` or `query`, `posting_id`, and `label` or `grade`; `soft_label`,
-`split` and `strata` are read where they are there. JSON Lines, plain or gzip, have one query a line,
-`{query, items: [{id, grade}]}`; a line may have `query_id`, `split` and `strata`, an item `soft_label`. A row without a split
-belongs to `test`. For whole rows of our own table, with grades by dimension and rationales, see `training.judging.table`.
+Parquet has one row for each pair, with the columns `query_id` or `query`, `posting_id`, and `label` or `grade`;
+`soft_label`, `split` and `strata` are read where they are there. JSON Lines, plain or gzip, have one query a line,
+`{query, items: [{id, grade}]}`; a line may have `query_id`, `split` and `strata`, an item `soft_label`. A row without
+a split belongs to `test`. For whole rows of our own table, with grades by dimension and rationales, see
+`training.judging.table`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pools for queries that name no postings: what BM25 finds on titles and on full texts, and postings drawn at random."""
+"""Pools for queries that name no postings: the best by BM25 on titles and on full texts, and some drawn at random."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def with_pools(
 ) -> list[Query]:
     """The queries, each with postings: a query that names none gets a pool.
 
-    Pools are drawn from the postings of the query's own split, so that no posting comes into two splits. ConfigError for a
-    split without postings.
+    Pools are drawn from the postings of the query's own split, so that no posting comes into two splits. ConfigError
+    for a split without postings.
     """
     if all(query.posting_ids for query in queries):
         return list(queries)

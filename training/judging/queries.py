@@ -111,7 +111,10 @@ def _split(value: object) -> Split:
 
 
 def _list(row: dict[str, Any], key: str) -> list[str]:
-    """The texts listed under `key`, none where the key is absent; ValueError for an empty list and for a text named twice."""
+    """The texts listed under `key`, none where the key is absent.
+
+    ValueError for an empty list and for a text named twice.
+    """
     values = row.get(key)
     if values is None:
         return []

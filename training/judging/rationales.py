@@ -36,8 +36,8 @@ class Graded:
 def graded_of(judgement: Judgement, policy: Policy) -> Graded:
     """A judgement's grades, and its rationale split by dimension.
 
-    A rationale line `dimension: text` belongs to that dimension, every other line to `OVERALL`. ValueError if the grades
-    are not those of the policy's dimensions.
+    A rationale line `dimension: text` belongs to that dimension, every other line to `OVERALL`. ValueError if the
+    grades are not those of the policy's dimensions.
     """
     found: dict[str, list[str]] = {}
     for line in judgement.rationale.splitlines():

@@ -17,9 +17,9 @@ MAX_GRADE = 4
 class Judgement:
     """A teacher's grades for one (query, posting): a row of the judged table.
 
-    `grades`: 0-4 by dimension of the policy; `label`: their aggregate, 0-4; `soft_label`: p*_yes of equation (3), in [0, 1].
-    `evidence`: passages of the full text that justify the grades; no ranker reads them. `strata`: groups by which a report
-    breaks figures down, such as `title only`, `one facet`, `several facets`, `seen company`.
+    `grades`: 0-4 by dimension of the policy; `label`: their aggregate, 0-4; `soft_label`: p*_yes of equation (3), in
+    [0, 1]. `evidence`: passages of the full text that justify the grades; no ranker reads them. `strata`: groups by
+    which a report breaks figures down, such as `title only`, `one facet`, `several facets`, `seen company`.
     """
 
     query_id: str
@@ -92,7 +92,10 @@ class Teacher(Protocol):
         ...
 
     def judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
-        """One verdict for each pair, in order; None for a pair that gives no ground for any grade (unjudged, which is not 0)."""
+        """One verdict for each pair, in order.
+
+        None for a pair that gives no ground for any grade (unjudged, which is not 0).
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""One judging run: a teacher grades pairs, its verdicts become rows of the judged table, unjudged pairs are listed apart."""
+"""One judging run: a teacher grades pairs; verdicts become rows of the judged table, pairs without one are listed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def judge(
     chunk: int,
     done: Callable[[int], object] = lambda _count: None,
 ) -> Iterator[Judgement]:
-    """The judgements of all pairs that the teacher grades, in their order; pairs without a verdict are added to `rejects`.
+    """The judgements of all pairs that the teacher grades, in their order.
 
-    The teacher is given `chunk` pairs at a time, and `done` is called with their number after each chunk. ConfigError when
-    the teacher grades other dimensions than the policy's.
+    Pairs without a verdict are added to `rejects`. The teacher is given `chunk` pairs at a time, and `done` is called
+    with their number after each chunk. ConfigError when the teacher grades other dimensions than the policy's.
     """
     waiting = iter(pairs)
     while asked := list(islice(waiting, chunk)):
@@ -48,8 +48,8 @@ def judge(
 def check_splits(queries: Sequence[Query], postings: Mapping[str, PostingRow]) -> None:
     """Raise ConfigError naming a posting, or a pair of near-duplicates, that is in two splits.
 
-    Splits may share query texts: postings are held out, not queries. Phrases never trained on are a stratum of their own in
-    the report.
+    Splits may share query texts: postings are held out, not queries. Phrases never trained on are a stratum of their
+    own in the report.
     """
     by_split: dict[Split, dict[str, PostingRow]] = defaultdict(dict)
     for query in queries:

@@ -78,7 +78,7 @@ def _side(group: str) -> Split:
 
 
 def _joined(company: Mapping[str, str], twins: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Each company's group: companies that share near-duplicates are joined, those that share most first, up to MOST_JOINED."""
+    """Each company's group: companies that share near-duplicates are joined, most shared first, up to MOST_JOINED."""
     size = Counter(company.values())
     parent = {name: name for name in size}
 

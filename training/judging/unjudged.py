@@ -44,7 +44,10 @@ class Rejects:
         return Counter(reject.reason.partition(":")[0] for reject in self).most_common()
 
     def write(self, path: Path) -> None:
-        """Write JSON Lines, one pair a line; without pairs a file from before is deleted. ConfigError when that fails."""
+        """Write JSON Lines, one pair a line; without pairs a file from before is deleted.
+
+        ConfigError when that fails.
+        """
         lines = (json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in self)
         try:
             path.unlink(missing_ok=True)
