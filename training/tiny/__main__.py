@@ -32,7 +32,7 @@ GENERATED_TEXTS = 3000
 
 
 def main() -> None:
-    """Train one model on this machine's processors."""
+    """Read the options and train the model that they name."""
     settings = _parser().parse_args()
     torch.set_num_threads(settings.threads)
     limits = {"minutes": settings.minutes, "steps": settings.steps}
@@ -45,7 +45,10 @@ def main() -> None:
 
 
 def _name(settings: argparse.Namespace) -> str:
-    """One that goes on from another has a name of its own: scores are kept by it."""
+    """The checkpoint's name.
+
+    Scores are stored by it, so a ranker trained on from another gets its own (`ranker@OUT`).
+    """
     return settings.name or (f"ranker@{settings.out.name}" if settings.init else RankerRun().name)
 
 
@@ -104,7 +107,10 @@ def _train_ranker(settings: argparse.Namespace, run: RankerRun, machine: Machine
 
 
 def _domains(settings: argparse.Namespace, report: Log) -> list[PreparedDomain]:
-    """Each domain's postings, split and read by the rules; training sees its train split alone."""
+    """The postings of each domain whose file is given, split and searched for evidence.
+
+    Training reads the train split.
+    """
     found = []
     for domain in DOMAINS:
         if path := getattr(settings, domain):
@@ -118,7 +124,7 @@ def _report(line: str) -> None:
 
 
 def _silent(line: str) -> None:
-    """The other processes would say the same."""
+    """Print nothing: the first of several processes already does."""
 
 
 if __name__ == "__main__":

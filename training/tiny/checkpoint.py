@@ -18,7 +18,7 @@ from models.weights import write_weights
 HIDDEN = 256
 HEAD = 64
 ROTARY_BASE = 1e8
-"""So large that most rotary frequencies stand still over 2,048 places: what matters is words, not distances."""
+"""Rotary base, so large that most frequencies hardly turn over 2,048 places: words are compared, not distances."""
 PAD, UNK, EOS = 0, 1, 2
 CONTEXT = 2048
 
@@ -74,7 +74,7 @@ def new_model(
 
 
 def save(model: Qwen3ForCausalLM, tokenizer: Tokenizer, out: Path, name: str) -> None:
-    """Write a directory that stock loaders and `nearline serve` read; weights in bf16. `name` is e.g. `ranker@1`."""
+    """Write a directory that stock loaders and `nearline serve` read, weights in bf16; `name` such as `ranker@1`."""
     out.mkdir(parents=True, exist_ok=True)
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

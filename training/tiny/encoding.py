@@ -1,4 +1,4 @@
-"""Postings and queries as the token ids that the tiny ranker trains on."""
+"""Generated postings as token ids, piece by piece, so that prompts of any window can be joined from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.synthetic.postings import METADATA_REMOTE, METADATA_TYPES, Generat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedPiece:
-    """Tokens of one piece of text, those of its span, and the evidence that reading it adds."""
+    """A piece of text as ids, the ids of its span, and the tags of the facts that it states."""
 
     ids: list[int]
     span_ids: list[int]
@@ -22,7 +22,7 @@ class EncodedPiece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedPosting:
-    """A posting ready to be cut to any window."""
+    """A posting as ids: `head` is its prompt up to the text, `parts` the text, `known` tags stated in other fields."""
 
     posting: GeneratedPosting
     head: list[int]
@@ -31,7 +31,7 @@ class EncodedPosting:
 
 
 class Encoder:
-    """Turns postings into ids exactly as `models.prompts` does, but piece by piece."""
+    """Encodes postings to the same ids as `models.prompts`, but piece by piece."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -41,7 +41,7 @@ class Encoder:
         self.comma = self._ids([";"])[0]
 
     def encode_many(self, postings: Sequence[GeneratedPosting]) -> list[EncodedPosting]:
-        """One tokenizer call for all metadata and one for all pieces."""
+        """Encode postings; one tokenizer call for all metadata, one for all pieces, one for all spans."""
         items = [item_of(posting, "") for posting in postings]
         heads = [ids[: -len(self.suffix)] for ids in self.prompter.item_ids_many(items)]
         pieces = [piece for posting in postings for piece in posting.pieces]
@@ -65,7 +65,7 @@ class Encoder:
 
 
 def item_of(posting: GeneratedPosting, text: str) -> Item:
-    """What the ranker reads of a generated posting, with `text` as its description."""
+    """The ranker's item of a generated posting, with `text` as its description."""
     return Item(
         title=posting.title,
         company=posting.company,
@@ -77,7 +77,7 @@ def item_of(posting: GeneratedPosting, text: str) -> Item:
 
 
 def _known(posting: GeneratedPosting) -> frozenset[str]:
-    """Evidence that stands in the metadata: true facets of its fields, and skills in the title."""
+    """Tags of facts that title and metadata state: true facets of the fields, and skills named in the title."""
     facts = posting.facts
     stated = {posting.employment_type: METADATA_TYPES, posting.remote: METADATA_REMOTE}
     known = {

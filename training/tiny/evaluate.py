@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def ranking(ranker: TransformersScorer, judged: Sequence[Judged]) -> Figure:
-    """AUC over all pairs and within queries, with intervals over queries; mean p_yes by grade."""
+    """AUC over all pairs and within queries, with bootstrap intervals over queries; mean p_yes by grade."""
     scores = ranker.differences([(j.query, j.items) for j in judged])
     good = [np.array(j.grades) >= 3 for j in judged]
 
@@ -82,7 +82,7 @@ def ranking(ranker: TransformersScorer, judged: Sequence[Judged]) -> Figure:
 def agreement(
     ranker: TransformersScorer, summarizer: OfflineSummarizer, judged: Sequence[Judged], sizes: Sizes
 ) -> Figure:
-    """Compression of summaries, and how far they keep the ranking on raw text, beside the first words."""
+    """Size of summaries, and Kendall's tau of rankings on them to those on raw text, beside the first words' tau."""
     rng = Random(sizes.seed)
     pool = list({id(item): item for j in judged for item in j.items}.values())
     items = rng.sample(pool, min(sizes.summaries, len(pool)))
@@ -113,7 +113,7 @@ def agreement(
 
 
 def summarize(summarizer: OfflineSummarizer, item: Item) -> tuple[str, bool]:
-    """The summary under the client's limit, and whether it ended by itself."""
+    """The summary under the client's limit, and whether it ended before the limit."""
     (size,) = summarizer.prompter.count_many([item.text])
     limit = max(LEAST, min(CAP, int(SHARE * size)))
     ids = summarizer.generate(item.title, item.text, limit)
@@ -121,7 +121,7 @@ def summarize(summarizer: OfflineSummarizer, item: Item) -> tuple[str, bool]:
 
 
 def first_tokens(prompter: Prompter, text: str, count: int) -> str:
-    """The first words of a text that make at most `count` tokens."""
+    """The longest start of a text, in whole words, of at most `count` tokens."""
     words = text.split()
     low, high = 0, len(words)
     while low < high:

@@ -1,4 +1,4 @@
-"""Judged queries on which the tiny checkpoints are measured."""
+"""Sets of judged queries by which tiny checkpoints are measured: generated ones, and real ones if files are there."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from training.synthetic.postings import METADATA_TYPES, GeneratedPosting, Writer
 from training.synthetic.queries import Asker
 from training.tiny.encoding import item_of
 
-SAME, RELATED = 8, 2
-
-
+SAME = 8
+"""Candidates of the query's own occupation, at most, beside the posting asked about."""
 REAL: dict[str, Domain] = {"postings_nhs": "health", "postings_hn": "technology"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much is measured; `postings` are generated."""
+    """Queries of each set, generated postings, postings whose summaries are measured, and the seed of the draws."""
 
     queries: int = 60
     postings: int = 400
@@ -32,7 +31,7 @@ class Sizes:
 
 
 def sets(data: Path, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
-    """Named sets of judged queries: generated ones always, real ones if the data are there."""
+    """Named sets of judged queries: the generated one, and one for each file of REAL that is in the folder `data`."""
     found = [(name, data / f"{name}.jsonl.gz", domain) for name, domain in REAL.items()]
     real = [
         (name, judged_queries.judged_queries(path, domain, sizes.queries, sizes.seed))
@@ -43,7 +42,7 @@ def sets(data: Path, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
 
 
 def generated(sizes: Sizes) -> list[Judged]:
-    """Queries and postings of the held-out lexicon, 20 candidates each, half of them of the query's occupation."""
+    """Queries over postings of the held-out lexicon, 20 candidates each, about half of the query's occupation."""
     rng, words = Random(sizes.seed), lexicon.load("heldout")
     writer, asker = Writer(words), Asker(words)
     postings = [writer.write(rng) for _ in range(sizes.postings)]

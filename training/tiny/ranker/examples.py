@@ -1,4 +1,4 @@
-"""Training examples of the tiny ranker, and their batches."""
+"""Labelled prompts of the tiny ranker, and their batches."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 CANDIDATES = 8
+"""Candidates of each query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledPrompt:
-    """One prompt: ids, where labels stand and what they are; the last one is the answer's."""
+    """A prompt's ids, the places of its labels and their targets p*_yes; the last label is at the answer."""
 
     ids: list[int]
     places: list[int]

@@ -1,4 +1,4 @@
-"""Queries of the rule teacher over real postings: an occupation, facets and a place in a searcher's words."""
+"""Queries drawn by the rules over real postings: an occupation, facets and a place in a searcher's words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_MENTIONS = 4
 
 
 def stated_spans(posting: PostingRow, found: Evidence, words: RuleLexicon) -> StatedSpans:
-    """Where a posting's text states and denies what the rules found, and what its other fields do."""
+    """Where a posting's text states or denies the facets that the rules found, and which its other fields state."""
     item = posting.item
     lower = item.text.lower()
     fields = f"{item.title}\nemployment: {item.employment_type}\nworkplace: {item.remote}"
@@ -54,12 +54,12 @@ def _denials(key: str, text: str, lower: str, words: RuleLexicon) -> Iterable[tu
 
 
 class FacetAsker:
-    """Draws queries about a corpus of the training split, with lists of candidates that differ in what they state."""
+    """Draws queries over the training split, with candidates that state all, some or none of the facets asked for."""
 
     def __init__(
         self, rng: Random, encoder: Encoder, corpus: Corpus, sources: Sequence[MarkedPosting]
     ) -> None:
-        """`sources` are the corpus's postings, in its order."""
+        """`sources` are the corpus's postings as ids, in the corpus's order."""
         self._rng, self._encoder, self._words = rng, encoder, corpus.words
         self._sources = sources
         self._asks = asks(corpus, rng.randrange(1 << 30))
@@ -69,7 +69,7 @@ class FacetAsker:
         self._by_occupation = {key: [sources[i] for i in rows] for key, rows in corpus.of_occupation.items()}
 
     def __call__(self) -> AskedQuery:
-        """One query asked of a posting, with that posting among its candidates."""
+        """Draw one query about a posting, which is among the candidates."""
         drawn = next(self._asks)
         needs = drawn.needs
         candidates = self._candidates(needs.occupation, self._sources[drawn.source], needs.facets)
@@ -82,7 +82,7 @@ class FacetAsker:
         )
 
     def _candidates(self, key: str, source: MarkedPosting, facets: Sequence[str]) -> list[MarkedPosting]:
-        """The source, one more that states all, four of the occupation that do not, a close one, others."""
+        """The posting asked about, another that states all facets, up to four of its occupation that do not, others."""
         rng = self._rng
         same = rng.sample(self._by_occupation[key], min(60, len(self._by_occupation[key])))
         same = [s for s in same if s is not source]

@@ -16,15 +16,21 @@ from training.tiny import checkpoint, vocabulary
 from training.tiny.vocabulary import Table
 
 RANKER_VOCABULARY = 11_000
-
-
-FIELDS = "Title: Company: Location: Type: Remote: Text: ; , . full-time part-time contract temporary permanent remote hybrid onsite"
+FIELDS = (
+    "Title: Company: Location: Type: Remote: Text: ; , . "
+    "full-time part-time contract temporary permanent remote hybrid onsite"
+)
+"""Words of the prompt's metadata."""
 
 
 def ranker_table(
     rng: Random, texts: Iterable[str], domains: Sequence[RuleLexicon], generated: int
 ) -> tuple[Tokenizer, Table]:
-    """The ranker's tokenizer over real texts and generated ones, with every word that training's queries use."""
+    """The ranker's tokenizer and its [V, 256] vectors.
+
+    The vocabulary is that of `texts` and of `generated` postings, with every word of the training queries and the
+    prompt.
+    """
     writer = Writer(lexicon.load("train"))
     postings = [writer.write(rng) for _ in range(generated)]
     spoken = [f"{p.title} {p.description}" for p in postings]

@@ -1,4 +1,4 @@
-"""Training pairs of the ranker: pools of tokenized postings, queries, candidate lists and dense labels."""
+"""Training prompts over generated postings, labelled with the grade of the text up to each place."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ RELATED = 1
 
 
 class GeneratedPool:
-    """Postings of a lexicon, some of pseudo occupations, from which candidate lists are drawn."""
+    """A pool of generated postings, from which queries and their candidates are drawn."""
 
     def __init__(
         self, rng: Random, lexicon: Lexicon, encoder: Encoder, size: int, pseudo: PseudoLexicon | None = None
     ) -> None:
-        """A third of the pool are pseudo occupations, four postings each, if `pseudo` is given."""
+        """Generate `size` postings.
+
+        With `pseudo` a third of them, four of each, are of occupations that do not exist.
+        """
         self._rng, self._encoder, self._asker = rng, encoder, Asker(lexicon)
         writer = Writer(lexicon)
         kinds = _invented(rng, lexicon, pseudo, size // 12) if pseudo else []
@@ -36,7 +39,7 @@ class GeneratedPool:
             self._by_group.setdefault(item.posting.facts.occupation.group, []).append(item)
 
     def query(self) -> tuple[GeneratedQuery, list[EncodedPosting]]:
-        """A query and its candidates: the posting that it was asked of, same occupation, related, others."""
+        """A query and its candidates: the posting asked about, some of its occupation, a related one, others."""
         rng = self._rng
         source = pick(rng, self.items)
         facts = source.posting.facts
@@ -48,7 +51,7 @@ class GeneratedPool:
         return query, chosen
 
     def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
-        """`queries` x CANDIDATES examples, those of one query together."""
+        """`queries` x CANDIDATES prompts, those of one query together."""
         out: list[LabelledPrompt] = []
         for _ in range(queries):
             query, candidates = self.query()
@@ -80,7 +83,7 @@ class GeneratedPool:
         return LabelledPrompt(ids=ids, places=[*places, len(ids) - 1], targets=[*targets, value])
 
     def _view(self, item: EncodedPosting, window: int) -> list[EncodedPiece]:
-        """Up to `window` tokens of the text: from its start, from anywhere, or its spans as a summary."""
+        """The pieces that a prompt holds, at most `window` tokens: from the start, from anywhere, or a summary."""
         roll = self._rng.random()
         parts = [p for p in item.parts if p.ids]
         if roll < 0.4:

@@ -1,4 +1,4 @@
-"""What the shipped tiny ranker trains on: titles, generated postings, and real postings if there are any."""
+"""The training data of the tiny ranker: titles, generated postings, and real postings if files are given."""
 
 from __future__ import annotations
 
@@ -26,10 +26,13 @@ from training.tiny.vocabulary import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixConfig:
-    """Shares of a step's queries, and sizes."""
+    """Shares of a step's queries by kind, and sizes.
+
+    `pool`: generated postings held at a time; after `renew_batches` batches others are generated.
+    """
 
     titles: float = 0.4
-    """Beside the others: titles alone cost little."""
+    """Added to the shares of the others, which sum to 1: prompts of titles are short and cost little."""
     generated: float = 0.1
     facets: float = 0.75
     words: float = 0.15
@@ -41,7 +44,7 @@ class MixConfig:
 def mix_maker(
     config: MixConfig, domains: Sequence[PreparedDomain], onet: Path | None, esco: Path | None
 ) -> Callable[[Encoder, Tokenizer, Table], PoolMix]:
-    """The mix over a tokenizer that is not known yet."""
+    """Return a function that builds the mix once the tokenizer and its vectors are made."""
 
     def build(encoder: Encoder, tokenizer: Tokenizer, table_VD: Table) -> PoolMix:
         rng = Random(config.seed)
@@ -68,7 +71,7 @@ def real_pool(
     domain: PreparedDomain,
     config: MixConfig,
 ) -> RealPool:
-    """Queries of both kinds over one domain's postings."""
+    """A pool over the training postings of one domain, with facet queries and word queries."""
     words, corpus = domain.words, domain.corpus("train")
     marked = [stated_spans(p, f, words) for p, f in zip(corpus.postings, corpus.found, strict=True)]
     read = marked_postings(encoder, tokenizer, [p.item for p in corpus.postings], marked)
@@ -85,13 +88,13 @@ def real_pool(
 
 
 def whole_words(tokenizer: Tokenizer, table: Table) -> tuple[list[str], Table]:
-    """The vocabulary's alphabetic whole words of four letters and more, and their vectors."""
+    """The vocabulary's whole words of four letters and more, and their vectors."""
     named = sorted((i, t) for t, i in tokenizer.get_vocab().items() if t.isalpha() and len(t) > 3)
     return [token for _, token in named], table[[i for i, _ in named]]
 
 
 def texts(domains: Iterable[PreparedDomain]) -> Iterable[str]:
-    """All words of the training postings, for the vocabulary."""
+    """Title and text of each training posting, from which the vocabulary is made."""
     for domain in domains:
         for posting in domain.splits.postings["train"]:
             yield f"{posting.item.title} {posting.item.text}"

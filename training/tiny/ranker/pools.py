@@ -1,4 +1,4 @@
-"""What one training step reads: micro-batches of several pools, each padded on its own."""
+"""The protocol of pools, and the draw of one training step: micro-batches of several pools, each padded by itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.tiny.ranker.examples import LabelledPrompt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowStage:
-    """From a share `start` of the run on: windows of text tokens to draw from, and queries a step."""
+    """From a share `start` of the run on: the windows (text tokens of a prompt) to draw from, and queries a step."""
 
     start: float
     windows: tuple[int, ...]
@@ -20,22 +20,22 @@ class WindowStage:
 
 
 class ExamplePool(Protocol):
-    """Draws queries with their candidates, cut to a window of text tokens."""
+    """Draws queries with candidates, whose texts are cut to a window of tokens."""
 
     def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
-        """`queries` x CANDIDATES examples, those of one query together."""
+        """`queries` x CANDIDATES prompts, those of one query together."""
         ...
 
 
 class RenewedPool:
-    """A pool that is made anew after so many batches: generated postings are read a few times, then never again."""
+    """Makes a new pool after every `batches` batches, so that a generated posting is read a few times and then never."""
 
     def __init__(self, make: Callable[[], ExamplePool], batches: int) -> None:
         self._make, self._batches, self._drawn = make, batches, 0
         self._pool = make()
 
     def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
-        """See `Pool`."""
+        """See `ExamplePool`."""
         self._drawn += 1
         if self._drawn % self._batches == 0:
             self._pool = self._make()
@@ -43,13 +43,16 @@ class RenewedPool:
 
 
 class PoolMix:
-    """Pools by their share of a step's queries; a share below one query is drawn by chance."""
+    """Draws each step from all pools, by their shares of the step's queries.
+
+    A fraction of a query is drawn as a whole one with that probability.
+    """
 
     def __init__(self, rng: Random, parts: Sequence[tuple[float, ExamplePool]]) -> None:
         self._rng, self._parts = rng, parts
 
     def draw(self, queries: int, window: int) -> list[tuple[float, list[LabelledPrompt]]]:
-        """Micro-batches of one step of about `queries` queries, each with its share of the step's loss."""
+        """The micro-batches of one step, about `queries` queries in all, each with its weight in the step's loss."""
         counts = [self._count(share * queries) for share, _ in self._parts]
         if not any(counts):
             counts[0] = 1

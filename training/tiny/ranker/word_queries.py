@@ -1,4 +1,4 @@
-"""Queries for an occupation and words of a posting's own text, said as they stand there or by a near relative."""
+"""Queries for an occupation and one or two words of a posting's text, or words with near vectors in their place."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting, Mention
 from training.tiny.vocabulary import Table
 
 RAREST, COMMONEST = 12, 0.12
-"""Postings that must contain a word, and the share of postings that may, for it to be asked for."""
+"""A word is asked for if at least RAREST postings and at most the share COMMONEST of all contain it."""
 RELATIVES, NEAR = 3, 0.55
+"""Relatives of a word, at most, and the cosine above which a word is one."""
 SAME_WITH, SAME_WITHOUT = 1, 3
+"""Candidates of the query's occupation with all words asked for, and with none, at most."""
 ALONE, TWO, RELATIVE = 0.2, 0.4, 0.45
+"""Shares of queries without an occupation, of queries with two words, of words said by a relative."""
 
 
 class WordAsker:
-    """Draws (occupation, words) queries over sources; `wording` words an occupation."""
+    """Draws queries of an occupation and words over postings; `wording` gives the wordings of each occupation."""
 
     def __init__(
         self,
@@ -34,7 +37,10 @@ class WordAsker:
         table_VD: Table,
         wording: dict[str, tuple[str, ...]],
     ) -> None:
-        """`tokens`: the vocabulary in the order of ids; `table_VD`: their vectors, for relatives."""
+        """`tokens`: the vocabulary in the order of ids; `table_VD`: its vectors, by which relatives are found.
+
+        Raise ConfigError when no posting has a word that may be asked for.
+        """
         self._rng, self._encoder, self._sources, self._tokens = rng, encoder, sources, tokens
         self._wording = wording
         self._by_occupation: dict[str, list[MarkedPosting]] = {}
@@ -53,7 +59,7 @@ class WordAsker:
         self._rows = np.array(sorted(self._words))
 
     def __call__(self) -> AskedQuery:
-        """One query; half of the draws ask for a second word, a fifth name no occupation."""
+        """Draw one query about a posting, which is among the candidates."""
         rng = self._rng
         source = rng.choice(self._askable)
         own = sorted(self._own[id(source)])

@@ -1,4 +1,4 @@
-"""The tiny summarizer: a planted copying circuit whose first layer learns what to keep."""
+"""Training of the tiny summarizer: the copy circuit set by hand, then its first layer trained to choose words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from training.tiny.vocabulary import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummarizerRun:
-    """Everything that a training run depends on."""
+    """Settings of a training run.
+
+    `pool`: generated postings trained on, `vocabulary_texts`: those behind the tokenizer.
+    """
 
     seed: int = 1
     pool: int = 2000
@@ -41,7 +44,7 @@ def train_summarizer(run: SummarizerRun, out: Path, report: Log = print) -> list
 def train_summarizer_from(
     tokenizer: Tokenizer, table: Table, run: SummarizerRun, out: Path, report: Log = print
 ) -> list[float]:
-    """The same from any tokenizer and its tokens' [V, 256] vectors, the strongest directions first."""
+    """As `train_summarizer`, from any tokenizer and its [V, 256] token vectors, strongest directions first."""
     rng = Random(run.seed)
     torch.manual_seed(run.seed)
     words = lexicon.load("train")

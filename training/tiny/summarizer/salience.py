@@ -1,8 +1,7 @@
-"""Which words of a posting are worth keeping: salience of tokens, and summaries made of them.
+"""Salience of tokens: how much a token says about a job, so that summaries keep the most salient ones.
 
-Salience is a property of a token: how much more often the lexicon's titles, skills and facets use it than its
-general prose, carried over to words that neither uses by a ridge regression on the token vectors. A summary is
-the postings' salient words in the order of their first use; what is denied is left out.
+A token's salience is how much more often the lexicon's titles, skills and facets use it than the lexicon's general
+prose does. For tokens that neither uses, a ridge regression on token vectors predicts it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from training.tiny.vocabulary import Table
 
 RIDGE = 3.0
 OWN_WEIGHT = 0.6
-"""How far a token's own counts are believed over what its vector predicts, where it has counts."""
+"""Weight of a token's own counts, where it has any; the rest is the weight of its vector's prediction."""
 ASKED_KINDS = (
     "want",
     "about",
@@ -34,7 +33,7 @@ ASKED_KINDS = (
 
 
 def salience(tokenizer: Tokenizer, vectors_VE: Table, lexicon: Lexicon) -> Floats:
-    """[V] scores, higher for words that searches are about; empty words, digits and punctuation are at the bottom."""
+    """[V] salience: -10 for stop words, digits and punctuation, 10 for word pieces, else the log ratio of uses."""
     kept, said = _counts(tokenizer, _subject(lexicon)), _counts(tokenizer, _prose(lexicon))
     size = tokenizer.get_vocab_size()
     up = np.array([kept[i] for i in range(size)], dtype=float)
