@@ -33,7 +33,7 @@ class Machine:
         return _sharded(module)
 
     def sync(self, module: nn.Module, *, now: bool) -> AbstractContextManager[None]:
-        """Context for a backward pass: `now` averages gradients over processes after it, else a later pass of the step does."""
+        """Context for a backward pass, after which gradients are averaged over processes if `now`."""
         if isinstance(module, DistributedDataParallel) and not now:
             return module.no_sync()
         return nullcontext()

@@ -118,7 +118,10 @@ class Optimizer:
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimizer's state for a resumed run; where weights are sharded all processes must call, and each gets all."""
+        """The optimizer's state for a resumed run.
+
+        Where weights are sharded all processes must call, and each gets all.
+        """
         adam = self._adam.state_dict()
         state = {
             place: {name: _gathered(value) for name, value in values.items()}

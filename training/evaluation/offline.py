@@ -67,7 +67,7 @@ def load(checkpoint: Path) -> Qwen3ForCausalLM:
 
 
 class OfflineSummarizer:
-    """Greedy decoding on a checkpoint directory, with the cap that the client sets."""
+    """Greedy summaries of a checkpoint, of at most the tokens that the caller allows."""
 
     def __init__(self, model: Qwen3ForCausalLM, tokenizer: Tokenizer) -> None:
         self._model, self._tokenizer = model.eval(), tokenizer

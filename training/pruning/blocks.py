@@ -1,4 +1,4 @@
-"""Which blocks go: by their numbers, the last ones, or those that cost least."""
+"""The blocks to remove: by their numbers, the last ones, or those that a scan finds to cost least."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.pruning.runs import scan_blocks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """Which blocks go: `6,7` or `20-27` by number, `last:8`, or `least:8` by a scan of NDCG@10 on judged queries."""
+    """A choice of blocks: `6,7` or `20-27` by number, `last:8`, or `least:8` by a scan of NDCG@10 on judged queries."""
 
     blocks: str
     judged: Path | None = None
@@ -23,7 +23,10 @@ class Drop:
     split: str = ALL
 
     def numbers(self, checkpoint: Path, progress: Log = lambda _: None) -> list[int]:
-        """The numbers for a checkpoint; ConfigError for blocks that it does not have, or a scan without judgements."""
+        """The block numbers for a checkpoint.
+
+        ConfigError for blocks it does not have, or a scan without judged queries.
+        """
         layers = read_shape(checkpoint).layers
         kind, colon, count = self.blocks.partition(":")
         if not colon:
@@ -45,7 +48,7 @@ class Drop:
 
 
 def block_numbers(text: str) -> list[int]:
-    """The numbers of `6,7,20-27`; ConfigError for anything else."""
+    """The numbers in a text such as `6,7,20-27`; ConfigError for anything else."""
     numbers: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")

@@ -1,4 +1,4 @@
-"""Pruning a checkpoint directory into another: what `nearline prune` runs, and what the recipe's stages call."""
+"""Pruning of a checkpoint directory into another, called by `nearline prune` and by the stages of a recipe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from training.pruning import data
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MlpRun:
-    """One pruning of hidden neurons: from which directory to which, calibrated on what."""
+    """Settings of one pruning of hidden neurons: directories, calibration data, sizes."""
 
     checkpoint: Path
     out: Path
@@ -42,7 +42,10 @@ class MlpRun:
 
 
 def prune_mlp(run: MlpRun, progress: Log = lambda _: None) -> list[LayerReport]:
-    """Prune and write; ConfigError names the setting or file that cannot work, and `out` stays as it was."""
+    """Prune hidden neurons and write `run.out`.
+
+    On ConfigError, which names the setting or file, `out` stays as it was.
+    """
     prompter = Prompter.from_dir(run.checkpoint)
     source = checkpoints.load(run.checkpoint, run.device)
     pairs = data.pairs(run.postings, run.queries, run.seed)
@@ -71,7 +74,7 @@ def prune_mlp(run: MlpRun, progress: Log = lambda _: None) -> list[LayerReport]:
 
 @contextmanager
 def _states(run: MlpRun) -> Iterator[States]:
-    """Where hidden states wait between layers: in a file of a folder of its own, or in memory."""
+    """The store of hidden states between layers: a file in a temporary folder, or memory."""
     if run.in_memory:
         yield MemoryStates()
         return
@@ -94,7 +97,7 @@ def drop_blocks(
     figures: Mapping[str, object] | None = None,
     progress: Log = lambda _: None,
 ) -> list[int]:
-    """Write the checkpoint without some blocks; returns those that stay."""
+    """Write the checkpoint without the blocks `drop`; returns the numbers of those that stay."""
     source = checkpoints.load(checkpoint)
     kept = kept_layers(len(source.model.model.layers), drop)
     drop_layers(source.model, drop)
@@ -114,7 +117,7 @@ def scan_blocks(
     device: str = "cpu",
     progress: Log = lambda _: None,
 ) -> Scan:
-    """NDCG@10 of each query without each block in turn."""
+    """Measure NDCG@10 of each query with each block removed in turn."""
     source = checkpoints.load(checkpoint, device)
     queries = data.judged_queries(judged, postings, split)
     return scan(source.model, data.ndcgs(queries, Prompter.from_dir(checkpoint)), progress)

@@ -1,4 +1,4 @@
-"""Towns of postings' own locations."""
+"""Towns in the location field of postings."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def place_of(location: str | None) -> str | None:
 
 
 def names(location: str | None, place: str) -> bool:
-    """Whether a location speaks of a place, under one of its names."""
+    """Whether a location names a place, under any of the place's names."""
     plain = f" {_plain(re.sub(r'[^a-z.]+', ' ', (location or '').lower()))} "
     return any(f" {name} " in plain for name in (place, *(a for a, town in ALIASES.items() if town == place)))
 

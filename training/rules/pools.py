@@ -1,4 +1,4 @@
-"""Candidates of a query: what retrievers find, hard negatives of the same occupation, and strangers."""
+"""Judged pools of a query: postings that retrievers find, hard negatives of its occupation, and random ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RulePoolSizes(PoolSizes):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedCandidate:
-    """A posting of a pool by its position, with the teacher's verdict and its label 0-4."""
+    """A posting of a pool, by its position in the corpus, with the teacher's verdict and its label 0-4."""
 
     position: int
     verdict: TeacherVerdict
@@ -48,7 +48,7 @@ class JudgedCandidate:
 
 
 class JudgedPools:
-    """Pools over one split's postings, judged on the way; a candidate that the teacher leaves unjudged is left out."""
+    """Draws pools from one split's postings and judges them; a posting that stays unjudged is left out."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class JudgedPools:
         self._by_text = index_of(f"{i.title} {i.location} {i.company} {i.text}" for i in items)
 
     def pool(self, drawn: Drawn, rng: Random) -> list[JudgedCandidate] | None:
-        """The judged candidates in random order; None without both a good match and another."""
+        """A query's judged candidates in random order; None unless some but not all of them are good matches."""
         config, query, words = self._config, drawn.ask.query, search_words(drawn.ask.query)
         taken: dict[int, JudgedCandidate] = {}
         self._take(drawn, taken, [drawn.source], 1)
@@ -97,7 +97,7 @@ class JudgedPools:
         count: int,
         fits: Callable[[int], bool] = lambda _: True,
     ) -> None:
-        """Up to `count` more of these positions, in order, judged."""
+        """Judge these positions in order and add up to `count` whose labels fit."""
         for position in positions:
             if count <= 0:
                 return
@@ -110,7 +110,7 @@ class JudgedPools:
 
 
 def _top(scores_N: Reals, count: int) -> list[int]:
-    """Positions of the highest scores above zero, best first."""
+    """Positions of the `count` highest scores, best first, without those that are not above 0."""
     count = min(count, len(scores_N))
     best = np.argpartition(-scores_N, count - 1)[:count]
     return [int(i) for i in best[np.argsort(-scores_N[best], kind="stable")] if scores_N[i] > 0]

@@ -1,4 +1,4 @@
-"""A batch's share of its step's loss: stage 1 on answer tokens, stage 2 on the two label logits."""
+"""The loss of a batch, as its part of the mean over its step: on answer tokens in stage 1, on labels in stage 2."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.sft.order import Batch, StepBatches
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCounts:
-    """What the means of a step are over: its examples, lists of two or more, and answer tokens."""
+    """The denominators of a step's means: its examples, its lists of two or more candidates, its answer tokens."""
 
     examples: int
     lists: int
@@ -24,7 +24,7 @@ class StepCounts:
 
 
 def count(examples: Examples, step: StepBatches) -> StepCounts:
-    """Over all batches of the step, whichever process takes them."""
+    """The counts over all batches of a step, of all processes."""
     lists = [rows for batch in step.batches for rows in batch]
     rows = [row for part in lists for row in part]
     return StepCounts(
@@ -42,7 +42,7 @@ def batch_loss(
     counts: StepCounts,
     device: torch.device,
 ) -> Tensor:
-    """The batch's part of the step's mean loss: parts of a step add up to it, however it is cut into batches."""
+    """The batch's part of the step's mean loss; the parts add up to it however the step is cut into batches."""
     answers = stage.objective == "rationales"
     tensors = collate(examples, batch, answers=answers).to(device)
     found: Tensor = module(tensors, answers=answers)

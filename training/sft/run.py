@@ -1,4 +1,4 @@
-"""A fine-tuning run from files to a run directory."""
+"""One fine-tuning run, from its input files to its run directory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from training.sft.targets import rule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What is trained on what. `model`: a Qwen3 directory; `from_scratch` takes only its shape and tokenizer."""
+    """The files of a run. `model`: a Qwen3 directory, of which `from_scratch` takes only shape and tokenizer."""
 
     judged: Path
     postings: Path
@@ -44,7 +44,7 @@ def fine_tune(
     watch: Watch,
     resume: bool = False,
 ) -> SftResult:
-    """Train and leave the best model in `out/best`; with `resume` go on where a run there was left, if one was.
+    """Train, and leave the best model in `out/best`; with `resume` continue the run in `out`, if there is one.
 
     Raises ConfigError for bad input before anything is written, StoreFull when a checkpoint cannot be written.
     """
@@ -68,7 +68,7 @@ def fine_tune(
 
 
 def load_data(config: SftConfig, given: Inputs, judgements: Sequence[Judgement], wording: Wording) -> Data:
-    """Examples of every stage and of dev. Raises ConfigError naming the split, row, posting or setting."""
+    """Encode the examples of each stage and of dev; ConfigError names the split, row, posting or setting at fault."""
     train = sampled(of_split(judgements, "train", given.judged), config.max_examples, config.seed)
     dev = _first_queries(of_split(judgements, "dev", given.judged), config.dev_queries)
     wanted = {judgement.posting_id for judgement in [*train, *dev]}

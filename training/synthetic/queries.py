@@ -1,4 +1,4 @@
-"""Searches over generated postings, worded otherwise than the postings."""
+"""Generated searches over generated postings, in words that differ from the postings'."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PART_OF_TITLE = 0.08
 
 
 class Asker:
-    """Draws queries about postings; its lexicon decides the wordings."""
+    """Draws queries about postings, worded by its lexicon."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._facets = {facet.key: facet for facet in lexicon.facets}
@@ -22,7 +22,7 @@ class Asker:
         self._wraps = lexicon.prose["query_wrap"]
 
     def ask(self, rng: Random, facts: Facts, title: str) -> GeneratedQuery:
-        """A query that a posting with these facts and title answers, fully or in part."""
+        """A query that a posting with these facts and title meets fully or in part."""
         count = rng.choices((0, 1, 2, 3), (25, 40, 28, 7))[0]
         needs = [self._need(rng, facts) for _ in range(count)]
         needs = list(dict.fromkeys(needs))

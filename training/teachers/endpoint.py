@@ -1,7 +1,8 @@
-"""One OpenAI-compatible endpoint: `POST …/chat/completions` with a pace, deadlines and bounded jittered retries.
+"""Client of one OpenAI-compatible endpoint: `POST …/chat/completions` with a rate limit, deadlines and bounded retries.
 
-What the caller learns is one of three things. `ModelUnavailable`: an outage, or an endpoint set up wrong; nothing
-more will be answered now. `Strike`: this request failed `attempts` times, or (`Refused`) as it stands. Else the answer.
+A request has one of three outcomes: an answer; `Strike`, when this request failed `attempts` times or was refused as
+it is (`RequestRefused`); `ModelUnavailable`, when the endpoint is down or set up wrong, so that other requests would
+fail too.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ Body = dict[str, Any]
 Clock = Callable[[], float]
 
 REFUSED = {400, 413, 422}
-"""Statuses by which an endpoint refuses a request as it stands: a form it does not know, a text too long."""
+"""Statuses by which an endpoint refuses this very request: an unknown field, a text too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointConfig:
-    """How an endpoint is asked; a request is tried `attempts` times, and waits at most `patience_s` for its turn."""
+    """Settings of an endpoint and of its retries; a request is tried `attempts` times."""
 
     url: str
     model: str
@@ -45,23 +46,23 @@ class EndpointConfig:
     attempt_s: float = 120.0
     connect_s: float = 5.0
     patience_s: float = 900.0
-    """How long one request may be put off by "too many requests" before that counts as an outage."""
+    """How long one request may be delayed by "too many requests" (429) before that counts as an outage."""
     backoff_s: float = 0.5
     backoff_max_s: float = 30.0
     max_tokens: int = 1000
     request: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the request set otherwise; None takes one out (`{"temperature": null}`)."""
+    """Fields of the request with other values; None removes a field (`{"temperature": null}`)."""
 
 
 class RequestRefused(Strike):
-    """The endpoint refuses this very request: asking again changes nothing."""
+    """The endpoint refuses this very request, so that a retry would change nothing."""
 
 
 class Endpoint:
-    """Asks one endpoint; lives on one event loop."""
+    """Sends requests to one endpoint; must be used on one event loop."""
 
     def __init__(self, config: EndpointConfig, clock: Clock = time.monotonic) -> None:
-        """Raise ConfigError for what is not the address of a server."""
+        """Raise ConfigError for a URL that cannot be a server's."""
         check_url(config.url)
         self._config, self._clock = config, clock
         self._limit = RequestLimit(config.requests_per_minute)
@@ -91,13 +92,16 @@ class Endpoint:
         }
 
     async def ask(self, body: Body, response_format: Body) -> Body:
-        """The endpoint's JSON answer; raises ModelUnavailable or Strike. A schema it refuses is left out from then on."""
+        """The endpoint's JSON answer; raises ModelUnavailable or Strike.
+
+        An endpoint that refuses `response_format` is asked without it from then on.
+        """
         if self._takes_schema:
             try:
                 return await self._patiently(body | {"response_format": response_format})
             except RequestRefused:
                 answer = await self._patiently(body)
-                # only now: had the plain request failed as well, the schema was not to blame
+                # set only after the plain request succeeded: had it failed too, the schema would not be the cause
                 self._takes_schema = False
                 return answer
         return await self._patiently(body)
@@ -136,7 +140,7 @@ class Endpoint:
         return self._read(response)
 
     def _read(self, response: httpx.Response) -> Body:
-        """The answer, or an error in which the key does not stand, should the endpoint have repeated it."""
+        """The answer of a response, or its error; an API key that the endpoint repeated is removed from the message."""
         key = self._config.api_key
         try:
             return raise_for_status(response)
@@ -150,7 +154,7 @@ class Endpoint:
 
 
 class _Retries:
-    """Whether and when one request is tried again."""
+    """Decides whether and when one request is tried again."""
 
     def __init__(self, config: EndpointConfig, limit: RequestLimit, clock: Clock) -> None:
         self._config, self._limit, self._clock = config, limit, clock
@@ -169,7 +173,10 @@ class _Retries:
         return self._failures < self._config.attempts
 
     def _rested(self, busy: Busy) -> bool | float:
-        """All requests wait as long as the endpoint says, else longer each time; not past the deadline."""
+        """Make all requests wait as long as the endpoint says, or longer each time.
+
+        False when that passes the deadline.
+        """
         self._refusals += 1
         backoff_s = min(self._config.backoff_max_s, self._config.backoff_s * 2 ** min(self._refusals, 16))
         now, wait_s = self._clock(), (busy.retry_after_s or backoff_s) * random.uniform(1.0, 1.25)

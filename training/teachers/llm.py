@@ -1,4 +1,4 @@
-"""The LLM teacher: a `Teacher` over any OpenAI-compatible endpoint. Each pair is one call, and is paid for once."""
+"""The LLM teacher: a `Teacher` over any OpenAI-compatible endpoint, with one call for each pair and a cache."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from training.teachers.cache import VerdictCache, cache_key
 from training.teachers.endpoint import Clock, Endpoint, EndpointConfig, RequestRefused
 
 OUTAGE = 3
-"""So many failed pairs in a row, or as many as are asked at once, and none answered between: it is not the pairs."""
+"""Failures in a row that count as an outage (or as many as calls in flight, if more): the pairs are not the cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmConfig:
-    """What of a posting is read, and how often a pair whose answer cannot be used is asked in all."""
+    """`max_chars`: of a description that are sent; `answers`: how often a pair is asked until an answer is usable."""
 
     max_chars: int = MAX_CHARS
     answers: int = 3
@@ -35,7 +35,7 @@ class LlmConfig:
 
 @dataclass(slots=True, kw_only=True)
 class Spent:
-    """What a run cost so far; `cached` pairs cost nothing."""
+    """Calls and tokens of a run so far, and the pairs answered from the cache."""
 
     calls: int = 0
     cached: int = 0
@@ -44,7 +44,7 @@ class Spent:
 
 
 class LlmTeacher:
-    """See `Teacher`. A context manager: it holds connections and an event loop; the cache is its caller's."""
+    """See `Teacher`. A context manager, which closes its connections and event loop; the caller closes the cache."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class LlmTeacher:
         progress: Callable[[], object] = lambda: None,
         clock: Clock = time.monotonic,
     ) -> None:
-        """`progress` is called after each pair; `rejects` learns why a pair stays unjudged, `spent` what it cost."""
+        """`progress` is called after each pair; unjudged pairs are added to `rejects`, calls and tokens to `spent`."""
         self.spent = Spent() if spent is None else spent
         self._policy, self._settings, self._cache = policy, endpoint, cache
         self._config, self._progress = config or LlmConfig(), progress
@@ -84,7 +84,7 @@ class LlmTeacher:
         self._runner.close()
 
     def judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
-        """See `Teacher`; raises ModelUnavailable in an outage. What was answered before is in the cache."""
+        """See `Teacher`; raises ModelUnavailable in an outage, with all earlier verdicts in the cache."""
         return self._runner.run(self._judge_many(pairs))
 
     async def _judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
@@ -125,7 +125,7 @@ class LlmTeacher:
         return verdict
 
     async def _answered(self, ask: Ask, posting: PostingRow, body: dict[str, Any]) -> TeacherVerdict | None:
-        """A verdict, asked for again while the answer cannot be used, the mistake told; None after the last time."""
+        """Ask until an answer is usable, each time telling the mistake; None after `answers` unusable ones."""
         messages, error, text = body["messages"], "", ""
         for _ in range(self._config.answers):
             answer = await self._endpoint.ask(body, self._schema)
@@ -149,12 +149,15 @@ class LlmTeacher:
         self.spent.completion_tokens += completion
 
     def _failed(self, ask: Ask, posting: PostingRow, strike: Strike) -> None:
-        """Note a pair that got no answer at all; ModelUnavailable if it is not the pair's fault."""
+        """Note a pair that got no answer.
+
+        ModelUnavailable when so many failed in a row that the endpoint is at fault.
+        """
         refused = isinstance(strike, RequestRefused)
         self._rejects.add(
             ask, posting.posting_id, f"the endpoint {'refused' if refused else 'failed'}: {strike}"
         )
-        # Texts too long may well come in a row: refusals speak against the set-up only while nothing ever went well.
+        # Several texts in a row may be too long: refusals mean a wrong set-up only while no pair was ever answered.
         if refused and len(self._cache):
             return
         self._failed_in_a_row += 1

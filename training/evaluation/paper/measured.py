@@ -1,8 +1,8 @@
-"""Our figures for the paper's tables 1, 2 and 3 (and what we have of 4 and 6), from reports in a folder.
+"""Our figures for the paper's tables 1 to 3, 4 and 6, read from the reports in a folder.
 
-A report is `STEM.json`, written by `nearline evaluate --report` (its stems stand in `paper.TABLES`) or, as
-`scan.json`, by `nearline prune scan --report`. A `ranker.json` there may give rows other files and titles:
-`{"note": "…", "files": {"mlp50": "runs/7.json"}, "titles": {"mlp50": "…"}}`. What is not there is not measured.
+A report is `STEM.json`, written by `nearline evaluate --report` (stems: `paper.tables.TABLES`), or `scan.json`,
+written by `nearline prune scan --report`. A `ranker.json` there may give rows other files and titles: `{"note": "…",
+"files": {"mlp50": "runs/7.json"}, "titles": {"mlp50": "…"}}`. A row without its file is not measured.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MANIFEST = "ranker.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankerFigures:
-    """Our figures for a row: NDCG@k and its change to dense on the same queries, with both gains."""
+    """Our figures for a row: NDCG@k, and its change to the dense model on the same queries with both gains."""
 
     value: Interval
     change: Interval | None
@@ -38,7 +38,7 @@ class RankerFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRow:
-    """A row of a table; `measured` is None where its file is not there."""
+    """A row of a table with our figures (None where its file is missing) and the paper's."""
 
     title: str
     measured: RankerFigures | None
@@ -49,7 +49,7 @@ class ComparedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockChange:
-    """Table 2: one block removed; without per-query values there is no interval."""
+    """A row of table 2: the change by removing one block; its interval is None where a scan has no per-query values."""
 
     block: int
     change: float
@@ -59,7 +59,7 @@ class BlockChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperComparison:
-    """All that a page shows."""
+    """Everything that the page shows."""
 
     note: str
     dense: EvaluationReport | None
@@ -69,7 +69,7 @@ class PaperComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Other files and titles for rows, by their keys."""
+    """Content of `ranker.json`: a note for the page, and other files and titles for rows, by their keys."""
 
     note: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +77,10 @@ class Manifest:
 
 
 def read_tables(runs: Path) -> PaperComparison:
-    """ConfigError for a folder without any report, a file that is no report, and reports on different queries."""
+    """Read all reports of a folder.
+
+    ConfigError for a folder without any, for a file that is no report, and for reports on different queries.
+    """
     manifest = _manifest(runs)
     rows = [row for table in TABLES for row in table.rows]
     paths = {row.file: runs / manifest.files.get(row.file, f"{row.file}.json") for row in rows}

@@ -1,4 +1,4 @@
-"""The page of the paper's tables beside ours, in Markdown, and its plot."""
+"""The page that sets our figures beside the paper's tables: Markdown and a plot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOT_MEASURED = "not measured"
 
 
 def write_page(tables: PaperComparison, out: Path) -> None:
-    """Write the page and, beside it, `STEM.png`."""
+    """Write the page to `out` and its plot beside it, with the same stem and `.png`."""
     out.parent.mkdir(parents=True, exist_ok=True)
     plot = out.with_suffix(".png")
     draw(tables, plot)

@@ -1,4 +1,4 @@
-"""The changes of NDCG@10 by row, with intervals, beside the paper's."""
+"""The plot of changes of NDCG@10: ours with intervals and the paper's, one line for each model."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from training.evaluation.paper.measured import BlockChange, ComparedRow, PaperCo
 
 PAPER, OURS = "#8c8c8c", "#1f5fa8"
 Mark = tuple[str, float | None, Interval | None, Sequence[float]]
-"""A row: its name, our change, its interval, the paper's changes."""
+"""A line of the plot: the model's name, our change, its interval, the paper's changes."""
 
 
 def draw(tables: PaperComparison, out: Path) -> None:
-    """Write a PNG with a panel for the rows of the tables and one for single blocks, as far as there are any."""
+    """Write a PNG with one panel for the rows of the tables and one for single blocks; an empty panel is left out."""
     rows = [mark for _, lines in tables.tables for line in lines if (mark := _of_line(line))]
     panels = [list(dict.fromkeys(rows)), [_of_block(block) for block in tables.blocks or ()]]
     panels = [panel for panel in panels if panel]

@@ -1,4 +1,4 @@
-"""The paper's tables (arXiv 2510.22101) as rows, each with the file that holds our counterpart."""
+"""The paper's tables (arXiv 2510.22101) as rows, each with the name of the report that holds our figure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ SCAN = "scan"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperRow:
-    """A model of the paper's and ours: `file` is the stem of an evaluation's report, `system` the row in it."""
+    """A model of the paper and ours: `file` is the stem of our evaluation report, `system` the system in it."""
 
     file: str
     title: str
     system: str = "ranker"
     paper_model: str = ""
     paper_change: float | None = None
-    """Of NDCG@10, to the paper's dense model on raw text; None where the paper measured nothing."""
+    """The paper's change of NDCG@10 to its dense model on raw text; None where it gives none."""
 
     @property
     def key(self) -> str:
-        """What a manifest calls the row."""
+        """The row's name in a manifest (`measured.MANIFEST`)."""
         return self.file if self.system == "ranker" else f"{self.file}:{self.system}"
 
 
@@ -104,11 +104,11 @@ TABLES = (
 """Table 6 gives levels of NDCG@10; the changes are their differences."""
 
 BLOCKS = {0: -0.3356, 1: -0.0296, 2: -0.0133, 9: -0.0166, -3: -0.0001, -2: -0.0004, -1: -0.0009}
-"""Table 2: what removing one of 28 blocks did, counted from the first (0) or from the last (-1)."""
+"""Table 2: change by removing one of 28 blocks, numbered from the first (0) or from the last (-1)."""
 
 
 def block_names(block: int, blocks: int) -> dict[str, float]:
-    """The paper's blocks that stand where block number `block` of `blocks` does; a small model's may be two of them."""
+    """The paper's changes for blocks at the same place from the start or the end as block `block` of `blocks`."""
     names = {
         0: "first",
         1: "second",

@@ -1,4 +1,4 @@
-"""The words of the rules: facets and occupations, how postings state them and how searchers phrase them."""
+"""The rules' lexicon: facets and occupations, how postings state them and how searchers word them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from training.judging.splits import stable
 Domain = Literal["health", "technology"]
 DOMAINS: tuple[Domain, ...] = ("health", "technology")
 HELD_OUT_PART = 1 / 3
-"""The part of a facet's or occupation's wordings that no training query uses."""
+"""Share of a facet's or occupation's wordings that no training query uses."""
 TEST_ONLY_PART = 0.12
-"""The part of the occupations that no training query asks for."""
+"""Share of the occupations that no training query asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleFacet:
-    """Something that a searcher may ask for; `hard`: being contradicted is worse than being unmentioned.
+    """A requirement that a searcher may have.
 
-    `stated` and `denied` are sought in the lowercased full text, `cased` in the text as written. The statement of
-    a facet in `opposed_by` denies this one where the text does not state it.
+    `hard`: a posting that denies it is worse than one that does not mention it. `stated` and `denied` are searched in
+    the lower-case text, `cased` in the text as written. A text that states a facet of `opposed_by` and not this one
+    denies this one.
     """
 
     key: str
@@ -40,7 +41,7 @@ class RuleFacet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleOccupation:
-    """A kind of work, found in titles; asking for it, those in `includes` are it too, those in `close` nearly."""
+    """A kind of work, recognised in titles; `includes`: kinds of it, `close`: closely related occupations."""
 
     key: str
     field: str

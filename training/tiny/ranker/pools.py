@@ -28,7 +28,7 @@ class ExamplePool(Protocol):
 
 
 class RenewedPool:
-    """Makes a new pool after every `batches` batches, so that a generated posting is read a few times and then never."""
+    """Makes a new pool after every `batches` batches: a generated posting is read a few times, then never again."""
 
     def __init__(self, make: Callable[[], ExamplePool], batches: int) -> None:
         self._make, self._batches, self._drawn = make, batches, 0
