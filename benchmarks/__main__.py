@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -32,6 +33,8 @@ BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmarks that were asked for; every number in a benchmark's settings is an option of its own."""
     given = _parser().parse_args(argv)
+    if getattr(given, "data", None) is None:
+        given.data = os.environ.get("NEARLINE_DATA")
     logging.getLogger("stamina").setLevel(logging.ERROR)  # a new topic's first answers are retries
     # so that what a benchmark started is stopped also when it is told to end
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

@@ -24,7 +24,6 @@ STAGES = {"mlp50": "1-mlp", "mlp50-sft": "2-mlp-sft", "mlp50-drop": "3-drop", "m
 PYTHON = os.path.relpath(sys.executable)
 """Cards tell commands, and no card should tell where this was."""
 NEARLINE = (PYTHON, "-m", "nearline")
-DATA = Path("../shared/data")
 POSTINGS = {"health": "postings_nhs.jsonl.gz", "technology": "postings_hn.jsonl.gz"}
 TITLES = {"onet": "onet27_occupations.jsonl.gz", "esco": "esco_occupations_en.jsonl.gz"}
 
@@ -136,18 +135,23 @@ def _join(files: Iterable[Path], out: Path) -> None:
 def _settings() -> RankerTables:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ranker_tables", description=__doc__)
     parser.add_argument("--ranker", type=Path, default=Path("models/checkpoints/ranker-tiny"))
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of postings and titles")
+    data = os.environ.get("NEARLINE_DATA")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=data,
+        required=data is None,
+        help="folder of postings and titles (docs/data.md); default: NEARLINE_DATA",
+    )
     parser.add_argument("--work", type=Path, default=Path("build/ranker-tables"))
     parser.add_argument("--page", type=Path, default=Path("docs/benchmarks/ranker.md"))
     parser.add_argument("--queries", type=int, default=400, help="test queries a domain")
     parser.add_argument("--minutes", type=float, default=6.0, help="of each fine-tuning")
     parser.add_argument("--processes", type=int, default=2, help="that fine-tune together, a thread each")
     given = vars(parser.parse_args())
-    data = given.pop("data")
-    postings = {name: data / file for name, file in POSTINGS.items()}
-    return RankerTables(
-        postings=postings, titles={name: data / file for name, file in TITLES.items()}, **given
-    )
+    folder = given.pop("data")
+    postings, titles = ({name: folder / file for name, file in each.items()} for each in (POSTINGS, TITLES))
+    return RankerTables(postings=postings, titles=titles, **given)
 
 
 if __name__ == "__main__":

@@ -23,29 +23,32 @@ from training.judging.records import Judged
 from training.tiny import judged_sets
 
 NAME = "rounding"
-DATA = Path("../shared/data")
 BUDGET_TOKENS = 8192
 Scores = list[Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundingBenchmark:
-    """Ranking on judged queries in each arithmetic: NDCG@10, and how far scores and orders move."""
+    """Ranking on judged queries in each arithmetic: NDCG@10, and how far scores and orders move.
+
+    `data`: folder of real postings (docs/data.md; default: NEARLINE_DATA); without it queries are generated ones alone.
+    """
 
     ranker: str = "models/checkpoints/ranker-tiny"
+    data: str = ""
     queries: int = 120
     postings: int = 1500
 
 
 def measure(settings: RoundingBenchmark, folder: Path) -> Result:
-    """Write and return the result; real postings are read where they lie."""
+    """Measure, write the result to `folder` and return it."""
     path = Path(settings.ranker)
     checkpoint = load_checkpoint(path, "ranker")
     kinds = {kind: NativeForward(checkpoint, kind, 2) for kind in KINDS if available(kind, checkpoint.shape)}
     prompter = Prompter.from_dir(path)
     sizes = judged_sets.Sizes(queries=settings.queries, postings=settings.postings)
     tables: dict[str, list[Row]] = {}
-    for name, judged in judged_sets.sets(DATA, sizes):
+    for name, judged in judged_sets.sets(Path(settings.data) if settings.data else None, sizes):
         scores = {kind: _scores(forward, checkpoint, prompter, judged) for kind, forward in kinds.items()}
         tables[name] = [_row(kind, scores, judged) for kind in kinds]
     result = Result(

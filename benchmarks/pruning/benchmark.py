@@ -31,7 +31,6 @@ from training.tiny.encoding import item_of
 NAME = "pruning"
 Make = Callable[[Path], float]
 """Prunes into a directory; seconds."""
-DATA = Path("../shared/data")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +38,12 @@ class PruningBenchmark:
     """Hidden neurons pruned by ours, baselines and peers.
 
     `kept`: by default half, and a multiple of 128 that all peers take. `only`: contenders beside ours whose names
-    hold one of these words, commas between.
+    hold one of these words, commas between. `data`: folder of real postings (docs/data.md; default: NEARLINE_DATA);
+    without it NDCG is measured on generated ones alone.
     """
 
     ranker: str = "models/checkpoints/ranker-tiny"
+    data: str = ""
     kept: tuple[int, ...] = ()
     tokens: int = 200_000
     queries: int = 60
@@ -58,7 +59,7 @@ class PruningBenchmark:
 
 
 def measure(settings: PruningBenchmark, folder: Path) -> Result:
-    """Write and return the result; real postings are read where they lie."""
+    """Measure, write the result to `folder` and return it."""
     torch.set_num_threads(settings.threads)
     with tempfile.TemporaryDirectory(prefix="pruning-") as name:
         work = Path(name)
@@ -73,7 +74,7 @@ def measure(settings: PruningBenchmark, folder: Path) -> Result:
     result = Result(
         name=NAME,
         title="Pruning hidden neurons, beside peers",
-        settings=asdict(settings),
+        settings={name: value for name, value in asdict(settings).items() if name != "data"},
         tables=tables
         | ({"One layer, one neuron a step": kernels} if kernels else {})
         | ({"Memory of `nearline prune mlp`": memories} if memories else {}),
@@ -101,7 +102,9 @@ def _models(settings: PruningBenchmark, work: Path) -> dict[str, list[Row]]:
     bench = Bench(dense=dense, folder=work, prompts=prompts, threads=settings.threads)
     bench.prepare()
     sizes = judged_sets.Sizes(queries=settings.queries, postings=settings.postings)
-    judged = dict(judged_sets.sets(DATA, sizes)[: 1 + settings.real_sets])
+    judged = dict(
+        judged_sets.sets(Path(settings.data) if settings.data else None, sizes)[: 1 + settings.real_sets]
+    )
     measure = Measure(dense, _held_out(judged["generated"], prompter, settings.held_out), judged)
     kept = settings.kept or tuple(sorted({size // 2, -(-(size // 2) // 128) * 128}))
     only = [word for word in settings.only.split(",") if word]

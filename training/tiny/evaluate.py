@@ -2,13 +2,14 @@
 
 Ranker: AUC of p_yes (grade 3 and 4 against the rest) with an interval over resampled queries. Summarizer: share of
 the input's tokens, and Kendall's tau-b per query between the ranking of postings on summaries and on raw text,
-beside the same for the first words of the same length. Real data are read only if the directory exists.
+beside the same for the first words of the same length. Real postings are read only from a folder that is named: --data, or NEARLINE_DATA.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,10 @@ def main() -> None:
     parser.add_argument("--ranker", type=Path, default=Path("models/checkpoints/ranker-tiny"))
     parser.add_argument("--summarizer", type=Path, default=Path("models/checkpoints/summarizer-tiny"))
     parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="real postings, if there are any"
+        "--data",
+        type=Path,
+        default=os.environ.get("NEARLINE_DATA"),
+        help="folder of real postings (docs/data.md); without it only generated ones are measured",
     )
     parser.add_argument("--out", type=Path, default=Path("build/evaluate_tiny.json"))
     parser.add_argument("--threads", type=int, default=2)

@@ -30,9 +30,9 @@ class Sizes:
     seed: int = 11
 
 
-def sets(data: Path, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
-    """Named sets of judged queries: the generated one, and one for each file of REAL that is in the folder `data`."""
-    found = [(name, data / f"{name}.jsonl.gz", domain) for name, domain in REAL.items()]
+def sets(data: Path | None, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
+    """Named sets of judged queries: the generated one, and one for each file of REAL that the folder `data` holds."""
+    found = [(name, data / f"{name}.jsonl.gz", domain) for name, domain in REAL.items()] if data else []
     real = [
         (name, judged_queries.judged_queries(path, domain, sizes.queries, sizes.seed))
         for name, path, domain in found
