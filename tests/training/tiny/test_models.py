@@ -2,19 +2,17 @@
 
 import json
 import math
-import re
-from collections import Counter
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import Qwen3ForCausalLM
 
 from models.prompts import Prompter, load_tokenizer, summarizer_input
+from tests.support.vocabulary import small_vocabulary
 from training.components import losses
 from training.components.machine import Machine
 from training.components.optimizer import orthogonalized
@@ -22,7 +20,6 @@ from training.evaluation import metrics
 from training.evaluation.offline import OfflineSummarizer, TransformersScorer, load
 from training.synthetic.lexicon import load as load_lexicon
 from training.synthetic.postings import GeneratedPosting, Writer
-from training.tiny import vocabulary
 from training.tiny.encoding import Encoder, item_of
 from training.tiny.evaluate import ranking, summarize
 from training.tiny.judged_sets import Sizes, generated
@@ -31,7 +28,6 @@ from training.tiny.ranker.pools import WindowStage
 from training.tiny.ranker.run import RankerRun, agreed, train_ranker_from
 from training.tiny.summarizer.keep_layer import KeepingRun
 from training.tiny.summarizer.run import SummarizerRun, train_summarizer_from
-from training.tiny.vocabulary import Table
 
 CHECKPOINTS = Path("models/checkpoints")
 RANKER, SUMMARIZER = CHECKPOINTS / "ranker-tiny", CHECKPOINTS / "summarizer-tiny"
@@ -41,17 +37,6 @@ PRUNED = CHECKPOINTS / "ranker-tiny-pruned"
 def postings(count: int, seed: int) -> list[GeneratedPosting]:
     writer, rng = Writer(load_lexicon("heldout")), Random(seed)
     return [writer.write(rng, richness=0.3) for _ in range(count)]
-
-
-def small_vocabulary() -> tuple[Tokenizer, Table]:
-    writer, rng = Writer(load_lexicon("train")), Random(0)
-    text = " ".join(writer.write(rng).description for _ in range(200)).lower()
-    words = [word for word, _ in Counter(re.findall("[a-z]+", text)).most_common(900)]
-    prompt = "does the posting match search answer yes or no title company location type remote text summary : . ; ?"
-    tokens = list(dict.fromkeys([*vocabulary.SPECIAL, *prompt.split(), "sum", *words]))
-    return vocabulary.tokenizer(tokens), np.random.default_rng(0).normal(size=(len(tokens), 256)).astype(
-        "float32"
-    )
 
 
 def test_binary_kl_is_equation_3() -> None:
@@ -132,9 +117,8 @@ def test_twenty_steps_lower_the_summarizers_loss_and_leave_a_loadable_checkpoint
     history = train_summarizer_from(*small_vocabulary(), run, tmp_path, lambda _: None)
     assert len(history) == 20
     assert np.mean(history[-5:]) < np.mean(history[:5])
-    assert (
-        OfflineSummarizer.from_dir(tmp_path).generate("Nurse", "We need a nurse for nights.", 4) is not None
-    )
+    ids = OfflineSummarizer.from_dir(tmp_path).generate("Nurse", "We need a nurse for nights.", 4)
+    assert 0 < len(ids) <= 4
 
 
 @pytest.mark.parametrize("directory", [RANKER, PRUNED, SUMMARIZER])
