@@ -14,9 +14,11 @@ CACHE = Path("build/rules")
 """Folder in which evidence is kept from run to run."""
 
 
-def judged_queries(postings: Path, domain: Domain, count: int, seed: int) -> list[Judged]:
+def judged_queries(
+    postings: Path, domain: Domain, count: int, seed: int, cache: Path = CACHE
+) -> list[Judged]:
     """`count` queries over postings of companies that training does not read; ConfigError if fewer can be drawn."""
-    prepared = prepare(list(read_postings(postings)), domain, CACHE)
+    prepared = prepare(list(read_postings(postings)), domain, cache)
     items = {row.posting_id: row.item for row in prepared.splits.postings["test"]}
     return [
         Judged(

@@ -1,5 +1,7 @@
 """Splits, queries, pools and the files that they go into."""
 
+import json
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -17,6 +19,7 @@ from training.judging.splits import Splits, check_no_leak, split
 from training.judging.table import read_judgements, write_judgements
 from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.judge import JudgeConfig, PreparedDomain, judged, prepare
+from training.rules.judged_queries import judged_queries
 from training.rules.lexicon.entries import held_out, lexicon
 from training.rules.pools import GOOD
 from training.rules.queries import asks
@@ -167,6 +170,21 @@ def test_a_query_has_a_good_match_and_another_and_stays_in_its_split(prepared: P
         assert {row.posting_id for row in rows} <= inside
         assert all(row.label == min(row.grades.values()) for row in rows)
         assert len({row.posting_id for row in rows}) == len(rows)
+
+
+def test_judged_queries_in_memory_are_of_the_test_split_with_the_postings_own_items(
+    postings: list[PostingRow], prepared: PreparedDomain, tmp_path: Path
+) -> None:
+    path = tmp_path / "postings.jsonl"
+    rows = [{"id": p.posting_id, "description": p.item.text, **asdict(p.item)} for p in postings]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = judged_queries(path, "health", 5, 1, tmp_path / "cache")
+    items = {row.posting_id: row.item for row in prepared.splits.postings["test"]}
+    assert len(found) == 5
+    for one in found:
+        assert [items[name] for name in one.posting_ids] == list(one.items)
+        assert max(one.grades) >= GOOD > min(one.grades)
+    assert judged_queries(path, "health", 5, 1, tmp_path / "cache") == found
 
 
 def test_too_few_postings_for_the_queries_asked_is_an_error(prepared: PreparedDomain) -> None:

@@ -26,6 +26,7 @@ from training.tiny.judged_sets import Sizes, generated
 from training.tiny.ranker.mix import MixConfig, mix_maker
 from training.tiny.ranker.pools import WindowStage
 from training.tiny.ranker.run import RankerRun, agreed, train_ranker_from
+from training.tiny.summarizer import copy_circuit
 from training.tiny.summarizer.keep_layer import KeepingRun
 from training.tiny.summarizer.run import SummarizerRun, train_summarizer_from
 
@@ -84,7 +85,7 @@ def test_piecewise_encoding_equals_the_prompters() -> None:
 @pytest.mark.timeout(60)
 def test_twenty_steps_lower_the_rankers_loss_and_leave_a_loadable_checkpoint(tmp_path: Path) -> None:
     stage = WindowStage(start=0.0, windows=(24,), queries=2)
-    run = RankerRun(minutes=1.0, steps=20, stages=(stage,))
+    run = RankerRun(minutes=60.0, steps=20, stages=(stage,))
     mix = mix_maker(MixConfig(pool=200), [], None, None)
     history = train_ranker_from(*small_vocabulary(), mix, run, tmp_path, report=lambda _: None)
     assert len(history) == 20
@@ -113,12 +114,13 @@ def test_two_processes_agree_on_gradients_loss_and_clock() -> None:
 
 @pytest.mark.timeout(60)
 def test_twenty_steps_lower_the_summarizers_loss_and_leave_a_loadable_checkpoint(tmp_path: Path) -> None:
-    run = SummarizerRun(pool=60, keeping=KeepingRun(minutes=1.0, steps=20, batch=4))
+    run = SummarizerRun(pool=60, keeping=KeepingRun(minutes=60.0, steps=20, batch=4))
     history = train_summarizer_from(*small_vocabulary(), run, tmp_path, lambda _: None)
     assert len(history) == 20
     assert np.mean(history[-5:]) < np.mean(history[:5])
-    ids = OfflineSummarizer.from_dir(tmp_path).generate("Nurse", "We need a nurse for nights.", 4)
-    assert 0 < len(ids) <= 4
+    trained = load(tmp_path).model.layers[0].mlp.down_proj.weight
+    assert trained.any(dim=1).nonzero().flatten().tolist() == [copy_circuit.KEPT]
+    assert len(OfflineSummarizer.from_dir(tmp_path).generate("Nurse", "A nurse for nights.", 4)) <= 4
 
 
 @pytest.mark.parametrize("directory", [RANKER, PRUNED, SUMMARIZER])

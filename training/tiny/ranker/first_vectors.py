@@ -24,7 +24,11 @@ FIELDS = (
 
 
 def ranker_table(
-    rng: Random, texts: Iterable[str], domains: Sequence[RuleLexicon], generated: int
+    rng: Random,
+    texts: Iterable[str],
+    domains: Sequence[RuleLexicon],
+    generated: int,
+    size: int = RANKER_VOCABULARY,
 ) -> tuple[Tokenizer, Table]:
     """The ranker's tokenizer and its [V, 256] vectors.
 
@@ -36,9 +40,7 @@ def ranker_table(
     spoken = [f"{p.title} {p.description}" for p in postings]
     asked = [phrase for words in domains for phrase in _training_phrases(words)]
     encoder = minilm.encoder_dir()
-    made = vocabulary.from_counts(
-        [*texts, *spoken], [SYSTEM, SUFFIX, FIELDS, *asked], encoder, RANKER_VOCABULARY
-    )
+    made = vocabulary.from_counts([*texts, *spoken], [SYSTEM, SUFFIX, FIELDS, *asked], encoder, size)
     return made.tokenizer, vocabulary.embeddings(encoder, made.spelled, checkpoint.HIDDEN)
 
 
