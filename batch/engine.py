@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Protocol
 
+from typing_extensions import override
+
 from batch.catalog import Split
 from batch.split_folder import Folder
 from batch.survey import Place, look_at
@@ -23,19 +25,19 @@ class Engine(Protocol):
         ...
 
 
-class InProcess:
+class InProcess(Engine):
     """One split after the other in this process, for a debugger, a notebook and the tests; all places in memory."""
 
+    @override
     def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[Place]]]:
-        """See `Engine`."""
         found: defaultdict[str, list[Place]] = defaultdict(list)
         for split in splits:
             for posting_id, place in look_at(split, Folder(run)):
                 found[posting_id].append(place)
         return ((posting_id, places) for posting_id, places in found.items() if len(places) > 1)
 
+    @override
     def work(self, splits: Sequence[Split], task: Task) -> None:
-        """See `Engine`."""
         with closing(SplitWorker(task)) as worker:
             for split in splits:
                 for _ in worker.run(split):

@@ -5,19 +5,21 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
+from typing_extensions import override
+
 from batch.catalog import Split
 from batch.readers import read_rows
 from batch.rows import BadRow, parse
 from batch.settings import BackfillSettings
 from models.prompts import SUMMARY_MAX_TOKENS, Prompter, summarizer_input
-from models.summarizer import ModelFailure, Summarizer, Summary
+from models.summarizer import Summarizer, Summary, SummaryFailure
 
 #: Tokens of English text to a word, where no tokenizer is given.
 TOKENS_A_WORD = 4 / 3
 SAMPLE_TEXTS = 32
 
 
-class Counting:
+class Counting(Summarizer):
     """A summarizer that makes no summary: it counts its input's tokens, and says how long a summary may become."""
 
     def __init__(self, settings: BackfillSettings, generation: int) -> None:
@@ -26,8 +28,8 @@ class Counting:
         self._prompter = Prompter.from_dir(Path(folder)) if folder else None
         self._model = f"estimate@{generation}"
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
-        """See `Summarizer`."""
+    @override
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         del deadline_s
         return [
             Summary(text="", tokens=SUMMARY_MAX_TOKENS, input_tokens=tokens, model=self._model)

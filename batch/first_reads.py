@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from typing_extensions import override
+
 from batch.ledger import Held
 from schemas.errors import StoreError
 from storage.base import KeyValue
@@ -29,8 +31,9 @@ class FirstSeen(FeatureStore):
         """Begin the same chunk again."""
         self._written = set()
 
+    @override
     def read_raw(self, posting_ids: Sequence[str]) -> list[bytes | None]:
-        """See FeatureStore; what this attempt has written is shown as it is."""
+        """What this attempt has written is shown as it is."""
         new = [i for i in dict.fromkeys(posting_ids) if i not in self._held]
         if new:
             self._held.update(zip(new, super().read_raw(new), strict=True))
@@ -39,8 +42,8 @@ class FirstSeen(FeatureStore):
         now = dict(zip(written, super().read_raw(written), strict=True)) if written else {}
         return [now[i] if i in now else self._held[i] for i in posting_ids]
 
+    @override
     def merge_many(self, writes: Sequence[FeatureWrite]) -> list[bytes | StoreError]:
-        """See FeatureStore."""
         self._written.update(write.posting_id for write in writes)
         return super().merge_many(writes)
 

@@ -1,13 +1,11 @@
-"""Settings of a backfill: one frozen value, its command line, and what of it each task is told."""
+"""Settings of a backfill: one frozen value, whose options `nearline backfill` and the driver's program share."""
 
-import argparse
-import types
-from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated
 
 from schemas.errors import ConfigError
+from schemas.settings import Option
 
 LOCAL_STORES = ("lmdb:", "memory:")
 
@@ -30,26 +28,64 @@ class BackfillSettings:
     there is one. `chunk_rows` rows are one call of featurize. `patience_s`: how long an outage is waited out.
     """
 
-    catalog: tuple[str, ...]
-    store_url: str
-    summarizer_url: str = "instant:"
-    tokenizer_dir: str = ""
-    mode: Mode = Mode.ALL
-    sample: float = 1.0
-    dry_run: bool = False
-    assume_rate_per_s: float = 0.0
-    state: str = "build/backfill"
-    report: str = ""
-    dead_letters: str = ""
-    publish: str = ""
-    schema_registry: str = ""
-    parallelism: int = 2
-    chunk_rows: int = 500
-    split_mib: int = 32
-    concurrency: int = 16
-    rate_per_s: float = 0.0
-    deadline_s: float = 300.0
-    patience_s: float = 600.0
+    catalog: Annotated[
+        tuple[str, ...],
+        Option(
+            "Postings: files, folders or globs; Parquet, Avro, JSON Lines, plain or .gz.", positional=True
+        ),
+    ]
+    store_url: Annotated[str, Option("Store URL; on a cluster one that every worker reaches.", "--store")]
+    summarizer_url: Annotated[
+        str, Option("Model server's URL, or `instant:` (no model).", "--summarizer")
+    ] = "instant:"
+    tokenizer_dir: Annotated[
+        str,
+        Option(
+            "The summarizer's checkpoint, to cut texts by its tokens.",
+            "--tokenizer",
+            also=("--tokenizer-dir",),
+        ),
+    ] = ""
+    mode: Annotated[
+        Mode,
+        Option(
+            "`all`; `missing`: postings that the store does not have; `stale`: those with another text than the "
+            "catalog's, or a summary of an older generation."
+        ),
+    ] = Mode.ALL
+    sample: Annotated[float, Option("The part of the postings to work on, by their ids.")] = 1.0
+    dry_run: Annotated[bool, Option("Write nothing: say how many summaries, tokens and hours.")] = False
+    assume_rate_per_s: Annotated[
+        float,
+        Option(
+            "With --dry-run: summaries a second; default: measured on a few texts.",
+            "--rate",
+            also=("--assume-rate-per-s",),
+        ),
+    ] = 0.0
+    state: Annotated[
+        str, Option("Folder (or URI) that remembers progress; the same command goes on there.")
+    ] = "build/backfill"
+    report: Annotated[str, Option("Where the closing report goes, as JSON.")] = ""
+    dead_letters: Annotated[str, Option("Folder of the dead letters; default: inside the run's folder.")] = ""
+    publish: Annotated[
+        str,
+        Option(
+            "Kafka brokers, HOST:PORT: each record that changes also goes to postings.features, so that saved "
+            "searches meet it."
+        ),
+    ] = ""
+    schema_registry: Annotated[str, Option("With --publish: the schema registry's URL.")] = ""
+    parallelism: Annotated[int, Option("Tasks at a time.")] = 2
+    chunk_rows: Annotated[int, Option("Rows that are read, written and counted at once.")] = 500
+    split_mib: Annotated[int, Option("Input of one split in MiB; splits are handed to tasks.")] = 32
+    concurrency: Annotated[int, Option("Calls to the model server in flight, over all tasks.")] = 16
+    rate_per_s: Annotated[
+        float,
+        Option("Summaries a second over all tasks; 0 = no limit.", "--max-rate", also=("--rate-per-s",)),
+    ] = 0.0
+    deadline_s: Annotated[float, Option("Limit of all model calls of one chunk together.")] = 300.0
+    patience_s: Annotated[float, Option("Seconds that an outage is waited out.")] = 600.0
 
     def __post_init__(self) -> None:
         if not self.catalog:
@@ -86,39 +122,3 @@ class BackfillSettings:
                 f"store {self.store_url} lives on one machine, but Spark's master is {master}: "
                 "give a store that every worker reaches, such as couchbase://"
             )
-
-
-def to_argv(settings: BackfillSettings) -> list[str]:
-    """The command line that says what differs from the defaults; `from_argv` reads it."""
-    argv: list[str] = []
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        if field.name == "catalog" or value == field.default:
-            continue
-        argv.append(_flag(field.name))
-        if value is not True:
-            argv.append(str(value))
-    return [*argv, *settings.catalog]
-
-
-def from_argv(argv: Sequence[str], **parser: Any) -> BackfillSettings:
-    """The settings that a command line asks for; argparse ends the process for a bad one. Raises ConfigError."""
-    arguments = argparse.ArgumentParser(**parser)
-    kinds = get_type_hints(BackfillSettings)
-    for field in fields(BackfillSettings):
-        kind, given = kinds[field.name], field.default is not MISSING
-        if get_origin(kind) is tuple:
-            arguments.add_argument(field.name, nargs="+", type=get_args(kind)[0])
-        elif kind is bool:
-            arguments.add_argument(_flag(field.name), dest=field.name, action="store_true")
-        else:
-            default = field.default if given else None
-            arguments.add_argument(
-                _flag(field.name), dest=field.name, type=kind, default=default, required=not given
-            )
-    found: types.SimpleNamespace = arguments.parse_args(argv, types.SimpleNamespace())
-    return BackfillSettings(**{**vars(found), "catalog": tuple(found.catalog)})
-
-
-def _flag(name: str) -> str:
-    return "--" + name.removesuffix("_url").replace("_", "-")

@@ -8,10 +8,11 @@ from typing import Any, NoReturn
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession, functions
+from typing_extensions import override
 
 import schemas.errors
 from batch.catalog import Split
-from batch.engine import dealt
+from batch.engine import Engine, dealt
 from batch.survey import Place
 from batch.tasks import DONE_DDL, PLACES_DDL, Survey, Work
 from batch.worker import Task
@@ -52,14 +53,14 @@ def session(builder: Any, parallelism: int) -> SparkSession:
     )
 
 
-class SparkEngine:
-    """See `Engine`; the session is opened when it is first needed."""
+class SparkEngine(Engine):
+    """Runs the work on Spark; the session is opened when it is first needed."""
 
     def __init__(self, open_session: Callable[[], SparkSession], parallelism: int) -> None:
         self._open_session, self._parallelism = open_session, parallelism
 
+    @override
     def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, list[Place]]]:
-        """See `Engine`."""
         groups = dealt(splits, self._parallelism)
         places = self._mapped(Survey(groups=groups, run=run), len(groups), PLACES_DDL)
         listed = functions.collect_list(functions.struct("split", "number", "instant_us", "line"))
@@ -70,8 +71,8 @@ class SparkEngine:
         except (Py4JError, PySparkException) as error:
             _raise(error)
 
+    @override
     def work(self, splits: Sequence[Split], task: Task) -> None:
-        """See `Engine`."""
         groups = dealt(splits, self._parallelism)
         try:
             self._mapped(Work(groups=groups, task=task), len(groups), DONE_DDL).collect()

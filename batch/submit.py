@@ -6,9 +6,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from batch.settings import BackfillSettings, to_argv
+from batch.settings import BackfillSettings
 from pipeline.pyfiles import build_zip
 from schemas.errors import ConfigError
+from schemas.settings import to_argv
 
 #: The driver's program: above this root, because what it composes is.
 PROGRAM = "nearline/backfill_program.py"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from typing_extensions import override
+
 from batch.catalog import Split
 from batch.estimate import Counting
 from batch.first_reads import FirstSeen
@@ -19,7 +21,7 @@ from batch.settings import BackfillSettings
 from batch.split_folder import Folder
 from models.client.http import ClientConfig
 from models.client.remote import open_summarizer
-from models.summarizer import ModelFailure, Rejected, Summarizer, Summary
+from models.summarizer import Summarizer, Summary, SummaryFailure, SummaryRejected
 from pipeline.control.pace import Pace, PacedSummarizer
 from pipeline.featurize import Featurizer, FeaturizeSettings
 from pipeline.outages import outlast
@@ -45,18 +47,18 @@ class Task:
     publisher: OpenPublisher | None = None
 
 
-class Remembering:
+class Remembering(Summarizer):
     """A summarizer that is asked for a text once while a chunk lasts, however often an outage makes the chunk begin anew."""
 
     def __init__(self, summarizer: Summarizer) -> None:
         self._summarizer = summarizer
-        self._known: dict[str, Summary | ModelFailure] = {}
+        self._known: dict[str, Summary | SummaryFailure] = {}
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
-        """See `Summarizer`."""
+    @override
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         new = [text for text in texts if text not in self._known]
         answers = dict(zip(new, self._summarizer.summarize_many(new, deadline_s), strict=True)) if new else {}
-        self._known.update((t, a) for t, a in answers.items() if isinstance(a, Summary | Rejected))
+        self._known.update((t, a) for t, a in answers.items() if isinstance(a, Summary | SummaryRejected))
         return [self._known.get(text) or answers[text] for text in texts]
 
     def forget(self) -> None:

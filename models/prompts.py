@@ -1,11 +1,11 @@
-"""Equation (1): the only place that knows how a query, an item and a posting to summarize are worded.
+"""Prompts of ranker (equation 1) and summarizer: no other module words a query, an item or a posting for a model.
 
-A ranker prompt is `prefix(query) + item + SUFFIX`; everything up to and including the query comes first
-and is the same for every item of a query, so an engine computes it once. The pieces are tokenized apart
-and their ids are joined: the ids of the prefix never depend on the item, nor the item's on the query
-(scoring the joined *text* gives other tokens at the seams, hence other scores).
+A ranker prompt is `prefix(query) + item + SUFFIX`. The prefix ends with the query and is the same for every item, so
+an engine computes it once. Prefix and items are tokenized separately and their ids are joined: the ids of the prefix
+do not depend on the item, nor the item's on the query. (Tokenizing the joined text gives other tokens where the parts
+meet, hence other scores.)
 
-Import-light on purpose: the feature job hashes `summarizer_input` and `item_text` without a tokenizer.
+This module imports little, because the feature job hashes `summarizer_input` and `item_text` without a tokenizer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from schemas.errors import ConfigError
 
 PROMPT_VERSION = 1
-"""Part of every hash over a prompt: raise it with any change of wording here."""
+"""Part of every hash over a prompt: increase it with every change of wording in this module."""
 
 SYSTEM = "Does the posting match the search? Answer yes or no.\nSearch:"
 SUFFIX = "\nAnswer:"
@@ -31,21 +31,21 @@ SUMMARIZER_SUFFIX = "\nSummary:"
 
 BUDGET_TOKENS = 2048
 CONTEXT_RESERVE_TOKENS = 7
-"""Of a context of 512 tokens SGLang takes prompts of 505."""
+"""Tokens of the context that SGLang keeps free: with 512 it accepts prompts of 505."""
 PREFIX_TOKENS = 128
-"""At most this much of the budget (or a quarter of a small one) is the shared prefix."""
+"""Most tokens of the shared prefix; of a budget below 512 at most a quarter."""
 SUMMARY_MAX_TOKENS = 128
 
 MAX_CHARS = 12_000
 MAX_QUERY_CHARS = 500
 MAX_FIELD_CHARS = 200
 BOUNDARY_CHARS = 64
-"""How far back a cut looks for a space; scripts without spaces are cut where the limit falls."""
+"""How far before its limit a cut looks for a space; text without spaces is cut at the limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """What the ranker reads of a posting; `text` is its summary, or the raw description."""
+    """What the ranker reads of a posting; `text` is its summary, or the description where there is none."""
 
     title: str
     company: str | None
@@ -56,8 +56,8 @@ class Item:
 
 
 def clean(text: str, limit_chars: int) -> str:
-    """Whitespace collapsed, unpaired surrogates replaced, cut to `limit_chars` at a word boundary."""
-    # Four times the limit leaves room for runs of white space and keeps a 1 MB text cheap.
+    """Collapse whitespace, replace unpaired surrogates, and cut to `limit_chars` at a word boundary."""
+    # four times the limit leaves room for runs of white space and keeps a text of 1 MB cheap
     words = " ".join(text[: 4 * limit_chars].split())
     if len(words) > limit_chars:
         space = words.rfind(" ", max(0, limit_chars - BOUNDARY_CHARS), limit_chars + 1)
@@ -66,17 +66,17 @@ def clean(text: str, limit_chars: int) -> str:
 
 
 def query_text(query: str) -> str:
-    """The shared prefix: system text and query, the same for all items."""
+    """Return the shared prefix as text: instruction and query, the same for all items."""
     return f"{SYSTEM}{_query_words(query)}\n"
 
 
 def item_text(item: Item) -> str:
-    """The item's part of the prompt without SUFFIX, before the cut to tokens; `prompt_hash` is over this."""
+    """Return the item's part of the prompt, uncut and without SUFFIX; `prompt_hash` is the hash of it."""
     return "".join(_item_parts(item))
 
 
 def summarizer_input(title: str, description: str) -> str:
-    """What the summarizer reads of a posting, cut to MAX_CHARS; `summary_hash` is over this."""
+    """Return what the summarizer reads of a posting, cut to MAX_CHARS; `summary_hash` is the hash of it."""
     return f"Title: {clean(title, MAX_FIELD_CHARS)}\nText: {clean(description, MAX_CHARS)}"
 
 
@@ -100,7 +100,7 @@ def _item_parts(item: Item) -> tuple[str, str]:
 
 
 def load_tokenizer(checkpoint: Path) -> Tokenizer:
-    """The tokenizer of a Hugging Face checkpoint directory; markers such as `<|im_end|>` in a text stay text.
+    """Load a checkpoint directory's tokenizer; markers such as `<|im_end|>` in a text stay plain text.
 
     Raises ConfigError if the directory has no readable tokenizer.json.
     """
@@ -120,10 +120,10 @@ def load_tokenizer(checkpoint: Path) -> Tokenizer:
 
 
 class Prompter:
-    """Token ids of prompts that never exceed `budget` tokens, whatever the texts are."""
+    """Makes token ids of prompts that never exceed `budget` tokens, whatever the texts are."""
 
     def __init__(self, tokenizer: Tokenizer, budget: int = BUDGET_TOKENS) -> None:
-        """Raise ValueError if the budget cannot hold the fixed words or a label is not one token."""
+        """Raise ValueError if the budget cannot hold the fixed words, or if a label is not exactly one token."""
         self._tokenizer = tokenizer
         self.budget = budget
         self.prefix_budget = min(PREFIX_TOKENS, budget // 4)
@@ -139,7 +139,7 @@ class Prompter:
 
     @classmethod
     def from_dir(cls, checkpoint: Path, budget: int = BUDGET_TOKENS) -> Prompter:
-        """The prompter of a checkpoint directory, its budget cut to what an SGLang takes of its context."""
+        """Make a checkpoint directory's prompter; its budget is at most what SGLang takes of that context."""
         path = checkpoint / "config.json"
         tokenizer = load_tokenizer(checkpoint)
         try:
@@ -161,31 +161,31 @@ class Prompter:
 
     @property
     def summarizer_fixed_tokens(self) -> int:
-        """Tokens of a generation prompt that are not the posting's."""
+        """Number of tokens of a summarizer prompt that are not the posting's."""
         return len(self._ask) + len(self._reply)
 
     def prefix_ids(self, query: str) -> list[int]:
-        """Ids of everything up to and including the query; at most `prefix_budget`."""
+        """Return the ids of everything up to and including the query, at most `prefix_budget`."""
         (words,) = self._encode([_query_words(query)])
         room = self.prefix_budget - len(self._system) - len(self._newline)
         return self._system + words[:room] + self._newline
 
     def item_ids_many(self, items: Sequence[Item]) -> list[list[int]]:
-        """Ids of each item and the suffix, at most `item_budget` each; one tokenizer call for all."""
+        """Return the ids of each item with the suffix, at most `item_budget` each, from one tokenizer call."""
         parts = self._encode([part for item in items for part in _item_parts(item)])
         return [self._join(parts[i], parts[i + 1]) for i in range(0, len(parts), 2)]
 
     def summarizer_ids_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of one generation prompt per `summarizer_input`, at most `summarizer_budget` each."""
+        """Return the ids of one prompt for each `summarizer_input`, at most `summarizer_budget` each."""
         room = self.summarizer_budget - self.summarizer_fixed_tokens
         return [self._ask + ids[:room] + self._reply for ids in self._encode(texts)]
 
     def summary_budget(self, prompt: Sequence[int]) -> int:
-        """How many tokens a summary of this prompt may take: a quarter of its text, at most `SUMMARY_MAX_TOKENS`."""
+        """Return how long a summary of this prompt may be: a quarter of the text, at most `SUMMARY_MAX_TOKENS`."""
         return max(1, min(self.summary_tokens, (len(prompt) - self.summarizer_fixed_tokens) // 4))
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
-        """Length in tokens of each text."""
+        """Return the length of each text in tokens."""
         return [len(ids) for ids in self._encode(texts)]
 
     def _join(self, metadata: list[int], text: list[int]) -> list[int]:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from typing_extensions import override
+
 from models.prompts import Item, item_text
 
 _WORDS = re.compile(r"\w+")
 
 
 class Ranker(Protocol):
-    """Whatever scores items of one query."""
+    """Scores items of one query."""
 
     @property
     def model(self) -> str:
@@ -24,20 +26,21 @@ class Ranker(Protocol):
         ...
 
 
-class LexicalRanker:
-    """The stand-in without a model: the share of the query's words that the item has, inside (0, 1)."""
+class LexicalRanker(Ranker):
+    """Stand-in without a model: scores the share of the query's words that the item has, scaled into [0.02, 0.98]."""
 
     model = "lexical@1"
 
+    @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
-        """See `Ranker`; the deadline is never near."""
+        """Score by common words; the deadline plays no part."""
         del deadline_s
         wanted = _words(query)
         return [overlap(wanted, _words(item_text(item))) for item in items]
 
 
 def overlap(wanted: set[str] | set[int], found: set[str] | set[int]) -> float:
-    """Share of `wanted` in `found`, drawn into [.02, .98]; .02 when nothing is wanted."""
+    """Return the share of `wanted` that is in `found`, scaled into [0.02, 0.98]; 0.02 if `wanted` is empty."""
     shared = len(wanted.intersection(found))
     return 0.02 + 0.96 * shared / max(1, len(wanted))
 

@@ -1,4 +1,4 @@
-"""A posting's text in, a short summary out; a failure is a value, so that one text never fails a batch."""
+"""Summaries of postings. A failure is returned as a value, so that one text never fails a whole batch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from typing_extensions import override
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A summary, its length and its input's in the model's tokens, and the name that the answer carried."""
+    """A summary, its length and its input's in tokens of the model, and the model's name from the answer."""
 
     text: str
     tokens: int
@@ -18,28 +20,28 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unavailable:
-    """An outage or a missed deadline: the text is fine, ask again after `retry_after_s`."""
+class SummaryUnavailable:
+    """No summary because of an outage or a missed deadline: ask again after `retry_after_s`, the text is fine."""
 
     reason: str
     retry_after_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """Poison: refused, or failed three times while the server's health and its neighbours were good."""
+class SummaryRejected:
+    """No summary because the text is poison: refused, or failed three times while the server answered others."""
 
     reason: str
 
 
-ModelFailure = Unavailable | Rejected
+SummaryFailure = SummaryUnavailable | SummaryRejected
 
 
 class Summarizer(Protocol):
-    """Whatever summarizes."""
+    """Makes summaries."""
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
-        """An outcome for each `prompts.summarizer_input`, in order, within `deadline_s` seconds in all."""
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
+        """Return a summary or a failure for each `prompts.summarizer_input`, in order, all within `deadline_s`."""
         ...
 
 
@@ -47,26 +49,27 @@ INSTANT_WORDS = 24
 
 
 def first_words(text: str, words: int = INSTANT_WORDS) -> str:
-    """The first words of a `summarizer_input`'s text part, or of its title where there is none."""
+    """Return the first words of the text part of a `summarizer_input`, or of its title if it has no text."""
     title, _, body = text.partition("\nText: ")
     return " ".join((body or title).split(None, words)[:words])
 
 
-class InstantSummarizer:
-    """The stand-in without a model: the first words, at once, always the same."""
+class InstantSummarizer(Summarizer):
+    """Stand-in without a model: a summary is the first words of the text."""
 
     def __init__(self, model: str = "instant@1") -> None:
-        """`model`: the name in its answers, whose number is the generation."""
+        """`model` is the name in its summaries; the number after the @ is the generation."""
         self.model = model
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
-        """See `Summarizer`; lengths are in words, and the deadline is never near."""
+    @override
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
+        """Summarize by first words; lengths are in words, and the deadline plays no part."""
         del deadline_s
         return [self._summary(text) for text in texts]
 
     def _summary(self, text: str) -> Summary:
         words = first_words(text)
-        # the input's white space is collapsed: it has one separator between any two words
+        # in the input any two words are separated by one character: counting those counts words
         return Summary(
             text=words, tokens=words.count(" ") + 1, input_tokens=text.count(" ") + 2, model=self.model
         )

@@ -1,4 +1,4 @@
-"""The driver's program of `spark-submit`: reads its command line, runs the backfill on the session it was given."""
+"""The program that `spark-submit` starts for a backfill: reads its command line and runs on the session of Spark."""
 
 import logging
 import os
@@ -8,18 +8,21 @@ from dataclasses import replace
 from pyspark.sql import SparkSession
 
 from batch.backfill import backfill
-from batch.settings import from_argv
+from batch.settings import BackfillSettings
 from batch.spark import SparkEngine, session
 from nearline.publishing import publisher_of
+from schemas import arguments
 from schemas.errors import NearlineError
 from storage.couchbase.url import with_login
 
 
 def main() -> None:
-    """Exit status 1 and one line for an error of ours; the report's figures go to standard output."""
+    """Run the backfill and write its report to standard output; an error is one line and exit status 1."""
     logging.basicConfig(level=logging.WARNING)
     try:
-        settings = from_argv(sys.argv[1:], prog="spark-submit ... backfill_program.py", description=__doc__)
+        settings = arguments.parse(
+            BackfillSettings, None, prog="spark-submit ... backfill_program.py", description=__doc__
+        )
         settings = replace(settings, store_url=with_login(settings.store_url, os.environ))
         engine = SparkEngine(
             lambda: session(SparkSession.builder, settings.parallelism), settings.parallelism

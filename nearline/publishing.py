@@ -1,11 +1,11 @@
-"""What `--publish` means: the records that a backfill changed go to Kafka, from each of its workers."""
+"""The option `--publish` of a backfill: each of its workers sends the records that it changed to Kafka."""
 
 from collections.abc import Mapping
 from functools import partial
 
 from batch.settings import BackfillSettings
 from pipeline.publish import OpenPublisher
-from streaming.features.publisher import KafkaPublisher
+from streaming.features.publisher import open_publisher
 from streaming.kafka.admin import require_topics
 from streaming.kafka.framing import RegistrySettings
 from streaming.kafka.settings import KafkaSettings
@@ -13,7 +13,7 @@ from streaming.kafka.topics import FEATURES
 
 
 def publisher_of(settings: BackfillSettings, environ: Mapping[str, str]) -> OpenPublisher | None:
-    """How workers open their way to Kafka; None when nothing is published.
+    """The function with which each worker opens its publisher; None when nothing is published.
 
     Raises ConfigError for a missing topic or settings that no broker accepts, BrokersUnavailable when none answers.
     """
@@ -22,4 +22,4 @@ def publisher_of(settings: BackfillSettings, environ: Mapping[str, str]) -> Open
     kafka = KafkaSettings.from_env(environ, bootstrap=settings.publish)
     require_topics(kafka, (FEATURES.name,))
     registry = RegistrySettings.from_env(environ, url=settings.schema_registry)
-    return partial(KafkaPublisher, kafka, registry)
+    return partial(open_publisher, kafka, registry)

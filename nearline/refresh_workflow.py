@@ -1,12 +1,12 @@
-"""The offline refresh as a Flyte workflow: sample → judge → backfill → parity → promote.
+"""The offline refresh as a Flyte workflow: sample → agreement → backfill → parity → promote.
 
     pyflyte run nearline/refresh_workflow.py refresh --catalog C.jsonl.gz --live lmdb:///live --work /tmp/refresh \
         --summarizer http://127.0.0.1:8900
 
-Each task is one `nearline` command, so that what a person types and what a scheduler runs are the same; a task that fails
-ends the run with the command's own words, and a new run goes on where a backfill stopped. On a cluster the tasks run in
-the image of `docker/spark.Dockerfile` (`pyflyte run --remote --image nearline-spark ...`), with stores and folders that
-every pod reaches.
+Each task runs one `nearline` command, so that a scheduler does what a person would type. A task that fails ends the run
+with the command's output; a new run continues an unfinished backfill. On a cluster the tasks run in the image of
+`docker/spark.Dockerfile` (`pyflyte run --remote --image nearline-spark ...`), with stores and folders that every pod
+reaches.
 """
 
 import subprocess
@@ -14,12 +14,12 @@ import sys
 
 from flytekit import task, workflow
 
-#: Scheduled runs of the same refresh: a pod that is lost is started again, and the backfill goes on.
+#: How often Flyte starts a task again whose pod was lost; a backfill then continues.
 RETRIES = 3
 
 
 def _nearline(*arguments: str) -> str:
-    """A command's standard output; its words and status when it fails."""
+    """Run a command and return its standard output; RuntimeError with its output and status when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "nearline", *arguments], capture_output=True, text=True, check=False
     )
@@ -36,23 +36,23 @@ def _backfill(catalog: str, store: str, work: str, summarizer: str, *more: str) 
 
 @task(retries=RETRIES)
 def sample(catalog: str, work: str, summarizer: str, part: float) -> str:
-    """The new summaries of a part of the catalog, in a store of their own."""
+    """Summarize a part of the catalog anew, into a store of its own."""
     store = f"lmdb://{work}/sample/store"
     _backfill(catalog, store, f"{work}/sample", summarizer, "--sample", str(part))
     return store
 
 
 @task
-def judge(sample_store: str, live: str, searches: str, ranker: str) -> str:
-    """Ends the run when the new summaries serve the ranker worse than those that are live."""
+def agreement(sample_store: str, live: str, searches: str, ranker: str) -> str:
+    """End the run when the ranker agrees less with the new summaries than with those that are live."""
     more = ("--searches", searches) if searches else ()
-    return _nearline("judge", sample_store, live, "--ranker", ranker, *more)
+    return _nearline("agreement", sample_store, live, "--ranker", ranker, *more)
 
 
 @task(retries=RETRIES)
 def backfill(catalog: str, live: str, work: str, summarizer: str, verdict: str) -> str:
-    """The whole catalog beside the live store: a copy of it, whose stale summaries are made anew."""
-    del verdict  # what decides whether this task is reached
+    """Copy the live store and make its stale summaries anew, for the whole catalog."""
+    del verdict  # an input only so that this task runs after `agreement` has passed
     candidate = f"lmdb://{work}/candidate/store"
     _nearline("store", "copy", live, candidate)
     _backfill(catalog, candidate, f"{work}/candidate", summarizer, "--mode", "stale")
@@ -61,14 +61,14 @@ def backfill(catalog: str, live: str, work: str, summarizer: str, verdict: str) 
 
 @task
 def parity(candidate: str, live: str) -> str:
-    """Ends the run when candidate and live store differ in anything but summaries."""
+    """End the run when candidate and live store differ in anything but summaries."""
     _nearline("parity", candidate, live, "--except-summaries", "--newer-right")
     return candidate
 
 
 @task(retries=RETRIES)
 def promote(candidate: str, live: str) -> str:
-    """The new summaries into the live store: newest wins, so what streamed in meanwhile stays."""
+    """Copy the new summaries into the live store; records that the stream wrote meanwhile are newer and stay."""
     return _nearline("store", "copy", candidate, live)
 
 
@@ -82,9 +82,9 @@ def refresh(
     searches: str = "",
     part: float = 0.05,
 ) -> str:
-    """What `docs/operations.md` calls re-summarizing everything, judged first and promoted last."""
+    """Summarize every posting anew, promoting the result only when both checks have passed (docs/operations.md)."""
     sampled = sample(catalog=catalog, work=work, summarizer=summarizer, part=part)
-    verdict = judge(sample_store=sampled, live=live, searches=searches, ranker=ranker)
+    verdict = agreement(sample_store=sampled, live=live, searches=searches, ranker=ranker)
     candidate = backfill(catalog=catalog, live=live, work=work, summarizer=summarizer, verdict=verdict)
     promoted: str = promote(candidate=parity(candidate=candidate, live=live), live=live)
     return promoted

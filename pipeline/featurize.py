@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from models.summarizer import Summarizer, Unavailable
+from models.summarizer import Summarizer, SummaryUnavailable
 from pipeline.fold import Fold
 from schemas.codec import Codec
 from schemas.errors import ModelUnavailable
@@ -97,7 +97,7 @@ class Featurizer:
             raise ModelUnavailable(outage.reason, retry_after_s=outage.retry_after_s)
         return [again.get(i) or _row(fold, i, value) for i, value in enumerate(batch)]
 
-    def _summarize(self, fold: Fold, deadline: float) -> Unavailable | None:
+    def _summarize(self, fold: Fold, deadline: float) -> SummaryUnavailable | None:
         """One call for all; texts that several postings share are sent once. The outage, if there was one."""
         waiting = list(fold.waiting().values())
         if not waiting:
@@ -106,7 +106,7 @@ class Featurizer:
         answers = self._summarizer.summarize_many(texts, max(0.0, deadline - self._monotonic()))
         outage = None
         for works, answer in zip(waiting, answers, strict=True):
-            if isinstance(answer, Unavailable):
+            if isinstance(answer, SummaryUnavailable):
                 outage = answer
                 continue
             works[0].summarizer_row = works[0].content_rows[-1]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from models.prompts import summarizer_input
-from models.summarizer import Rejected, Summary
+from models.summarizer import Summary, SummaryRejected
 from schemas.codec import Codec
 from schemas.compiled import constructor
 from schemas.errors import DecodeError
@@ -44,9 +44,9 @@ class Work:
         self.stored = seen or b""
         self.failure: str | None = None
 
-    def answered(self, answer: Summary | Rejected) -> None:
+    def answered(self, answer: Summary | SummaryRejected) -> None:
         """Take in what the summarizer said about `input_text`."""
-        if isinstance(answer, Rejected):
+        if isinstance(answer, SummaryRejected):
             self.failure = f"summarizer: {answer.reason}"
         elif self.record is not None:
             self.record = with_summary(self.record, answer)

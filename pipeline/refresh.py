@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from models.prompts import summarizer_input
-from models.summarizer import Rejected, Summarizer, Summary, Unavailable
+from models.summarizer import Summarizer, Summary, SummaryRejected, SummaryUnavailable
 from pipeline.fold import generation_of, with_summary
 from schemas.errors import ModelRejected, ModelUnavailable, StoreError
 from schemas.keys import text_hash
@@ -21,9 +21,9 @@ _STUBBORN = "no summary of the generation asked for: the server answers with ano
 def served_generation(summarizer: Summarizer, deadline_s: float) -> int:
     """The generation that answers now, by asking for one summary. Raises ModelUnavailable, or ModelRejected."""
     answer = summarizer.summarize_many([PROBE], deadline_s)[0]
-    if isinstance(answer, Unavailable):
+    if isinstance(answer, SummaryUnavailable):
         raise ModelUnavailable(answer.reason, retry_after_s=answer.retry_after_s)
-    if isinstance(answer, Rejected):
+    if isinstance(answer, SummaryRejected):
         raise ModelRejected(answer.reason)
     return generation_of(answer.model)
 
@@ -96,9 +96,9 @@ class Refresher:
         failed |= {
             i: f"summarizer: {answer.reason}"
             for i, text in texts.items()
-            if isinstance(answer := by_input[text], Rejected)
+            if isinstance(answer := by_input[text], SummaryRejected)
         }
-        outages = [answer for answer in answers if isinstance(answer, Unavailable)]
+        outages = [answer for answer in answers if isinstance(answer, SummaryUnavailable)]
         if outages:
             raise ModelUnavailable(outages[0].reason, retry_after_s=outages[0].retry_after_s)
         return failed

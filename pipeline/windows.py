@@ -1,16 +1,18 @@
 """Candidates of one search, collected for a short while into one score request of many items."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from schemas.records import Candidate, SavedSearch, ScoreRequest
+from schemas.settings import Option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowSettings:
     """A request leaves after `window_s` from its first candidate, or at once with `max_items`."""
 
-    window_s: float = 0.1
-    max_items: int = 100
+    window_s: Annotated[float, Option("How long one search's candidates are collected.")] = 0.1
+    max_items: Annotated[int, Option("Candidates of one score request at most.")] = 100
 
 
 class _Window:

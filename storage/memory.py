@@ -5,11 +5,13 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 
+from typing_extensions import override
+
 from schemas.errors import StoreError
-from storage.base import Clock, Merge, refusal
+from storage.base import Clock, KeyValue, Merge, refusal
 
 
-class MemoryStore:
+class MemoryStore(KeyValue):
     """A dictionary behind the `KeyValue` protocol; one lock makes each bulk call atomic."""
 
     def __init__(self, clock: Clock) -> None:
@@ -18,24 +20,24 @@ class MemoryStore:
         self._values: dict[bytes, tuple[float, bytes]] | None = {}
         self._expiries: list[tuple[float, bytes]] = []
 
+    @override
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """See KeyValue."""
         with self._lock:
             values, now = self._open(), self._clock()
             return [_live(values.get(key), now) for key in keys]
 
+    @override
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
-        """See KeyValue."""
         with self._lock:
             self._sweep()
             return [self._put(key, value, ttl_s) for key, value in items]
 
+    @override
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
     ) -> list[bytes | None | StoreError]:
-        """See KeyValue."""
         with self._lock:
             self._sweep()
             values = self._open()
@@ -50,16 +52,16 @@ class MemoryStore:
                 raise
             return results
 
+    @override
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """See KeyValue."""
         with self._lock:
             keys = sorted(key for key in self._open() if key.startswith(prefix) and key >= start)
         for key in keys:
             if (value := self.get_many([key])[0]) is not None:
                 yield key, value
 
+    @override
     def close(self) -> None:
-        """See KeyValue."""
         self._values = None
 
     def _open(self) -> dict[bytes, tuple[float, bytes]]:

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator, Sequence
 
+from typing_extensions import override
+
 from schemas.errors import StoreError
 from storage.base import Clock, KeyValue, Merge
 from storage.memory import MemoryStore
 
 
-class Overlay:
+class Overlay(KeyValue):
     """A `KeyValue` that never writes to the store below it; `wipe` forgets what was written since.
 
     What it has shown of the store below stays as it was then: it neither changes nor expires until it is wiped away.
@@ -23,32 +25,32 @@ class Overlay:
         """Forget every write."""
         self._glass, self._covered = MemoryStore(self._clock), set()
 
+    @override
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """See KeyValue."""
         self._cover(keys)
         return self._glass.get_many(keys)
 
+    @override
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
-        """See KeyValue."""
         self._covered.update(key for key, _ in items)
         return self._glass.put_many(items, ttl_s=ttl_s)
 
+    @override
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
     ) -> list[bytes | None | StoreError]:
-        """See KeyValue."""
         self._cover(keys)
         return self._glass.merge_many(keys, merge, ttl_s=ttl_s)
 
+    @override
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """See KeyValue."""
         self._cover([key for key, _ in self._below.scan(prefix, start)])
         return self._glass.scan(prefix, start)
 
+    @override
     def close(self) -> None:
-        """See KeyValue."""
         self._glass.close()
         self._below.close()
 

@@ -1,4 +1,4 @@
-"""Creates what is missing of the topic table on any brokers: `python -m streaming.create_topics --bootstrap HOST:PORT`."""
+"""Create the system's topics on any brokers: `python -m streaming.create_topics --bootstrap HOST:PORT`."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from streaming.process import lifecycle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Create and print the names; topics that exist stay as they are. Waits for brokers that start late."""
+    """Wait for the brokers, create the topics that are missing and print their names; others stay as they are."""
     parser = argparse.ArgumentParser(prog="python -m streaming.create_topics", description=__doc__)
     parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT,...", help="Kafka's brokers")
     bootstrap = parser.parse_args(argv).bootstrap

@@ -3,7 +3,7 @@ r"""The feature job: two Kafka tables of raw bytes with one vectorized Python fu
     flink run -d -pyexec PYTHON -pyclientexec PYTHON -pyfs pyfiles.zip -j flink-sql-connector-kafka.jar \
         -pym streaming.feature_job --bootstrap HOST:PORT --store URL --summarizer URL
 
-Flink holds no state but Kafka's offsets: the store decides what is newest, and offsets are committed only by
+Flink holds no state but Kafka's offsets: the store decides which version is newest, and offsets are committed only by
 checkpoints that follow the write (docs/semantics.md#when-things-are-down).
 """
 
@@ -28,10 +28,10 @@ MESSAGE = "ROW<topic STRING, k BYTES, v BYTES, headers MAP<STRING, BYTES>>"
 
 
 def submit(settings: FeatureJobSettings) -> None:
-    """Build the job in the environment that `flink run` prepared, and submit it; waits for brokers that start late.
+    """Wait for the brokers, then build the job in the environment of `flink run` and submit it.
 
     Raises ConfigError when a topic is missing, the store cannot be shared by the cluster's machines, or a URL is
-    wrong; StoreUnavailable or RegistryUnavailable when a worker could not be opened now.
+    wrong; StoreUnavailable or RegistryUnavailable when the worker's store or registry does not answer now.
     """
     wait_for_topics(settings.kafka, (settings.source_topic, settings.features_topic, settings.dlq_topic))
     tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
@@ -41,7 +41,7 @@ def submit(settings: FeatureJobSettings) -> None:
     )
     for name, value in settings.flink().items():
         config.set(name, value)
-    # what no worker could open fails here, once, and not in every restart of the job
+    # A setting with which no worker can start fails here, once, instead of in every restart of the job.
     with closing(FeatureWorker(settings.worker())) as worker:
         worker.reach()
     _connect(tables, settings)
@@ -49,7 +49,7 @@ def submit(settings: FeatureJobSettings) -> None:
 
 
 def _connect(tables: TableEnvironment, settings: FeatureJobSettings) -> None:
-    """Name the function and the two tables that `INSERT` speaks of."""
+    """Register the function and the two tables that `INSERT` names."""
     function = udf(FeaturizeFunction(settings.worker()), result_type=MESSAGE, func_type="pandas")
     tables.create_temporary_function("featurize", function)
     tables.create_temporary_table("updates", _updates(settings))
@@ -79,7 +79,7 @@ def _table(schema: Schema, options: dict[str, str]) -> TableDescriptor:
 
 
 def main() -> None:
-    """Read argv and the environment and submit; a bad setting is one clear line."""
+    """Read argv and the environment and submit the job; an error is one line on standard error and exit status 1."""
     try:
         submit(parse(sys.argv[1:], os.environ, description=__doc__))
     except NearlineError as error:

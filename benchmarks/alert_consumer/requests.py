@@ -6,10 +6,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from benchmarks.common import feature_worker
 from benchmarks.common.updates import ROLES, START_US, WORDS, additions
 from models.prompts import Item
-from models.ranker import LexicalRanker
+from models.ranker import LexicalRanker, Ranker
 from pipeline.featurize import SourceRow
 from pipeline.scoring.cached import CachedScorer, item_of
 from schemas.codec import decode, encode
@@ -74,7 +76,7 @@ def prepare(load: Load, folder: Path) -> Prepared:
     return Prepared(requests=requests, alerts=scripted.passing, store_url=store_url, cache_url=cache_url)
 
 
-class _Scripted:
+class _Scripted(Ranker):
     """A `Ranker` under the instant one's name, by whose scores a set share of the pairs alerts."""
 
     model = LexicalRanker.model
@@ -84,8 +86,8 @@ class _Scripted:
         self._alerting = alerting
         self.passing = 0
 
+    @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
-        """See Ranker."""
         del query, deadline_s
         scores = [PASSING if self._rng.random() < self._alerting else FAILING for _ in items]
         self.passing += scores.count(PASSING)

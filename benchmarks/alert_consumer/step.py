@@ -19,7 +19,7 @@ from storage.features import FeatureStore
 from storage.ledger import AlertLedger
 from storage.opening import open_store
 from storage.scores import ScoreCache
-from streaming.alerting.loop import LoopSettings
+from streaming.alerting.loop import RequestLoopSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def one_core(process: psutil.Process) -> Iterator[None]:
 def _step(prepared: Prepared) -> Iterator[Callable[[], Counter[Fate]]]:
     """The work over all requests, in slices of the size that the consumer's loop takes when scores come fast."""
     values = [encode(request) for request in prepared.requests]
-    size = LoopSettings().max_slice
+    size = RequestLoopSettings().max_slice
     with closing(open_store(prepared.store_url)) as kv, closing(open_store(prepared.cache_url)) as cache:
         step = AlertStep(FeatureStore(kv), CachedScorer(LexicalRanker(), ScoreCache(cache)), AlertLedger(kv))
 

@@ -58,7 +58,7 @@ class Worker:
         self._starting = threading.Lock()
 
     def start(self) -> str:
-        """See `Contender`; again for another mode it does nothing."""
+        """Start the process once, for whichever mode asks first; returns the versions that answer."""
         with self._starting:
             if not self._group:
                 self._group = Group(self._command, self._env, self._log, piped=True)
@@ -76,15 +76,15 @@ class Worker:
         return self._read()
 
     def pause(self) -> None:
-        """See `Contender`."""
+        """Use no processor time until `resume`."""
         self._running().pause()
 
     def resume(self) -> None:
-        """See `Contender`."""
+        """Be ready to answer again."""
         self._running().resume()
 
     def stop(self) -> None:
-        """See `Contender`."""
+        """End the process, if it was started."""
         group, self._group = self._group, None
         if group:
             group.stop()
@@ -120,7 +120,7 @@ class InProcess:
         )
 
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
-        """See `Contender`."""
+        """For each request the scores that the worker gives it in this mode."""
         question = {"mode": self._mode, "requests": [asdict(request) for request in requests]}
         scores: list[list[float]] = self._worker.ask(question)
         return scores

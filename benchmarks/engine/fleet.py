@@ -16,7 +16,7 @@ from benchmarks.engine.peers import Setup, contender, worker
 from benchmarks.engine.processes import Unavailable
 from benchmarks.engine.shapes import parameters
 from benchmarks.engine.workload import Request
-from models.engine.checkpoint import Shape
+from models.engine.checkpoint import ModelShape
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 TOGETHER = 2
@@ -29,7 +29,7 @@ REFERENCE = "hf-single:float32"
 class Fleet:
     """A context manager; who cannot start or fails on the way is listed with the reason in `absent`."""
 
-    def __init__(self, setup: Setup, shape: Shape, names: Sequence[str]) -> None:
+    def __init__(self, setup: Setup, shape: ModelShape, names: Sequence[str]) -> None:
         """`names` may repeat; nothing starts before the `with`."""
         self.setup, self.shape = setup, shape
         self._names = list(dict.fromkeys((REFERENCE, *names)))
@@ -111,7 +111,7 @@ class Fleet:
         say(f"{self.setup.path.name}: without {name}: {reason}")
 
 
-def _check_memory(name: str, shape: Shape) -> None:
+def _check_memory(name: str, shape: ModelShape) -> None:
     """Raise Unavailable rather than let the machine run out of memory in the middle of a run."""
     kind, _, dtype = name.partition(":")
     weights_gib = parameters(shape) * BYTES.get(dtype, 4) / 2**30

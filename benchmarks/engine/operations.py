@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from benchmarks.engine.workload import Load
-from models.engine.checkpoint import Shape
+from models.engine.checkpoint import ModelShape
 
 
-def necessary(shape: Shape, load: Load, *, last_layer_whole: bool) -> int:
+def necessary(shape: ModelShape, load: Load, *, last_layer_whole: bool) -> int:
     """Operations (two for a multiply-add) of linear layers and attention; the head's label rows are left out.
 
     With `last_layer_whole` every token goes through all of every layer; without it the last layer computes keys
@@ -28,16 +28,16 @@ def _seen(start: int, end: int) -> int:
     return (end * (end + 1) - start * (start + 1)) // 2
 
 
-def _linear(shape: Shape) -> int:
+def _linear(shape: ModelShape) -> int:
     """Of one token in one layer."""
     q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     return 2 * shape.hidden * (2 * q + 2 * kv + 3 * shape.mlp)
 
 
-def _keys_values(shape: Shape) -> int:
+def _keys_values(shape: ModelShape) -> int:
     return 2 * shape.hidden * 2 * shape.kv_heads * shape.head_dim
 
 
-def _attention(shape: Shape, seen: int) -> int:
+def _attention(shape: ModelShape, seen: int) -> int:
     """Queries times keys and weights times values."""
     return 4 * shape.heads * shape.head_dim * seen

@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.engine.contenders import Contender, InProcess, Worker
 from benchmarks.engine.processes import Unavailable
 from benchmarks.engine.servers import GENERATIVE_SCORING, MODEL, SCORE, Server
+from benchmarks.engine.sglang import SglangConfig, command, variables
 from benchmarks.engine.shapes import ROOT
 from benchmarks.engine.workload import LABELS
 
@@ -110,34 +111,21 @@ def _vllm(setup: Setup, dtype: str) -> Contender:
 def _sglang(*, radix: bool) -> Callable[[Setup, str], Contender]:
     def build(setup: Setup, dtype: str) -> Contender:
         python = _python("sglang", "make sglang-env")
-        command = [str(python), "-P", "-m", "sglang.launch_server", "--model-path", str(setup.path)]
-        command += [
-            "--dtype",
-            dtype,
-            "--port",
-            "{port}",
-            "--host",
-            "127.0.0.1",
-            "--served-model-name",
-            MODEL,
-        ]
-        command += ["--skip-server-warmup", "--watchdog-timeout", "100000"]
-        command += [] if radix else ["--disable-radix-cache"]
-        env = OFFLINE | {"PYTHONPATH": ""}
-        if setup.device == "cpu":
-            command += [
-                "--device",
-                "cpu",
-                "--attention-backend",
-                "torch_native",
-                "--sampling-backend",
-                "pytorch",
-            ]
-            command += ["--chunked-prefill-size", "-1", "--mem-fraction-static", "0.3", "--sleep-on-idle"]
-            command += ["--max-total-tokens", "8192"]
-            env |= {"SGLANG_USE_CPU_ENGINE": "1", "OMP_NUM_THREADS": str(setup.threads)}
+        cpu = setup.device == "cpu"
+        config = SglangConfig(
+            model=setup.path,
+            name=MODEL,
+            port="{port}",
+            device=setup.device,
+            dtype=dtype,
+            max_tokens=8_192,
+            radix_cache=radix,
+            environment=python.parents[1],
+            more=("--watchdog-timeout", "100000", *(() if cpu else ("--skip-server-warmup",))),
+        )
+        env = OFFLINE | variables(config) | ({"OMP_NUM_THREADS": str(setup.threads)} if cpu else {})
         name = "sglang" if radix else "sglang-noradix"
-        return Server(command, env, SCORE, setup.log(name, dtype), _version(python, "sglang"))
+        return Server(command(config), env, SCORE, setup.log(name, dtype), _version(python, "sglang"))
 
     return build
 

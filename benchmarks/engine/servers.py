@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from typing_extensions import override
 
-from benchmarks.engine.contenders import ANSWER_S
+from benchmarks.engine.contenders import ANSWER_S, Contender
 from benchmarks.engine.processes import Group, Unavailable
 from benchmarks.engine.workload import LABELS, Request
+from nearline.stack.tools import listening
 
 START_S = 300.0
 MODEL = "default"
@@ -57,14 +58,13 @@ _PORTS = iter(range(21_000, 23_000))
 def free_port() -> int:
     """A port that nobody listens on; raises Unavailable when all were tried."""
     for port in _PORTS:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+        if not listening(port):
+            return port
     raise Unavailable("no free port")
 
 
-class Server:
-    """See `Contender`; `command` may say `{port}`."""
+class Server(Contender):
+    """An engine behind HTTP, started by `command`, which may say `{port}`."""
 
     def __init__(
         self, command: Sequence[str], env: Mapping[str, str], route: Route, log: Path, version: str
@@ -73,8 +73,8 @@ class Server:
         self._command, self._env, self._log, self._version = command, env, log, version
         self._group: Group | None = None
 
+    @override
     def start(self) -> str:
-        """See `Contender`."""
         self.port = free_port()
         command = [part.replace("{port}", str(self.port)) for part in self._command]
         try:
@@ -84,22 +84,22 @@ class Server:
         self._await_health()
         return self._version
 
+    @override
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
-        """See `Contender`."""
         bodies = [self.route.body(request) for request in requests]
         with ThreadPoolExecutor(len(bodies)) as threads:
             return [self.route.read(answer) for answer in threads.map(self._post, bodies)]
 
+    @override
     def pause(self) -> None:
-        """See `Contender`."""
         self._running().pause()
 
+    @override
     def resume(self) -> None:
-        """See `Contender`."""
         self._running().resume()
 
+    @override
     def stop(self) -> None:
-        """See `Contender`."""
         group, self._group = self._group, None
         if group:
             group.stop()

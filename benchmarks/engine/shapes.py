@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from models.engine.checkpoint import Shape, expected_weights, read_shape
+from models.engine.checkpoint import ModelShape, expected_weights, read_shape
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "models" / "checkpoints" / "ranker-tiny"
@@ -15,9 +15,9 @@ STD = 0.02
 """Of every matrix, as transformers initializes them: label logits then differ by about one."""
 
 
-def _qwen3(layers: int, mlp: int) -> Shape:
+def _qwen3(layers: int, mlp: int) -> ModelShape:
     """Qwen3-0.6B with `layers` blocks of an MLP of `mlp` neurons."""
-    return Shape(
+    return ModelShape(
         layers=layers,
         hidden=1024,
         heads=16,
@@ -32,7 +32,7 @@ def _qwen3(layers: int, mlp: int) -> Shape:
     )
 
 
-def shape_of(name: str) -> Shape:
+def shape_of(name: str) -> ModelShape:
     """`dense` (596M parameters), `pruned` (376M) or `tiny`, the shipped ranker's; KeyError for another name."""
     if name == "tiny":
         return read_shape(TINY)
@@ -47,7 +47,7 @@ def ensure(name: str, folder: Path) -> Path:
     return path
 
 
-def write(path: Path, shape: Shape, name: str) -> None:
+def write(path: Path, shape: ModelShape, name: str) -> None:
     """A random bfloat16 checkpoint, with the shipped tokenizer: requests carry ids, so that its words do not matter."""
     import torch
     from safetensors.torch import save_file
@@ -67,13 +67,13 @@ def write(path: Path, shape: Shape, name: str) -> None:
     (path / "nearline.json").write_text(json.dumps({"name": f"{name}@1"}))
 
 
-def parameters(shape: Shape) -> int:
+def parameters(shape: ModelShape) -> int:
     """How many weights a checkpoint of this shape holds."""
     sizes = expected_weights(shape).values()
     return sum(size[0] * (size[1] if len(size) > 1 else 1) for size in sizes)
 
 
-def _config(shape: Shape) -> dict[str, object]:
+def _config(shape: ModelShape) -> dict[str, object]:
     return {
         "model_type": "qwen3",
         "architectures": ["Qwen3ForCausalLM"],

@@ -79,12 +79,12 @@ class Peer:
 
     @property
     def name(self) -> str:
-        """See FeatureJob."""
+        """How tables call it."""
         return self.peer if self.processes == 1 else f"{self.peer}, {self.processes} processes"
 
     @contextmanager
     def running(self, setup: Setup) -> Iterator[Callable[[], Roles]]:
-        """See FeatureJob."""
+        """Its processes, started under a consumer group of their own; who they are."""
         log = HOME / "logs" / f"{self.peer}.log"
         command = [
             *(sys.executable, "-m", "benchmarks.feature_job.peers", self.peer),

@@ -19,7 +19,7 @@ from benchmarks.pruning.contenders import PEERS, Bench, ContenderUnavailable, ou
 from benchmarks.pruning.measures import Lost, Measure, change
 from models.engine.checkpoint import read_shape
 from models.prompts import Item, Prompter
-from models.pruning.calibration import Calibration, prompts_of
+from models.pruning.calibration import CalibrationSet, prompts_of
 from models.pruning.config import CalibrationSize
 from training.judging.records import Judged
 from training.synthetic import lexicon
@@ -97,7 +97,7 @@ def calibration_pairs(seed: int = 0) -> Iterator[tuple[str, Item]]:
 def _models(settings: PruningBenchmark, work: Path) -> dict[str, list[Row]]:
     dense = Path(settings.ranker)
     prompter, size = Prompter.from_dir(dense), read_shape(dense).mlp
-    read = Calibration(prompts_of(calibration_pairs(), prompter), CalibrationSize(tokens=settings.tokens))
+    read = CalibrationSet(prompts_of(calibration_pairs(), prompter), CalibrationSize(tokens=settings.tokens))
     prompts = [ids for batch in read.batches() for ids in batch]
     bench = Bench(dense=dense, folder=work, prompts=prompts, threads=settings.threads)
     bench.prepare()

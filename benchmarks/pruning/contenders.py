@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.pruning.workers.exchange import RESULT, Task
 from models.pruning import checkpoint as checkpoints
 from models.pruning import osscar
-from models.pruning.calibration import Calibration
+from models.pruning.calibration import CalibrationSet
 from models.pruning.config import CalibrationSize, MlpPruning, Osscar
 from models.pruning.mlp import Solve, prune_mlps
 from models.pruning.osscar import Pruned
@@ -77,7 +77,7 @@ def ours() -> dict[str, Solve]:
 def prune_here(bench: Bench, solve: Solve, kept: int, out: Path) -> float:
     """Prune in this process and store; seconds without loading and storing."""
     source = checkpoints.load(bench.dense)
-    calibration = Calibration(bench.prompts, CalibrationSize(tokens=10**12))
+    calibration = CalibrationSet(bench.prompts, CalibrationSize(tokens=10**12))
     share = MlpPruning(keep=kept / source.model.config.intermediate_size)
     begun = time.monotonic()
     prune_mlps(source.model, calibration, MemoryStates(), share, dtype=source.dtype, solve=solve)

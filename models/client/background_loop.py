@@ -1,4 +1,4 @@
-"""An event loop for synchronous callers: a daemon thread of its own, made on first use in each process."""
+"""Run coroutines for synchronous callers, on an event loop in a daemon thread that starts at the first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 class BackgroundLoop:
-    """Runs coroutines for the calling thread; a forked child gets a loop and a thread of its own."""
+    """An event loop in a thread of its own; a forked child process gets another loop and thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class BackgroundLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """The coroutine's result; the coroutine must bound its own time."""
+        """Return the coroutine's result; wait without a limit, so the coroutine must have a deadline."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._started()).result()
 
     def close(self) -> None:
@@ -34,7 +34,7 @@ class BackgroundLoop:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._pid != os.getpid():
-            # The parent may have held the lock when it forked; its loop has no thread here.
+            # a forked child inherits a lock that may be held and a loop whose thread does not exist here
             self._lock, self._loop, self._pid = threading.Lock(), None, os.getpid()
         with self._lock:
             if self._loop is None:

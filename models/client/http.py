@@ -1,14 +1,13 @@
-"""The one HTTP client of model servers, ours or SGLang: deadlines, bounded jittered retries, checks both ways.
+"""HTTP client of model servers, ours or SGLang: deadlines, bounded jittered retries, checked requests and answers.
 
-What the caller learns is one of two things. `ModelUnavailable`: an outage, a missed deadline or a server set
-up wrong; ask again later. `ModelRejected`: poison, an input that was refused or failed three times while the
-server's health and its neighbours were good (see `Witness`).
+A call that fails raises one of two errors. `ModelUnavailable`: an outage, a missed deadline or a wrong configuration;
+ask again later. `ModelRejected`: poison, an input that was refused or failed three times while the server answered
+other requests (see `FailureAttribution`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import ssl
 import time
@@ -21,30 +20,29 @@ from typing import Any, Generic, NoReturn, TypeVar
 import httpx
 import stamina
 
-from models.client.answers import (
-    Busy,
+from models.client.attribution import FailureAttribution
+from models.client.responses import (
     Misconfigured,
-    Served,
-    Strike,
-    card_of,
-    check_generation,
+    ServedModel,
+    ServerBusy,
+    SuspectInput,
+    check_model,
+    find_model,
     raise_for_status,
 )
-from models.client.witness import Witness
 from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
-
-log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Body = dict[str, Any]
 
-POISON_STRIKES = 3
+POISON_FAILURES = 3
+"""An input that failed so many times while the server was healthy is rejected."""
 DEADLINE_HEADER = "x-deadline-ms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientConfig:
-    """How a model server is asked; `attempts` x `attempt_s` may exceed a call's deadline, which always wins."""
+    """How a model server is asked. A call ends at its deadline, even if attempts are left."""
 
     bearer: str | None = None
     ca_file: Path | None = None
@@ -52,30 +50,30 @@ class ClientConfig:
     concurrency: int = 16
     attempts: int = 6
     attempt_s: float = 12.0
-    """Hard limit of one attempt: three of them fit the 45 s that a batch may wait."""
+    """Time limit of one attempt: three of them fit the 45 s that a batch may wait."""
     connect_s: float = 2.0
     backoff_s: float = 0.1
     backoff_max_s: float = 2.0
     retry_busy: bool = True
-    """False: whoever calls is told at once that the server has too much to do, and paces itself."""
+    """False: ModelUnavailable is raised at once when the server is busy, for callers that pace themselves."""
     name_ttl_s: float = 30.0
-    """How long the served model's name is believed: SGLang only echoes the name that it is asked for."""
+    """How long a served name counts before /v1/models is asked again: SGLang's answers only echo the name asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[Result]):
-    """One request, checked here before a server sees it, and how its answer is read."""
+    """One request, which the client checks before it sends it, and how its answer is read."""
 
     route: str
     body: Body
     prompts: Sequence[Sequence[int]]
-    """The ids in `body`, none of them empty: an empty prompt or a foreign id kills an SGLang."""
+    """The token ids in `body`. They are checked: an empty prompt or an id outside the vocabulary ends an SGLang."""
     read: Callable[[Body], Result]
-    """Raises Strike for an answer that is none."""
+    """Reads the result from the JSON answer; raises SuspectInput if the answer does not hold one."""
 
 
 class ModelClient:
-    """Asks one server for one model; lives on one event loop."""
+    """Sends requests for one model to one server; to be used on one event loop."""
 
     def __init__(
         self,
@@ -87,29 +85,29 @@ class ModelClient:
         context_tokens: int,
         canary: Call[Any],
     ) -> None:
-        """`model` is the base of the name that must answer."""
+        """`model` is the base of the name that must answer: `ranker` of `ranker@7`."""
         headers = {"Authorization": f"Bearer {config.bearer}"} if config.bearer else {}
         self._url, self._model, self._config = url.rstrip("/"), model, config
         self._vocab_size, self._context, self._canary_call = vocab_size, context_tokens, canary
         self._http = httpx.AsyncClient(
             base_url=self._url,
             headers=headers,
-            # Reading the system's authorities takes a fifth of a second: only where they are needed.
+            # loading the system's certificate authorities takes 0.2 s: skipped where there is no TLS
             verify=trust(config.ca_file) if url.startswith("https:") else False,
             timeout=httpx.Timeout(None, connect=config.connect_s),
             limits=httpx.Limits(max_connections=2 * config.concurrency),
             trust_env=False,
         )
-        self._witness = Witness(self._healthy, self._canary)
-        self._served: Served | None = None
-        self._naming: asyncio.Task[Served] | None = None
+        self._attribution = FailureAttribution(self._healthy, self._canary)
+        self._served: ServedModel | None = None
+        self._naming: asyncio.Task[ServedModel] | None = None
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
-    async def served(self) -> Served:
-        """Name of the served model, asked for once by all who wait for it; raises ModelUnavailable."""
+    async def served(self) -> ServedModel:
+        """Return the served model's name; callers at the same time share one request. Raises ModelUnavailable."""
         if self._served and time.monotonic() < self._served.asked_at + self._config.name_ttl_s:
             return self._served
         if self._naming is None or self._naming.done():
@@ -118,9 +116,9 @@ class ModelClient:
         return await asyncio.shield(self._naming)
 
     async def ask(self, call: Call[Result], deadline: float) -> Result:
-        """The answer as `call` reads it, by `deadline` (monotonic); raises ModelUnavailable or ModelRejected."""
+        """Return what `call` reads, by `deadline` (monotonic); raises ModelUnavailable or ModelRejected."""
         self._check(call)
-        strikes = 0
+        failures = 0
         attempts = stamina.retry_context(
             on=lambda error: self._wait(error, deadline),
             attempts=self._config.attempts,
@@ -136,40 +134,40 @@ class ModelClient:
                         began_at = time.monotonic()
                         try:
                             return await self._attempt(call, deadline)
-                        except Strike as strike:
-                            strikes += await self._witness.vouches(began_at)
-                            self._judge(strike, strikes)
+                        except SuspectInput as failure:
+                            failures += await self._attribution.server_is_healthy(began_at)
+                            self._reject_or_retry(failure, failures)
         except TimeoutError as error:
             raise ModelUnavailable(f"{self._url} gave no answer within the deadline") from error
-        except Strike as strike:
-            raise ModelUnavailable(f"{self._url} failed, and not this input alone: {strike}") from strike
+        except SuspectInput as failure:
+            raise ModelUnavailable(f"{self._url} failed, and not this input alone: {failure}") from failure
         raise AssertionError  # stamina either returns from the loop or raises
 
-    async def _ask_name(self) -> Served:
+    async def _ask_name(self) -> ServedModel:
         try:
             async with _transport_errors(), asyncio.timeout(self._config.attempt_s):
                 answer = raise_for_status(await self._http.get("/v1/models"))
-        except (Strike, TimeoutError) as error:
+        except (SuspectInput, TimeoutError) as error:
             raise ModelUnavailable(f"{self._url} does not list its models: {error!r}") from error
-        self._served = card_of(answer, self._model, self._context)
+        self._served = find_model(answer, self._model, self._context)
         return self._served
 
-    def _judge(self, strike: Strike, strikes: int) -> NoReturn:
-        if strikes >= POISON_STRIKES:
+    def _reject_or_retry(self, failure: SuspectInput, failures: int) -> NoReturn:
+        if failures >= POISON_FAILURES:
             raise ModelRejected(
-                f"failed {strikes} times while its neighbours succeeded: {strike}"
-            ) from strike
-        raise strike
+                f"failed {failures} times while its neighbours succeeded: {failure}"
+            ) from failure
+        raise failure
 
     def _wait(self, error: Exception, deadline: float) -> bool | float:
-        """Whether, and after what wait, to try again after an error."""
-        if isinstance(error, Strike):
+        """Return whether to try again after an error, or the seconds to wait before that."""
+        if isinstance(error, SuspectInput):
             return True
         if isinstance(error, Misconfigured) or not isinstance(error, ModelUnavailable):
             return False
-        if isinstance(error, Busy) and not self._config.retry_busy:
+        if isinstance(error, ServerBusy) and not self._config.retry_busy:
             return False
-        if not isinstance(error, Busy) or error.retry_after_s == 0:
+        if not isinstance(error, ServerBusy) or error.retry_after_s == 0:
             return True
         wait_s = error.retry_after_s * random.uniform(1.0, 1.25)
         return wait_s if time.monotonic() + wait_s < deadline else False
@@ -183,14 +181,14 @@ class ModelClient:
             async with _transport_errors(), asyncio.timeout(limit_s):
                 response = await self._http.post(call.route, json=body, headers=headers)
         except TimeoutError as error:
-            raise Strike(f"no answer in {limit_s:.1f} s") from error
+            raise SuspectInput(f"no answer in {limit_s:.1f} s") from error
         except ModelUnavailable:
-            self._served = None  # whatever comes back may be another generation
+            self._served = None  # the server that comes back may serve another generation
             raise
         answer = raise_for_status(response)
-        check_generation(answer, self._model)
+        check_model(answer, self._model)
         result = call.read(answer)
-        self._witness.success()
+        self._attribution.record_success()
         return result
 
     def _check(self, call: Call[Any]) -> None:
@@ -213,24 +211,24 @@ class ModelClient:
         deadline = time.monotonic() + self._config.attempt_s
         try:
             await self._attempt(self._canary_call, deadline)
-        except (Strike, ModelUnavailable):
+        except (SuspectInput, ModelUnavailable):
             return False
         return True
 
 
 @asynccontextmanager
 async def _transport_errors() -> AsyncIterator[None]:
-    """A server that cannot be reached is an outage; one that breaks off amid a request may have choked on it."""
+    """Raise ModelUnavailable for an unreachable server, SuspectInput for a connection that breaks."""
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         raise ModelUnavailable(f"the model server cannot be reached: {error}") from error
     except httpx.HTTPError as error:
-        raise Strike(f"the connection broke: {error!r}") from error
+        raise SuspectInput(f"the connection broke: {error!r}") from error
 
 
 def check_url(url: str) -> None:
-    """Raise ConfigError for what is not the address of a model server."""
+    """Raise ConfigError for a URL that is not an http or https address."""
     try:
         parts = httpx.URL(url)
     except httpx.InvalidURL as error:
@@ -242,7 +240,7 @@ def check_url(url: str) -> None:
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext | bool:
-    """What certificates are checked against; ConfigError for a file that holds none."""
+    """Return what servers' certificates are checked against; ConfigError for a file without certificates."""
     if ca_file is None:
         return True
     try:

@@ -1,8 +1,8 @@
-"""Ranker and summarizer behind a model server, and their choice by URL.
+"""Ranker and summarizer that a URL names: behind a model server, or stand-ins without a model.
 
-`http://host:port` and `https://host:port` name a server of ours or an SGLang, and need the tokenizer of the
-checkpoint that it serves (token ids are sent, never text); `instant:` names the stand-ins without a model (`instant:2`: the
-summarizer as generation 2).
+`http://host:port` and `https://host:port` name a server of ours or an SGLang. They need the tokenizer of the checkpoint
+that is served there, because token ids are sent, never text. `instant:` names the stand-ins; the summarizer of
+`instant:2` says that it is generation 2.
 """
 
 from __future__ import annotations
@@ -13,25 +13,34 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.client.answers import read_completion, read_scores
+from typing_extensions import override
+
 from models.client.background_loop import BackgroundLoop
 from models.client.http import Call, ClientConfig, ModelClient, check_url, trust
+from models.client.responses import read_completion, read_scores
 from models.prompts import Item, Prompter, summarizer_input
 from models.ranker import LexicalRanker, Ranker
-from models.summarizer import InstantSummarizer, ModelFailure, Rejected, Summarizer, Summary, Unavailable
+from models.summarizer import (
+    InstantSummarizer,
+    Summarizer,
+    Summary,
+    SummaryFailure,
+    SummaryRejected,
+    SummaryUnavailable,
+)
 from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
 
 Scores = tuple[str, list[float]]
-"""The answering model's name, and `p_yes` of each item."""
+"""Name of the model that answered, and `p_yes` of each item."""
 
 FREQUENCY_PENALTY = 1.0
-"""A summary names a thing once; without it a small model may run in circles."""
+"""Sent with every summary: without it a small model may repeat itself to the end."""
 ITEMS_PER_CALL = 128
-"""A longer candidate list goes out as several calls, each within any server's limits."""
+"""Items of one request; a longer list is sent as several, each within the limits of SGLang and of our server."""
 
 
 def open_ranker(url: str, tokenizer: Path | None = None, config: ClientConfig | None = None) -> Ranker:
-    """The ranker at a URL; raises ConfigError for one that names none."""
+    """Return the ranker that a URL names; raises ConfigError for a URL that names none."""
     if url == "instant:":
         return LexicalRanker()
     return HttpRanker(url, *_checked(url, tokenizer, config))
@@ -40,7 +49,7 @@ def open_ranker(url: str, tokenizer: Path | None = None, config: ClientConfig | 
 def open_summarizer(
     url: str, tokenizer: Path | None = None, config: ClientConfig | None = None
 ) -> Summarizer:
-    """The summarizer at a URL; raises ConfigError for one that names none."""
+    """Return the summarizer that a URL names; raises ConfigError for a URL that names none."""
     scheme, _, generation = url.partition(":")
     if scheme == "instant" and (not generation or (generation.isascii() and generation.isdigit())):
         return InstantSummarizer(f"instant@{generation or 1}")
@@ -48,7 +57,7 @@ def open_summarizer(
 
 
 class _Remote:
-    """A client on a loop of its own, made anew in each process that uses it."""
+    """What ranker and summarizer share: a `ModelClient` on a background loop, one for each process that uses it."""
 
     def __init__(self, make: Callable[[], ModelClient]) -> None:
         self._make = make
@@ -56,7 +65,7 @@ class _Remote:
         self._clients: dict[asyncio.AbstractEventLoop, ModelClient] = {}
 
     def close(self) -> None:
-        """Close the connections and stop the loop; the next call starts both again."""
+        """Close the connections and stop the loop; the next call opens them again."""
         self._loop.run(self._close())
         self._loop.close()
 
@@ -66,18 +75,18 @@ class _Remote:
             await client.close()
 
     def _client(self) -> ModelClient:
-        """This loop's client; one inherited through a fork belongs to a loop that does not run here."""
+        """Return the client of this process's loop; a forked child drops its parent's, whose loop does not run here."""
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
             self._clients = {loop: self._make()}
         return self._clients[loop]
 
 
-class HttpRanker(_Remote):
-    """See `Ranker`; `p_yes` is the softmax over the two labels, in the server's fp32."""
+class HttpRanker(_Remote, Ranker):
+    """A ranker behind a model server, which computes `p_yes` in fp32 as a softmax over the two labels."""
 
     def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "ranker") -> None:
-        """`model` is the base of the served name; its generation is learned from the server."""
+        """`model` is the base of the served name, `ranker` of `ranker@7`; the server says the generation."""
         self._prompter = prompter
         self._config = config
         self._name: str | None = None
@@ -86,14 +95,15 @@ class HttpRanker(_Remote):
         super().__init__(lambda: _client(url, model, prompter, config, canary))
 
     @property
+    @override
     def model(self) -> str:
-        """See `Ranker`; before the first answer the server is asked, which may raise ModelUnavailable."""
+        """Name in the latest answer; before the first one the server is asked, which may raise ModelUnavailable."""
         if self._name is None:
             self._name = self._loop.run(self._served())
         return self._name
 
+    @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
-        """See `Ranker`."""
         if not items:
             return []
         prefix, rows = self._prompter.prefix_ids(query), self._prompter.item_ids_many(items)
@@ -136,25 +146,25 @@ class HttpRanker(_Remote):
         return Call(route="/v1/score", body=body, prompts=[prefix, *items], read=read)
 
 
-class HttpSummarizer(_Remote):
-    """See `Summarizer`; greedy, each text a call of its own, `concurrency` of them at a time."""
+class HttpSummarizer(_Remote, Summarizer):
+    """A summarizer behind a model server: greedy decoding, one request a text, `concurrency` of them at a time."""
 
     def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "summarizer") -> None:
-        """`model` is the base of the served name."""
+        """`model` is the base of the served name, `summarizer` of `summarizer@9`."""
         self._prompter = prompter
         self._config = config
         canary = self._call(prompter.summarizer_ids_many([summarizer_input("Nurse", "")])[0], max_tokens=1)
         super().__init__(lambda: _client(url, model, prompter, config, canary))
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
-        """See `Summarizer`."""
+    @override
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         prompts = self._prompter.summarizer_ids_many(texts)
         return self._loop.run(self._all(prompts, time.monotonic() + deadline_s))
 
-    async def _all(self, prompts: Sequence[list[int]], deadline: float) -> list[Summary | ModelFailure]:
+    async def _all(self, prompts: Sequence[list[int]], deadline: float) -> list[Summary | SummaryFailure]:
         client, gate = self._client(), asyncio.Semaphore(self._config.concurrency)
 
-        async def one(prompt: list[int]) -> Summary | ModelFailure:
+        async def one(prompt: list[int]) -> Summary | SummaryFailure:
             async with gate:
                 return await self._summarize(client, prompt, deadline)
 
@@ -162,13 +172,13 @@ class HttpSummarizer(_Remote):
 
     async def _summarize(
         self, client: ModelClient, prompt: list[int], deadline: float
-    ) -> Summary | ModelFailure:
+    ) -> Summary | SummaryFailure:
         try:
             return await client.ask(self._call(prompt, self._prompter.summary_budget(prompt)), deadline)
         except ModelUnavailable as error:
-            return Unavailable(reason=str(error), retry_after_s=error.retry_after_s)
+            return SummaryUnavailable(reason=str(error), retry_after_s=error.retry_after_s)
         except ModelRejected as error:
-            return Rejected(reason=str(error))
+            return SummaryRejected(reason=str(error))
 
     def _call(self, prompt: list[int], max_tokens: int) -> Call[Summary]:
         body = {
@@ -193,7 +203,7 @@ def _client(url: str, model: str, prompter: Prompter, config: ClientConfig, cana
 
 
 def _checked(url: str, tokenizer: Path | None, config: ClientConfig | None) -> tuple[Prompter, ClientConfig]:
-    """What a client needs, or ConfigError now and not at its first call."""
+    """Check what a client needs, so that ConfigError comes before the first request."""
     config = config or ClientConfig()
     check_url(url)
     trust(config.ca_file)

@@ -1,7 +1,7 @@
-"""The seam between a server and whatever computes: token ids in, scores or token ids out.
+"""The interface between the server and what computes: token ids in, scores or text out.
 
-An engine is driven by one thread (`Batcher`); it need not be thread-safe, and it never sees a request
-that was not checked before (ids in the vocabulary, prompts neither empty nor over the context).
+One thread calls an engine (see `Batcher`), so it need not be thread-safe. Requests are checked before: their ids are
+in the vocabulary, their prompts neither empty nor longer than the context.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """What a server says of a model: `name` is its base and generation, as `ranker@1`."""
+    """What a server tells about a model; `name` is base and generation, such as `ranker@1`."""
 
     name: str
     vocab_size: int
@@ -22,24 +22,24 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreJob:
-    """One scoring request: the prompts are `prefix + item`, one for each of `items`, each with its `labels`."""
+    """One scoring request: for each of `items` the prompt `prefix + item`, and its labels at the same index."""
 
     prefix: list[int]
     items: list[list[int]]
     labels: list[list[int]]
-    """Ids whose probabilities are wanted, a list an item; one list object when all items share it."""
+    """For each item the token ids whose probabilities are wanted; items may share one list object."""
     softmax_over_labels: bool
     temperature: float
 
     @property
     def tokens(self) -> int:
-        """Tokens to compute when the prefix is shared."""
+        """Number of tokens to compute, the prefix once."""
         return len(self.prefix) + sum(map(len, self.items))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateJob:
-    """One prompt to continue; temperature 0 takes the likeliest token, the lowest id among equals."""
+    """One prompt to continue. Temperature 0 takes the likeliest token, of equals the one with the lowest id."""
 
     prompt: list[int]
     max_tokens: int
@@ -49,13 +49,13 @@ class GenerateJob:
 
     @property
     def tokens(self) -> int:
-        """Cost in prefilled tokens; a decoded token reads all weights for one row: about eight."""
+        """Cost in prompt tokens; a decoded token costs about eight, because it reads all weights for one row."""
         return len(self.prompt) + 8 * self.max_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """The continuation without its end marker; `finish_reason` is `stop` or `length`."""
+    """A continuation, without its end marker; `finish_reason` is `stop` or `length`."""
 
     text: str
     tokens: int
@@ -63,21 +63,21 @@ class Generated:
 
 
 class Engine(Protocol):
-    """One loaded model."""
+    """One loaded model that scores and continues prompts."""
 
     @property
     def info(self) -> ModelInfo:
-        """Name and limits."""
+        """Name and limits of the model."""
         ...
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, special tokens as the tokenizer adds them; thread-safe."""
+        """Return the token ids of each text, with the special tokens that the tokenizer adds; thread-safe."""
         ...
 
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
-        """For each job a row per item: the probability of each label after the prompt's last token."""
+        """Return for each job a row an item: the probability of each of its labels as the prompt's next token."""
         ...
 
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
-        """A continuation for each job."""
+        """Return a continuation for each job."""
         ...

@@ -1,9 +1,9 @@
-"""One model thread: waiting jobs are taken together up to a token budget, callers in turn.
+"""Queue jobs of many threads and run them in batches on one model thread, fairly between callers.
 
-A caller's jobs are queued together or not at all. Each round takes one job of every caller, in the order they
-came: one who brings many jobs delays the others by one job a round. Jobs are refused when they come if their
-deadline cannot be met at the pace seen so far, and dropped unrun when it has passed or their caller has gone. A
-batch that fails is run again job by job, so that only the job that cannot be computed fails.
+A caller's jobs are queued together or not at all. A batch is filled up to a token budget by taking one job of each
+caller in turn, so a caller with many jobs delays each other caller by one job a round. Jobs are refused when they are
+submitted if their deadline cannot be met at the measured speed. They are dropped without being run if the deadline
+passes in the queue or the caller cancels. A batch that fails is run again job by job: only the job at fault fails.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, fields
-from typing import Generic, Protocol, TypeVar
+from typing import Annotated, Generic, Protocol, TypeVar
 
 from schemas.errors import ConfigError, ModelUnavailable
+from schemas.settings import Option
 
 log = logging.getLogger(__name__)
 
 
 class Costed(Protocol):
-    """A job that says what it costs."""
+    """A job that knows its cost."""
 
     @property
     def tokens(self) -> int:
@@ -35,8 +36,8 @@ Job = TypeVar("Job", bound=Costed)
 Result = TypeVar("Result")
 
 
-class Refused(ModelUnavailable):
-    """Not computed, and why in a word or two for the counters."""
+class JobRefused(ModelUnavailable):
+    """A job was not computed; `reason` says why in a word or two, as a label of the metrics."""
 
     def __init__(self, message: str, *, reason: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
@@ -45,15 +46,17 @@ class Refused(ModelUnavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchConfig:
-    """Limits of one model's queue; raises ConfigError for one below 1."""
+    """Limits of one model's queue; ConfigError for a limit below 1."""
 
-    batch_tokens: int = 32_768
+    batch_tokens: Annotated[int, Option("Tokens of one batch of the ranker.")] = 32_768
     batch_jobs: int = 64
     queue_jobs: int = 4_096
-    queue_tokens: int = 4_000_000
-    """Waiting tokens take about 40 bytes each: this bounds the memory of whatever many callers send at once."""
+    queue_tokens: Annotated[int, Option("Tokens that may wait for the ranker; more is answered 503.")] = (
+        4_000_000
+    )
+    """A waiting token takes about 40 bytes: this bounds the memory that many callers can fill."""
     linger_s: float = 0.0
-    """How long a batch that is not full waits for company: for jobs so long that one that starts alone delays the rest."""
+    """How long a batch waits to be full: worth it for long jobs, of which one alone would delay all that come later."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -63,7 +66,7 @@ class BatchConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRun:
-    """One batch that was computed: what it held, how long each job had waited, how long the engine took."""
+    """One computed batch: its tokens, how long each job had waited, how long the engine took."""
 
     tokens: int
     waited_s: list[float]
@@ -71,7 +74,7 @@ class BatchRun:
 
 
 @dataclass(slots=True)
-class _Waiting(Generic[Job, Result]):
+class _QueuedJob(Generic[Job, Result]):
     job: Job
     deadline: float
     since: float
@@ -80,7 +83,7 @@ class _Waiting(Generic[Job, Result]):
 
 @dataclass(slots=True)
 class _Caller(Generic[Job, Result]):
-    waiting: deque[_Waiting[Job, Result]]
+    waiting: deque[_QueuedJob[Job, Result]]
     tokens: int
 
 
@@ -89,7 +92,7 @@ def _ignore(_run: BatchRun) -> None:
 
 
 class Batcher(Generic[Job, Result]):
-    """Runs jobs of many threads on one; `run` maps a batch to its results, in order. `on_batch` hears of each."""
+    """Runs jobs of many threads on one: `run` maps a batch to its results in order; `on_batch` is called after each."""
 
     def __init__(
         self,
@@ -111,18 +114,15 @@ class Batcher(Generic[Job, Result]):
 
     @property
     def alive(self) -> bool:
-        """Whether jobs are still being run."""
+        """Whether the model thread runs."""
         return self._thread.is_alive()
 
-    def submit(self, job: Job, deadline: float) -> Future[Result]:
-        """Queue one job; see `submit_many`."""
-        (future,) = self.submit_many([job], deadline)
-        return future
-
     def submit_many(self, jobs: Sequence[Job], deadline: float) -> list[Future[Result]]:
-        """Queue one caller's jobs to be done by `deadline` (of the clock); raises Refused if they cannot be."""
+        """Queue one caller's jobs, to be done by `deadline` on the batcher's clock; JobRefused if that cannot be."""
         now, tokens = self._clock(), sum(job.tokens for job in jobs)
-        waiting: deque[_Waiting[Job, Result]] = deque(_Waiting(job, deadline, now, Future()) for job in jobs)
+        waiting: deque[_QueuedJob[Job, Result]] = deque(
+            _QueuedJob(job, deadline, now, Future()) for job in jobs
+        )
         futures = [one.future for one in waiting]
         if waiting:
             with self._changed:
@@ -134,7 +134,7 @@ class Batcher(Generic[Job, Result]):
         return futures
 
     def close(self) -> None:
-        """Finish what is queued and stop the thread."""
+        """Run the jobs in the queue, then stop the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -142,20 +142,23 @@ class Batcher(Generic[Job, Result]):
 
     def _admit(self, jobs: int, tokens: int, deadline: float) -> None:
         if self._closed:
-            raise Refused("the model server is stopping", reason="stopping")
+            raise JobRefused("the model server is stopping", reason="stopping")
         room = self.config.queue_tokens - self.pending_tokens
         if self._queued_jobs + jobs > self.config.queue_jobs or (self.pending_tokens and tokens > room):
             wait_s = max(1.0, self._seconds(self.pending_tokens))
-            raise Refused("the model's queue is full", reason="queue full", retry_after_s=wait_s)
+            raise JobRefused("the model's queue is full", reason="queue full", retry_after_s=wait_s)
         if self._clock() + self._seconds(self.pending_tokens) > deadline:
-            self._refuse_late(tokens, deadline)
+            self._check_deadline(tokens, deadline)
 
-    def _refuse_late(self, tokens: int, deadline: float) -> None:
-        """Unless what is ahead of these jobs is less: a caller who waits for more tokens gives way after one job."""
+    def _check_deadline(self, tokens: int, deadline: float) -> None:
+        """Raise JobRefused unless the deadline can be met under fair turns.
+
+        Each waiting caller delays this one by at most as many tokens as this one submits, or by one longer job.
+        """
         ahead = sum(min(caller.tokens, max(tokens, caller.waiting[0].job.tokens)) for caller in self._callers)
         wait_s = self._seconds(self._running_tokens + ahead)
         if self._clock() + wait_s > deadline:
-            raise Refused(
+            raise JobRefused(
                 f"the deadline cannot be met: {wait_s:.1f} s of work are waiting",
                 reason="deadline unreachable",
                 retry_after_s=max(0.1, wait_s),
@@ -173,13 +176,13 @@ class Batcher(Generic[Job, Result]):
                 self.pending_tokens -= self._running_tokens
                 self._running_tokens = 0
 
-    def _next_batch(self) -> list[_Waiting[Job, Result]]:
-        """Wait for work; empty only when closed and drained."""
+    def _next_batch(self) -> list[_QueuedJob[Job, Result]]:
+        """Wait for jobs and return the next batch; an empty one when the batcher is closed and its queue empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._callers or self._closed)
             if self.config.linger_s:
                 self._changed.wait_for(self._full, timeout=self.config.linger_s)
-            batch: list[_Waiting[Job, Result]] = []
+            batch: list[_QueuedJob[Job, Result]] = []
             while self._callers and len(batch) < self.config.batch_jobs:
                 tokens = self._callers[0].waiting[0].job.tokens
                 if batch and self._running_tokens + tokens > self.config.batch_tokens:
@@ -188,8 +191,8 @@ class Batcher(Generic[Job, Result]):
                 batch.append(self._take())
             return batch
 
-    def _take(self) -> _Waiting[Job, Result]:
-        """The first caller's next job; then it is the next caller's turn."""
+    def _take(self) -> _QueuedJob[Job, Result]:
+        """Take the first caller's next job and put that caller at the end of the line."""
         caller = self._callers.popleft()
         taken = caller.waiting.popleft()
         caller.tokens -= taken.job.tokens
@@ -201,20 +204,20 @@ class Batcher(Generic[Job, Result]):
     def _full(self) -> bool:
         return self._closed or self._queued_jobs >= self.config.batch_jobs
 
-    def _startable(self, waiting: _Waiting[Job, Result]) -> bool:
+    def _startable(self, waiting: _QueuedJob[Job, Result]) -> bool:
         if not waiting.future.set_running_or_notify_cancel():
             return False
         if self._clock() > waiting.deadline:
-            error = Refused("the deadline passed in the queue", reason="deadline passed")
+            error = JobRefused("the deadline passed in the queue", reason="deadline passed")
             waiting.future.set_exception(error)
             return False
         return True
 
-    def _compute(self, ready: list[_Waiting[Job, Result]]) -> None:
+    def _compute(self, ready: list[_QueuedJob[Job, Result]]) -> None:
         start = self._clock()
         try:
             results = self._run([waiting.job for waiting in ready])
-        except Exception as error:  # whatever a job did, the thread lives on for the others
+        except Exception as error:  # no job may end the thread, which the others need
             log.exception("a batch of %d jobs failed", len(ready))
             if len(ready) == 1:
                 ready[0].future.set_exception(error)

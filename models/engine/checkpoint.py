@@ -1,4 +1,4 @@
-"""Hugging Face checkpoint directories: checked whole before a server says that it is ready."""
+"""Read Hugging Face checkpoint directories of Qwen3 models, and check them whole before anything is served."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from schemas.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """The numbers of a Qwen3 config.json that decide the forward pass."""
+class ModelShape:
+    """The numbers of a Qwen3 config.json on which the forward pass depends."""
 
     layers: int
     hidden: int
@@ -34,39 +34,40 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A directory's name, shape, end markers and weights (by their Hugging Face names)."""
+    """A checkpoint: its served name, shape, ids of end markers, and weights under their Hugging Face names."""
 
     name: str
-    shape: Shape
+    shape: ModelShape
     eos_ids: frozenset[int]
     weights: dict[str, Tensor]
 
 
 def load_checkpoint(path: Path, role: str) -> Checkpoint:
-    """Read a directory; ConfigError names the missing file, the foreign architecture or the bad tensor."""
+    """Read a directory; ConfigError names a missing file, another architecture or a wrong tensor."""
     shape = read_shape(path)
     weights = _load_weights(path)
     _check_weights(path, shape, weights)
     return Checkpoint(name=model_name(path, role), shape=shape, eos_ids=_eos_ids(path), weights=weights)
 
 
-def read_shape(path: Path) -> Shape:
-    """The shape that a directory's config.json tells; raises ConfigError."""
+def read_shape(path: Path) -> ModelShape:
+    """Read the shape from a directory's config.json; raises ConfigError."""
     return _shape(path, _read_json(path / "config.json"))
 
 
 def model_name(path: Path, role: str) -> str:
-    """The name that answers carry: `name` in nearline.json, else `role@directory`, which is generation 0 (or 7 of a `7/`).
+    """Return the name that answers carry: `name` of nearline.json, else `role@directory`.
 
-    The directory is in it because whoever caches answers tells models apart by their names.
+    `role@directory` is generation 0, or 7 of a directory `7`. The directory is part of the name because caches of
+    answers tell models apart by their names.
     """
     card, directory = path / "nearline.json", path.resolve().name
     fallback = directory if directory.startswith(f"{role}@") else f"{role}@{directory}"
     return str(_read_json(card).get("name", fallback)) if card.is_file() else fallback
 
 
-def expected_weights(shape: Shape) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor of the architecture."""
+def expected_weights(shape: ModelShape) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of every tensor of a checkpoint of this shape."""
     q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     names: dict[str, tuple[int, ...]] = {
         "model.embed_tokens.weight": (shape.vocab, shape.hidden),
@@ -106,12 +107,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-def _shape(path: Path, config: dict[str, Any]) -> Shape:
+def _shape(path: Path, config: dict[str, Any]) -> ModelShape:
     _check_architecture(path, config)
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     try:
         heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
-        return Shape(
+        return ModelShape(
             layers=int(config["num_hidden_layers"]),
             hidden=hidden,
             heads=heads,
@@ -167,7 +168,7 @@ def _load_weights(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _check_weights(path: Path, shape: Shape, weights: dict[str, Tensor]) -> None:
+def _check_weights(path: Path, shape: ModelShape, weights: dict[str, Tensor]) -> None:
     for name, size in expected_weights(shape).items():
         tensor = weights.get(name)
         if tensor is None or tuple(tensor.shape) != size:

@@ -1,4 +1,4 @@
-"""Batched decoding with a key-value cache: greedy at temperature 0, sampled above."""
+"""Batched decoding with a key-value cache: greedy at temperature 0, sampled above it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from models.engine.base import GenerateJob
 from models.engine.qwen3 import Head, Qwen3, attention
 
 Stopped = Callable[[int, list[int]], bool]
-"""(row, tokens so far) -> has a stop string appeared."""
+"""(row, tokens so far) -> whether a stop string has appeared."""
 
-_CROWDED = 0.8
-"""Rows that ended leave the batch when at most this share still runs: to leave, the others' cache is copied."""
+_SHRINK_SHARE = 0.8
+"""Ended rows are removed once at most this share still runs: removing them copies the cache of the others."""
 
 
 @torch.inference_mode()
 def generate_many(
     model: Qwen3, head: Head, jobs: Sequence[GenerateJob], eos_ids: frozenset[int], stopped: Stopped
 ) -> list[tuple[list[int], str]]:
-    """Tokens of each continuation without its end marker, and why it ended (`stop` or `length`)."""
+    """Return for each job the continuation's tokens, without its end marker, and why it ended: `stop` or `length`."""
     cache = _Cache(model, jobs)
     rows = running = [_Row(index, job, eos_ids, stopped) for index, job in enumerate(jobs)]
     penalties = _Penalties(model, jobs)
@@ -34,7 +34,7 @@ def generate_many(
         if not left:
             return [(row.tokens, row.reason) for row in rows]
         penalties.count(tokens_B)
-        if len(left) <= _CROWDED * len(running):
+        if len(left) <= _SHRINK_SHARE * len(running):
             running, tokens_B = [running[place] for place in left], tokens_B[left]
             cache.keep(left)
             penalties.keep(left)
@@ -52,7 +52,7 @@ def _pick(logits_BV: Tensor, rows: Sequence[_Row]) -> Tensor:
 
 
 class _Row:
-    """One continuation as it grows; what is decoded between its end and its leaving is thrown away."""
+    """One growing continuation; tokens decoded after its end, until its row is removed, are ignored."""
 
     def __init__(self, index: int, job: GenerateJob, eos_ids: frozenset[int], stopped: Stopped) -> None:
         self._index, self.job, self._eos_ids, self._stopped = index, job, eos_ids, stopped
@@ -73,7 +73,7 @@ class _Row:
 
 
 class _Penalties:
-    """OpenAI's frequency penalty: each earlier use of a token in the answer lowers its logit."""
+    """OpenAI's frequency penalty: each use of a token in the answer so far lowers its logit."""
 
     def __init__(self, model: Qwen3, jobs: Sequence[GenerateJob]) -> None:
         self._weights_B1 = torch.tensor([[job.frequency_penalty] for job in jobs], device=model.device)
@@ -93,7 +93,7 @@ class _Penalties:
 
 
 class _Cache:
-    """Keys and values [B, K, S, E] of each layer; row b is filled up to its own `lengths[b]`."""
+    """Keys and values [B, K, S, E] of each layer; row b holds `lengths[b]` tokens."""
 
     def __init__(self, model: Qwen3, jobs: Sequence[GenerateJob]) -> None:
         shape = model.shape
@@ -107,7 +107,7 @@ class _Cache:
         self._kv = torch.zeros(size, dtype=model.dtype, device=model.device)
 
     def prefill(self) -> Tensor:
-        """Hidden state [B, D] of each prompt's last token."""
+        """Compute the prompts; return the hidden state [B, D] of each one's last token."""
         ids_BT = torch.zeros(len(self._prompts), self._longest, dtype=torch.long)
         for row_T, prompt in zip(ids_BT, self._prompts, strict=True):
             row_T[: len(prompt)] = torch.tensor(prompt, dtype=torch.long)
@@ -117,7 +117,7 @@ class _Cache:
         return hidden_BTD[self._rows, self._lengths_B - 1]
 
     def step(self, tokens_B: Tensor) -> Tensor:
-        """Hidden state [B, D] after one more token in each row."""
+        """Compute one more token of each row; return its hidden state [B, D]."""
         last = self._kv.shape[4] - 1
         positions_B1 = self._lengths_B.clamp(max=last)[:, None]
         hidden_B1D = self._model.forward(tokens_B[:, None], positions_B1, self._attend_step)
@@ -126,7 +126,7 @@ class _Cache:
         return hidden_B1D[:, 0]
 
     def keep(self, places: list[int]) -> None:
-        """Drop every row but these, and the width that only the others needed."""
+        """Keep only these rows, and only the width that they need."""
         self._lengths_B, self._rows = self._lengths_B[places], self._rows[: len(places)]
         self._longest = min(int(self._lengths_B.max()), self._kv.shape[4] - 1)
         self._kv = self._kv[:, :, places]

@@ -1,7 +1,7 @@
-"""An engine without a model: answers at once, from the ids alone, for tests and benchmarks around it.
+"""An engine without a model that answers at once from the ids alone, for tests and benchmarks of what is around it.
 
-Scores are the share of the prefix's distinct ids that the item has. A continuation repeats the first words of
-the prompt's text part. Without a tokenizer directory the vocabulary is the 256 bytes of UTF-8.
+A score is the share of the prefix's distinct ids that the item has. A continuation repeats the first words of the
+prompt's text part. Without a tokenizer directory the vocabulary is the 256 bytes of UTF-8.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from models.engine.base import Generated, GenerateJob, ModelInfo, ScoreJob
+from typing_extensions import override
+
+from models.engine.base import Engine, Generated, GenerateJob, ModelInfo, ScoreJob
 from models.prompts import BUDGET_TOKENS, load_tokenizer
 from models.ranker import overlap
 from models.summarizer import first_words
@@ -49,24 +51,33 @@ class _Tokens:
         return str(self._tokenizer.decode(ids))
 
 
-class InstantEngine:
-    """See `Engine`."""
+class InstantEngine(Engine):
+    """An engine without weights: scores are shares of common ids, continuations are first words."""
 
     def __init__(self, name: str, tokenizer: Path | None = None) -> None:
         """Raise ConfigError if the directory holds no tokenizer."""
         self._codec: _Codec = _Tokens(tokenizer) if tokenizer else _Bytes()
-        self.info = ModelInfo(name=name, vocab_size=self._codec.vocab_size, context_tokens=16 * BUDGET_TOKENS)
+        self._info = ModelInfo(
+            name=name, vocab_size=self._codec.vocab_size, context_tokens=16 * BUDGET_TOKENS
+        )
 
+    @property
+    @override
+    def info(self) -> ModelInfo:
+        return self._info
+
+    @override
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """See `Engine`."""
         return [self._codec.encode(text) for text in texts]
 
+    @override
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
-        """See `Engine`; the first label gets the overlap, the others share the rest."""
+        """Score by common ids: the first label's probability is the overlap, the others share the rest."""
         return [self._score(job) for job in jobs]
 
+    @override
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
-        """See `Engine`; temperature, penalty and stop strings change nothing."""
+        """Continue with first words; temperature, penalty and stop strings play no part."""
         return [self._generate(job) for job in jobs]
 
     def _score(self, job: ScoreJob) -> list[list[float]]:
@@ -86,5 +97,5 @@ class InstantEngine:
 
 
 def _shares(first: float, labels: int) -> list[float]:
-    """The first label's probability, and the rest in equal parts for the others."""
+    """Return the first label's probability, then the rest in equal parts for the others."""
     return [first, *[(1 - first) / max(1, labels - 1)] * (labels - 1)]

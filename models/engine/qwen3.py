@@ -1,7 +1,7 @@
-"""The forward pass of Qwen3 (grouped-query attention, per-head norms, rotary positions, SwiGLU).
+"""The forward pass of Qwen3 in torch: grouped-query attention, per-head norms, rotary positions, SwiGLU.
 
-Dimensions in names: B rows, T tokens, D hidden, H query heads, K key-value heads, E head size, V vocabulary.
-How a token attends is handed in, so that prefill, a shared prefix and decoding are one forward pass.
+Dimensions in names: B rows, T tokens, S keys, D hidden, H query heads, K key-value heads, E head size, V vocabulary.
+Attention is a function that the caller gives, so that prefill, shared prefixes and decoding use the same code.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
 def attention(q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Tensor | None) -> Tensor:
-    """Attention with shared key-value heads; without a mask each token sees itself and those before it."""
+    """Attend with shared key-value heads; without a mask each token sees itself and the tokens before it."""
     k_BKSE, v_BKSE = repeated(k_BKSE, q_BHTE), repeated(v_BKSE, q_BHTE)
     return F.scaled_dot_product_attention(q_BHTE, k_BKSE, v_BKSE, attn_mask=mask, is_causal=mask is None)
 
 
 def repeated(x_BKSE: Tensor, q_BHTE: Tensor) -> Tensor:
-    """Keys or values once for each query head that shares them."""
+    """Repeat keys or values for each query head that shares them: [B, K, S, E] -> [B, H, S, E]."""
     groups = q_BHTE.shape[1] // x_BKSE.shape[1]
     return x_BKSE if groups == 1 else x_BKSE.repeat_interleave(groups, dim=1)
 
 
 class Head:
-    """The final norm and the rows of the vocabulary; a few rows are multiplied in fp32, all of them in `dtype`."""
+    """Final norm and vocabulary projection; a few rows of it are multiplied in fp32, all of them in `dtype`."""
 
     def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype, device: torch.device) -> None:
         name = "model.embed_tokens.weight" if checkpoint.shape.tied else "lm_head.weight"
@@ -40,7 +40,7 @@ class Head:
         self._eps = checkpoint.shape.norm_eps
 
     def logits(self, hidden_BD: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Next-token logits in fp32 [B, V], or of the vocabulary's `rows` only."""
+        """Return the next token's logits in fp32, [B, V], or only those of the vocabulary's `rows`."""
         x = F.rms_norm(hidden_BD.float(), (hidden_BD.shape[-1],), self._norm, self._eps)
         if rows is None:
             return F.linear(x.to(self._rows_VD.dtype), self._rows_VD).float()
@@ -48,7 +48,7 @@ class Head:
 
 
 class Qwen3:
-    """Weights on one device in one dtype, and the pass from token ids to hidden states."""
+    """The model without its head, on one device in one dtype: token ids to hidden states."""
 
     def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype, device: torch.device) -> None:
         shape = self.shape = checkpoint.shape
@@ -61,7 +61,7 @@ class Qwen3:
         self._cos, self._sin = angles.cos().to(dtype), angles.sin().to(dtype)
 
     def forward(self, ids_BT: Tensor, positions_BT: Tensor, attend: Attend) -> Tensor:
-        """Hidden states [B, T, D] before the final norm."""
+        """Return the hidden states [B, T, D] before the final norm."""
         x = F.embedding(ids_BT, self.embedding_VD)
         cos, sin = self._cos[positions_BT].unsqueeze(1), self._sin[positions_BT].unsqueeze(1)
         for index, layer in enumerate(self._layers):

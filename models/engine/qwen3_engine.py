@@ -1,4 +1,4 @@
-"""A Qwen3 checkpoint directory as an `Engine`."""
+"""An `Engine` that computes a Qwen3 checkpoint directory."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from typing_extensions import override
 
 from models.engine import generating, native, scoring
-from models.engine.base import Generated, GenerateJob, ModelInfo, ScoreJob
+from models.engine.base import Engine, Generated, GenerateJob, ModelInfo, ScoreJob
 from models.engine.checkpoint import load_checkpoint
+from models.engine.forward.base import Forward
 from models.engine.forward.multi_item import MultiItemForward
 from models.engine.forward.packed import PackedForward
 from models.engine.qwen3 import Head, Qwen3
@@ -20,42 +22,42 @@ from models.prompts import load_tokenizer
 from schemas.errors import ConfigError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}
-"""What is stored; `int8` quantizes the linear layers of scoring, each row of activations as it comes."""
+"""Type that the weights are kept in. `int8` also quantizes scoring's linear layers, and their inputs row by row."""
 PASS_TOKENS = {"cpu": 8_192, "cuda": 65_536}
-"""Tokens of one forward pass: enough to keep the device busy, few enough that their activations are small."""
+"""Most tokens of one forward pass: enough to use the whole device, few enough to keep activations small."""
 
 
-class Mode(StrEnum):
-    """How prompts that begin alike share the work: both give the same scores."""
+class SharingMode(StrEnum):
+    """How prompts with a common prefix share its computation; the scores are the same."""
 
     AUTO = "auto"
-    """Multi-item on a GPU, shared prefix on a CPU."""
+    """MULTI_ITEM on a GPU, SHARED_PREFIX on a CPU."""
     SHARED_PREFIX = "shared-prefix"
-    """Prefix and own attention merged by log-sum-exp (in-batch prefix caching)."""
+    """In-batch prefix caching: attention to the prefix and to a prompt's own tokens, merged by their log-sum-exps."""
     MULTI_ITEM = "multi-item"
-    """One packed sequence under a mask."""
+    """All prompts in one packed sequence, under a mask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """How a checkpoint is computed; dtype `auto` is bfloat16 on a GPU and float32 on a CPU."""
+    """How a checkpoint is computed; dtype `auto` is bfloat16 on a GPU, float32 on a CPU."""
 
     dtype: str = "auto"
     device: str = "auto"
     threads: int = 0
-    """Threads of one forward pass; 0 leaves the default, one a core."""
+    """Threads of one forward pass; 0 keeps torch's default, one for each core."""
     role: str = "model"
-    """What the clients of this model call it; names a directory that has no card of its own."""
-    mode: Mode = Mode.AUTO
+    """What clients call this model, such as `ranker`: part of its name if the directory has no nearline.json."""
+    mode: SharingMode = SharingMode.AUTO
     kernels: bool = True
-    """Use the kernels of `models/engine/native` where the machine has what they need."""
+    """Use the C++ kernels of `models/engine/native` where the machine supports them."""
 
 
-class Qwen3Engine:
-    """See `Engine`; loading checks the directory and runs the model once."""
+class Qwen3Engine(Engine):
+    """Computes a checkpoint; loading it checks the directory and runs the model once."""
 
     def __init__(self, path: Path, config: EngineConfig) -> None:
-        """Raise ConfigError for an incomplete or foreign checkpoint, or an unknown dtype or device."""
+        """Raise ConfigError for an incomplete checkpoint, another architecture, or an unknown dtype or device."""
         self._device, self._dtype = _placement(config)
         self._config = config
         if config.threads:
@@ -64,23 +66,27 @@ class Qwen3Engine:
         self._tokenizer = load_tokenizer(path)
         self._head = Head(self._checkpoint, dtype=self._dtype, device=self._device)
         shape = self._checkpoint.shape
-        self.info = ModelInfo(
+        self._info = ModelInfo(
             name=self._checkpoint.name, vocab_size=shape.vocab, context_tokens=shape.context
         )
         if config.role != "summarizer":
             self._warm_up()
 
+    @property
+    @override
+    def info(self) -> ModelInfo:
+        return self._info
+
+    @override
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """See `Engine`."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
+    @override
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
-        """See `Engine`."""
         return scoring.score_many(self._forward, self._head, jobs, PASS_TOKENS[self._device.type])
 
+    @override
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
-        """See `Engine`."""
-
         def stopped(row: int, tokens: list[int]) -> bool:
             return any(stop in self._decode(tokens) for stop in jobs[row].stop)
 
@@ -89,9 +95,9 @@ class Qwen3Engine:
         return [self._generated(job, *row) for job, row in zip(jobs, rows, strict=True)]
 
     @cached_property
-    def _forward(self) -> scoring.Forward:
+    def _forward(self) -> Forward:
         config, cuda = self._config, self._device.type == "cuda"
-        multi_item = config.mode is Mode.MULTI_ITEM or (config.mode is Mode.AUTO and cuda)
+        multi_item = config.mode is SharingMode.MULTI_ITEM or (config.mode is SharingMode.AUTO and cuda)
         allowed = config.kernels and not (multi_item or cuda)
         forward = native.open_forward(self._checkpoint, config.dtype) if allowed else None
         if forward:

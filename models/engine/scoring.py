@@ -1,34 +1,26 @@
-"""Equation (2) for many prompts: shared tokens are computed once, only last tokens reach the head."""
+"""Scores of many prompts (equation 2): shared tokens are computed once, and only last tokens go through the head."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from models.engine.base import ScoreJob
-from models.engine.forward.plan import Plan, passes
+from models.engine.forward.base import Forward
+from models.engine.forward.plan import passes
 from models.engine.qwen3 import Head
 
 HEAD_ROWS = 64
-"""Rows of full-vocabulary logits held at once: 39 MB with Qwen3's vocabulary."""
-
-
-class Forward(Protocol):
-    """Whatever computes a plan."""
-
-    def last_hidden(self, plan: Plan) -> Tensor:
-        """Hidden states [prompts, hidden] of the last token of each prompt, before the final norm."""
-        ...
+"""Rows of logits over the whole vocabulary that are in memory at once: 39 MB with Qwen3's."""
 
 
 @torch.inference_mode()
 def score_many(
     forward: Forward, head: Head, jobs: Sequence[ScoreJob], budget_tokens: int
 ) -> list[list[list[float]]]:
-    """Probabilities [job][item][label]; see `Engine.score_many`."""
+    """Return probabilities [job][item][label]; see `Engine.score_many`."""
     scores: list[list[list[float]]] = [[[] for _ in job.items] for job in jobs]
     for plan, parts in passes(jobs, budget_tokens):
         hidden_PD = forward.last_hidden(plan)
@@ -59,7 +51,7 @@ def _label_probabilities(
 
 
 def _same_labels(labels: Sequence[list[int]]) -> dict[tuple[int, ...], list[int]]:
-    """Rows by what is asked of them."""
+    """Group rows whose labels are the same."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for row, ids in enumerate(labels):
         groups.setdefault(tuple(ids), []).append(row)
@@ -79,5 +71,5 @@ def _of_vocabulary(head: Head, hidden_ND: Tensor, labels: Tensor, temperature: f
 
 
 def _softmax(logits: Tensor, temperature: float) -> Tensor:
-    """Whose largest exponent is 0: however low the temperature, nothing overflows."""
+    """Softmax of logits minus their maximum, so that nothing overflows however low the temperature is."""
     return torch.softmax((logits - logits.amax(dim=-1, keepdim=True)) / temperature, dim=-1)

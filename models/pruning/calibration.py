@@ -1,4 +1,4 @@
-"""A calibration set: prompts as the ranker reads them (equation 1), streamed, counted and named by a hash."""
+"""Calibration sets: prompts as the ranker reads them (equation 1), read as a stream, counted and hashed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from models.length_batches import length_batches
 from models.prompts import Item, Prompter
 from models.pruning.config import CalibrationSize
 
 CHUNK = 256
-"""Prompts tokenized together; batches are made of them by length."""
+"""Prompts that are tokenized together and then sorted by length into batches."""
 
 
-class Calibration:
-    """Prompts up to a number of tokens; what was read is counted and hashed as it passes."""
+class CalibrationSet:
+    """Prompts up to a number of tokens. Those read so far are counted and hashed, so that a card can name the set."""
 
     def __init__(self, prompts: Iterable[list[int]], size: CalibrationSize | None = None) -> None:
         self._prompts, self._size = prompts, size or CalibrationSize()
@@ -27,14 +28,15 @@ class Calibration:
 
     @property
     def sha256(self) -> str:
-        """Over the ids of all prompts so far, each led by its length."""
+        """Hash over all prompts read so far: for each its length, then its ids."""
         return self._hash.hexdigest()
 
     def batches(self) -> Iterator[list[list[int]]]:
-        """Batches of prompts of like length, whose padded size is at most `batch_tokens` where a prompt's is."""
+        """Yield batches of prompts of similar length: at most `batch_tokens` with padding, or one longer prompt."""
         prompts = self._counted()
         while chunk := list(islice(prompts, CHUNK)):
-            yield from _by_length(chunk, self._size.batch_tokens)
+            for rows in length_batches([len(ids) for ids in chunk], self._size.batch_tokens):
+                yield [chunk[row] for row in rows]
 
     def _counted(self) -> Iterator[list[int]]:
         for ids in self._prompts:
@@ -47,7 +49,7 @@ class Calibration:
 
 
 def prompts_of(pairs: Iterable[tuple[str, Item]], prompter: Prompter) -> Iterator[list[int]]:
-    """The whole prompt of each (query, item)."""
+    """Yield the token ids of the whole prompt of each (query, item)."""
     left = iter(pairs)
     while chunk := list(islice(left, CHUNK)):
         items = prompter.item_ids_many([item for _, item in chunk])
@@ -55,19 +57,8 @@ def prompts_of(pairs: Iterable[tuple[str, Item]], prompter: Prompter) -> Iterato
 
 
 def padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Ids [N, W] padded with 0 on the right, and the mask [N, W] of what is no padding."""
+    """Return ids [N, W], padded with 0 on the right, and the mask [N, W] of what is no padding."""
     width = max(map(len, prompts))
     ids_NW = torch.tensor([[*ids, *[0] * (width - len(ids))] for ids in prompts])
     lengths_N = torch.tensor([len(ids) for ids in prompts])
     return ids_NW, torch.arange(width) < lengths_N[:, None]
-
-
-def _by_length(prompts: list[list[int]], batch_tokens: int) -> Iterator[list[list[int]]]:
-    batch: list[list[int]] = []
-    for ids in sorted(prompts, key=len):
-        if batch and (len(batch) + 1) * len(ids) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(ids)
-    if batch:
-        yield batch

@@ -1,4 +1,4 @@
-"""Qwen3 directories in, stock Hugging Face directories out: the same dtype, tokenizer and tied head, fewer weights."""
+"""Load a Qwen3 directory to prune it, and save it as a stock one of the same dtype, tokenizer and tied head."""
 
 from __future__ import annotations
 
@@ -10,49 +10,53 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from models.engine.checkpoint import load_checkpoint
-from models.pruning.lineage import Step, write_card
-from models.pruning.replacing import replacing
+from models.pruning.lineage import LineageStep, write_card
 from models.weights import write_weights
+from models.writing import replacing
 from schemas.errors import ConfigError
 
 Writer = Callable[[dict[str, Tensor], Path], None]
-"""(weights, path): writes one safetensors file."""
+"""(weights, path) -> None: writes one safetensors file."""
 CHANGED = ("intermediate_size", "num_hidden_layers", "layer_types")
-"""What pruning changes of a config.json; all else stays as the parent wrote it."""
-OWN = {"config.json", "README.md", "README.parent.md", "lineage.json", "nearline.json"}
+"""Fields of config.json that pruning changes; all others are copied from the parent."""
+_NOT_COPIED = {"config.json", "README.md", "README.parent.md", "lineage.json", "nearline.json"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A checked checkpoint: a Qwen3ForCausalLM to work on, where it came from, and the dtype it is stored in."""
+class LoadedCheckpoint:
+    """A checked checkpoint: a Qwen3ForCausalLM that may be changed, its directory, and the dtype it is stored in."""
 
     model: Any
     path: Path
     dtype: torch.dtype
 
 
-def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Source:
-    """Read any plain Qwen3 directory; ConfigError names the missing file, the foreign architecture or the bad tensor."""
+def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LoadedCheckpoint:
+    """Load any plain Qwen3 directory; ConfigError names a missing file, another architecture or a wrong tensor."""
     from transformers import Qwen3ForCausalLM  # slow to import
 
     if device not in {"cpu", *_cuda_names()}:
         raise ConfigError(f"--device {device}: no such device here; leave it out for the CPU")
     stored = load_checkpoint(path, "ranker").weights["model.embed_tokens.weight"].dtype
     model = Qwen3ForCausalLM.from_pretrained(path, dtype=dtype).to(device).eval()
-    return Source(model=model.requires_grad_(requires_grad=False), path=path, dtype=stored)
+    return LoadedCheckpoint(model=model.requires_grad_(requires_grad=False), path=path, dtype=stored)
 
 
 def save(
-    source: Source, out: Path, step: Step, *, name: str | None = None, writer: Writer | None = None
+    source: LoadedCheckpoint,
+    out: Path,
+    step: LineageStep,
+    *,
+    name: str | None = None,
+    writer: Writer | None = None,
 ) -> None:
-    """Write the model, as it is by now, to `out` whole or not at all; ConfigError if `out` is the source itself.
+    """Write the model in its present state to `out`, whole or not at all.
 
-    `name` is what servers call it (nearline.json); without one they go by the directory's name. A card with the
-    parent's steps and this one goes with it.
+    `name` is what servers call it (nearline.json); without one they use the directory's name. The card lists the
+    parent's steps and this one. ConfigError if `out` is the source or no checkpoint, StoreFull for a full disk.
     """
     if out.resolve() == source.path.resolve():
         raise ConfigError(f"--out {out} is the checkpoint that is read: give another directory")
@@ -67,10 +71,7 @@ def save(
         if name:
             (folder / "nearline.json").write_text(json.dumps({"name": name}) + "\n", encoding="utf-8")
         write_card(folder, name or out.name, source.path, step)
-        try:
-            write(_weights(source), folder / "model.safetensors")
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+        write(_weights(source), folder / "model.safetensors")
 
 
 def _cuda_names() -> list[str]:
@@ -79,11 +80,11 @@ def _cuda_names() -> list[str]:
 
 
 def parameters(model: Any) -> int:
-    """Weights of a model, a tied head counted once."""
+    """Return the number of a model's weights; a tied head counts once."""
     return sum(weight.numel() for weight in model.parameters())
 
 
-def _weights(source: Source) -> dict[str, Tensor]:
+def _weights(source: LoadedCheckpoint) -> dict[str, Tensor]:
     tied = bool(source.model.config.tie_word_embeddings)
     return {
         key: value.detach().to("cpu", source.dtype).contiguous()
@@ -92,8 +93,8 @@ def _weights(source: Source) -> dict[str, Tensor]:
     }
 
 
-def _write_config(source: Source, folder: Path) -> None:
-    """The parent's config.json with the changed numbers, `layer_types` only if it had them."""
+def _write_config(source: LoadedCheckpoint, folder: Path) -> None:
+    """Write the parent's config.json with the changed numbers; `layer_types` only if the parent has it."""
     config = json.loads((source.path / "config.json").read_text(encoding="utf-8"))
     new = {key: getattr(source.model.config, key) for key in CHANGED}
     config |= {key: value for key, value in new.items() if key != "layer_types" or key in config}
@@ -101,10 +102,10 @@ def _write_config(source: Source, folder: Path) -> None:
 
 
 def _copy_others(source: Path, folder: Path) -> None:
-    """Tokenizer, chat template, generation settings: all files at the top but weights, cards and configuration."""
+    """Copy tokenizer, chat template, generation settings: every file but weights, cards and config.json."""
     for path in source.iterdir():
         foreign = path.suffix in {".safetensors", ".bin", ".pt", ".pth", ".gguf"} or path.name.endswith(
             ".index.json"
         )
-        if path.is_file() and path.name not in OWN and not foreign:
+        if path.is_file() and path.name not in _NOT_COPIED and not foreign:
             shutil.copyfile(path, folder / path.name)

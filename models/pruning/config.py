@@ -1,18 +1,23 @@
-"""Settings of pruning; light, for the command line reads its defaults here."""
+"""Settings of pruning. This module imports little, because the command line reads its defaults from here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from schemas.errors import ConfigError
+from schemas.settings import Option, Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Osscar:
-    """Neurons removed a step, damping as a share of the Hessian's mean diagonal, removals between two updates."""
+    """How OSSCAR runs: `step` neurons are removed at a time.
 
-    step: int = 1
-    damping: float = 0.01
+    `damping` is added to the Hessian's diagonal, as a share of its mean; matrices are updated every `lazy` removals.
+    """
+
+    step: Annotated[int, Option("Neurons removed a step; 1 is the most exact.", "--block-size")] = 1
+    damping: Annotated[float, Option("Share of the Hessian's mean diagonal added to it.")] = 0.01
     lazy: int = 128
 
     def __post_init__(self) -> None:
@@ -25,10 +30,10 @@ class Osscar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MlpPruning:
-    """Share of the hidden neurons that every MLP keeps, and how they are chosen."""
+    """`keep` is the share of its hidden neurons that each MLP keeps."""
 
-    keep: float = 0.5
-    osscar: Osscar = field(default_factory=Osscar)
+    keep: Annotated[float, Option("Share of the hidden neurons that stay, (0, 1].")] = 0.5
+    osscar: Annotated[Osscar, Options()] = field(default_factory=Osscar)
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a share out of range."""
@@ -36,13 +41,13 @@ class MlpPruning:
             raise ConfigError(f"keep is a share in (0, 1], not {self.keep}")
 
     def kept(self, size: int) -> int:
-        """Neurons kept of `size`, at least one."""
+        """Return how many of `size` neurons are kept: at least one."""
         return max(1, round(self.keep * size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationSize:
-    """Tokens at most, and tokens of one padded batch (memory: a batch's activations)."""
+    """Most tokens of the set, and of one padded batch; memory holds the activations of one batch."""
 
-    tokens: int = 1_000_000
-    batch_tokens: int = 8192
+    tokens: Annotated[int, Option("Calibration tokens at most.")] = 1_000_000
+    batch_tokens: Annotated[int, Option("Tokens of a batch: memory.")] = 8192

@@ -1,4 +1,4 @@
-"""Removing whole blocks of a model: its layers, `num_hidden_layers`, `layer_types` and each `self_attn.layer_idx`."""
+"""Remove whole blocks of a model; `num_hidden_layers`, `layer_types` and each `self_attn.layer_idx` follow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.errors import ConfigError
 
 
 def drop_layers(model: Any, drop: Iterable[int]) -> None:
-    """Remove blocks of a Qwen3ForCausalLM, by their numbers from 0; ConfigError for numbers that cannot be."""
+    """Remove blocks of a Qwen3ForCausalLM by their numbers from 0; ConfigError for numbers it does not have."""
     layers = model.model.layers
     keep = kept_layers(len(layers), drop)
     _set(model, [layers[number] for number in keep], _types(model, keep))
@@ -20,7 +20,7 @@ def drop_layers(model: Any, drop: Iterable[int]) -> None:
 
 @contextmanager
 def without(model: Any, drop: Iterable[int]) -> Iterator[Any]:
-    """The model without some blocks, which come back."""
+    """Remove some blocks while the block of code runs, then put them back."""
     layers, types = list(model.model.layers), model.config.layer_types
     drop_layers(model, drop)
     try:
@@ -30,7 +30,7 @@ def without(model: Any, drop: Iterable[int]) -> Iterator[Any]:
 
 
 def kept_layers(layers: int, drop: Iterable[int]) -> list[int]:
-    """What is left of `layers` blocks; ConfigError for numbers out of range, twice the same, or all of them."""
+    """Return the blocks that are left; ConfigError for a number out of range or given twice, or if none is left."""
     numbers = list(drop)
     wrong = [number for number in numbers if not 0 <= number < layers]
     if wrong:

@@ -1,4 +1,4 @@
-"""Where a pruned checkpoint comes from: steps in `lineage.json`, and the README.md that tells them to a reader."""
+"""How a pruned checkpoint was made: its steps, in `lineage.json` for programs and in README.md for readers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PARENT_CARD = "README.parent.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One thing done to a checkpoint: to which parent, by which command, calibrated on what, with what result.
+class LineageStep:
+    """One step that made a checkpoint from its parent: the command, the calibration set, and the results.
 
     `calibration`: such as sha256, tokens, prompts, source. `figures`: name to number, as the caller measured them.
     """
@@ -32,7 +32,7 @@ class Step:
 
 
 def weights_sha256(checkpoint: Path) -> str:
-    """Over the checkpoint's *.safetensors, in the order of their names."""
+    """Return the SHA-256 over the checkpoint's *.safetensors files in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(checkpoint.glob("*.safetensors")):
         with path.open("rb") as file:
@@ -42,7 +42,7 @@ def weights_sha256(checkpoint: Path) -> str:
 
 
 def read_steps(checkpoint: Path) -> list[dict[str, Any]]:
-    """The steps that a checkpoint went through so far; ConfigError for a damaged file."""
+    """Return the steps that made a checkpoint, oldest first; ConfigError for a damaged file."""
     path = checkpoint / FILE
     if not path.is_file():
         return []
@@ -53,8 +53,8 @@ def read_steps(checkpoint: Path) -> list[dict[str, Any]]:
         raise ConfigError(f"{path} is no lineage: {error!r}; delete it to start anew") from error
 
 
-def write_card(folder: Path, name: str, parent: Path, step: Step) -> None:
-    """lineage.json with one step more than the parent's, README.md, and the first parent's own README beside it."""
+def write_card(folder: Path, name: str, parent: Path, step: LineageStep) -> None:
+    """Write lineage.json with the parent's steps and this one, README.md, and a copy of the first parent's README."""
     before = read_steps(parent)
     steps = [*before, asdict(step)]
     (folder / FILE).write_text(json.dumps({"steps": steps}, indent=2, default=dict) + "\n", encoding="utf-8")
@@ -65,7 +65,7 @@ def write_card(folder: Path, name: str, parent: Path, step: Step) -> None:
 
 
 def card(name: str, steps: Sequence[Mapping[str, Any]]) -> str:
-    """The model card: every step with its parent, command, calibration set and figures."""
+    """Return the model card: each step with its parent, command, calibration set and figures."""
     lines = [f"# {name}", ""]
     lines += [
         "A Qwen3 checkpoint made smaller in the steps below; stock loaders read it unchanged. Licence, training"

@@ -1,9 +1,9 @@
-"""OSSCAR over a whole model: layer after layer, each on the activations that its pruned predecessors leave.
+"""Prune the MLPs of a whole model with OSSCAR, layer by layer, each on activations of the pruned layers before it.
 
-Every batch of calibration tokens passes each layer once. While layer i is being measured, the file of states holds
-the residual stream after its attention; the next pass adds the MLP of layer i, pruned by then, and goes on to the
-attention of layer i + 1. Memory holds the weights, one Hessian with what is solved from it, and one batch. Prompts
-are padded on the right, where a causal model never looks, and stored without padding: no Hessian sees any.
+Every batch of calibration tokens passes each layer once. For layer i the stored states are the residual stream after
+its attention; the next pass adds the output of layer i's MLP, which is pruned by then, and computes the attention of
+layer i + 1. Memory holds the weights, one Hessian with its solution, and one batch. Prompts are padded on the right,
+which a causal model does not read, and stored without padding, so that padding is in no Hessian.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import torch
 from torch import Tensor, nn
 
 from models.pruning import osscar
-from models.pruning.calibration import Calibration, padded
+from models.pruning.calibration import CalibrationSet, padded
 from models.pruning.config import MlpPruning
 from models.pruning.osscar import Pruned
 from models.pruning.states import States
 from schemas.errors import ConfigError
 
 Solve = Callable[[Tensor, Tensor, int], Pruned]
-"""(H [p, p], B [p, d], kept) to what is kept: OSSCAR, or a baseline."""
+"""(H [p, p], B [p, d], kept) -> what is kept: OSSCAR, or another method to compare with."""
 Progress = Callable[[str], None]
 CHUNK_TOKENS = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerReport:
-    """What was done to one layer; `error` is ‖X(B−W)‖² / ‖XB‖² on its calibration inputs."""
+    """Result for one layer: `kept` of `of` neurons; `error` is ‖X(B−W)‖² / ‖XB‖² on its calibration inputs."""
 
     layer: int
     kept: int
@@ -41,14 +41,14 @@ class LayerReport:
 
 
 class Hessian:
-    """Σ xxᵀ over tokens, fp64 [p, p]; products of a chunk in fp32, their sum in fp64."""
+    """Σ xxᵀ over tokens, [p, p]: the products of a chunk in fp32, their sum in fp64."""
 
     def __init__(self, size: int, device: torch.device) -> None:
         self.sum_PP = torch.zeros(size, size, dtype=torch.float64, device=device)
         self.tokens = 0
 
     def add(self, inputs_TP: Tensor) -> None:
-        """The inputs of some tokens more."""
+        """Add the inputs of further tokens, [T, p]."""
         for begin in range(0, len(inputs_TP), CHUNK_TOKENS):
             exact_TP = inputs_TP[begin : begin + CHUNK_TOKENS].float()
             self.sum_PP += exact_TP.T @ exact_TP
@@ -57,7 +57,7 @@ class Hessian:
 
 def prune_mlps(
     model: Any,
-    calibration: Calibration,
+    calibration: CalibrationSet,
     states: States,
     config: MlpPruning,
     *,
@@ -65,17 +65,18 @@ def prune_mlps(
     solve: Solve | None = None,
     progress: Progress = lambda _: None,
 ) -> list[LayerReport]:
-    """Prune a Qwen3ForCausalLM in place; `dtype` is what it will be stored in, so that later layers see its rounding.
+    """Prune a Qwen3ForCausalLM in place.
 
-    ConfigError when the calibration set has fewer tokens than a layer keeps neurons: its least squares would fit
-    the tokens exactly and say nothing of others, damped or not.
+    `dtype` is what it will be stored in: weights are rounded to it at once, so that later layers are solved for that.
+    ConfigError if the calibration set has fewer tokens than a layer keeps neurons: least squares would fit these
+    tokens exactly and generalize to no others, damped or not.
     """
     size = int(model.config.intermediate_size)
     kept = config.kept(size)
     solve = solve or (
         lambda hessian_PP, weights_PD, k: osscar.prune(hessian_PP, weights_PD, k, config.osscar)
     )
-    walk = _Walk(model, calibration, states)
+    walk = _LayerInputs(model, calibration, states)
     progress(f"{calibration.tokens} calibration tokens in {calibration.prompts} prompts")
     if calibration.tokens < kept:
         raise ConfigError(
@@ -98,7 +99,7 @@ def prune_mlps(
 
 
 def shrink(mlp: Any, pruned: Pruned, dtype: torch.dtype | None = None) -> None:
-    """Keep rows S of gate and up, and the solved columns of down, rounded to `dtype` first."""
+    """Keep rows S of gate and up, and replace down by its solved columns, rounded to `dtype`."""
     down = pruned.weights_KD.T.to(dtype or mlp.down_proj.weight.dtype)
     new = {
         "gate_proj": mlp.gate_proj.weight[pruned.kept_K],
@@ -112,10 +113,10 @@ def shrink(mlp: Any, pruned: Pruned, dtype: torch.dtype | None = None) -> None:
     mlp.intermediate_size = len(pruned.kept_K)
 
 
-class _Walk:
-    """The states of all batches on their way through the layers."""
+class _LayerInputs:
+    """Takes all batches through the layers, one layer at a time, and measures the inputs of that layer's MLP."""
 
-    def __init__(self, model: Any, calibration: Calibration, states: States) -> None:
+    def __init__(self, model: Any, calibration: CalibrationSet, states: States) -> None:
         self._body, self._states = model.model, states
         self._lengths: list[list[int]] = []
         with torch.inference_mode():
@@ -126,13 +127,13 @@ class _Walk:
                 self._lengths.append([len(ids) for ids in prompts])
 
     def hessian(self, number: int) -> Tensor:
-        """Take every batch through the MLP of the layer before and the attention of this one; XᵀX of its MLP."""
+        """Pass all batches through the previous MLP and this layer's attention; return XᵀX of this MLP's inputs."""
         layer = self._body.layers[number]
         hessian = Hessian(layer.mlp.down_proj.in_features, self._device())
         with torch.inference_mode():
             for inputs_TP in self._inputs(number):
                 hessian.add(inputs_TP)
-        return hessian.sum_PP.clone()  # a normal tensor, made outside inference mode
+        return hessian.sum_PP.clone()  # copied outside inference mode: an ordinary tensor
 
     def _inputs(self, number: int) -> Iterator[Tensor]:
         layer = self._body.layers[number]

@@ -1,13 +1,13 @@
-"""OSSCAR on the hidden neurons of one MLP (Meng et al., ICML 2024): which to keep, and what the kept ones become.
+"""OSSCAR (Meng et al., ICML 2024) on one MLP: choose the hidden neurons to keep and solve for their new weights.
 
 With B [p, d] the transposed down projection, H [p, p] the damped Hessian of its inputs and G = HB, choose k rows S
 and W_S that minimise ½Tr(WᵀHW) − Tr(WᵀG), which is ½Tr((W−B)ᵀH(W−B)) up to a constant. Greedy from P = H⁻¹, W = B:
 removing row j costs ‖W_j‖² / (2 P_jj); after a step that removes R, W −= P_:R M W_R and P −= P_:R M P_R: with
 M = P_RR⁻¹. At the end W_S = H_SS⁻¹ G_S. Everything here is fp64.
 
-`prune_plainly` is that, word for word. `prune` never touches W: the scores need only the diagonals of P and of the
-Gram matrix K = WWᵀ, and a removal only the rows R of both, so the greedy runs on [p, p] and W is solved for once.
-Updates wait in a buffer until `lazy` neurons are gone, then both matrices take them in one matrix product.
+`prune_plainly` does exactly that. `prune` is faster and gives the same: costs need only the diagonals of P and of the
+Gram matrix K = WWᵀ, and a removal needs only the rows R of both, so the search runs on [p, p] matrices and solves for
+W once, at the end. Updates are buffered and applied to both matrices in one product after `lazy` removals.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from models.pruning.config import Osscar
 from schemas.errors import ConfigError
 
 COMPACT = 4
-"""Rows and columns of removed neurons are cut out of the matrices when they are a quarter."""
+"""Rows and columns of removed neurons are cut out once they are one part in so many of the matrices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """Kept neurons, ascending [k]; their new rows of B [k, d]; ‖X(B−W)‖² over ‖XB‖², undamped."""
+    """Kept neurons, ascending [k]; their new rows of B [k, d]; the error ‖X(B−W)‖² / ‖XB‖², undamped."""
 
     kept_K: Tensor
     weights_KD: Tensor
@@ -34,7 +34,7 @@ class Pruned:
 
 
 def prune(hessian_PP: Tensor, weights_PD: Tensor, kept: int, config: Osscar | None = None) -> Pruned:
-    """Keep `kept` rows of B; `hessian_PP` is XᵀX. ConfigError if it is singular and nothing damps it."""
+    """Keep `kept` rows of B [p, d]; `hessian_PP` is XᵀX. ConfigError if it is singular and damping is 0."""
     config = config or Osscar()
     weights_PD = weights_PD.double()
     damped_PP = damp(hessian_PP, config.damping)
@@ -46,7 +46,7 @@ def prune(hessian_PP: Tensor, weights_PD: Tensor, kept: int, config: Osscar | No
 
 
 def prune_plainly(hessian_PP: Tensor, weights_PD: Tensor, kept: int, config: Osscar | None = None) -> Pruned:
-    """The same by the formulas as they stand: for tests, and to know what the quick way saves."""
+    """Do what `prune` does by the formulas as they are: for tests, and to measure what `prune` saves."""
     config = config or Osscar()
     original_PD = weights_PD.double()
     alive = _without_dead(hessian_PP, kept)
@@ -64,7 +64,7 @@ def prune_plainly(hessian_PP: Tensor, weights_PD: Tensor, kept: int, config: Oss
 
 
 def least_squares(hessian_PP: Tensor, weights_PD: Tensor, kept_K: Tensor, damping: float) -> Pruned:
-    """The best rows for a given choice: W_S = H_SS⁻¹ G_S = B_S + H_SS⁻¹ H_SR B_R, and what is lost."""
+    """Solve for the best rows of a given choice, W_S = H_SS⁻¹ G_S = B_S + H_SS⁻¹ H_SR B_R, and their error."""
     weights_PD = weights_PD.double()
     damped_PP = damp(hessian_PP, damping)
     gone = torch.ones(len(weights_PD), dtype=torch.bool, device=kept_K.device)
@@ -80,7 +80,7 @@ def least_squares(hessian_PP: Tensor, weights_PD: Tensor, kept_K: Tensor, dampin
 
 
 def reconstruction_error(hessian_PP: Tensor, weights_PD: Tensor, kept_K: Tensor, pruned_KD: Tensor) -> float:
-    """‖X(B−W)‖² / ‖XB‖² of any rows in the place of the kept ones."""
+    """Return ‖X(B−W)‖² / ‖XB‖² of any rows in the place of the kept ones."""
     lost_PD = weights_PD.double().clone()
     lost_PD[kept_K] -= pruned_KD.double()
     whole = _energy(hessian_PP, weights_PD.double())
@@ -88,14 +88,14 @@ def reconstruction_error(hessian_PP: Tensor, weights_PD: Tensor, kept_K: Tensor,
 
 
 def damp(hessian_PP: Tensor, damping: float) -> Tensor:
-    """H + λ·mean(diag H)·I in fp64."""
+    """Return H + λ·mean(diag H)·I in fp64."""
     damped_PP = hessian_PP.double().clone()
     damped_PP.diagonal().add_(damping * float(damped_PP.diagonal().mean()))
     return damped_PP
 
 
 class _Greedy:
-    """P and K of the neurons that are left, behind by the removals in the buffers."""
+    """The greedy search: P and K of the neurons that are left, without the updates that are still in the buffers."""
 
     def __init__(self, damped_PP: Tensor, weights_PD: Tensor, size: int) -> None:
         self._inverse_PP = _inverse(damped_PP)
@@ -108,11 +108,11 @@ class _Greedy:
         self._pending = self.removed = 0
 
     def remaining(self) -> Tensor:
-        """Indices of the neurons that are left, ascending."""
+        """Return the indices of the neurons that are left, ascending."""
         return self._rows[~self._gone]
 
     def remove(self, count: int) -> None:
-        """Take the `count` cheapest neurons away."""
+        """Remove the `count` neurons whose removal costs least."""
         if self._pending + count > len(self._u_MP):
             self._flush()
         gram, inverse = self._diagonals_2P
@@ -123,7 +123,7 @@ class _Greedy:
         self.removed += count
 
     def _update(self, chosen: Tensor) -> None:
-        """Buffer U, A and Z of this step: P −= UᵀU and K −= AᵀZ + ZᵀA."""
+        """Add U, A and Z of this step to the buffers: P −= UᵀU and K −= AᵀZ + ZᵀA."""
         begin, end = self._pending, self._pending + len(chosen)
         u_MP, az_MP = self._u_MP[:begin], self._az_M2P[:begin].flatten(0, 1)
         inverse_RP = self._inverse_PP[chosen].addmm_(u_MP[:, chosen].T, u_MP, alpha=-1)
@@ -139,7 +139,7 @@ class _Greedy:
         self._pending = end
 
     def _flush(self) -> None:
-        """Both matrices take the buffered updates, and lose the rows and columns that are gone once these are many."""
+        """Apply the buffered updates to both matrices; cut out removed rows and columns once they are many."""
         if COMPACT * int(self._gone.sum()) >= len(self._gone):
             self._compact()
         u_MP, az_M2P = self._u_MP[: self._pending], self._az_M2P[: self._pending]
@@ -159,7 +159,7 @@ class _Greedy:
 
 
 def _without_dead(hessian_PP: Tensor, kept: int) -> Tensor:
-    """Indices of the neurons, less those that no token ever woke, as many of them as may go."""
+    """Return the neurons' indices, dead ones (0 for all tokens) left out as long as at least `kept` remain."""
     size = len(hessian_PP)
     if not 1 <= kept <= size:
         raise ConfigError(f"cannot keep {kept} of {size} neurons")

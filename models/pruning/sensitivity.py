@@ -1,4 +1,4 @@
-"""What each block is worth: a metric of the model without it (the paper's table 2)."""
+"""Measure what each block is worth: a metric of the model without that block (the paper's table 2)."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from schemas.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]
 Metric = Callable[[Any], Floats]
-"""A model to a figure for each query, [Q], of which more is better."""
+"""model -> a figure for each query, [Q]; higher is better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scan:
-    """The metric of the whole model, and without each of its blocks in turn, query by query."""
+    """The metric of each query: of the whole model [Q], and without each of its blocks [B, Q]."""
 
     whole_Q: Floats
     without_BQ: Floats
 
     @property
     def whole(self) -> float:
-        """The whole model's mean."""
+        """Mean of the whole model."""
         return float(self.whole_Q.mean())
 
     @property
     def without(self) -> list[float]:
-        """The mean without each block."""
+        """Mean without each block."""
         return [float(values_Q.mean()) for values_Q in self.without_BQ]
 
     def changes(self) -> list[float]:
-        """What removing each block does to the metric: mostly below 0."""
+        """Return by how much removing each block changes the mean: mostly below 0."""
         return [value - self.whole for value in self.without]
 
     def least(self, count: int) -> list[int]:
-        """The `count` blocks that cost least one at a time, ascending; of equals the last one first."""
+        """Return the `count` blocks whose single removal costs least, ascending; of equals the later block."""
         found = self.without
         if not 0 < count < len(found):
             raise ConfigError(f"cannot drop {count} of {len(found)} blocks")
@@ -47,7 +47,7 @@ class Scan:
         return sorted(order[:count])
 
     def as_json(self) -> dict[str, object]:
-        """What a report stores."""
+        """Return the figures as a report stores them."""
         return {
             "whole": self.whole,
             "without": self.without,
@@ -57,7 +57,7 @@ class Scan:
 
 
 def scan(model: Any, metric: Metric, progress: Callable[[str], None] = lambda _: None) -> Scan:
-    """Measure the model, then without each block; it is as it was afterwards."""
+    """Measure the whole model, then the model without each block in turn; the model is unchanged afterwards."""
     whole_Q = metric(model)
     progress(f"whole model: {whole_Q.mean():.4f}")
     values = []

@@ -1,4 +1,4 @@
-"""Hidden states of all calibration tokens between two layers: on disk, so that memory does not grow with tokens."""
+"""Hidden states of all calibration tokens between two layers, on disk so that memory does not grow with tokens."""
 
 from __future__ import annotations
 
@@ -9,47 +9,48 @@ from typing import Protocol, Self
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from schemas.errors import ConfigError
 
 
 class States(Protocol):
-    """One tensor [tokens, hidden] a batch, rewritten in place layer after layer."""
+    """Stores one tensor [tokens, hidden] for each batch, which is overwritten layer after layer."""
 
     def append(self, states_TD: Tensor) -> None:
-        """The states of one batch more."""
+        """Store the states of one further batch."""
         ...
 
     def read(self, batch: int) -> Tensor:
-        """The states of a batch, by its number from 0."""
+        """Return the states of a batch, by its number from 0."""
         ...
 
     def write(self, batch: int, states_TD: Tensor) -> None:
-        """Replace the states of a batch by others of the same shape."""
+        """Overwrite the states of a batch with others of the same shape."""
         ...
 
 
-class MemoryStates:
-    """In memory: quick, for calibration sets that fit."""
+class MemoryStates(States):
+    """Keeps the states in memory: quick, for calibration sets that fit."""
 
     def __init__(self) -> None:
         self._batches: list[Tensor] = []
 
+    @override
     def append(self, states_TD: Tensor) -> None:
-        """See `States`."""
         self._batches.append(states_TD)
 
+    @override
     def read(self, batch: int) -> Tensor:
-        """See `States`."""
         return self._batches[batch]
 
+    @override
     def write(self, batch: int, states_TD: Tensor) -> None:
-        """See `States`."""
         self._batches[batch] = states_TD
 
 
-class FileStates:
-    """In one file of `tokens x hidden x itemsize` bytes, read and written a batch at a time; gone when closed."""
+class FileStates(States):
+    """Keeps the states in one file of tokens x hidden x itemsize bytes, which is deleted when it is closed."""
 
     def __init__(self, path: Path) -> None:
         """Create `path`; it is deleted when the states are closed."""
@@ -57,23 +58,25 @@ class FileStates:
         self._places: list[tuple[int, torch.Size]] = []
         self._end, self._dtype, self._device = 0, torch.float32, torch.device("cpu")
 
+    @override
     def append(self, states_TD: Tensor) -> None:
-        """See `States`. ConfigError for a full disk."""
+        """Raises ConfigError when the disk is full."""
         self._dtype, self._device = states_TD.dtype, states_TD.device
         self._places.append((self._end, states_TD.shape))
         self.write(len(self._places) - 1, states_TD)
         self._end += states_TD.nbytes
 
+    @override
     def read(self, batch: int) -> Tensor:
-        """See `States`."""
         begin, shape = self._places[batch]
         self._file.seek(begin)
         size = shape.numel() * self._dtype.itemsize
         flat = torch.from_numpy(np.fromfile(self._file, dtype=np.uint8, count=size))
         return flat.view(self._dtype).view(shape).to(self._device)
 
+    @override
     def write(self, batch: int, states_TD: Tensor) -> None:
-        """See `States`. ConfigError for a full disk."""
+        """Raises ConfigError when the disk is full."""
         self._file.seek(self._places[batch][0])
         data = states_TD.detach().cpu().contiguous().view(torch.uint8).numpy().reshape(-1).data
         try:
@@ -85,12 +88,12 @@ class FileStates:
             ) from error
 
     def __enter__(self) -> Self:
-        """Itself."""
+        """Return these states."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Delete the file."""
+        """Close and delete the file."""
         self._file.close()
         self._path.unlink(missing_ok=True)

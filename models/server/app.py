@@ -16,8 +16,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from models.engine.base import Generated, GenerateJob, ScoreJob
-from models.engine.batcher import Refused
-from models.server.answers import (
+from models.engine.batcher import JobRefused
+from models.server.complete import completion_answer, generate_jobs
+from models.server.config import Limits
+from models.server.metrics import ServerMetrics
+from models.server.openapi import (
     DEADLINE_HEADER,
     ERRORS,
     Cards,
@@ -26,14 +29,11 @@ from models.server.answers import (
     ScoreAnswer,
     request_of,
 )
-from models.server.complete import completion_answer, generate_jobs
-from models.server.config import Limits
-from models.server.metrics import ServerMetrics
 from models.server.pauses import LagProbe, collections_timed
 from models.server.requests import BadRequest, CompletionBody, ScoreBody, parse
 from models.server.score import Scoring, score_answer, score_request
 from models.server.service import Hosted
-from models.server.transport import Bodies, HungUp, finish
+from models.server.transport import BodyReader, ClientDisconnected, finish
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +45,17 @@ ERROR_TYPES = {
 }
 REASONS = {400: "bad request", 404: "not found", 408: "slow body", 413: "body too large"}
 SMALL_BODY = 65_536
-"""Bytes that are parsed and checked at once, a millisecond or two; more is left to a thread, which others interrupt."""
+"""Bytes up to which a body is parsed on the event loop, in 1 or 2 ms; a larger one is parsed in a thread."""
 
-Ranker = Hosted[ScoreJob, list[list[float]]]
-Summarizer = Hosted[GenerateJob, Generated]
+HostedRanker = Hosted[ScoreJob, list[list[float]]]
+HostedSummarizer = Hosted[GenerateJob, Generated]
 Handler = Callable[[Request, float], Awaitable[dict[str, Any]]]
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
 
-def create_app(ranker: Ranker | None, summarizer: Summarizer | None, limits: Limits) -> FastAPI:
-    """The application over what is hosted; a route whose model is not there answers 404."""
+def create_app(ranker: HostedRanker | None, summarizer: HostedSummarizer | None, limits: Limits) -> FastAPI:
+    """Return the application that serves these models; a route without its model answers 404."""
     hosted: dict[str, Hosted[Any, Any]] = {}
     if ranker:
         hosted["score"] = ranker
@@ -63,14 +63,16 @@ def create_app(ranker: Ranker | None, summarizer: Summarizer | None, limits: Lim
         hosted["completions"] = summarizer
     routes = Routes(hosted, ranker, summarizer, limits)
     app = FastAPI(title="nearline model server", docs_url=None, redoc_url=None, lifespan=routes.lifespan)
-    for path, handler, body, answer in (
-        ("/v1/score", routes.score, ScoreBody, ScoreAnswer),
-        ("/v1/completions", routes.complete, CompletionBody, CompletionAnswer),
+    for path, summary, handler, body, answer in (
+        ("/v1/score", "Score items by label tokens", routes.score, ScoreBody, ScoreAnswer),
+        ("/v1/completions", "Continue prompts", routes.complete, CompletionBody, CompletionAnswer),
     ):
         app.add_api_route(
             path,
             routes.answering(path, handler),
             methods=["POST"],
+            summary=summary,
+            operation_id=handler.__name__,
             responses={200: {"model": answer}, **ERRORS},
             openapi_extra=request_of(body),
         )
@@ -86,30 +88,31 @@ def create_app(ranker: Ranker | None, summarizer: Summarizer | None, limits: Lim
 
 
 class Routes:
-    """The handlers; each turns any failure into an answer for that request alone."""
+    """The routes' handlers; a failure becomes the answer to the request that caused it and harms no other."""
 
     def __init__(
         self,
         hosted: dict[str, Hosted[Any, Any]],
-        ranker: Ranker | None,
-        summarizer: Summarizer | None,
+        ranker: HostedRanker | None,
+        summarizer: HostedSummarizer | None,
         limits: Limits,
     ) -> None:
         self._hosted, self._ranker, self._summarizer, self._limits = hosted, ranker, summarizer, limits
         self._metrics = ServerMetrics(hosted)
-        self._bodies = Bodies(limits)
+        self._bodies = BodyReader(limits)
         self._created_s = int(time.time())
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        """While it serves, its pauses are timed."""
+        """Measure the pauses of the event loop and the garbage collector while the application serves."""
         probe = LagProbe(self._metrics.loop_lag)
         with collections_timed(self._metrics.collections):
             yield
         probe.stop()
 
     def answering(self, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """The handler with its failures answered and its time observed."""
+        """Wrap a handler: failures become HTTP answers, and every answer is counted with the time it took."""
+        self._metrics.expect(route)
 
         async def handle(request: Request) -> dict[str, Any]:
             return await handler(request, self._deadline(request))
@@ -124,32 +127,32 @@ class Routes:
 
     async def score(self, request: Request, deadline: float) -> dict[str, Any]:
         """POST /v1/score."""
-        ranker: Ranker = _require(self._ranker, "ranker")
+        ranker: HostedRanker = _require(self._ranker, "ranker")
         scoring = await self._scoring(request, ranker)
         scores = await finish(request, ranker.batcher.submit_many(scoring.jobs, deadline), deadline)
         self._metrics.count_work("/v1/score", scoring.items, scoring.tokens)
         return score_answer(scoring, scores, ranker.engine.info.name)
 
-    async def _scoring(self, request: Request, ranker: Ranker) -> Scoring:
+    async def _scoring(self, request: Request, ranker: HostedRanker) -> Scoring:
         engine, batch_tokens = ranker.engine, ranker.batcher.config.batch_tokens
         async with self._bodies.read(request) as body:
             large = len(body) > SMALL_BODY
-            asked = await _apart(large, parse, ScoreBody, body)
+            asked = await _run(large, parse, ScoreBody, body)
             ranker.check_model(asked.model)
             slow = large or isinstance(asked.query, str)
-            return await _apart(slow, score_request, asked, engine, self._limits, batch_tokens)
+            return await _run(slow, score_request, asked, engine, self._limits, batch_tokens)
 
     async def complete(self, request: Request, deadline: float) -> dict[str, Any]:
         """POST /v1/completions."""
-        summarizer: Summarizer = _require(self._summarizer, "summarizer")
+        summarizer: HostedSummarizer = _require(self._summarizer, "summarizer")
         jobs = await self._generate_jobs(request, summarizer)
         results = await finish(request, summarizer.batcher.submit_many(jobs, deadline), deadline)
         self._metrics.count_work("/v1/completions", len(jobs), sum(len(job.prompt) for job in jobs))
         return completion_answer(jobs, results, summarizer.engine.info.name, int(time.time()))
 
-    async def _generate_jobs(self, request: Request, summarizer: Summarizer) -> list[GenerateJob]:
+    async def _generate_jobs(self, request: Request, summarizer: HostedSummarizer) -> list[GenerateJob]:
         async with self._bodies.read(request) as body:
-            asked = await _apart(len(body) > SMALL_BODY, parse, CompletionBody, body)
+            asked = await _run(len(body) > SMALL_BODY, parse, CompletionBody, body)
             summarizer.check_model(asked.model)
             return await asyncio.to_thread(generate_jobs, asked, summarizer.engine, self._limits)
 
@@ -171,12 +174,12 @@ class Routes:
         return _json({"object": "list", "data": cards})
 
     async def health(self) -> Response:
-        """200 while every model thread lives."""
+        """GET /health: 200 while every model thread runs, else 503."""
         alive = all(hosted.batcher.alive for hosted in self._hosted.values())
         return _json({"status": "ok" if alive else "a model thread ended"}, 200 if alive else 503)
 
     async def metrics_page(self) -> Response:
-        """Prometheus text."""
+        """GET /metrics: the metrics in Prometheus text format."""
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     def _deadline(self, request: Request) -> float:
@@ -191,13 +194,13 @@ class Routes:
         return time.monotonic() + min(left_s, limit_s)
 
 
-async def _apart(
+async def _run(
     slow: bool,
     work: Callable[Given, Made],
     *args: Given.args,
     **kwargs: Given.kwargs,
 ) -> Made:
-    """Slow work in a thread, quick work at once."""
+    """Run `work` in a thread if it is slow, else right here."""
     return await asyncio.to_thread(work, *args, **kwargs) if slow else work(*args, **kwargs)
 
 
@@ -210,17 +213,17 @@ def _require(model: Any, role: str) -> Any:
 async def _answer(
     request: Request, handle: Callable[[Request], Awaitable[dict[str, Any]]]
 ) -> tuple[Response, str]:
-    """The answer, and why it is a refusal."""
+    """Return the answer and, of a refused request, the reason for the metrics (else an empty string)."""
     try:
         return _json(await handle(request)), ""
     except BadRequest as error:
         return _error(error.status, str(error), kind=error.kind), REASONS[error.status]
-    except Refused as error:
+    except JobRefused as error:
         retry = {"Retry-After": str(math.ceil(error.retry_after_s))}
         return _error(503, str(error), retry), error.reason
-    except HungUp:
+    except ClientDisconnected:
         return Response(status_code=499), "hung up"
-    except Exception:  # a request must never end the server; the traceback goes to the log
+    except Exception:  # no request may end the server; the traceback goes to the log
         log.exception("a request to %s failed", request.url.path)
         return _error(500, "the model failed on this request; the server's log says why"), "model failed"
 
@@ -238,5 +241,5 @@ def _error(
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  (registered for it)
+    assert isinstance(error, HTTPException)  # noqa: S101  (the type it is registered for)
     return _error(error.status_code, str(error.detail), error.headers)

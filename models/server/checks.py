@@ -1,4 +1,4 @@
-"""What both routes ask of token ids and sizes, with `BadRequest` as the complaint, and how they count them."""
+"""Checks of token ids and sizes that both routes share, and the token counts of their answers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from models.server.requests import BadRequest
 
 
 def check_ids(ids: list[int], vocab_size: int, what: str) -> None:
-    """Refuse ids outside the vocabulary."""
+    """Raise BadRequest for ids outside the vocabulary; `what` names them in the message."""
     if ids and not (min(ids) >= 0 and max(ids) < vocab_size):
         raise BadRequest(f"{what} holds token ids outside [0, {vocab_size})")
 
 
 def check_length(tokens: int, limit: int, what: str) -> None:
-    """Refuse an empty prompt and one over the context."""
+    """Raise BadRequest for an empty prompt and for one of more than `limit` tokens."""
     if tokens == 0:
         raise BadRequest(f"{what}: the prompt is empty")
     if tokens > limit:
@@ -23,13 +23,13 @@ def check_length(tokens: int, limit: int, what: str) -> None:
 
 
 def check_total(tokens: int, limits: Limits) -> None:
-    """Refuse a request that is too much work."""
+    """Raise BadRequest for a request of more tokens than the limit of one request."""
     if tokens > limits.request_tokens:
         raise BadRequest(f"{tokens} tokens in one request, at most {limits.request_tokens} are allowed")
 
 
 def usage(prompt: int, completion: int) -> dict[str, Any]:
-    """SGLang's count of tokens, with every key that it has."""
+    """Return the token counts of an answer with all keys that SGLang gives."""
     return {
         "prompt_tokens": prompt,
         "total_tokens": prompt + completion,

@@ -1,4 +1,4 @@
-"""POST /v1/completions: from a request to jobs, and from their results to OpenAI's answer."""
+"""POST /v1/completions: a request becomes jobs for the engine, their results become OpenAI's answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.server.requests import BadRequest, CompletionBody
 
 
 def generate_jobs(body: CompletionBody, engine: Engine, limits: Limits) -> list[GenerateJob]:
-    """One job a prompt; BadRequest for what the engine must never see. Tokenizes text: slow."""
+    """Return a job for each prompt; BadRequest for input that the engine does not check itself. Slow: it tokenizes."""
     info = engine.info
     if body.stream:
         raise BadRequest("stream is not served: leave it out")
@@ -52,7 +52,7 @@ def _prompts(given: Any, engine: Engine) -> list[list[int]]:
 def completion_answer(
     jobs: Sequence[GenerateJob], results: Sequence[Generated], model: str, created_s: int
 ) -> dict[str, Any]:
-    """OpenAI's answer, a choice a prompt."""
+    """Return OpenAI's answer, with one choice for each prompt."""
     prompt = sum(len(job.prompt) for job in jobs)
     completion = sum(result.tokens for result in results)
     choices = [

@@ -1,4 +1,4 @@
-"""What a model server counts, in a registry of its own."""
+"""Prometheus metrics of a model server, in a registry of their own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from models.engine.batcher import BatchRun
-from models.server.pauses import BOUNDS_S, Pauses
+from models.server.pauses import BOUNDS_S, PauseHistogram
 from models.server.service import Hosted
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -20,11 +21,11 @@ TOKENS = (256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536)
 
 
 class ServerMetrics:
-    """Requests by route and status, refusals by reason, items and tokens answered, queues, batches and pauses."""
+    """Requests by route and status, refusals by reason, items and tokens computed, queues, batches and pauses."""
 
     def __init__(self, hosted: dict[str, Hosted[Any, Any]]) -> None:
         self.registry = CollectorRegistry()
-        self.loop_lag, self.collections = Pauses(), Pauses()
+        self.loop_lag, self.collections = PauseHistogram(), PauseHistogram()
         self._requests = self._counter("requests", "Requests answered", "route", "status")
         self._refusals = self._counter("refusals", "Requests not computed, by reason", "route", "reason")
         self._seconds = self._histogram(
@@ -43,15 +44,20 @@ class ServerMetrics:
             self._watch(task, model)
         self.registry.register(_PauseCollector(loop_lag=self.loop_lag, gc_pause=self.collections))
 
+    def expect(self, route: str) -> None:
+        """Begin a route's requests at 0: of a series that begins at 1 Prometheus sees no increase."""
+        for status in ("200", "500", "503"):
+            self._requests.labels(route, status)
+
     def observe(self, route: str, status: int, refusal: str, took_s: float) -> None:
-        """Count one answer."""
+        """Count one answer; `refusal` is the reason of a request that was not computed, or empty."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(took_s)
         if refusal:
             self._refusals.labels(route, refusal).inc()
 
     def count_work(self, route: str, items: int, tokens: int) -> None:
-        """Count what one request had computed."""
+        """Count the items and tokens that were computed for one request."""
         self._items.labels(route).inc(items)
         self._tokens.labels(route).inc(tokens)
 
@@ -79,13 +85,13 @@ class ServerMetrics:
 
 
 class _PauseCollector(Collector):
-    """Pauses as a histogram and the longest since the start."""
+    """Exports each PauseHistogram under its name, with the longest pause since the start."""
 
-    def __init__(self, **pauses: Pauses) -> None:
+    def __init__(self, **pauses: PauseHistogram) -> None:
         self._pauses = pauses
 
+    @override
     def collect(self) -> Iterator[Metric]:
-        """See Collector."""
         for name, pauses in self._pauses.items():
             what = name.replace("_", " ")
             bounds = [*map(str, BOUNDS_S), "+Inf"]

@@ -1,4 +1,4 @@
-"""What stops the server for a moment: the garbage collector, and whatever keeps the event loop from its turn."""
+"""Measure what stops the server for a moment: garbage collections, and calls that block the event loop."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 PROBE_S = 0.01
-"""How often the loop's lag is looked at: a pause is seen short of this much at most."""
+"""Time between two checks of the event loop; a pause is measured too short by at most this much."""
 
 
-class Pauses:
-    """A histogram without a lock: a collection may interrupt the very line that counts it."""
+class PauseHistogram:
+    """A histogram without a lock, because a garbage collection may start while one is being counted."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BOUNDS_S) + 1)
@@ -24,15 +24,15 @@ class Pauses:
         self.longest_s = 0.0
 
     def add(self, pause_s: float) -> None:
-        """Count one."""
+        """Count one pause."""
         self.counts[bisect_left(BOUNDS_S, pause_s)] += 1
         self.total_s += pause_s
         self.longest_s = max(self.longest_s, pause_s)
 
 
 @contextlib.contextmanager
-def collections_timed(pauses: Pauses) -> Iterator[None]:
-    """Count every collection's pause, in whatever thread it comes."""
+def collections_timed(pauses: PauseHistogram) -> Iterator[None]:
+    """Count the pause of every garbage collection, of any thread."""
     began = 0.0
 
     def watch(phase: str, _info: dict[str, Any]) -> None:
@@ -50,15 +50,15 @@ def collections_timed(pauses: Pauses) -> Iterator[None]:
 
 
 class LagProbe:
-    """Asks the running event loop for a call each `PROBE_S` and counts by how much it is late."""
+    """Schedules a call on the running event loop every `PROBE_S` and counts how late it comes."""
 
-    def __init__(self, pauses: Pauses) -> None:
+    def __init__(self, pauses: PauseHistogram) -> None:
         self._pauses = pauses
         self._loop = asyncio.get_running_loop()
         self._handle = self._loop.call_soon(self._look, self._loop.time())
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Schedule no further call."""
         self._handle.cancel()
 
     def _look(self, due: float) -> None:

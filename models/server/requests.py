@@ -1,4 +1,4 @@
-"""What a request must look like; every complaint becomes `BadRequest` with a message for the caller."""
+"""The request bodies: JSON to checked fields, or `BadRequest` with a message for the caller."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic_core import PydanticCustomError
 DEFAULT_MODEL = "default"
 
 MALFORMED = "Bad Request"
-"""The kind of a body that does not have the fields' types; one that asks for what cannot be is a `BadRequestError`."""
+"""SGLang's error type for a body whose fields have wrong types; a wrong value is a `BadRequestError`."""
 STRUCTURE = 50_000
-"""Brackets, braces and keys of one body: more of them say nothing and take long to parse."""
+"""Most lists, objects and keys of one body: no sensible request has more, and they take long to parse."""
 
 
 class BadRequest(Exception):
-    """The caller's mistake: answered with `status`, SGLang's name for its kind and the message, and nothing else happens."""
+    """The caller's mistake, answered with `status`, SGLang's error type (`kind`) and the message."""
 
     def __init__(self, message: str, status: int = 400, kind: str = "BadRequestError") -> None:
         super().__init__(message)
@@ -29,14 +29,8 @@ def _wrong(what: str) -> PydanticCustomError:
 
 
 def _all(value: object, kind: type) -> bool:
-    """Whether it is a list of nothing else; by exact type, so that `true` is no number."""
+    """Return whether `value` is a list of elements of exactly this type: `true` is not an int here."""
     return type(value) is list and set(map(type, value)) <= {kind}
-
-
-def _ids(value: object) -> object:
-    if _all(value, int):
-        return value
-    raise _wrong("a list of token ids")
 
 
 def _text_or_ids(value: object) -> object:
@@ -88,13 +82,13 @@ COMPLETION_EXAMPLES: list[JsonValue] = [{"prompt": "night nurse", "max_tokens": 
 
 
 class _Body(BaseModel):
-    """JSON types as they are, without coercion; fields that are not known are ignored, as SGLang does."""
+    """Takes JSON types as they are, without coercion, and ignores unknown fields, as SGLang does."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore", protected_namespaces=())
 
 
 class ScoreBody(_Body):
-    """POST /v1/score. The fields at the end are SGLang's for other kinds of models: refused where they ask for something."""
+    """POST /v1/score. The last four fields are SGLang's for other models: only their defaults are accepted."""
 
     model_config = ConfigDict(json_schema_extra={"examples": SCORE_EXAMPLES})
 
@@ -113,7 +107,7 @@ class ScoreBody(_Body):
 
 
 class CompletionBody(_Body):
-    """POST /v1/completions; one greedy answer a prompt unless a temperature is given."""
+    """POST /v1/completions. Each prompt gets one answer, greedy unless a temperature is given."""
 
     model_config = ConfigDict(json_schema_extra={"examples": COMPLETION_EXAMPLES})
 
@@ -131,7 +125,7 @@ Body = TypeVar("Body", bound=_Body)
 
 
 def parse(kind: type[Body], body: bytes) -> Body:
-    """The request of a body's JSON; BadRequest names the first field that is wrong."""
+    """Parse a body as JSON into a request; BadRequest names the first wrong field."""
     try:
         return kind.model_validate(_json(body))
     except ValidationError as error:

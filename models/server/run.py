@@ -1,4 +1,4 @@
-"""A server's life: load, warm up, listen, drain on SIGTERM."""
+"""Run a server: load and warm up the models, listen, finish the requests begun at SIGTERM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from models.engine.instant import InstantEngine
-from models.server.app import Ranker, Summarizer, create_app
+from models.server.app import HostedRanker, HostedSummarizer, create_app
 from models.server.config import ServeConfig
 from models.server.service import host_ranker, host_summarizer
 from schemas.errors import ConfigError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def run(config: ServeConfig) -> None:
-    """See `models.server.serve`."""
+    """Load the models, then answer requests until SIGTERM; what is under way is given `drain_s` to end."""
     ranker, summarizer = load(config)
     settings = uvicorn.Config(
         create_app(ranker, summarizer, config.limits),
@@ -35,18 +35,18 @@ def run(config: ServeConfig) -> None:
         timeout_keep_alive=75,
         lifespan="on",
     )
-    # What is loaded stays: outside the collector's generations it cannot lengthen a collection's pause.
+    # everything loaded so far stays: frozen, it is not scanned again, which keeps collections short
     gc.collect()
     gc.freeze()
-    with _ending_quietly():
+    with _ignoring_second_signal():
         uvicorn.Server(settings).run()
     for hosted in (ranker, summarizer):
         if hosted:
             hosted.batcher.close()
 
 
-def load(config: ServeConfig) -> tuple[Ranker | None, Summarizer | None]:
-    """The hosted models; raises ConfigError for a directory that cannot be served, or for none at all."""
+def load(config: ServeConfig) -> tuple[HostedRanker | None, HostedSummarizer | None]:
+    """Load the models; raises ConfigError for a directory that cannot be served, or if there is nothing to serve."""
     ranker = _engine(config.ranker, "ranker", config)
     summarizer = _engine(config.summarizer, "summarizer", config)
     if not ranker and not summarizer:
@@ -66,13 +66,13 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
         raise ConfigError(
             "serving a checkpoint needs torch: pip install 'nearline-job-search[models]'"
         ) from error
-    how = EngineConfig(dtype=config.dtype, device=config.device, threads=config.threads, role=role)
-    return Qwen3Engine(path, how)
+    engine_config = EngineConfig(dtype=config.dtype, device=config.device, threads=config.threads, role=role)
+    return Qwen3Engine(path, engine_config)
 
 
 @contextlib.contextmanager
-def _ending_quietly() -> Iterator[None]:
-    """After its graceful shutdown uvicorn raises the signal again: an asked-for end is exit status 0."""
+def _ignoring_second_signal() -> Iterator[None]:
+    """Ignore the signal that uvicorn raises again after its graceful shutdown, so that the exit status is 0."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

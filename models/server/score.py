@@ -1,4 +1,4 @@
-"""POST /v1/score: from a request to jobs, and from their scores to SGLang's answer."""
+"""POST /v1/score: a request becomes jobs for the engine, their scores become SGLang's answer."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from models.server.config import Limits
 from models.server.requests import BadRequest, ScoreBody
 
 PREFIXES = 8
-"""A part of a long request is so many times its prefix at least, which every part computes anew."""
+"""A part of a long request has at least this many times the tokens of its prefix, which each part computes again."""
 COLDEST = 1e-30
-"""Logits over it are still fp32 numbers; below it as at it the likeliest label gets everything."""
+"""Lowest temperature: logits divided by it stay finite in fp32, and the likeliest label already has probability 1."""
 LOWEST = -104.0
-"""The logarithm given for a probability that is 0 in fp32: the next above it is 1.4e-45, e to the -103.3."""
+"""Logarithm given for a probability that is 0 in fp32; the smallest above 0 is 1.4e-45, e to the -103.3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoring:
-    """A checked request: its jobs, whose rows one after the other are those of its items."""
+    """A checked request and its jobs; the jobs' items, in order, are the request's."""
 
     body: ScoreBody
     jobs: list[ScoreJob]
@@ -32,9 +32,9 @@ class Scoring:
 
 
 def score_request(body: ScoreBody, engine: Engine, limits: Limits, batch_tokens: int) -> Scoring:
-    """The jobs of a request; BadRequest for what the engine must never see. Tokenizes text: slow."""
+    """Return a request's jobs; BadRequest for input that the engine does not check itself. Slow: it tokenizes text."""
     _check_kind(body)
-    if not body.items:  # SGLang answers this before it looks at the labels
+    if not body.items:  # SGLang answers this before it checks the labels
         return Scoring(body=body, jobs=[], items=0, tokens=0, prompt_tokens=0)
     items = [body.items] if isinstance(body.items, str) else body.items
     if len(items) > limits.items:
@@ -59,7 +59,7 @@ def score_request(body: ScoreBody, engine: Engine, limits: Limits, batch_tokens:
 
 
 def parts(job: ScoreJob, batch_tokens: int) -> Iterator[ScoreJob]:
-    """A request over one batch as several jobs, between which others have their turn."""
+    """Split a request that is larger than one batch into several jobs, so that other callers' jobs come in between."""
     if job.tokens <= batch_tokens:
         yield job
         return
@@ -74,7 +74,7 @@ def parts(job: ScoreJob, batch_tokens: int) -> Iterator[ScoreJob]:
 
 
 def score_answer(scoring: Scoring, scores: Sequence[list[list[float]]], model: str) -> dict[str, Any]:
-    """SGLang's answer; usage counts every prompt whole. Raises ArithmeticError for a score that is no number."""
+    """Return SGLang's answer, its usage with whole prompts; ArithmeticError for a score that is not finite."""
     rows = [row for part in scores for row in part]
     if not all(math.isfinite(value) for row in rows for value in row):
         raise ArithmeticError("the model's scores are not finite")
@@ -99,7 +99,7 @@ def _softmax(logprobs: list[float], temperature: float) -> list[float]:
 
 
 def _check_kind(body: ScoreBody) -> None:
-    """Refuse what this kind of model, or this server, cannot answer."""
+    """Raise BadRequest for fields that this server or a decoder model cannot answer."""
     if body.temperature != 1.0 and not body.apply_softmax:
         raise BadRequest("temperature requires apply_softmax=true")
     if body.return_pooled_hidden_states:
@@ -110,7 +110,7 @@ def _check_kind(body: ScoreBody) -> None:
 
 
 def _labels(given: Any, items: int, vocab_size: int, limit: int) -> list[list[int]]:
-    """The labels of each item; the one list of all where the request has one."""
+    """Return the label ids of each item; a list that the request gives for all items is shared, not copied."""
     if not given or not isinstance(given[0], list):
         _check_labels(given, vocab_size, limit)
         return [given] * items
@@ -134,7 +134,7 @@ def _check_labels(labels: list[int], vocab_size: int, limit: int) -> None:
 
 
 def _rows(body: ScoreBody, items: Any, engine: Engine) -> tuple[list[int], list[list[int]]]:
-    """Shared prefix and the rest of each prompt; text is joined before it is tokenized, as SGLang does."""
+    """Return the shared prefix and the rest of each prompt; text is joined, then tokenized, as SGLang does."""
     text = isinstance(items[0], str)
     query = ("" if text else []) if body.query is None else body.query
     if isinstance(query, str) != text:

@@ -1,4 +1,4 @@
-"""Models behind their queues."""
+"""A served model: its engine and the queue before it."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Hosted(Generic[Job, Result]):
-    """One engine behind its queue."""
+    """An engine and the batcher that queues its jobs."""
 
     engine: Engine
     batcher: Batcher[Job, Result]
 
     def pending_tokens(self) -> float:
-        """Tokens waiting or running."""
+        """Return the number of tokens that wait or are being computed."""
         return self.batcher.pending_tokens
 
     def check_model(self, asked: str) -> None:
-        """Refuse another model's name; another generation of this one is answered with the true name."""
+        """Raise BadRequest (404) for another model's name; any generation of this one is accepted."""
         name = self.engine.info.name
         if asked != DEFAULT_MODEL and base_name(asked) != base_name(name):
             raise BadRequest(f"model {asked[:99]!r} is not served here, {name!r} is", status=404)
 
 
 def base_name(model: str) -> str:
-    """`ranker` of `ranker@7`."""
+    """Return a model's name without its generation: `ranker` of `ranker@7`."""
     return model.partition("@")[0]
 
 
 def host_ranker(engine: Engine, config: BatchConfig) -> Hosted[ScoreJob, list[list[float]]]:
-    """A ranker with a model thread of its own."""
+    """Host a ranker on a model thread of its own."""
     return Hosted(engine, Batcher(engine.score_many, config))
 
 
 def host_summarizer(engine: Engine, config: BatchConfig) -> Hosted[GenerateJob, Generated]:
-    """A summarizer with a model thread of its own."""
+    """Host a summarizer on a model thread of its own."""
     return Hosted(engine, Batcher(engine.generate_many, config))

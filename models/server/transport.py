@@ -1,4 +1,4 @@
-"""Bytes in and patience: bounded bodies, and answers awaited until the deadline or the caller's hang-up."""
+"""Read request bodies within limits, and await results until the deadline or until the caller disconnects."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any, TypeVar
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from models.engine.batcher import Refused
+from models.engine.batcher import JobRefused
 from models.server.config import Limits
 from models.server.requests import BadRequest
 
 Result = TypeVar("Result")
 
 
-class HungUp(Exception):
-    """The caller is gone; nobody reads an answer."""
+class ClientDisconnected(Exception):
+    """The caller closed the connection: nobody reads the answer."""
 
 
-class Bodies:
-    """Reads bodies, each within one request's limit and all that are in hand within the server's."""
+class BodyReader:
+    """Reads bodies within two limits: the bytes of one body, and of all bodies that are in use at once."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -32,7 +32,7 @@ class Bodies:
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, counted while it is in use; BadRequest when it is too large or too slow, Refused beside too many."""
+        """Yield the body. BadRequest if it is too large or slow, JobRefused if all in use are too large together."""
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._limits.body_bytes:
             raise self._too_large()
@@ -53,30 +53,30 @@ class Bodies:
         except TimeoutError as error:
             raise BadRequest("the request's body did not arrive in time", status=408) from error
         except ClientDisconnect as error:
-            raise HungUp from error
+            raise ClientDisconnected from error
 
     def _check(self, chunks: Sequence[bytes]) -> None:
         if sum(map(len, chunks)) > self._limits.body_bytes:
             raise self._too_large()
         if self._held > self._limits.bodies_bytes:
-            raise Refused("too many large requests at once", reason="bodies in hand")
+            raise JobRefused("too many large requests at once", reason="bodies in hand")
 
     def _too_large(self) -> BadRequest:
         return BadRequest(f"the body is larger than {self._limits.body_bytes} bytes", status=413)
 
 
 async def finish(request: Request, futures: Sequence[Future[Result]], deadline: float) -> list[Result]:
-    """All results, in order; what has not begun is cancelled when nobody waits for it any more."""
+    """Return all results, in order; cancel what has not begun at the deadline or when the caller disconnects."""
     results: asyncio.Future[list[Result]] = asyncio.gather(*map(asyncio.wrap_future, futures))
-    gone = asyncio.ensure_future(_hang_up(request))
+    gone = asyncio.ensure_future(_disconnect(request))
     ends: set[asyncio.Future[Any]] = {results, gone}
     try:
         await asyncio.wait(ends, timeout=deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
         if results.done():
             return results.result()
         if gone.done():
-            raise HungUp
-        raise Refused("the deadline passed", reason="deadline passed")
+            raise ClientDisconnected
+        raise JobRefused("the deadline passed", reason="deadline passed")
     finally:
         gone.cancel()
         for future in futures:
@@ -86,6 +86,6 @@ async def finish(request: Request, futures: Sequence[Future[Result]], deadline: 
             results.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
-async def _hang_up(request: Request) -> None:
+async def _disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The command line: `nearline --help`. Composition only; every command calls a function of the roots."""
+"""The command line `nearline`: puts all commands together. A command reads its options and calls the other roots."""
 
 import sys
 from importlib.metadata import version
@@ -8,11 +8,11 @@ import typer
 from rich.console import Console
 
 from nearline.cli import (
+    agreement,
     backfill,
     deadletters,
     evaluate,
     explain,
-    judge,
     parity,
     prune,
     report,
@@ -25,6 +25,7 @@ from nearline.cli import (
     train_judge,
     train_sft,
 )
+from nearline.cli.errors import print_error
 from schemas.errors import NearlineError
 
 app = typer.Typer(
@@ -50,7 +51,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, stream, serve, explain, parity, judge, evaluate):
+for module in (stack, stream, serve, explain, parity, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
@@ -64,9 +65,9 @@ app.add_typer(schemas.app, name="schemas")
 
 
 def run() -> None:
-    """Run the command line; an error of ours is one message and exit status 1, never a traceback."""
+    """Run the command line; an error of this project is printed in one line, without traceback, and exit status 1."""
     try:
         app()
     except (NearlineError, FileNotFoundError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        print_error(error)
         sys.exit(1)

@@ -13,7 +13,7 @@ from streaming.kafka.settings import KafkaSettings
 from streaming.tools import dead_letters
 
 app = typer.Typer(
-    no_args_is_help=True, help="Updates that could not become features: look at them, send them back."
+    no_args_is_help=True, help="Messages that could not be processed: look at them, send them back."
 )
 
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka's address; default: the local stack's broker.")]

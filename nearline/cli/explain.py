@@ -1,29 +1,20 @@
 """`nearline explain SEARCH POSTING`: why a pair did or did not alert."""
 
+import logging
 import os
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from models.client.remote import open_ranker
-from models.prompts import Prompter
 from nearline.cli import options
-from nearline.stack.settings import StackSettings
-from pipeline.explain import Explainer, Explanation, ScoreCheck
-from pipeline.scoring.cached import CachedScorer
+from nearline.cli.errors import settings_end_with_2
+from nearline.cli.explain_parts import ExplainParts, Named, addresses
+from pipeline.explain import Explanation, ScoreCheck
 from schemas.records import FeatureRecord
-from storage.couchbase.url import with_login
-from storage.features import FeatureStore
-from storage.ledger import AlertLedger
-from storage.opening import open_store
-from storage.scores import ScoreCache
-from streaming.kafka.framing import open_codec
-from streaming.kafka.settings import KafkaSettings
-from streaming.searches.current import current_search
 
 
 def register(app: typer.Typer) -> None:
@@ -34,32 +25,54 @@ def register(app: typer.Typer) -> None:
 def explain(
     search: Annotated[str, typer.Argument(help="The saved search's id.")],
     posting: Annotated[str, typer.Argument(help="The posting's id.")],
+    *,
+    bootstrap: Annotated[
+        str | None,
+        typer.Option(help="A deployed system's Kafka brokers, HOST:PORT,...; default: the local stack's."),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="A deployed system's feature store, as the alert consumer was given it."),
+    ] = None,
+    cache: Annotated[
+        str | None, typer.Option(help="Score cache; default: the local stack's, none for a deployed system.")
+    ] = None,
+    schema_registry: Annotated[
+        str | None,
+        typer.Option(
+            help="Schema registry's URL, if the topics have Confluent framing; default: the local stack's."
+        ),
+    ] = None,
+    ranker: Annotated[
+        str | None, typer.Option(help="Model server's URL, or `instant:`; default: the local stack's.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="Checkpoint that the model server serves; default: the local stack's.")
+    ] = None,
     home: options.Home = None,
 ) -> None:
-    """Show why a saved search and a posting did or did not alert: filters, prompt, p_yes, cache, versions, quota, ledger."""
-    stack = options.running_stack(home)
-    with closing(open_codec(options.registry(stack.schema_registry))) as codec:
-        wanted = current_search(KafkaSettings(bootstrap=stack.bootstrap), codec, search)
-    url, cache_url = (with_login(url, os.environ) for url in (stack.store_url, stack.cache_url))
-    with closing(open_store(url)) as store, closing(open_store(cache_url)) as cache:
-        made = _explainer(stack, FeatureStore(store), AlertLedger(store), ScoreCache(cache)).explain(
-            wanted, posting
-        )
-    show(made, Console())
+    """Show why a search and a posting did or did not alert: filters, prompt, p_yes, cache, versions, quota, ledger.
 
-
-def _explainer(
-    stack: StackSettings, features: FeatureStore, ledger: AlertLedger, cache: ScoreCache
-) -> Explainer:
-    url = stack.ranker_url
-    prompter = None if stack.ranker_dir is None else Prompter.from_dir(stack.ranker_dir)
-    return Explainer(
-        features, CachedScorer(open_ranker(url, stack.ranker_dir), cache), ledger, prompter=prompter
+    Without --bootstrap and --store it reads the local stack; with them a deployed system, by the --store, --cache, --ranker
+    and --tokenizer of its alert consumer. It changes nothing. Exit status 2: a setting is wrong; 1: an outage.
+    """
+    # kafka-python logs every attempt to reach a broker that is down; the error says it once
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    named = Named(
+        home=home,
+        bootstrap=bootstrap,
+        store=store,
+        cache=cache,
+        schema_registry=schema_registry,
+        ranker=ranker,
+        tokenizer=tokenizer,
     )
+    with settings_end_with_2(), ExplainParts(addresses(named, os.environ)) as parts:
+        show(parts.explain(search, posting), Console())
 
 
 def show(made: Explanation, console: Console) -> None:
-    """Print what decided, step by step."""
+    """Print what decided about the pair, step by step."""
     search = made.search
     console.print(f"[bold]{escape(made.why)}[/]  ({made.fate})")
     console.print(
@@ -83,7 +96,7 @@ def show(made: Explanation, console: Console) -> None:
 
 
 def _print_limits(made: Explanation, console: Console) -> None:
-    """What keeps a passing pair from alerting: the search's quota of the day, and the ledger."""
+    """Print what may keep a passing pair from alerting: the search's quota of the day, and the ledger."""
     if made.quota is not None:
         day = (date(1970, 1, 1) + timedelta(days=made.quota.day)).isoformat()
         console.print(

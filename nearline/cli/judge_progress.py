@@ -1,4 +1,4 @@
-"""What `nearline train judge` shows: a bar while it judges, and what the run came to."""
+"""The progress bar and the closing table of `nearline train judge`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Self
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from nearline.cli.progress import progress_display
 from training.judging.policy import GRADES
 from training.judging.run import GradeCounts
 from training.judging.unjudged import Rejects
@@ -19,11 +19,10 @@ from training.teachers.llm import Spent
 
 
 class Bar:
-    """How much of a run is done; a context manager."""
+    """A progress bar of the pairs judged; a context manager."""
 
     def __init__(self, console: Console) -> None:
-        columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=console)
+        self._progress = progress_display(console)
         self._task = self._progress.add_task("judging", total=None)
 
     def __enter__(self) -> Self:
@@ -36,16 +35,16 @@ class Bar:
         self._progress.stop()
 
     def start(self, total: int) -> None:
-        """So much is to be done."""
+        """Set how many pairs or queries there are."""
         self._progress.update(self._task, total=total)
 
     def done(self, count: int) -> None:
-        """So much more is."""
+        """Advance by `count`."""
         self._progress.advance(self._task, count)
 
 
 def show(console: Console, summary: GradeCounts, rejects: Rejects, spent: Spent) -> None:
-    """A table of grades and what was not judged on the console; all figures as one line of JSON on stdout."""
+    """Print a table of grades and the reasons of unjudged pairs, and all figures as one line of JSON on stdout."""
     table = Table("", *map(str, GRADES), title=f"{summary.judged} judged, {len(rejects)} unjudged")
     for name, counts in {**summary.grades, "label": summary.labels}.items():
         total = max(1, sum(counts))

@@ -1,4 +1,4 @@
-"""`nearline replay --in-process`: the cluster's functions in one process, for a debugger or a notebook."""
+"""`nearline replay --in-process`: run the system's functions in one process, for a debugger or a notebook."""
 
 import os
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from storage.opening import open_store
 def replay_in_process(
     stream: Path, searches: Path | None, store: str, models: str, console: Console
 ) -> LocalReport:
-    """Replay `stream` through one process and print what it did; the store at `store` is the cluster's equal."""
+    """Replay `stream` in this process and print alerts and counts; `store` gets the same records as in a stack."""
     url = "instant:" if models == "instant" else models
     with closing(open_store(with_login(store, os.environ))) as kv:
         path = LocalPath(

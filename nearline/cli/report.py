@@ -1,4 +1,4 @@
-"""`nearline report …`: pages made anew from measurements that were kept."""
+"""`nearline report …`: write pages from the reports of earlier measurements."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,12 +7,12 @@ import typer
 
 from schemas.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="Write pages anew from reports that were kept.")
+app = typer.Typer(no_args_is_help=True, help="Write pages from the reports of earlier measurements.")
 
 
 @app.callback()
 def _group() -> None:
-    """Keep the group a group while it has one command."""
+    """Makes `nearline report` a group of commands: typer would run a single command without its name."""
 
 
 @app.command()
@@ -25,7 +25,7 @@ def ranker(
         "docs/benchmarks/ranker.md"
     ),
 ) -> None:
-    """The paper's tables 1, 2 and 3 beside ours, from reports of `nearline evaluate` and `nearline prune scan`."""
+    """Write the paper's tables 1 to 3 beside this project's, from reports of `nearline evaluate` and `prune scan`."""
     from training.evaluation.paper.measured import read_tables
 
     try:

@@ -1,11 +1,15 @@
 """`nearline up | status | down`."""
 
+from functools import partial
+
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from nearline.cli import options
+from nearline.cli.from_settings import from_settings
 from nearline.stack import daemon
+from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import read_state
 from storage.couchbase.url import without_login
 
@@ -17,16 +21,10 @@ def register(app: typer.Typer) -> None:
     app.command()(down)
 
 
-def up(
-    home: options.Home = None,
-    port_base: options.PortBase = options.PORT_BASE,
-    models: options.Models = options.MODELS,
-    store: options.StoreUrl = None,
-    schema_registry: options.SchemaRegistry = "",
-    parallelism: options.Parallelism = options.PARALLELISM,
-) -> None:
+@from_settings
+def up(stack: partial[StackSettings], home: options.Home = None) -> None:
     """Start Kafka, Flink with the feature job, the model server, matcher and alert consumer, and keep them running."""
-    settings = options.stack_settings(home, port_base, models, store, schema_registry, parallelism)
+    settings = options.checked(stack(home=home) if home else stack())
     console = Console()
     with console.status(
         "starting the stack (about half a minute; the first time Maven fetches Kafka's and Flink's jars)"
@@ -62,6 +60,6 @@ def status(home: options.Home = None) -> None:
 
 
 def down(home: options.Home = None) -> None:
-    """Stop everything that `up` started; nothing is left running. Topics and store stay in the home folder."""
+    """Stop every process that `nearline up` started. Topics and store stay in the home folder."""
     killed = daemon.down(options.last_home(home))
     Console().print("stopped" + (f"; {killed} processes had to be killed" if killed else ""))

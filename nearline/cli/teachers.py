@@ -1,4 +1,4 @@
-"""Whom `nearline train judge` asks, and about which pairs: put together from its options."""
+"""The teacher that `nearline train judge` asks and the pairs that it grades, from the command's options."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from training.teachers.llm import LlmTeacher, Spent
 INTERRUPTED = 130
 _RULES_CHUNK = 256
 _WHOLE_RUN = 10**9
-"""An LLM teacher keeps its calls in flight by itself: chunks would make it wait at their ends."""
+"""An LLM teacher keeps several calls in flight; at the end of each chunk it would wait for the last of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What a run is made of, and where it tells how far it is."""
+    """The settings of a run, its rejects, and the bar that shows its progress."""
 
     kind: Literal["rules", "llm"]
     policy: Policy
@@ -45,7 +45,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grading:
-    """A teacher, how many pairs it is given at once, and whom the run tells of each chunk."""
+    """A teacher, the number of pairs it gets at once, and the function called after each chunk with its size."""
 
     teacher: Teacher
     chunk: int
@@ -53,7 +53,7 @@ class Grading:
 
 
 def drawn_rows(opening: Opening, postings: Path, counts: Mapping[Split, int]) -> Iterator[Judgement]:
-    """Queries that the rules draw from the postings, with their judged pools."""
+    """Judgements of queries that the rules draw from the postings, pool by pool."""
     if opening.kind != "rules":
         raise ConfigError("--teacher llm needs --queries, such as the table of a run by --teacher rules")
     from training.rules.teaching import COUNTS, drawn
@@ -67,11 +67,11 @@ def drawn_rows(opening: Opening, postings: Path, counts: Mapping[Split, int]) ->
 
 
 def asked_rows(opening: Opening, postings: Path, queries: Path) -> Iterator[Judgement]:
-    """The judgements of a queries file or of a judged table's pairs, in its order."""
+    """Judgements of the pairs of a queries file or of a judged table, in the file's order."""
     asked = queries_of_table(queries) if queries.suffix == ".parquet" else read_queries(queries)
     named = {posting_id for query in asked for posting_id in query.posting_ids}
     drawing = not all(query.posting_ids for query in asked)
-    # of two with one id the later counts, as in a stream
+    # of two postings with one id the later one counts, as in a stream
     rows = {row.posting_id: row for row in read_postings(postings) if drawing or row.posting_id in named}
     if drawing:
         from training.judging.pools import with_pools
@@ -93,7 +93,7 @@ def asked_rows(opening: Opening, postings: Path, queries: Path) -> Iterator[Judg
 
 @contextmanager
 def extra() -> Iterator[None]:
-    """ConfigError instead of a missing package, with how to install it."""
+    """Turn the error of a missing package into a ConfigError that says how to install it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -104,7 +104,7 @@ def extra() -> Iterator[None]:
 
 @contextmanager
 def _open(opening: Opening, asked: Sequence[Query]) -> Iterator[Grading]:
-    """The teacher of a run; an outage or Ctrl-C ends the run and says what is kept."""
+    """Open the teacher of a run; when an outage or Ctrl-C ends the run, the message says which verdicts are kept."""
     if opening.kind == "rules":
         from training.rules.teaching import rule_teacher
 

@@ -1,5 +1,5 @@
-"""`nearline train …`: what makes the weights, from judgements to a checkpoint."""
+"""`nearline train …`: from judgements to the checkpoint of a ranker."""
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Judge, fine-tune: what makes the weights.")
+app = typer.Typer(no_args_is_help=True, help="Train a ranker: judge postings, fine-tune a checkpoint.")

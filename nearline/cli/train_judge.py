@@ -3,6 +3,8 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -10,34 +12,39 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 from rich.console import Console
 
+from nearline.cli.from_settings import from_settings
 from nearline.cli.judge_progress import Bar, show
 from nearline.cli.teachers import Opening, asked_rows, drawn_rows, extra
 from schemas.errors import ConfigError
+from schemas.settings import Option
 from training.judging.policy import MATCHING, load_policy
 from training.judging.records import Judgement, Split
 from training.judging.run import GradeCounts
 from training.judging.unjudged import Rejects
 from training.teachers.endpoint import EndpointConfig
 
-_DEFAULTS = EndpointConfig(url="", model="")
 
-Queries = Annotated[
-    Path | None,
-    typer.Option(
-        help="JSON Lines {query_id, query, items: [posting ids]}, items drawn where none are named; or a judged "
-        "table, whose pairs are graded again. Default, rules only: drawn from the postings."
-    ),
-]
-Splits = Annotated[
-    str,
-    typer.Option(help="Without --queries: how many are drawn for each split, such as train=8000,test=800."),
-]
-Url = Annotated[
-    str, typer.Option(help="llm: OpenAI-compatible endpoint, http://host:port or https://host/v1.")
-]
-Request = Annotated[
-    str, typer.Option(help="llm: JSON object of request fields to set otherwise; null takes one out.")
-]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeRun:
+    """What is graded, by whom, and where the table goes."""
+
+    postings: Annotated[Path, Option("Postings, JSON Lines, plain or .gz.")]
+    out: Annotated[Path, Option("The judged table, Parquet; unjudged pairs go beside it.")]
+    queries: Annotated[
+        Path | None,
+        Option(
+            "JSON Lines {query_id, query, items: [posting ids]}, items drawn where none are named; or a judged "
+            "table, whose pairs are graded again. Default, rules only: drawn from the postings."
+        ),
+    ] = None
+    teacher: Annotated[Literal["rules", "llm"], Option("Who grades.")] = "rules"
+    policy: Annotated[Path, Option("The product policy, TOML.")] = MATCHING
+    splits: Annotated[
+        str, Option("Without --queries: how many are drawn for each split, such as train=8000,test=800.")
+    ] = ""
+    seed: Annotated[int, Option("Of queries and items that are drawn.")] = 0
+    dense: Annotated[bool, Option("rules: MiniLM's neighbours join the pools of dev and test.")] = False
+    cache: Annotated[Path, Option("Folder of verdicts paid for and evidence found.")] = Path("build/judge")
 
 
 def register(app: typer.Typer) -> None:
@@ -45,80 +52,55 @@ def register(app: typer.Typer) -> None:
     app.command("judge")(train_judge)
 
 
+@from_settings
 def train_judge(
+    run: JudgeRun,
+    endpoint: partial[EndpointConfig],
     *,
-    postings: Annotated[Path, typer.Option(help="Postings, JSON Lines, plain or .gz.")],
-    out: Annotated[Path, typer.Option(help="The judged table, Parquet; unjudged pairs go beside it.")],
-    queries: Queries = None,
-    teacher: Annotated[Literal["rules", "llm"], typer.Option(help="Who grades.")] = "rules",
-    policy: Annotated[Path, typer.Option(help="The product policy, TOML.")] = MATCHING,
-    splits: Splits = "",
-    seed: Annotated[int, typer.Option(help="Of queries and items that are drawn.")] = 0,
-    dense: Annotated[
-        bool, typer.Option("--dense", help="rules: MiniLM's neighbours join the pools of dev and test.")
-    ] = False,
-    url: Url = _DEFAULTS.url,
-    model: Annotated[str, typer.Option(help="llm: the model's name there.")] = _DEFAULTS.model,
     api_key_env: Annotated[str, typer.Option(help="llm: the environment variable that holds the key.")] = "",
-    requests_per_minute: Annotated[
-        float, typer.Option(min=0, help="llm: at most; 0 = no limit.")
-    ] = _DEFAULTS.requests_per_minute,
-    concurrency: Annotated[int, typer.Option(min=1, help="llm: calls in flight.")] = _DEFAULTS.concurrency,
-    attempts: Annotated[int, typer.Option(min=1, help="llm: of one call that fails.")] = _DEFAULTS.attempts,
-    attempt_s: Annotated[float, typer.Option(help="llm: limit of one attempt.")] = _DEFAULTS.attempt_s,
-    cache: Annotated[Path, typer.Option(help="Folder of verdicts paid for and evidence found.")] = Path(
-        "build/judge"
-    ),
-    request: Request = "{}",
+    request: Annotated[
+        str, typer.Option(help="llm: JSON object of request fields to set otherwise; null takes one out.")
+    ] = "{}",
 ) -> None:
     """Grade postings for queries by a written policy; stopped, the same command goes on and pays nothing twice."""
-    endpoint = EndpointConfig(
-        url=url,
-        model=model,
-        api_key=_key(api_key_env),
-        requests_per_minute=requests_per_minute,
-        concurrency=concurrency,
-        attempts=attempts,
-        attempt_s=attempt_s,
-        request=_request(request),
-    )
-    console, chosen, rejects = Console(stderr=True), load_policy(policy), Rejects()
-    summary = GradeCounts(chosen)
-    _check_out(out)
+    asked = endpoint(api_key=_key(api_key_env), request=_request(request))
+    console, policy, rejects = Console(stderr=True), load_policy(run.policy), Rejects()
+    summary = GradeCounts(policy)
+    _check_out(run.out)
     with extra(), Bar(console) as bar:
         opening = Opening(
-            kind=teacher,
-            policy=chosen,
-            endpoint=endpoint,
-            cache=cache,
+            kind=run.teacher,
+            policy=policy,
+            endpoint=asked,
+            cache=run.cache,
             rejects=rejects,
             bar=bar,
-            seed=seed,
-            dense=dense,
+            seed=run.seed,
+            dense=run.dense,
         )
-        if queries is None:
-            rows = drawn_rows(opening, postings, _counts(splits))
+        if run.queries is None:
+            rows = drawn_rows(opening, run.postings, _counts(run.splits))
         else:
-            rows = asked_rows(opening, postings, queries)
-        _write(out, summary.counting(rows), rejects)
+            rows = asked_rows(opening, run.postings, run.queries)
+        _write(run.out, summary.counting(rows), rejects)
     show(console, summary, rejects, opening.spent)
 
 
 def _write(out: Path, rows: Iterator[Judgement], rejects: Rejects) -> None:
-    """The table and, beside it, the pairs that stayed unjudged; ConfigError when that is all of them."""
+    """Write the table and, beside it, the unjudged pairs. ConfigError when no pair at all was judged."""
     from training.judging.table import write_judgements
 
     unjudged = out.with_suffix(".unjudged.jsonl")
     first = next(rows, None)
     if first is None:
         rejects.write(unjudged)
-        raise ConfigError(f"not one pair was judged, {unjudged} says why; {out} is as it was")
+        raise ConfigError(f"no pair was judged, {unjudged} says why; {out} was not changed")
     write_judgements(out, chain([first], rows))
     rejects.write(unjudged)
 
 
 def _counts(text: str) -> dict[Split, int]:
-    """Queries by split of `train=8000,test=800`; {} for none. ConfigError for anything else."""
+    """Parse `train=8000,test=800` into queries by split; {} for "". ConfigError for any other text."""
     pairs = [part.partition("=") for part in text.split(",") if part]
     known = {split: split for split in get_args(Split)}
     for name, _, count in pairs:
@@ -128,7 +110,7 @@ def _counts(text: str) -> dict[Split, int]:
 
 
 def _key(variable: str) -> str | None:
-    """The key in an environment variable; ConfigError when one was named that is not set."""
+    """The API key in an environment variable; ConfigError when that variable is not set."""
     if variable and not os.environ.get(variable):
         raise ConfigError(f"--api-key-env {variable}: no such variable is set")
     return os.environ[variable] if variable else None
@@ -150,7 +132,7 @@ def _request(text: str) -> dict[str, Any]:
 
 
 def _check_out(out: Path) -> None:
-    """Before anything is paid for: ConfigError when the table cannot be written there."""
+    """Raise ConfigError when the table cannot be written, before any call to a teacher is paid for."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

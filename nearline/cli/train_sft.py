@@ -1,25 +1,65 @@
-"""`nearline train sft` and `nearline train recipes`."""
+"""`nearline train sft` and `nearline train recipes`; torch and transformers are imported when a run starts."""
 
 import importlib.util
 import json
 import os
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
+from nearline.cli.from_settings import from_settings
+from nearline.cli.progress import progress_display
 from schemas.errors import ConfigError
+from schemas.settings import Option
 from training import recipes
 from training.sft.config import SftConfig, SftStage
 from training.sft.overrides import override
 
 if TYPE_CHECKING:
+    from training.components.machine import Machine
     from training.components.run_directory import Metrics
+    from training.components.stopping import Stop
     from training.sft.examples import Wording
     from training.sft.loop import SftResult, Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftRun:
+    """What is fine-tuned on what, by which recipe, and where it goes."""
+
+    judged: Annotated[Path, Option("Judged Parquet with rows in the splits train and dev.")]
+    postings: Annotated[Path, Option("Postings, JSON Lines, gzipped or not.")]
+    model: Annotated[Path, Option("Qwen3 checkpoint directory to start from.")]
+    out: Annotated[Path, Option("Run directory: configuration, metrics, curves, checkpoints, best/.")]
+    best_to: Annotated[
+        Path | None, Option("Also put the best model here: a stock Hugging Face directory.")
+    ] = None
+    recipe: Annotated[str, Option("A name that `nearline train recipes` lists.")] = "ranker_tiny"
+    work: Annotated[int, Option("Which fine-tuning of a recipe that has several, from 1 on.")] = 1
+    policy: Annotated[
+        Path | None, Option("Policy that rationales are worded by; default: the shipped one.")
+    ] = None
+    from_scratch: Annotated[
+        bool,
+        Option(
+            "Take only the directory's shape and tokenizer; new weights.", "--from-scratch/--no-from-scratch"
+        ),
+    ] = False
+    resume: Annotated[
+        bool, Option("Go on from the last checkpoint of --out, if there is one.", "--resume/--no-resume")
+    ] = False
+    device: Annotated[str, Option("auto, cpu, cuda or cuda:N.")] = "auto"
+    shard: Annotated[
+        bool,
+        Option("Split weights and optimizer between the launcher's processes (FSDP).", "--shard/--no-shard"),
+    ] = False
+    threads: Annotated[int | None, Option("CPU threads; sums differ in the last bit with their number.")] = (
+        None
+    )
 
 
 def register(app: typer.Typer) -> None:
@@ -28,79 +68,34 @@ def register(app: typer.Typer) -> None:
     app.command("recipes")(show_recipes)
 
 
+@from_settings
 def sft(
-    *,
-    judged: Annotated[Path, typer.Option(help="Judged Parquet with rows in the splits train and dev.")],
-    postings: Annotated[Path, typer.Option(help="Postings, JSON Lines, gzipped or not.")],
-    model: Annotated[Path, typer.Option(help="Qwen3 checkpoint directory to start from.")],
-    out: Annotated[
-        Path, typer.Option(help="Run directory: configuration, metrics, curves, checkpoints, best/.")
-    ],
-    best_to: Annotated[
-        Path | None, typer.Option(help="Also put the best model here: a stock Hugging Face directory.")
-    ] = None,
-    recipe: Annotated[str, typer.Option(help="A name that `nearline train recipes` lists.")] = "ranker_tiny",
-    work: Annotated[int, typer.Option(help="Which fine-tuning of a recipe that has several, from 1 on.")] = 1,
+    run: SftRun,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="name=value over the recipe's; stages.1.rate=1e-5 for one stage."),
     ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="Policy that rationales are worded by; default: the shipped one.")
-    ] = None,
-    from_scratch: Annotated[
-        bool, typer.Option(help="Take only the directory's shape and tokenizer; new weights.")
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option(help="Go on from the last checkpoint of --out, if there is one.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    shard: Annotated[
-        bool, typer.Option(help="Split weights and optimizer between the launcher's processes (FSDP).")
-    ] = False,
-    threads: Annotated[
-        int | None, typer.Option(help="CPU threads; sums differ in the last bit with their number.")
-    ] = None,
 ) -> None:
     """Fine-tune a ranker: grades with rationales, then soft labels (equation 3). Ctrl-C saves; --resume goes on."""
-    # Torch and transformers are imported here: `--help` stays quick.
-    import torch
-
-    from training.components.atomic import copy_directory
-    from training.components.machine import open_machine
+    # Torch and transformers are imported here, so that `--help` is quick.
+    from models.writing import copy_directory
     from training.components.stopping import stopping
-    from training.judging.table import read_judgements
-    from training.sft.run import Inputs, fine_tune
 
-    config = override(_config(recipe, work), set_ or [])
-    if threads:
-        torch.set_num_threads(threads)
-    machine = open_machine(device, os.environ, shard=shard)
-    console = Console(stderr=True)
-    with stopping() as stop, _progress(console, quiet=machine.rank > 0) as bar:
-        given = Inputs(judged=judged, postings=postings, model=model, from_scratch=from_scratch)
-        result = fine_tune(
-            config,
-            given,
-            out,
-            read_judgements(judged),
-            wording=_wording(policy),
-            machine=machine,
-            stop=stop,
-            watch=_watch(bar),
-            resume=resume,
-        )
+    config, console = override(_config(run.recipe, run.work), set_ or []), Console(stderr=True)
+    machine = _machine(run)
+    with stopping() as stop, progress_display(console, quiet=machine.rank > 0) as bar:
+        result = _fine_tuned(run, config, machine, stop, _watch(bar))
     machine.close()
     if machine.rank == 0:
-        if best_to and result.ended != "stopped":
-            copy_directory(out / "best", best_to)
-        _tell(console, result, out)
+        if run.best_to and result.ended != "stopped":
+            copy_directory(run.out / "best", run.best_to)
+        _tell(console, result, run.out)
     if result.ended == "stopped":
         raise typer.Exit(128 + (stop.signal or 0))
 
 
 def show_recipes() -> None:
-    """The recipes for fine-tuning and pruning, every setting that differs from the defaults."""
+    """List the recipes for fine-tuning and pruning, with every setting that differs from the defaults."""
     console = Console()
     for name in recipes.RECIPES:
         found = recipes.recipe(name)
@@ -112,6 +107,36 @@ def show_recipes() -> None:
                 soft_wrap=True,
                 markup=False,
             )
+
+
+def _machine(run: SftRun) -> "Machine":
+    import torch
+
+    from training.components.machine import open_machine
+
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    return open_machine(run.device, os.environ, shard=run.shard)
+
+
+def _fine_tuned(
+    run: SftRun, config: SftConfig, machine: "Machine", stop: "Stop", watch: "Watch"
+) -> "SftResult":
+    from training.judging.table import read_judgements
+    from training.sft.run import Inputs, fine_tune
+
+    given = Inputs(judged=run.judged, postings=run.postings, model=run.model, from_scratch=run.from_scratch)
+    return fine_tune(
+        config,
+        given,
+        run.out,
+        read_judgements(run.judged),
+        wording=_wording(run.policy),
+        machine=machine,
+        stop=stop,
+        watch=watch,
+        resume=run.resume,
+    )
 
 
 def _config(name: str, work: int) -> SftConfig:
@@ -129,11 +154,6 @@ def _wording(path: Path | None) -> "Wording":
 
     policy = load_policy(path or MATCHING)
     return Wording(suffix=SUFFIX, text=lambda judgement: rationale_text(judgement, policy))
-
-
-def _progress(console: Console, *, quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=quiet)
 
 
 def _watch(bar: Progress) -> "Watch":
@@ -168,7 +188,7 @@ def _tell(console: Console, result: "SftResult", out: Path) -> None:
 
 
 def _differing(work: "recipes.Work | SftStage") -> str:
-    """The settings that differ from the class's defaults, as name=value."""
+    """The settings that differ from their class's defaults, as name=value."""
     shown = []
     for field in fields(work):
         value = getattr(work, field.name)

@@ -1,4 +1,4 @@
-"""Alerts as a table of one readable line each, in whatever width there is."""
+"""Alerts as a table with one line for each, cut to the width of the terminal."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _GAP_CELLS = 2  # after each column but the last: a space of padding and one of 
 
 
 def alert_table(alerts: Sequence[Alert], *, title: str, width: int) -> Table:
-    """A row of query, title, company and score for each alert; what does not fit into `width` cells ends in an ellipsis."""
+    """A row of query, title, company and score for each alert; texts too long for `width` cells end in an ellipsis."""
     rows = [[_line(text) for text in (alert.query, alert.title, alert.company or "")] for alert in alerts]
     wanted = [max(map(cell_len, [name, *texts])) for name, *texts in zip(_COLUMNS, *rows, strict=True)]
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
@@ -25,13 +25,13 @@ def alert_table(alerts: Sequence[Alert], *, title: str, width: int) -> Table:
         table.add_column(name, width=cells, no_wrap=True, overflow="ellipsis")
     table.add_column("score", width=_SCORE_CELLS, justify="right", no_wrap=True)
     for alert, texts in zip(alerts, rows, strict=True):
-        # Text and not str: "[m/f/d]" in a title is no markup
+        # Text instead of str, so that "[m/f/d]" in a title is not taken for markup
         table.add_row(*map(Text, texts), f"{alert.p_yes:.3f}")
     return table
 
 
 def shared(cells: int, wanted: Sequence[int]) -> list[int]:
-    """`wanted` widths cut to `cells` in all: the narrow ones as they are, the others as wide as each other."""
+    """Cut `wanted` widths to `cells` in total: narrow columns keep theirs, the others share the rest equally."""
     widths = [0] * len(wanted)
     for place, index in enumerate(sorted(range(len(wanted)), key=lambda i: wanted[i])):
         widths[index] = max(1, min(wanted[index], cells // (len(wanted) - place)))

@@ -1,4 +1,4 @@
-"""What a demo run comes to: the figures of `report.json`."""
+"""The figures of a demo run, and their file `report.json`."""
 
 import json
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ class Report:
 
     @property
     def unexplained(self) -> int:
-        """Updates without an outcome: 0 in a run that ended well."""
+        """Updates without an outcome; 0 in a run without errors."""
         return self.updates_in - len(self.seen.outcomes)
 
     def figures(self) -> dict[str, Any]:
-        """The report as plain values; times in milliseconds or seconds as their names say."""
+        """The figures as plain values by name; `_ms` in milliseconds, `_s` in seconds."""
         seen, outcomes = self.seen, self.seen.counts()
         return {
             "updates_in": self.updates_in,

@@ -1,4 +1,4 @@
-"""A whole run on the real parts: stack up, searches and updates in, features and alerts out, figures, stack down."""
+"""Run the demo: start a stack, send searches and updates, watch features and alerts, write figures, stop the stack."""
 
 import shutil
 import threading
@@ -25,16 +25,16 @@ from streaming.kafka.lag import lag
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import ALERT_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
 from streaming.tools.observer import Observer, Seen
-from streaming.tools.replay import WRITES, Replayed, replay_updates, send_searches
+from streaming.tools.replay import WRITES, ReplayProgress, replay_updates, send_searches
 
 
 class Stalled(NearlineError):
-    """Nothing moved for too long; the message names what is unhealthy."""
+    """No message arrived for too long; the error names the components that are not healthy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSettings:
-    """What to replay and how fast; `store_url` is the stack's, with its login."""
+    """The stream to replay and its rate; `store_url`: the stack's store, with its login."""
 
     stream: Path
     searches: Path
@@ -47,7 +47,7 @@ class DemoSettings:
 
 
 def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_started: float) -> Report:
-    """Run the demo on a fresh stack; raises Stalled when nothing moves for `stall_s`."""
+    """Run the demo on a new stack; raises Stalled when no message arrives for `stall_s`."""
     events = list(read_events(settings.stream))
     with closing(open_codec(settings.registry, WRITES)) as codec:
         _fresh(stack)
@@ -78,7 +78,7 @@ def _replay(
     kafka = KafkaSettings(bootstrap=stack.bootstrap)
     started = time.monotonic()
     send_searches(kafka, read_searches(settings.searches), codec)
-    progress = Replayed()
+    progress = ReplayProgress()
     sending = (kafka, events, settings.rate_per_s, progress, codec)
     sender = threading.Thread(target=_send, args=sending, daemon=True)
     observer = Observer(kafka, codec=codec)
@@ -105,10 +105,10 @@ def _send(
     kafka: KafkaSettings,
     events: list[PostingUpdate | BrokenLine],
     rate_per_s: float,
-    progress: Replayed,
+    progress: ReplayProgress,
     codec: Codec,
 ) -> None:
-    def note(sent: Replayed) -> None:
+    def note(sent: ReplayProgress) -> None:
         progress.sent = sent.sent
 
     replay_updates(kafka, events, rate_per_s=rate_per_s, on_progress=note, codec=codec)
@@ -116,13 +116,13 @@ def _send(
 
 def _watch(
     observer: Observer,
-    progress: Replayed,
+    progress: ReplayProgress,
     total: int,
     settings: DemoSettings,
     stack: StackSettings,
     console: Console,
 ) -> None:
-    """Show progress until every update has its outcome and nothing waits between the components."""
+    """Show progress until every update has its outcome and no consumer has messages left to process."""
     started = moved = time.monotonic()
     with screen(console) as shown:
         while not _finished(observer, total, stack):
@@ -141,7 +141,7 @@ def _finished(observer: Observer, total: int, stack: StackSettings) -> bool:
         lag(kafka, MATCHER_GROUP, FEATURES.name),
         lag(kafka, ALERT_GROUP, SCORE_REQUESTS.name),
     ]
-    # what was committed last may still be on its way to the observer
+    # the last committed alerts may not have reached the observer yet
     return not any(waits) and observer.poll(1.0) == 0
 
 

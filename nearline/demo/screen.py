@@ -1,4 +1,4 @@
-"""Where progress goes: a picture that changes in place on a terminal, plain lines anywhere else (a pipe, a CI log)."""
+"""Show the demo's progress: a display that updates in place on a terminal, plain lines in a pipe or a log file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
+from typing_extensions import override
 
 from nearline.demo import view
 from streaming.tools.observer import Seen
@@ -17,38 +18,38 @@ class Screen(Protocol):
     """Shows how far a demo has come."""
 
     def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
-        """Called a few times a second."""
+        """Show the present state; called a few times a second."""
         ...
 
 
-class Lines:
-    """One plain line at the first call and then every `LINE_EVERY_S`."""
+class Lines(Screen):
+    """Prints one plain line at the first call and then every `LINE_EVERY_S`."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._next_s = 0.0
 
+    @override
     def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
-        """See Screen."""
         if elapsed_s >= self._next_s:
             self._next_s = elapsed_s + LINE_EVERY_S
             self._console.print(view.line(seen, sent, total, elapsed_s), soft_wrap=True, highlight=False)
 
 
-class Picture:
+class Picture(Screen):
     """A live display of progress, latencies and the newest alerts."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
 
+    @override
     def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
-        """See Screen."""
         self._live.update(view.live(seen, sent, total, elapsed_s, width=self._live.console.width))
 
 
 @contextmanager
 def screen(console: Console) -> Iterator[Screen]:
-    """What suits the console."""
+    """The live display on a terminal, plain lines elsewhere."""
     if not console.is_terminal:
         yield Lines(console)
         return
@@ -58,7 +59,7 @@ def screen(console: Console) -> Iterator[Screen]:
 
 @contextmanager
 def waiting(console: Console, what: str) -> Iterator[None]:
-    """Say `what` is being waited for: a spinner on a terminal, else one line."""
+    """Show that `what` is being waited for: a spinner on a terminal, one line elsewhere."""
     if console.is_terminal:
         with console.status(what):
             yield

@@ -1,4 +1,4 @@
-"""What a person sees while a demo runs and when it has ended."""
+"""The texts and tables of the demo: its progress, and its closing figures."""
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -11,7 +11,7 @@ _NEWEST = 6
 
 
 def line(seen: Seen, sent: int, total: int, elapsed_s: float) -> str:
-    """Progress in one line, for logs; `lag` is what was sent and has no outcome yet."""
+    """The progress in one line, for logs; `lag`: updates that were sent and have no outcome yet."""
     done = len(seen.outcomes)
     return (
         f"{elapsed_s:.0f} s   sent {sent}/{total}   outcomes {done}   features {len(seen.feature_ms)}"
@@ -32,7 +32,7 @@ def live(seen: Seen, sent: int, total: int, elapsed_s: float, *, width: int) -> 
 
 
 def closing(console: Console, report: Report) -> None:
-    """The alerts by search, then the figures."""
+    """Print the alerts, by search, and then the figures."""
     alerts = sorted(report.seen.alerts.values(), key=lambda alert: (alert.query, -alert.p_yes))
     console.print(alert_table(alerts, title=f"{len(alerts)} alerts", width=console.width))
     table = Table("figure", "value", title="closing figures", title_justify="left")

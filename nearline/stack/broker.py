@@ -1,4 +1,4 @@
-"""A single-node KRaft broker from Kafka's own jars."""
+"""The stack's Kafka: one KRaft node from Kafka's own jars."""
 
 import base64
 import subprocess
@@ -26,7 +26,7 @@ _SINGLE_NODE = (
 
 
 def broker(settings: StackSettings) -> Component:
-    """The broker, formatted on its first start; its topics exist once it is ready."""
+    """The broker; its storage is formatted before its first start, its topics are created when it is ready."""
     config = _configure(settings)
     return Component(
         name="kafka",
@@ -62,7 +62,7 @@ def _format(settings: StackSettings, config: Path) -> None:
 
 
 def cluster_id(random: bytes) -> str:
-    """16 bytes as Kafka writes an id; never with a leading `-`, which its tools would read as an option."""
+    """Write 16 bytes as a Kafka id, without a leading `-`, which Kafka's tools would take for an option."""
     return base64.urlsafe_b64encode(bytes([random[0] & 0x7F]) + random[1:]).decode().rstrip("=")
 
 
@@ -86,7 +86,7 @@ def _properties(settings: StackSettings, home: Path) -> dict[str, object]:
 
 
 def _serves(settings: StackSettings) -> bool:
-    """Whether the broker answers a request; the port is tried first, since a client waits long for a closed one."""
+    """Whether the broker answers. The port is tried first, because a client waits long when it is closed."""
     if not listening(settings.port("kafka")):
         return False
     try:

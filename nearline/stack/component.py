@@ -1,37 +1,37 @@
-"""One supervised part of the stack: how to start it and how to know that it works."""
+"""Descriptions of the stack's parts: how to start each, and how to see that it works."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import httpx
 
-#: One for all checks: a new client loads the certificate authorities again, for 30 ms of processor time.
+#: One client for all checks: each new one would load the certificate authorities, which takes 30 ms of processor time.
 HTTP = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), trust_env=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A long-running process. `ready` must be cheap: it is also the health check of a running component."""
+    """A long-running process. `ready` is also its health check while it runs, so that it must be cheap."""
 
     name: str
     command: tuple[str, ...]
     ready: Callable[[], bool]
     env: Mapping[str, str] = field(default_factory=dict)
-    #: runs once each time the component has become ready (create topics, say)
+    #: called once each time that the component has become ready, for instance to create topics
     on_ready: Callable[[], object] = lambda: None
     ready_timeout_s: float = 120.0
     stop_timeout_s: float = 20.0
-    #: the component whose death makes this one useless until it starts anew, too
-    dies_with: str = ""
+    #: name of a component: when that one exits, this one is restarted as well
+    restarts_with: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """Something that lives inside another component (a Flink job): submitted again whenever it is not there."""
+    """A job inside another component, such as a Flink job: submitted again whenever the component does not have it."""
 
     name: str
     command: tuple[str, ...]
-    #: None while the host cannot tell
+    #: whether the component has the job; None while it does not answer
     present: Callable[[], bool | None]
     ready: Callable[[], bool]
     cancel: Callable[[], None]

@@ -1,6 +1,6 @@
-"""Couchbase's own test server as one more component: in memory, gone with its process; for demos and tests only.
+"""Couchbase's own test server as a component of the stack, for demos and tests: it keeps everything in memory.
 
-What it lacks of a real server (durability, range scans, collections) its URL says: `test_server_url`.
+It lacks durable writes, range scans and collections; its URL (`test_server_url`) asks for none of them.
 """
 
 from pathlib import Path
@@ -12,17 +12,17 @@ from nearline.stack.tools import java_home, listening
 
 _POM = Path(__file__).with_name("couchbase-pom.xml")
 _MAIN = Path(__file__).with_name("CouchbaseTestServer.java")
-# small and quick to start: it shares the machine with a whole stack
+# a small heap and a quick start, because the server shares the machine with a whole stack
 _JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 def ensure_test_server(settings: StackSettings) -> None:
-    """Fetch the server's jar by Maven unless it is there. Raises ConfigError."""
+    """Fetch the server's jar by Maven unless it was fetched before. Raises ConfigError."""
     ensure_jars(_jars(settings), _POM)
 
 
 def couchbase(settings: StackSettings) -> Component:
-    """The test server, ready when both of its ports answer."""
+    """The test server; ready when both of its ports answer."""
     rest, keys = settings.port("couchbase_rest"), settings.port("couchbase")
     classpath = ":".join(str(jar) for jar in sorted(_jars(settings).glob("*.jar")))
     command = (str(java_home() / "bin" / "java"), *_JVM, "-cp", classpath, str(_MAIN))

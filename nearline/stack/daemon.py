@@ -1,4 +1,4 @@
-"""The supervisor as a process of its own: started detached by `nearline up`, ended by `nearline down`."""
+"""The supervisor's own process: `nearline up` starts it in the background, `nearline down` ends it."""
 
 import logging
 import os
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import psutil
-from prometheus_client import Gauge, start_http_server
+from prometheus_client import REGISTRY, start_http_server
 
 from nearline.stack import processes
 from nearline.stack.broker import broker
@@ -17,6 +17,7 @@ from nearline.stack.component import Component, Submission
 from nearline.stack.couchbase import couchbase, ensure_test_server
 from nearline.stack.flink import feature_job, jobmanager, taskmanager
 from nearline.stack.jars import ensure_jars
+from nearline.stack.metrics import StackMetrics
 from nearline.stack.services import consumer, matcher, model_server
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import ComponentFailed, Supervisor, read_state
@@ -24,12 +25,12 @@ from nearline.stack.tools import check_ports, java_home
 from schemas.errors import ConfigError
 
 _ROUND_S, _HEALTH_ROUND_S = 0.1, 2.0
-#: Supervisors that this process started: a handle that is dropped warns that its process still runs, as it is meant to.
+#: Supervisors that this process started. Python warns when the handle of a running process is dropped; these shall run.
 _DETACHED: list[subprocess.Popen[bytes]] = []
 
 
 def waves(settings: StackSettings) -> list[list[Component | Submission]]:
-    """Every part of the local stack; a wave needs the one before it."""
+    """Every part of the local stack, in waves: the parts of a wave need those of the waves before it."""
     hosted = [model_server(settings)] if settings.hosts_models else []
     if settings.hosts_couchbase:
         hosted.append(couchbase(settings))
@@ -61,18 +62,18 @@ def up(settings: StackSettings, timeout_s: float = 600.0) -> None:
 
 
 def down(home: Path, timeout_s: float = 90.0) -> int:
-    """Stop the stack in `home`; returns how many processes had to be killed because they did not go by themselves."""
+    """Stop the stack in `home`; returns how many processes had to be killed because they did not stop when asked to."""
     supervisor = running(home)
     if supervisor is not None:
         supervisor.terminate()
         psutil.wait_procs([supervisor], timeout=timeout_s)
-    # takes note of those that have ended
+    # keep only the supervisors that still run
     _DETACHED[:] = [handle for handle in _DETACHED if handle.poll() is None]
     return processes.reap(home)
 
 
 def running(home: Path) -> psutil.Process | None:
-    """The living supervisor of the stack in `home`."""
+    """The running supervisor of the stack in `home`; None when there is none."""
     found = processes.marked(home, "supervisor")
     return found[0] if found else None
 
@@ -95,7 +96,7 @@ def _await(settings: StackSettings, supervisor: subprocess.Popen[bytes], timeout
 
 
 def supervise(settings: StackSettings) -> None:
-    """Run until SIGTERM. A component that fails at the start ends everything; later ones are restarted."""
+    """Run the stack until SIGTERM. A component that fails at the start ends the stack; later it is restarted."""
     supervisor = Supervisor(settings, waves(settings))
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -113,16 +114,13 @@ def supervise(settings: StackSettings) -> None:
 
 def _watch(supervisor: Supervisor, settings: StackSettings, stopping: list[int]) -> None:
     start_http_server(settings.port("supervisor_metrics"), addr="127.0.0.1")
-    healthy = Gauge("nearline_component_healthy", "1 when the component answers", ["component"])
-    restarts = Gauge("nearline_component_restarts", "Restarts since the stack came up", ["component"])
+    metrics = StackMetrics(REGISTRY)
     next_health = 0.0
     while not stopping:
         supervisor.step(time.monotonic())
         if time.monotonic() >= next_health:
             supervisor.check_health()
-            for state in read_state(settings.home):
-                healthy.labels(state["name"]).set(bool(state["healthy"]))
-                restarts.labels(state["name"]).set(int(str(state["restarts"])))
+            metrics.show(read_state(settings.home))
             next_health = time.monotonic() + _HEALTH_ROUND_S
         time.sleep(_ROUND_S)
 

@@ -1,4 +1,4 @@
-"""Flink's standalone cluster from the pip package, private to this stack, and the feature job on it."""
+"""The stack's Flink: a standalone cluster from the pip package, with the feature job on it."""
 
 import importlib.util
 import shutil
@@ -20,7 +20,7 @@ _DONE = {"FINISHED", "FAILED", "CANCELED"}
 
 
 def flink_home() -> Path:
-    """Flink as pip installed it. ConfigError when the extra is missing."""
+    """The folder of Flink in the pip package. ConfigError when the package is not installed."""
     spec = importlib.util.find_spec("pyflink")
     if spec is None or spec.origin is None:
         raise ConfigError("apache-flink is not installed: pip install 'nearline-job-search[flink]'")
@@ -28,7 +28,7 @@ def flink_home() -> Path:
 
 
 def jobmanager(settings: StackSettings) -> Component:
-    """The JobManager, ready when its REST interface answers."""
+    """The JobManager; ready when its REST interface answers."""
     command = (str(flink_home() / "bin" / "jobmanager.sh"), "start-foreground")
     overview = f"{settings.flink_url}/overview"
     return Component(
@@ -41,7 +41,7 @@ def jobmanager(settings: StackSettings) -> Component:
 
 
 def taskmanager(settings: StackSettings) -> Component:
-    """The TaskManager, ready when the JobManager counts its slots."""
+    """The TaskManager; ready when the JobManager counts its slots."""
     command = (str(flink_home() / "bin" / "taskmanager.sh"), "start-foreground")
     return Component(
         name="taskmanager",
@@ -49,13 +49,13 @@ def taskmanager(settings: StackSettings) -> Component:
         env=_env(settings),
         ready=lambda: _slots(settings) > 0,
         stop_timeout_s=10.0,
-        # it notices a JobManager's death only when its heartbeat times out, and works on for a job that is gone
-        dies_with="jobmanager",
+        # it would notice that the JobManager has exited only after its heartbeat's timeout, and work on a lost job
+        restarts_with="jobmanager",
     )
 
 
 def feature_job(settings: StackSettings) -> Submission:
-    """The feature job: submitted whenever the JobManager knows no living one (a restarted JobManager knows none)."""
+    """The feature job; submitted whenever the JobManager has none running, as after the JobManager's own restart."""
     return Submission(
         name="feature-job",
         command=(*_flink_run(settings), *job_arguments(settings)),
@@ -77,7 +77,7 @@ def jobs(settings: StackSettings) -> list[dict[str, Any]] | None:
 
 
 def _working(job: dict[str, Any]) -> bool:
-    """A job is RUNNING as soon as it is scheduled; its Python workers are up when every task runs."""
+    """Whether every task of the job runs, and with it its Python workers; the job itself is RUNNING before that."""
     tasks: dict[str, int] = job["tasks"]
     return job["state"] == "RUNNING" and 0 < tasks["running"] == tasks["total"]
 
@@ -112,7 +112,7 @@ def _flink_run(settings: StackSettings) -> tuple[str, ...]:
 
 
 def job_arguments(settings: StackSettings) -> tuple[str, ...]:
-    """What the feature job is told on its command line."""
+    """The arguments of the feature job's command line."""
     tokenizer = (
         () if settings.summarizer_dir is None else ("--tokenizer", str(settings.summarizer_dir.resolve()))
     )
@@ -136,7 +136,7 @@ def job_arguments(settings: StackSettings) -> tuple[str, ...]:
 
 
 def _env(settings: StackSettings) -> dict[str, str]:
-    """Variables that keep this cluster apart from any other: its own configuration, logs and plugins."""
+    """Environment variables that give this cluster its own configuration, logs and plugins."""
     home = settings.home.resolve() / "flink"
     conf, logs = home / "conf", home / "log"
     _configure(settings, conf)
@@ -156,14 +156,14 @@ def _configure(settings: StackSettings, conf: Path) -> None:
     stock = (conf / "config.yaml").read_text()
     java_options = next(line for line in stock.splitlines() if line.strip().startswith("all: --add"))
     options = java_options.split(":", 1)[1].strip()
-    # clients and JVMs that are killed leave files; the stack's home goes as one
+    # killed JVMs leave temporary files: here they are inside the stack's home and deleted with it
     lines = [f"env.java.opts.all: {options} -Djava.io.tmpdir={conf.parent / 'tmp'}"]
     lines += [f"{key}: {value}" for key, value in _cluster(settings).items()]
     (conf / "config.yaml").write_text("\n".join(lines) + "\n")
 
 
 def _cluster(settings: StackSettings) -> dict[str, object]:
-    """Cluster settings; those of the job itself stand in `streaming.features.settings`."""
+    """Settings of the cluster; those of the job are in `streaming.features.settings`."""
     return {
         "jobmanager.rpc.address": "127.0.0.1",
         "jobmanager.rpc.port": settings.port("flink_rpc"),
@@ -177,11 +177,11 @@ def _cluster(settings: StackSettings) -> dict[str, object]:
         "rest.bind-address": "127.0.0.1",
         "rest.port": settings.port("flink"),
         "rest.bind-port": settings.port("flink"),
-        # a starved machine must not look like a dead one
+        # long, so that a machine short of processor time is not taken for a dead one
         "heartbeat.timeout": "180 s",
         "pekko.ask.timeout": "60 s",
         "io.tmp.dirs": settings.home.resolve() / "flink" / "tmp",
-        # small heaps on few cores: the parallel collectors' barriers and threads cost more than their pauses save
+        # for small heaps on few cores the serial collector takes less time than a parallel one
         "env.java.opts.jobmanager": "-XX:+UseSerialGC",
         "env.java.opts.taskmanager": "-XX:+UseSerialGC",
         "metrics.reporter.prom.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",

@@ -1,4 +1,4 @@
-"""Jars, fetched once by Maven: Kafka's and Flink's from the `pom.xml` beside this module."""
+"""Fetch jars once by Maven: Kafka's and Flink's, named in the `pom.xml` beside this module."""
 
 import hashlib
 import shutil
@@ -12,7 +12,7 @@ _POM = Path(__file__).with_name("pom.xml")
 
 
 def ensure_jars(target: Path, pom: Path = _POM) -> None:
-    """Fetch `pom`'s jars into `target` unless they are there for this very file. ConfigError with Maven's words if not."""
+    """Fetch the jars of `pom` into `target` unless they were fetched for its present text. ConfigError quotes Maven."""
     stamp = target / "pom.sha256"
     wanted = hashlib.sha256(pom.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
@@ -36,7 +36,7 @@ def ensure_jars(target: Path, pom: Path = _POM) -> None:
 
 
 def _flink_plugins(target: Path) -> None:
-    """Flink loads reporters from one folder each."""
+    """Move the metrics reporter into a folder of its own, from which Flink loads it."""
     folder = target / "plugins" / "metrics-prometheus"
     for jar in target.glob("flink-metrics-prometheus-*.jar"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,10 +44,10 @@ def _flink_plugins(target: Path) -> None:
 
 
 def kafka_classpath(jars: Path) -> str:
-    """Kafka's own jars; Flink's shaded connector stays out of them."""
+    """The class path of Kafka's own jars, without Flink's shaded connector."""
     return ":".join(str(jar) for jar in sorted(jars.glob("*.jar")) if not jar.name.startswith("flink"))
 
 
 def connector(jars: Path) -> Path:
-    """Flink's Kafka connector."""
+    """The jar of Flink's Kafka connector."""
     return next(jars.glob("flink-sql-connector-kafka-*.jar"))

@@ -1,4 +1,7 @@
-"""Processes that carry a mark in their environment, so that none is ever left behind, orphans of a killed parent included."""
+"""Start, find and stop the processes of a stack by marks in their environment.
+
+Child processes inherit the marks, so that the orphans of a killed process are found and stopped, too.
+"""
 
 import contextlib
 import os
@@ -10,14 +13,14 @@ from pathlib import Path
 
 import psutil
 
-#: Environment variables by which every process of a stack, and every child of one, is recognised.
+#: Environment variables by which the processes of a stack and their children are recognised.
 STACK_MARK, COMPONENT_MARK = "NEARLINE_STACK", "NEARLINE_COMPONENT"
 
 
 def spawn(
     command: Sequence[str], *, home: Path, component: str, log: Path, env: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Start a marked process in a session of its own, appending what it prints to `log`."""
+    """Start a marked process in a session of its own; its output is appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     marks = {STACK_MARK: str(home.resolve()), COMPONENT_MARK: component}
     with log.open("ab") as out:
@@ -32,7 +35,7 @@ def spawn(
 
 
 def marked(home: Path, component: str | None = None) -> list[psutil.Process]:
-    """Living processes of the stack in `home` (of one component), this one excluded."""
+    """Running processes of the stack in `home`, or of one of its components, without the calling process."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -43,7 +46,7 @@ def marked(home: Path, component: str | None = None) -> list[psutil.Process]:
 
 
 def reap(home: Path, component: str | None = None) -> int:
-    """Kill what is left of a stack or of one component; returns how many processes there were."""
+    """Kill all processes of a stack or of one component; returns their number."""
     left = marked(home, component)
     for process in left:
         with contextlib.suppress(psutil.Error):
@@ -53,7 +56,7 @@ def reap(home: Path, component: str | None = None) -> int:
 
 
 def stop(process: subprocess.Popen[bytes], timeout_s: float) -> None:
-    """SIGTERM, then SIGKILL to the whole session after `timeout_s`."""
+    """Send SIGTERM to a process and, after `timeout_s`, SIGKILL to its whole session."""
     process.terminate()
     try:
         process.wait(timeout_s)

@@ -1,4 +1,4 @@
-"""Our own processes in the stack: model server, matcher, alert consumer."""
+"""The stack's Python processes: model server, matcher, alert consumer."""
 
 import sys
 
@@ -7,7 +7,7 @@ from nearline.stack.settings import StackSettings
 
 
 def model_server(settings: StackSettings) -> Component:
-    """Ranker and summarizer behind one port, or their stand-ins."""
+    """The model server: ranker and summarizer, or stand-ins for them, behind one port."""
     ranker, summarizer = str(settings.ranker_dir), str(settings.summarizer_dir)
     instant = settings.models == "instant-server"
     checkpoints = (
@@ -16,14 +16,14 @@ def model_server(settings: StackSettings) -> Component:
     port = str(settings.port("models"))
     return Component(
         name="models",
-        # one thread a model: a second one would wait at every step for a core that Flink or Kafka has
+        # One thread a model: a second one would wait at every step for a core that Flink or Kafka uses.
         command=(sys.executable, "-m", "models.server", *checkpoints, "--port", port, "--threads", "1"),
         ready=lambda: answers(f"{settings.models_url}/health"),
     )
 
 
 def matcher(settings: StackSettings) -> Component:
-    """New features meet saved searches."""
+    """The matcher."""
     arguments = (
         "--bootstrap",
         settings.bootstrap,
@@ -36,7 +36,7 @@ def matcher(settings: StackSettings) -> Component:
 
 
 def consumer(settings: StackSettings) -> Component:
-    """Score requests become alerts."""
+    """The alert consumer."""
     tokenizer = () if settings.ranker_dir is None else ("--tokenizer", str(settings.ranker_dir.resolve()))
     arguments = (
         *("--bootstrap", settings.bootstrap, "--store", settings.store_url, "--cache", settings.cache_url),

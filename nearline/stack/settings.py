@@ -1,13 +1,15 @@
-"""What a local stack consists of: one frozen value, kept beside the stack's logs so that `status` and `down` find it."""
+"""Settings of a local stack, saved in its home folder, where `nearline status` and `down` find them."""
 
 import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from schemas.settings import Option
 from storage.couchbase.url import for_cache
 
-#: Offsets from `port_base`; the defaults keep clear of a Kafka or Flink that already runs on this machine.
+#: Offsets from `port_base`. The default base differs from the ports of a Kafka or Flink that runs on this machine.
 _PORTS = {
     "kafka": 92,
     "controller": 93,
@@ -22,7 +24,7 @@ _PORTS = {
     "couchbase": 11,
     "couchbase_rest": 12,
 }
-#: The local Couchbase test server's only bucket and its login; it listens on loopback and keeps nothing.
+#: Bucket and password of the local Couchbase test server, which listens on loopback and keeps nothing on disk.
 TEST_BUCKET, TEST_PASSWORD = "features", "nearline"
 
 
@@ -30,24 +32,42 @@ TEST_BUCKET, TEST_PASSWORD = "features", "nearline"
 class StackSettings:
     """Settings of the local stack.
 
-    `models` is `tiny` (the shipped checkpoints behind the model server), `instant-server` (stand-ins behind the same
-    server), `instant` (stand-ins inside job and consumer, no server), the URL of a server, or two of them with a comma
-    between, ranker and summarizer: an SGLang serves one model. `crash_at` is for the fault tests (streaming/process/fault_probe.py).
-    `store` is a URL, or `couchbase` for Couchbase's test server as one more component; the cache of a Couchbase store is
-    in the same place. `batch_size` None: what suits the models. `schema_registry`: its URL, handed to every part that
-    reads or writes a topic.
+    `models`: `tiny` (the shipped checkpoints behind the model server), `instant-server` (stand-ins behind the same
+    server), `instant` (stand-ins inside feature job and alert consumer, without a server), the URL of a server, or two
+    URLs, RANKER,SUMMARIZER, because an SGLang serves one model.
+    `store`: a URL, or `couchbase` for Couchbase's test server as one more component. The cache of a Couchbase store is
+    in the same bucket.
+    `batch_size`: None for a size that suits the models.
+    `schema_registry`: its URL, for every part that reads or writes a topic.
+    `crash_at`: for the fault tests (streaming/process/fault_probe.py).
     """
 
     home: Path = Path("build/stack")
-    port_base: int = 29000
-    parallelism: int = 2
+    port_base: Annotated[int, Option("First port; the broker takes +92, Flink +81, the models +30.")] = 29000
+    models: Annotated[
+        str,
+        Option(
+            "`tiny` (shipped checkpoints), `instant` (no model), the URL of a model server, or RANKER,SUMMARIZER of "
+            "two SGLangs."
+        ),
+    ] = "tiny"
+    store: Annotated[
+        str | None,
+        Option(
+            "Store URL, or `couchbase` for Couchbase's test server; default: an LMDB inside the stack's home."
+        ),
+    ] = None
+    schema_registry: Annotated[
+        str,
+        Option(
+            "Confluent framing on the topics: the registry's URL; credentials in NEARLINE_SCHEMA_REGISTRY_AUTH."
+        ),
+    ] = ""
+    parallelism: Annotated[int, Option("Parallel feature subtasks, one Python worker each.")] = 2
     batch_size: int | None = None
-    models: str = "tiny"
     ranker_dir: Path | None = None
     summarizer_dir: Path | None = None
-    store: str | None = None
     cache: str | None = None
-    schema_registry: str = ""
     window_s: float = 0.2
     deadline_s: float = 45.0
     checkpoint_s: float = 5.0
@@ -78,22 +98,22 @@ class StackSettings:
 
     @property
     def models_url(self) -> str:
-        """Where ranker and summarizer answer."""
+        """The address of ranker and summarizer."""
         return self.models if self.models.startswith("http") else f"http://127.0.0.1:{self.port('models')}"
 
     @property
     def ranker_url(self) -> str:
-        """What the alert consumer is told."""
+        """The ranker's URL, for the alert consumer."""
         return "instant:" if self.models == "instant" else self.models_url.split(",")[0]
 
     @property
     def summarizer_url(self) -> str:
-        """What the feature job is told."""
+        """The summarizer's URL, for the feature job."""
         return "instant:" if self.models == "instant" else self.models_url.split(",")[-1]
 
     @property
     def updates_a_batch(self) -> int:
-        """Updates in one call of `featurize`: all summaries of a batch must come within one deadline."""
+        """Updates in one call of `featurize`: fewer with real models, which summarize a batch within one deadline."""
         return self.batch_size or (1000 if self.models == "instant" else 64)
 
     @property
@@ -108,26 +128,26 @@ class StackSettings:
 
     @property
     def store_url(self) -> str:
-        """The feature store and alert ledger."""
+        """The store of features and alert ledger."""
         if self.hosts_couchbase:
             return test_server_url(self.port("couchbase"))
         return self.store or f"lmdb://{self.home.resolve()}/store"
 
     @property
     def cache_url(self) -> str:
-        """The score cache: losing it costs time only, so it does not wait for the disk."""
+        """The score cache. It does not wait for the disk, because losing it costs time only."""
         if self.cache is None and self.store_url.startswith("couchbase"):
             return for_cache(self.store_url)
         return self.cache or f"lmdb://{self.home.resolve()}/cache?sync=os"
 
     @property
     def registry_arguments(self) -> tuple[str, ...]:
-        """What a process is told about the registry; credentials pass through the environment."""
+        """The registry's option for a process; its credentials are in the environment."""
         return ("--schema-registry", self.schema_registry) if self.schema_registry else ()
 
     @property
     def jars(self) -> Path:
-        """The JVM jars, shared by every stack beside this one."""
+        """The folder of Java archives, which all stacks with one parent folder share."""
         return self.home.resolve().parent / "jars"
 
     def log(self, component: str) -> Path:
@@ -135,7 +155,7 @@ class StackSettings:
         return self.home.resolve() / "logs" / f"{component}.log"
 
     def save(self) -> None:
-        """Write the settings into the stack's home and note beside it that this is the stack last started."""
+        """Write the settings into the stack's home, and note beside it that this stack was started last."""
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "settings.json").write_text(json.dumps(dataclasses.asdict(self), default=str, indent=1))
         (self.home.parent / "current").write_text(str(self.home.resolve()))
@@ -150,12 +170,12 @@ class StackSettings:
 
 
 def test_server_url(port: int) -> str:
-    """How to reach Couchbase's test server: it has neither durable writes nor range scans."""
+    """The URL of Couchbase's test server, which has neither durable writes nor range scans."""
     login = f"{TEST_BUCKET}:{TEST_PASSWORD}"
     return f"couchbase://{login}@127.0.0.1:{port}/{TEST_BUCKET}?durability=none&scan=views"
 
 
 def current_home(default: Path) -> Path:
-    """The home of the stack last started beside `default`, else `default` itself."""
+    """The home of the stack that was started last in the folder of `default`, else `default` itself."""
     pointer = default.parent / "current"
     return Path(pointer.read_text()) if pointer.exists() else default

@@ -1,4 +1,4 @@
-"""Starts, watches, restarts and stops the components of one stack."""
+"""Start, watch, restart and stop the components of one stack."""
 
 import contextlib
 import json
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.writing import write_whole
 from nearline.stack import processes
 from nearline.stack.component import Component, Submission
 from nearline.stack.settings import StackSettings
@@ -17,7 +18,7 @@ from schemas.errors import NearlineError
 Clock = Callable[[], float]
 logger = logging.getLogger("nearline.stack")
 
-#: A component that dies within this time of its start waits longer before its next start.
+#: A component that exits within this time of its start waits longer before its next start.
 _STABLE_S = 30.0
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.25, 10.0
 
@@ -51,7 +52,10 @@ class _Submitted:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Owns the processes of one stack. `step(now)` is one round: restart what died, submit what is missing."""
+    """Starts and watches the processes of one stack.
+
+    `step(now)` is one round: it restarts components that have exited and submits jobs that are missing.
+    """
 
     settings: StackSettings
     waves: Sequence[Sequence[Component | Submission]]
@@ -59,7 +63,7 @@ class Supervisor:
     _submitted: list[_Submitted] = field(default_factory=list)
 
     def start(self, clock: Clock = time.monotonic) -> None:
-        """Start wave after wave, the parts of one wave together. ComponentFailed when one does not become ready."""
+        """Start wave after wave, the parts of one wave together. ComponentFailed when a part does not become ready."""
         for wave in self.waves:
             logger.info("starting %s", ", ".join(part.name for part in wave))
             started = [self._begin(part, clock()) for part in wave]
@@ -68,18 +72,18 @@ class Supervisor:
                 self.write_state()
 
     def step(self, now: float) -> None:
-        """One round of watching."""
+        """Restart components that have exited, and submit jobs that are missing."""
         for watched in self._watched:
             self._watch(watched, now)
         for submitted in self._submitted:
             self._resubmit(submitted, now)
 
     def check_health(self) -> None:
-        """Ask every component whether it works, announce those that became ready, and write the state file."""
+        """Check the health of every part, call `on_ready` of those that became ready, and write the state file."""
         for watched in self._watched:
             watched.healthy = _alive(watched) and watched.component.ready()
             if watched.healthy and not watched.announced:
-                # it may die again under this very call; then the next round asks anew
+                # the component may exit during this call; then the next round calls it again
                 with contextlib.suppress(NearlineError):
                     watched.component.on_ready()
                     watched.announced = True
@@ -88,7 +92,7 @@ class Supervisor:
         self.write_state()
 
     def stop(self) -> None:
-        """Stop everything in reverse order; nothing marked as this stack's is left afterwards."""
+        """Stop all parts in reverse order; no process with this stack's mark runs afterwards."""
         for submitted in self._submitted:
             submitted.submission.cancel()
         for watched in reversed(self._watched):
@@ -100,14 +104,12 @@ class Supervisor:
         self.write_state()
 
     def write_state(self) -> None:
-        """The state file that `nearline status` reads, replaced atomically."""
+        """Write the state file that `nearline status` reads, in one atomic step."""
         state = {
             "components": [*map(_component_state, self._watched), *map(_submission_state, self._submitted)]
         }
-        path = self.settings.home / "state.json"
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(state))
-        draft.replace(path)
+        # no flush: after a power cut none of these processes is there
+        write_whole(self.settings.home / "state.json", json.dumps(state), durable=False)
 
     def _begin(self, part: Component | Submission, now: float) -> _Watched | _Submitted:
         if isinstance(part, Submission):
@@ -130,7 +132,7 @@ class Supervisor:
         deadline = clock() + component.ready_timeout_s
         while not component.ready():
             if not _alive(watched) or clock() > deadline:
-                raise ComponentFailed(self._epitaph(component.name, watched))
+                raise ComponentFailed(self._exit_message(component.name, watched))
             time.sleep(0.1)
         component.on_ready()
         watched.announced = watched.healthy = True
@@ -141,7 +143,7 @@ class Supervisor:
         while not submission.ready():
             self._resubmit(submitted, clock())
             if clock() > deadline or submitted.submissions > 2:
-                raise ComponentFailed(self._epitaph(submission.name, None))
+                raise ComponentFailed(self._exit_message(submission.name, None))
             time.sleep(0.2)
         submitted.healthy = True
 
@@ -161,30 +163,30 @@ class Supervisor:
         if _alive(watched) or now < watched.not_before:
             return
         if watched.process is not None:
-            self._bury(watched, now)
+            self._handle_exit(watched, now)
         if now >= watched.not_before:
             self._spawn(watched, now)
 
-    def _bury(self, watched: _Watched, now: float) -> None:
-        """A component died: say so with its last words, reap its orphans, choose when it starts again."""
-        logger.warning("%s", self._epitaph(watched.component.name, watched))
+    def _handle_exit(self, watched: _Watched, now: float) -> None:
+        """After a component has exited: log its last lines, kill its child processes, and time its next start."""
+        logger.warning("%s", self._exit_message(watched.component.name, watched))
         processes.reap(self.settings.home, watched.component.name)
         stable = now - watched.started > _STABLE_S
         watched.backoff_s = _FIRST_BACKOFF_S if stable else min(_LAST_BACKOFF_S, 2 * watched.backoff_s)
         watched.not_before = now + watched.backoff_s
         watched.process, watched.healthy = None, False
-        self._bury_dependents(watched.component.name)
+        self._restart_dependents(watched.component.name)
 
-    def _bury_dependents(self, name: str) -> None:
-        """Kill what cannot go on without the component `name`; it is started anew like anything that died."""
+    def _restart_dependents(self, name: str) -> None:
+        """Kill the components that have to restart with the component `name`; the next round starts them again."""
         for other in self._watched:
-            if other.component.dies_with == name and other.process is not None and _alive(other):
-                logger.warning("%s starts anew with %s", other.component.name, name)
+            if other.component.restarts_with == name and other.process is not None and _alive(other):
+                logger.warning("%s is restarted because %s exited", other.component.name, name)
                 other.process.kill()
                 other.process.wait()
 
     def _resubmit(self, submitted: _Submitted, now: float) -> None:
-        """Submit when the host says that nothing is there and no submission is under way."""
+        """Submit a job that its host says is missing, unless a submission is under way."""
         client = submitted.client
         if client is not None:
             if client.poll() is None:
@@ -192,7 +194,7 @@ class Supervisor:
             submitted.client, submitted.not_before = None, now + 1.0
             submitted.last_exit = f"exit {client.returncode}"
             if client.returncode:
-                logger.warning("%s", self._epitaph(submitted.submission.name, None))
+                logger.warning("%s", self._exit_message(submitted.submission.name, None))
         if now < submitted.not_before:
             return
         submitted.not_before = now + 0.5
@@ -211,7 +213,7 @@ class Supervisor:
             env=submission.env,
         )
 
-    def _epitaph(self, name: str, watched: _Watched | None) -> str:
+    def _exit_message(self, name: str, watched: _Watched | None) -> str:
         process = watched.process if watched else None
         status = "did not become ready" if process is None or process.poll() is None else _exit(process)
         if watched is not None:
@@ -252,7 +254,7 @@ def _submission_state(submitted: _Submitted) -> dict[str, object]:
 
 
 def read_state(home: Path) -> list[dict[str, object]]:
-    """The components as the supervisor last wrote them; empty when there is no stack."""
+    """The state file's components; none when no stack has been started."""
     with contextlib.suppress(FileNotFoundError):
         return list(json.loads((home / "state.json").read_text())["components"])
     return []

@@ -4,7 +4,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from models.summarizer import ModelFailure, Summarizer, Summary, Unavailable
+from typing_extensions import override
+
+from models.summarizer import Summarizer, Summary, SummaryFailure, SummaryUnavailable
 
 #: A task never asks for less than this part of what it may.
 LEAST_SHARE = 1 / 64
@@ -46,7 +48,7 @@ class Pace:
         self.share = min(1.0, self.share + RECOVERY)
 
 
-class PacedSummarizer:
+class PacedSummarizer(Summarizer):
     """A summarizer that asks another at a pace; what is refused is asked again until the deadline."""
 
     def __init__(
@@ -60,23 +62,25 @@ class PacedSummarizer:
         self._summarizer, self._pace = summarizer, pace
         self._monotonic, self._sleep = monotonic, sleep
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
-        """See `Summarizer`."""
+    @override
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         deadline = self._monotonic() + deadline_s
-        answers: dict[int, Summary | ModelFailure] = {}
+        answers: dict[int, Summary | SummaryFailure] = {}
         waiting, refusals = deque(range(len(texts))), 0
         while waiting and self._wait(min(self._pace.calls(), len(waiting)), deadline):
             asked = [waiting.popleft() for _ in range(min(self._pace.calls(), len(waiting)))]
             found = self._summarizer.summarize_many([texts[i] for i in asked], deadline - self._monotonic())
             answers.update(zip(asked, found, strict=True))
-            refused = [i for i in asked if isinstance(answers[i], Unavailable)]
+            refused = [i for i in asked if isinstance(answers[i], SummaryUnavailable)]
             waiting.extendleft(reversed(refused))
             refusals = refusals + 1 if refused else 0
             if not refused:
                 self._pace.went_well()
             elif not self._back_off([answers[i] for i in refused], refusals, deadline):
                 break
-        late = Unavailable(reason="no room for this text within the batch's deadline, at the pace allowed")
+        late = SummaryUnavailable(
+            reason="no room for this text within the batch's deadline, at the pace allowed"
+        )
         return [answers.get(i, late) for i in range(len(texts))]
 
     def _wait(self, calls: int, deadline: float) -> bool:
@@ -87,7 +91,7 @@ class PacedSummarizer:
 
     def _back_off(self, refused: Sequence[object], refusals: int, deadline: float) -> bool:
         self._pace.refused()
-        asked_s = max(answer.retry_after_s for answer in refused if isinstance(answer, Unavailable))
+        asked_s = max(answer.retry_after_s for answer in refused if isinstance(answer, SummaryUnavailable))
         pause_s = max(asked_s, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(refusals, 8)))
         return self._monotonic() + pause_s < deadline and self._slept(pause_s)
 

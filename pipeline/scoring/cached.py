@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from typing_extensions import override
+
 from models.prompts import PROMPT_VERSION, Item, item_text, query_text
 from models.ranker import Ranker
 from schemas.keys import score_key, text_hash
@@ -10,7 +12,7 @@ from schemas.records import FeatureRecord
 from storage.scores import ScoreCache
 
 
-class CachedScorer:
+class CachedScorer(Ranker):
     """A `Ranker` that asks the one it wraps only for what the cache has not got, in one call a query.
 
     All scores of one answer are of one model: if the model's name changes under a call, all are asked anew.
@@ -21,12 +23,13 @@ class CachedScorer:
         self._cache = cache
 
     @property
+    @override
     def model(self) -> str:
-        """See `Ranker`."""
         return self._ranker.model
 
+    @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
-        """See `Ranker`; raises as the wrapped one does. A failing cache only costs calls."""
+        """Raises what the wrapped ranker raises; a failing cache costs calls of the model, nothing else."""
         model = self._ranker.model
         keys = self._keys(model, query, items)
         known = dict(zip(keys, self._cache.get_many(keys), strict=True))

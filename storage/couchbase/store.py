@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from typing_extensions import override
+
 from schemas.errors import StoreError, StoreUnavailable
-from storage.base import Clock, Merge, refusal
+from storage.base import Clock, KeyValue, Merge, refusal
 from storage.couchbase.client import Client, Stored, batches
 from storage.couchbase.scan import scan_keys
 from storage.couchbase.url import CouchbaseSettings
@@ -23,7 +25,7 @@ MAX_ROUNDS = 100  # of one merge; each ends with at least one writer of a conten
 LONGEST_PAUSE_S = 0.05
 
 
-class CouchbaseStore:
+class CouchbaseStore(KeyValue):
     """The `KeyValue` protocol over one collection; opened lazily, once a process. Raises ConfigError for a bad login."""
 
     def __init__(self, settings: CouchbaseSettings, clock: Clock = time.time) -> None:
@@ -31,17 +33,17 @@ class CouchbaseStore:
         self._settings = settings
         self._client: Client | None = Client(settings)
 
+    @override
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """See KeyValue."""
         client, now = self._open(), self._clock()
         names = [key.decode() if refusal(key) is None else None for key in keys]
         stored = client.read(name for name in names if name is not None)
         return [None if name is None else _live(stored.get(name), now) for name in names]
 
+    @override
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
-        """See KeyValue."""
         client = self._open()
         results: list[StoreError | None] = [refusal(key, value) for key, value in items]
         last = {key: (i, value) for i, (key, value) in enumerate(items) if results[i] is None}
@@ -53,10 +55,11 @@ class CouchbaseStore:
             results[last[key.encode()][0]] = _own(error)
         return results
 
+    @override
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
     ) -> list[bytes | None | StoreError]:
-        """See KeyValue. A batch is not atomic: another reader may see some of its keys before the others.
+        """A batch is not atomic: another reader may see some of its keys before the others.
 
         Raises StoreUnavailable also for a key that others never stop changing.
         """
@@ -74,16 +77,17 @@ class CouchbaseStore:
             )
         return turns.results
 
+    @override
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """See KeyValue. The keys are held in memory, since no server gives them in order."""
+        """The keys are held in memory, since no server gives them in order."""
         found = [key for key in scan_keys(self._open(), prefix) if key >= start]
         for keys in batches(found):
             for key, value in zip(keys, self.get_many(keys), strict=True):
                 if value is not None:
                     yield key, value
 
+    @override
     def close(self) -> None:
-        """See KeyValue."""
         if self._client is not None:
             self._client.link.close()
         self._client = None

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from typing_extensions import override
+
 from schemas.errors import ConfigError, StoreError
-from storage.base import Clock, Merge, refusal, too_large
+from storage.base import Clock, KeyValue, Merge, refusal, too_large
 from storage.lmdb.environment import SharedEnvironment, Tables, Work, acquire, release
 
 _EXPIRY = struct.Struct("<d")
@@ -62,7 +64,7 @@ class LmdbSettings:
         )
 
 
-class LmdbStore:
+class LmdbStore(KeyValue):
     """The `KeyValue` protocol over one directory; handles of one process share their environment."""
 
     def __init__(self, settings: LmdbSettings, clock: Clock = time.time) -> None:
@@ -71,8 +73,8 @@ class LmdbStore:
             settings.path, durable=settings.durable, map_size=settings.map_size
         )
 
+    @override
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """See KeyValue."""
         now = self._clock()
 
         def work(txn: Any, tables: Tables) -> list[bytes | None]:
@@ -80,10 +82,10 @@ class LmdbStore:
 
         return self._env().read(work)
 
+    @override
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
-        """See KeyValue."""
         now = self._clock()
 
         def work(txn: Any, tables: Tables) -> list[StoreError | None]:
@@ -93,10 +95,10 @@ class LmdbStore:
         only_deletes = all(value is None for _, value in items)
         return self._env().write(work, relief=_relief(now), only_deletes=only_deletes)
 
+    @override
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
     ) -> list[bytes | None | StoreError]:
-        """See KeyValue."""
         now = self._clock()
 
         def work(txn: Any, tables: Tables) -> list[bytes | None | StoreError]:
@@ -105,8 +107,9 @@ class LmdbStore:
 
         return self._env().write(work, relief=_relief(now))
 
+    @override
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """See KeyValue. Reads in short transactions, so that a slow reader pins no pages."""
+        """Reads in short transactions, so that a slow reader pins no pages."""
         start = max(prefix, start)
         while True:
             now = self._clock()
@@ -120,8 +123,8 @@ class LmdbStore:
         """Entries, bytes in use, the map's limit, readers' slots."""
         return self._env().stats()
 
+    @override
     def close(self) -> None:
-        """See KeyValue."""
         if self._shared is not None:
             release(self._shared)
         self._shared = None

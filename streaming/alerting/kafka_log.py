@@ -7,7 +7,9 @@ from typing import Any
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
+from typing_extensions import override
 
+from streaming.alerting.log import RequestLog
 from streaming.kafka import clients, topics
 from streaming.kafka.group_member import GroupMember
 from streaming.kafka.messages import Outgoing
@@ -15,15 +17,16 @@ from streaming.kafka.messages import Outgoing
 log = logging.getLogger(__name__)
 
 
-class RequestGroup(GroupMember):
+class RequestGroup(GroupMember, RequestLog):
     """`RequestLog` over a consumer group and a transactional producer.
 
-    The consumer's group metadata goes into each transaction, so a member that was thrown out cannot commit; a second
-    process under the same transactional id fences the first.
+    Each transaction carries the consumer's group metadata, so that a member that the group has expelled cannot commit.
+    A second process under the same transactional id fences the first one.
     """
 
+    @override
     def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
-        """See RequestLog. Raises KafkaError when fenced: another process has this instance's name now."""
+        """Raises KafkaError when fenced: another process has this instance's name now."""
         self._producer.begin_transaction()
         try:
             for message in messages:
@@ -39,20 +42,20 @@ class RequestGroup(GroupMember):
             return False
         return True
 
+    @override
     def rewind(self, offsets: Mapping[int, int]) -> None:
-        """See RequestLog."""
         assigned = self._consumer.assignment()
         for number, offset in offsets.items():
             if _partition(number) in assigned:
                 self._consumer.seek(_partition(number), offset)
 
+    @override
     def pause(self, partitions: Collection[int] | None) -> None:
-        """See RequestLog."""
         assigned = self._consumer.assignment()
         self._consumer.pause(*(p for p in assigned if partitions is None or p.partition in partitions))
 
+    @override
     def resume(self) -> None:
-        """See RequestLog."""
         self._consumer.resume(*self._consumer.paused())
 
 

@@ -1,4 +1,4 @@
-"""What the alert consumer's loop needs of its log of score requests, and of the step that scores them."""
+"""What the alert consumer's loop needs: score requests to read, transactions to write, and a step that scores."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -8,36 +8,42 @@ from streaming.kafka.messages import Message, Outgoing
 
 
 class RequestLog(Protocol):
-    """The consumer's group on `score.requests` and its transactions. Partitions that have gone to others are ignored."""
+    """The alert consumer's membership in its group on `score.requests`, and its transactions.
+
+    Calls that name a partition which is not assigned any more have no effect on it.
+    """
 
     def poll(self, timeout_s: float) -> list[Message]:
         """The next requests, each partition in offset order."""
         ...
 
     def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
-        """Write the messages and commit the next offsets, all or nothing. False: aborted, read it all again."""
+        """Write the messages and commit the partitions' next offsets, all or nothing.
+
+        False when the transaction was aborted: the caller reads the same requests again.
+        """
         ...
 
     def rewind(self, offsets: Mapping[int, int]) -> None:
-        """Read these partitions again from these offsets."""
+        """Read each of these partitions again from its offset."""
         ...
 
     def pause(self, partitions: Collection[int] | None) -> None:
-        """Poll without fetching from these (None: all that are assigned)."""
+        """Let `poll` leave out these partitions (None: all that are assigned)."""
         ...
 
     def resume(self) -> None:
-        """Fetch from all again."""
+        """Let `poll` read from all partitions again."""
         ...
 
 
-class Step(Protocol):
-    """`pipeline.alert.AlertStep`."""
+class RequestStep(Protocol):
+    """Turns score requests into alerts, as `pipeline.alert.AlertStep` does."""
 
     def run(self, requests: Sequence[Located]) -> AlertBatch:
-        """Alerts to send; may be repeated with the same requests. Raises OUTAGES."""
+        """The alerts of these requests; may be called again with the same requests. Raises STEP_OUTAGES."""
         ...
 
     def release(self, requests: Sequence[Located]) -> None:
-        """Forget what these candidates claimed: nothing of theirs will be sent. Raises OUTAGES."""
+        """Withdraw the ledger claims of these candidates, none of which will alert. Raises STEP_OUTAGES."""
         ...

@@ -1,16 +1,18 @@
-"""The alert consumer's loop: score requests in; alerts and the requests' offsets out in one transaction."""
+"""The alert consumer's loop: reads score requests, sends their alerts and offsets in one transaction a turn."""
 
 import logging
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from pipeline.alert import AlertBatch, Located
 from schemas.codec import Codec
 from schemas.errors import DecodeError, ModelUnavailable, RegistryUnavailable, StoreError
 from schemas.records import ScoreRequest
-from streaming.alerting.log import RequestLog, Step
+from schemas.settings import Option
+from streaming.alerting.log import RequestLog, RequestStep
 from streaming.alerting.messages import alert_message, rejection, request_parts
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.alerting.turn import Turn
@@ -19,21 +21,25 @@ from streaming.searches.table import check_search
 
 log = logging.getLogger(__name__)
 
-#: What the loop waits out, however long it lasts; nothing becomes a dead letter by it.
-OUTAGES = (ModelUnavailable, RegistryUnavailable, StoreError)
+#: Errors whose end the loop waits for, however long it takes; no request becomes a dead letter by them. Without its
+#: store a step can do nothing, so that every StoreError counts (`pipeline.outages.OUTAGES` has fewer).
+STEP_OUTAGES = (ModelUnavailable, RegistryUnavailable, StoreError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoopSettings:
+class RequestLoopSettings:
     """Times in seconds. One step's model calls have their own deadline (`AlertSettings.deadline_s`).
 
     `defer_s`: how long a request waits for features that are missing, older than the matcher's or without a summary.
-    `budget_s`: after so long a turn commits what is done, far below Kafka's max.poll.interval of 300 s.
-    `max_candidates`: a longer request goes back to its topic in parts, each within one deadline of a slow model.
+    `budget_s`: a turn takes no more requests after this time and commits, far below Kafka's max.poll.interval of 300 s.
+    `max_candidates`: a longer request goes back to its topic in parts, of which a slow model answers each in time.
+    `max_slice`: most requests that one step takes.
     """
 
     poll_s: float = 0.2
-    defer_s: float = 5.0
+    defer_s: Annotated[
+        float, Option("How long a request waits for features that are not in the store yet.")
+    ] = 5.0
     retry_s: float = 0.25
     budget_s: float = 20.0
     max_backoff_s: float = 10.0
@@ -43,13 +49,17 @@ class LoopSettings:
 
 @dataclass(slots=True, kw_only=True)
 class RequestLoop:
-    """Safe to kill at any moment: the ledger is written before the transaction, and knows the request's offset again."""
+    """Scores requests and sends alerts, each pair once an opening; it may be killed at any moment.
+
+    The ledger is written before the transaction and notes the request's offset: when a killed process left the
+    transaction uncommitted, the same request comes again and may send its alerts again.
+    """
 
     requests: RequestLog
-    step: Step
+    step: RequestStep
     metrics: ConsumerMetrics
     unsubscribed: Callable[[], Collection[str]] = frozenset
-    settings: LoopSettings = field(default_factory=LoopSettings)
+    settings: RequestLoopSettings = field(default_factory=RequestLoopSettings)
     codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.monotonic
     utc_s: Callable[[], float] = time.time
@@ -61,18 +71,18 @@ class RequestLoop:
     _deferred_since: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Turn until `stopped()`; nothing is left half done between turns."""
+        """Turn until `stopped()`; every turn ends in a commit, so that nothing is unfinished between two turns."""
         while not stopped():
             self.turn(stopped)
 
     def turn(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """One round of the loop."""
-        # 1. while an outage lasts: go on polling, for the group's sake, but take nothing
+        # 1. during an outage take no requests, but poll, so that the group keeps this member
         if self.clock() < self._wait_until:
             self.requests.pause(None)
             self._read_again(self.requests.poll(self.settings.poll_s))
             return
-        # 2. what is due to be read, deferred requests among it
+        # 2. poll the partitions that are due, which include those of deferred requests
         self._resume()
         messages = self.requests.poll(self.settings.poll_s)
         # 3. decode, read features, score, settle with the ledger: slice by slice
@@ -81,8 +91,8 @@ class RequestLoop:
         self.probe("after-ledger")
         if turn.offsets:
             self._transact(turn, messages)
-        # 5. what is not settled is read again
-        self.requests.rewind(turn.unsettled)
+        # 5. postponed requests are read again
+        self.requests.rewind(turn.postponed)
 
     def _resume(self) -> None:
         now = self.clock()
@@ -93,38 +103,42 @@ class RequestLoop:
 
     def _read_again(self, messages: Sequence[Message]) -> None:
         turn = Turn()
-        turn.leave(messages)
-        self.requests.rewind(turn.unsettled)
+        turn.postpone(messages)
+        self.requests.rewind(turn.postponed)
 
     def _settle(self, messages: Sequence[Message], stopped: Callable[[], bool]) -> Turn:
         turn, began, rest = Turn(), self.clock(), list(messages)
         while rest and self.clock() - began < self.settings.budget_s and not stopped():
-            taken, rest = turn.open(rest[: self._slice]), rest[self._slice :]
+            taken, rest = turn.without_postponed(rest[: self._slice]), rest[self._slice :]
             slice_began = self.clock()
             try:
                 self._take(taken, turn)
-            except OUTAGES as error:
-                turn.leave(taken)
+            except STEP_OUTAGES as error:
+                turn.postpone(taken)
                 self._wait_out(error)
                 break
             self._pace(self.clock() - slice_began)
-        turn.leave(rest)
+        turn.postpone(rest)
         return turn
 
     def _take(self, messages: Sequence[Message], turn: Turn) -> None:
-        """Settle a slice, or leave from where a partition must wait. Raises OUTAGES, then nothing of it is settled."""
-        gone = self.unsubscribed()
-        entries = [self._entry(message, gone) for message in messages]
+        """Settle a slice of requests; postpone those that wait for features.
+
+        Raises STEP_OUTAGES; then no request of the slice is settled.
+        """
+        unsubscribed = self.unsubscribed()
+        entries = [self._entry(message, unsubscribed) for message in messages]
         while True:
             asked = [e.located for e in entries if e.located is not None]
             done = self.step.run(asked)
             waiting = [e for e in entries if e.located is not None and self._waits(e.message, done)]
             if not waiting:
                 break
-            # a request goes as a whole, and in its partition's order: alerts without their offset would be sent twice
+            # Requests are settled whole and in their partition's order, because an offset commits all that stand
+            # before it: alerts of a request behind a waiting one would be sent twice.
             self._hold(waiting)
-            turn.leave([entry.message for entry in waiting])
-            entries = [e for e in entries if e.message in turn.open([e.message])]
+            turn.postpone([entry.message for entry in waiting])
+            entries = [e for e in entries if e.message in turn.without_postponed([e.message])]
         rejected = [located for located, _ in done.rejected]
         cancelled = [e.cancelled for e in entries if e.cancelled is not None]
         if given_up := [*done.deferred, *rejected, *cancelled]:
@@ -135,13 +149,13 @@ class RequestLoop:
         turn.settle([entry.message for entry in entries])
         self._count(entries, done)
 
-    def _entry(self, message: Message, gone: Collection[str]) -> "_Entry":
+    def _entry(self, message: Message, unsubscribed: Collection[str]) -> "_Entry":
         try:
             request = _request(message, self.codec)
         except DecodeError as error:
             return _Entry(message, "dead_letters", out=[dead_letter(message, str(error))])
         located = Located(request=request, partition=message.partition, offset=message.offset)
-        if request.search.search_id in gone:
+        if request.search.search_id in unsubscribed:
             return _Entry(message, "cancelled", cancelled=located)
         if len(request.candidates) > self.settings.max_candidates:
             parts = request_parts(request, self.settings.max_candidates, self.codec)
@@ -149,7 +163,7 @@ class RequestLoop:
         return _Entry(message, "scored", located=located)
 
     def _waits(self, message: Message, done: AlertBatch) -> bool:
-        """Whether some of its features are not there yet and its time is not up."""
+        """Whether features of this request's candidates are missing and it has waited less than `defer_s`."""
         place = (message.partition, message.offset)
         if not any((d.partition, d.offset) == place for d in done.deferred):
             return False
@@ -162,7 +176,7 @@ class RequestLoop:
         self.metrics.deferrals.inc(len(waiting))
 
     def _pace(self, took_s: float) -> None:
-        """Large slices while scores come from the cache, small ones while each request takes the model's time."""
+        """Take more requests at once while a slice is fast (scores from the cache), fewer when the model is slow."""
         self._failures = 0
         self.metrics.paused.set(0)
         if took_s < 0.5:
@@ -189,7 +203,7 @@ class RequestLoop:
         if not self.requests.transact(out, turn.offsets):
             log.warning("transaction aborted; reading %d requests again", len(messages))
             self.metrics.aborts.inc()
-            turn.leave(messages)
+            turn.postpone(messages)
             return
         self.metrics.commit_s.observe(self.clock() - began)
         self.metrics.alerts.inc(len(turn.alerts))
@@ -211,7 +225,11 @@ class RequestLoop:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One request and what is to be done with it."""
+    """A request as it was read, and what is to be done with it.
+
+    Exactly one of these is set: `located` (score it), `cancelled` (its search was unsubscribed: withdraw its claims) or
+    `out` (messages that replace it: a dead letter, or the parts of a long request).
+    """
 
     message: Message
     outcome: str

@@ -1,14 +1,21 @@
-"""`RequestLog` in memory, with its failures on request: for tests and debuggers, one instance a group."""
+"""`RequestLog` in memory, for tests and debuggers: a group of one instance, whose failures can be asked for."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from typing_extensions import override
+
+from streaming.alerting.log import RequestLog
 from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Message, Outgoing
 
 
-class MemoryRequests:
-    """`RequestLog` over a topic. `committed` and `out` survive a process; `refuse` aborts the next transactions."""
+class MemoryRequests(RequestLog):
+    """`RequestLog` over a topic in memory.
+
+    `committed` (offsets by partition) and `out` (messages sent) belong to the caller, who hands them to the next
+    instance as Kafka would after a restart. The next `refuse` transactions are aborted.
+    """
 
     def __init__(self, topic: MemoryTopic, committed: dict[int, int], out: list[Outgoing]) -> None:
         self.committed = committed
@@ -18,13 +25,13 @@ class MemoryRequests:
         self._topic = topic
         self._positions: dict[int, int] = defaultdict(int, committed)
 
+    @override
     def poll(self, timeout_s: float) -> list[Message]:
-        """See RequestLog."""
         del timeout_s
         return self._topic.read(self._positions, 50, skip=self.paused)
 
+    @override
     def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
-        """See RequestLog."""
         if self.refuse:
             self.refuse -= 1
             return False
@@ -35,14 +42,14 @@ class MemoryRequests:
                 self._topic.append(message.value, key=message.key)
         return True
 
+    @override
     def rewind(self, offsets: Mapping[int, int]) -> None:
-        """See RequestLog."""
         self._positions.update(offsets)
 
+    @override
     def pause(self, partitions: Collection[int] | None) -> None:
-        """See RequestLog."""
         self.paused |= set(range(len(self._topic.partitions)) if partitions is None else partitions)
 
+    @override
     def resume(self) -> None:
-        """See RequestLog."""
         self.paused.clear()

@@ -1,4 +1,4 @@
-"""Alerts and score requests as messages that their topics accept; what is too large becomes a dead letter."""
+"""The Kafka messages that the alert consumer sends; one that its topic would refuse becomes a dead letter."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from streaming.kafka.messages import Message, Outgoing, dead_letter, size_bytes
 
 
 def request_parts(request: ScoreRequest, size: int, codec: Codec) -> list[Outgoing]:
-    """The request as several of at most `size` candidates each."""
+    """Split a score request into requests of at most `size` candidates each."""
     candidates = request.candidates
     parts = [replace(request, candidates=candidates[i : i + size]) for i in range(0, len(candidates), size)]
     key = request.search.search_id.encode()
@@ -18,7 +18,7 @@ def request_parts(request: ScoreRequest, size: int, codec: Codec) -> list[Outgoi
 
 
 def rejection(located: Located, reason: str, codec: Codec) -> Outgoing:
-    """The request, narrowed to the item that the model refuses."""
+    """The dead letter of a request that was narrowed to the one item that the model refuses."""
     request = located.request
     key = request.search.search_id.encode()
     place = (topics.SCORE_REQUESTS.name, located.partition, located.offset, request.created_ms)
@@ -26,7 +26,7 @@ def rejection(located: Located, reason: str, codec: Codec) -> Outgoing:
 
 
 def alert_message(alert: Alert, codec: Codec) -> Outgoing:
-    """The alert, or a dead letter when its topic would refuse it."""
+    """The alert's message, or a dead letter when the topic would refuse the alert for its size."""
     message = Outgoing(topics.ALERTS.name, alert.alert_id.encode(), codec.encode(alert))
     if size_bytes(message) <= topics.ALERTS.max_bytes:
         return message

@@ -1,4 +1,4 @@
-"""Outcomes as Kafka messages: the topic, key, value and headers with which each of them leaves the feature job."""
+"""The Kafka messages of the feature job: topic, key, value and headers for each outcome."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,8 @@ from schemas.records import Outcome
 from streaming.kafka.messages import Message, dead_letter
 from streaming.kafka.topics import FEATURES, KIB
 
-#: What the broker would refuse would fail the job for ever; the difference is room for headers and framing.
+#: Largest record that is sent: the broker refuses more, which would fail the job again and again. The 4 KiB are for
+#: headers and framing.
 MAX_FEATURE_BYTES = FEATURES.max_bytes - 4 * KIB
 
 Headers = list[tuple[str, bytes]]
@@ -16,7 +17,7 @@ Row = tuple[str, bytes | None, bytes | None, Headers]
 
 
 def row(source: SourceRow, key: bytes | None, outcome: OutcomeRow, *, features: str, dlq: str) -> Row:
-    """The message of one outcome; `key` is the source message's own."""
+    """The message of one outcome; `key` is the key of the source message."""
     if outcome.outcome is Outcome.DEAD_LETTERS:
         return _dead(source, key, outcome.reason or "no reason given", dlq)
     posting_key = outcome.posting_id.encode()
@@ -39,6 +40,6 @@ def _dead(source: SourceRow, key: bytes | None, reason: str, dlq: str) -> Row:
 
 
 def columns(rows: Sequence[Row]) -> dict[str, list[object]]:
-    """The rows as the columns of the feature job's sink."""
+    """Turn rows into the columns of the feature job's sink table."""
     names = ("topic", "k", "v", "headers")
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))

@@ -1,11 +1,15 @@
-"""Feature records onto `postings.features` for those who are not the feature job: a backfill that publishes."""
+"""Send feature records to `postings.features` from a backfill."""
 
 import logging
 import time
 from collections.abc import Mapping
 
+from kafka import KafkaProducer
 from kafka.errors import KafkaError
+from typing_extensions import override
 
+from pipeline.publish import Publisher
+from schemas.codec import Codec
 from schemas.errors import BrokersUnavailable
 from schemas.records import FeatureRecord
 from streaming.features.messages import MAX_FEATURE_BYTES
@@ -16,27 +20,33 @@ from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import FEATURES
 
 SEND_S = 60.0
-#: Who sent it; the feature job's messages name the update that made them.
+#: The header `source` of a backfill's messages; the feature job puts the update's topic, partition and offset there.
 SOURCE = {"source": b"backfill"}
 
 
-class KafkaPublisher:
-    """See `pipeline.publish.Publisher`; open it in the process that uses it."""
+def open_publisher(kafka: KafkaSettings, registry: RegistrySettings) -> "KafkaPublisher":
+    """Open a publisher in the process that uses it. Raises BrokersUnavailable, RegistryUnavailable."""
+    # kafka-python logs every attempt to reach a broker that is down; BrokersUnavailable says it once.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    codec = open_codec(registry, {FeatureRecord: FEATURES.name})
+    try:
+        producer = clients.producer(kafka)
+    except KafkaError as error:
+        codec.close()
+        raise BrokersUnavailable(f"{kafka.bootstrap}: {error}") from error
+    return KafkaPublisher(producer, codec, framed=bool(registry.url))
 
-    def __init__(self, kafka: KafkaSettings, registry: RegistrySettings) -> None:
-        """Raises BrokersUnavailable, RegistryUnavailable."""
-        # kafka-python logs every attempt to reach a broker that is away; we tell it once
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
-        self._codec = open_codec(registry, {FeatureRecord: FEATURES.name})
-        self._framed = bool(registry.url)
-        try:
-            self._producer = clients.producer(kafka)
-        except KafkaError as error:
-            self._codec.close()
-            raise BrokersUnavailable(f"{kafka.bootstrap}: {error}") from error
 
+class KafkaPublisher(Publisher):
+    """Sends records to `postings.features`; `framed`: in Confluent framing. It closes the producer and the codec."""
+
+    def __init__(self, producer: KafkaProducer, codec: Codec, *, framed: bool) -> None:
+        self._producer = producer
+        self._codec = codec
+        self._framed = framed
+
+    @override
     def publish_many(self, records: Mapping[str, bytes]) -> dict[str, str]:
-        """See Publisher."""
         stamp = b"%d" % (time.time() * 1000)
         refused: dict[str, str] = {}
         waiting = []
@@ -57,7 +67,7 @@ class KafkaPublisher:
             raise BrokersUnavailable(f"{FEATURES.name}: {error}") from error
         return refused
 
+    @override
     def close(self) -> None:
-        """See Publisher."""
         self._producer.close(timeout=10)
         self._codec.close()

@@ -1,4 +1,4 @@
-"""What one Python worker of the feature job holds: a store, a summarizer and the featurizer over both. No Flink here."""
+"""One Python worker of the feature job, independent of Flink: a store, a summarizer and the featurizer over both."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from streaming.process.fault_probe import crash_at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """What travels to each worker; `max_backoff_s` is the longest pause between attempts in an outage."""
+    """The settings that Flink pickles for each worker; `max_backoff_s`: longest pause between attempts in an outage."""
 
     store_url: str
     summarizer_url: str
@@ -31,7 +31,10 @@ class WorkerSettings:
 
 
 class FeatureWorker:
-    """Opened in the process that uses it: neither an LMDB environment nor a connection survives a pickle or a fork."""
+    """Featurizes batches of updates into Kafka messages.
+
+    Make it in the process that uses it: an LMDB environment or a connection can be neither pickled nor forked.
+    """
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -48,13 +51,13 @@ class FeatureWorker:
         self._featurizer = Featurizer(FeatureStore(self._kv), summarizer, limits, codec=self._codec)
 
     def reach(self) -> None:
-        """Read from the store once. Raises StoreUnavailable, and ConfigError for a login or a place that is wrong."""
+        """Read from the store once. Raises StoreUnavailable, or ConfigError for a wrong login or address."""
         self._kv.get_many([b"?"])
 
     def featurize(
         self, keys: list[bytes | None], rows: list[SourceRow]
     ) -> tuple[list[OutcomeRow], list[Row]]:
-        """The outcomes of a batch and the messages that tell of them; raises what `Featurizer.featurize` raises."""
+        """The outcomes of a batch and the messages to send for them; raises what `Featurizer.featurize` raises."""
         outcomes = self._featurizer.featurize(rows)
         self._probe("stored")
         if self._settings.registry.url:
@@ -64,12 +67,12 @@ class FeatureWorker:
         return outcomes, [row(source, key, outcome, **names) for source, key, outcome in triples]
 
     def _reframed(self, outcome: OutcomeRow) -> OutcomeRow:
-        """The record as the topic carries it; what the store holds and a dead letter's bytes stay as they are."""
+        """The outcome with its record in Confluent framing, for the topic; a dead letter's bytes stay as they are."""
         if outcome.outcome is Outcome.DEAD_LETTERS:
             return outcome
         return replace(outcome, value=self._codec.reframe(FeatureRecord, outcome.value))
 
     def close(self) -> None:
-        """Release the store and the registry."""
+        """Close the store and the schema registry's client."""
         self._kv.close()
         self._codec.close()

@@ -1,13 +1,15 @@
-"""Create topics, require topics, and wait for brokers that start later than we do.
+"""Create topics, require topics, and wait for brokers that start later than this process.
 
-A broker that is not there and a broker that lets nobody in raise the same error in the client; here they are two.
+kafka-python raises the same error for brokers that are down and for brokers that refuse the login; here these are two
+errors, BrokersUnavailable and ConfigError, because only the first one ends by itself.
 """
 
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.cluster import collect_hosts
@@ -15,6 +17,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.errors import BrokersUnavailable, ConfigError
 from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topic_listing import AdminCluster, Wanted, wait_until_listed
 from streaming.kafka.topics import TABLE, Topic
 
 CONNECT_TIMEOUT_S = 3.0
@@ -25,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def require_reachable(bootstrap: str) -> None:
-    """Raise BrokersUnavailable when none of `host:port,host:port` accepts a connection, ConfigError when it is no such list."""
+    """Raise BrokersUnavailable when none of `host:port,host:port` accepts a connection, ConfigError for bad ones."""
     try:
         hosts = collect_hosts(bootstrap, randomize=False)
     except ValueError as error:
@@ -44,16 +47,21 @@ def require_reachable(bootstrap: str) -> None:
 def create_topics(
     kafka: KafkaSettings, topics: tuple[Topic, ...] = TABLE, *, timeout_ms: int = 30_000
 ) -> list[str]:
-    """Create what is missing and return its names; topics that exist are left as they are."""
+    """Create the topics that are missing and return their names once every broker lists every one of `topics`.
+
+    Topics that exist are left as they are. Raises ConfigError for a topic that the brokers refuse to create,
+    BrokersUnavailable when a broker does not list one of them within `timeout_ms`.
+    """
     new = [
         NewTopic(t.name, num_partitions=t.partitions, replication_factor=-1, topic_configs=t.configs())
         for t in topics
     ]
     with _admin(kafka) as admin:
-        answer = admin.create_topics(new, timeout_ms=timeout_ms, raise_errors=False)
-        created = [_created(t["name"], t["error_code"], t.get("error_message")) for t in answer["topics"]]
-        admin.wait_for_topics([t.name for t in topics], timeout_ms=timeout_ms)
-    return [name for name in created if name]
+        answer = admin.create_topics(new, timeout_ms=timeout_ms, raise_errors=False)["topics"]
+        created = {topic["name"]: _wanted(topic) for topic in answer if _is_created(topic)}
+        wanted = {topic.name: created.get(topic.name, Wanted()) for topic in topics}
+        wait_until_listed(AdminCluster(admin), wanted, timeout_ms / 1000)
+    return list(created)
 
 
 def require_topics(kafka: KafkaSettings, names: tuple[str, ...]) -> None:
@@ -74,7 +82,8 @@ def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
         admin = KafkaAdminClient(**kafka.python(), bootstrap_timeout_ms=15_000)
     except KafkaError as error:
         raise ConfigError(
-            f"no Kafka broker at {kafka.bootstrap} lets us in with {kafka.security_protocol}: {error}"
+            f"the Kafka brokers at {kafka.bootstrap} do not serve this client ({kafka.security_protocol}): {error}; "
+            "is it Kafka, and do the NEARLINE_KAFKA_* variables for login and TLS suit it?"
         ) from error
     try:
         yield admin
@@ -82,13 +91,18 @@ def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
         admin.close()
 
 
-def _created(name: str, code: int, message: str | None) -> str | None:
-    if code == 0:
-        return name
-    error = for_code(code)
+def _is_created(topic: Mapping[str, Any]) -> bool:
+    """Whether the brokers' answer says that the topic is new; ConfigError when they refuse to create it."""
+    if not topic["error_code"]:
+        return True
+    error = for_code(topic["error_code"])
     if error is TopicAlreadyExistsError:
-        return None
-    raise ConfigError(f"topic {name} cannot be created: {message or error.__name__}")
+        return False
+    raise ConfigError(f"topic {topic['name']} cannot be created: {topic['error_message'] or error.__name__}")
+
+
+def _wanted(created: Mapping[str, Any]) -> Wanted:
+    return Wanted(created["topic_id"], created["num_partitions"])
 
 
 def wait_for_topics(
@@ -99,9 +113,9 @@ def wait_for_topics(
     check: Callable[[KafkaSettings, tuple[str, ...]], None] = require_topics,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Wait until brokers answer, however late they start; true if they have these topics, false when `stopped()` first.
+    """Wait until brokers answer, however late they start. True when they have these topics, false once `stopped()`.
 
-    Raises ConfigError as soon as brokers answer that a topic is missing, or let nobody in.
+    Raises ConfigError at once when brokers answer that a topic is missing or refuse the login.
     """
     pause_s = FIRST_PAUSE_S
     while not stopped():
@@ -117,7 +131,7 @@ def wait_for_topics(
 
 
 def _rest(seconds: float, stopped: Callable[[], bool], sleep: Callable[[float], None]) -> None:
-    """Sleep in small steps, so that a stop is not kept waiting."""
+    """Sleep in small steps, so that `stopped()` ends the sleep early."""
     while seconds > 0 and not stopped():
         sleep(min(STOP_CHECK_S, seconds))
         seconds -= STOP_CHECK_S

@@ -1,6 +1,6 @@
-"""kafka-python clients as our loops need them: manual commits, reads of committed messages only, idempotent writes.
+"""kafka-python clients with this project's settings: manual commits, reads of committed messages, idempotent writes.
 
-None of them creates topics: a misspelt topic must be an error, not a new topic.
+No client creates topics: a misspelt topic must be an error, not a new topic.
 """
 
 import logging
@@ -14,7 +14,7 @@ from streaming.kafka import topics
 from streaming.kafka.messages import Message, Outgoing
 from streaming.kafka.settings import KafkaSettings
 
-#: The largest message that any of our clients writes is a dead letter.
+#: The largest message that a producer of this project sends is a dead letter.
 MAX_REQUEST_BYTES = topics.DLQ.max_bytes
 RETRY_S = 0.5
 
@@ -30,7 +30,7 @@ def group_consumer(
     session_timeout_s: float,
     max_poll_records: int,
 ) -> KafkaConsumer:
-    """A member of `group` on `topic`; with an `instance_id` a static one, which a restart does not rebalance."""
+    """A member of `group` on `topic`; with an `instance_id` a static member, whose restart causes no rebalance."""
     consumer = reader(
         kafka,
         group_id=group,
@@ -40,14 +40,14 @@ def group_consumer(
         session_timeout_ms=int(session_timeout_s * 1000),
         heartbeat_interval_ms=min(3000, int(session_timeout_s * 1000 / 3)),
     )
-    # without the topic's metadata the first assignment would be empty, and a second rebalance follow
+    # Loads the topic's metadata: without it the first assignment would be empty and a second rebalance would follow.
     consumer.partitions_for_topic(topic)
     consumer.subscribe([topic])
     return consumer
 
 
 def reader(kafka: KafkaSettings, **more: Any) -> KafkaConsumer:
-    """A consumer that never commits by itself and sees committed transactions only."""
+    """A consumer that commits only when asked to and reads only messages of committed transactions."""
     return KafkaConsumer(
         **kafka.python(),
         enable_auto_commit=False,
@@ -59,7 +59,7 @@ def reader(kafka: KafkaSettings, **more: Any) -> KafkaConsumer:
 
 
 def producer(kafka: KafkaSettings, **more: Any) -> KafkaProducer:
-    """An idempotent producer that batches what is sent within a few milliseconds."""
+    """An idempotent producer that sends messages of a few milliseconds as one batch."""
     return KafkaProducer(
         **kafka.python(),
         acks="all",
@@ -72,16 +72,17 @@ def producer(kafka: KafkaSettings, **more: Any) -> KafkaProducer:
 
 
 def send(client: KafkaProducer, message: Outgoing) -> Any:
-    """Hand one message to the client's buffer; returns its future."""
+    """Put one message into the producer's buffer; returns the future of its acknowledgement."""
     return client.send(
         message.topic, key=message.key, value=message.value, headers=list(message.headers.items())
     )
 
 
 def poll(consumer: KafkaConsumer, timeout_s: float) -> list[Message]:
-    """What there is: partition after partition, each in offset order.
+    """The messages that arrive within `timeout_s`: partition after partition, each in offset order.
 
-    A broker that cannot be reached is nothing to read for now: the client finds it again by itself.
+    None while the brokers cannot be reached, for the client reconnects by itself. Raises KafkaError for an error that
+    does not end by itself.
     """
     try:
         return messages(consumer.poll(timeout_ms=int(timeout_s * 1000)))
@@ -94,7 +95,7 @@ def poll(consumer: KafkaConsumer, timeout_s: float) -> list[Message]:
 
 
 def messages(polled: dict[Any, list[Any]]) -> list[Message]:
-    """What `KafkaConsumer.poll` returned: partition after partition, each in offset order."""
+    """The records that `KafkaConsumer.poll` returned as messages, partition after partition, each in offset order."""
     return [
         Message(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, dict(r.headers))
         for records in polled.values()

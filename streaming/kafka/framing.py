@@ -1,6 +1,6 @@
-"""How values are framed on the topics: Avro single-object encoding, or Confluent's framing where a schema registry is set.
+"""Framing of message values: Avro single-object encoding, or Confluent's framing where a schema registry is set.
 
-The feature store keeps single-object encoding whatever the topics carry: it must be readable without the registry.
+The feature store has single-object encoding in both cases, because it must be readable without the registry.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ AUTH = "NEARLINE_SCHEMA_REGISTRY_AUTH"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
-    """The schema registry's URL (empty: none) and `user:password` for it. Raises ConfigError for what cannot work."""
+    """The schema registry's URL (empty: none) and `user:password` for it. ConfigError names one that cannot work."""
 
     url: str = ""
     auth: str = field(default="", repr=False)
@@ -29,18 +29,18 @@ class RegistrySettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, url: str) -> "RegistrySettings":
-        """The registry at `url` with the credentials in `environ`."""
+        """The registry at `url`, with the credentials in `environ`."""
         return cls(url=url, auth=environ.get(AUTH, ""))
 
 
 def open_codec(
     registry: RegistrySettings, writes: Mapping[type[Any], str] | None = None, *, timeout_s: float = 5.0
 ) -> Codec:
-    """The codec of topic values; close it. Without a registry it writes single-object encoding and reads nothing else.
+    """Open the codec of message values; the caller closes it. Without a registry it knows single-object encoding only.
 
-    `writes`: the topic of each record that the caller sends. Their schemas are registered now under Confluent's
-    default subjects, `<topic>-value` (TopicNameStrategy), so that only reading a new schema id can meet an outage later.
-    Raises RegistryUnavailable, and IncompatibleSchema where a subject holds a schema that ours cannot follow.
+    `writes`: the topic of each record type that the caller sends. The schemas are registered here, under Confluent's
+    default subjects `<topic>-value` (TopicNameStrategy), so that later only an unknown schema id needs the registry.
+    Raises RegistryUnavailable, and IncompatibleSchema when a subject has a schema that ours is not compatible with.
     """
     if not registry.url:
         return Codec()

@@ -1,4 +1,4 @@
-"""What the members of our two consumer groups share: polling that reports its lag, and leaving."""
+"""A member of a consumer group: polls, reports its lag, and leaves the group."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,11 @@ from streaming.kafka.messages import Message
 
 
 class GroupMember:
-    """A group's consumer with the producer of what it makes; `probe` is told of named steps (streaming/process/fault_probe.py)."""
+    """A group's consumer, and the producer of the messages made from what it reads.
+
+    `probe` is called with the name of each step at which a fault test may kill the process
+    (streaming/process/fault_probe.py).
+    """
 
     def __init__(
         self,
@@ -27,12 +31,12 @@ class GroupMember:
         self._probe = probe
 
     def poll(self, timeout_s: float) -> list[Message]:
-        """See FeatureLog and RequestLog."""
+        """What arrived within `timeout_s`; the gauge of the lag is kept up to date meanwhile."""
         polled = clients.poll(self._consumer, timeout_s)
         self._lag.observe(time.monotonic())
         return polled
 
     def close(self) -> None:
-        """Leave the brokers; a static member keeps its partitions until its session ends or it comes back."""
+        """Close both clients; a static member keeps its partitions until it is started again or its session ends."""
         self._consumer.close()
         self._producer.close(timeout=10)

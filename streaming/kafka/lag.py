@@ -1,4 +1,4 @@
-"""How far consumer groups are behind their topics."""
+"""Measure lag: how many messages of a topic a consumer group has not processed yet."""
 
 import contextlib
 
@@ -8,12 +8,12 @@ from prometheus_client import Gauge
 
 from streaming.kafka.settings import KafkaSettings
 
-#: A broker that is down must not hold a loop up for its gauge.
+#: Short, because the loop waits for it and a broker may be down.
 LAG_TIMEOUT_MS = 1_000
 
 
 def end_offsets(kafka: KafkaSettings, topic: str) -> dict[TopicPartition, int]:
-    """The next offset of every partition of `topic`."""
+    """The offset that the next message of each partition of `topic` will get."""
     consumer = KafkaConsumer(**kafka.python(), enable_auto_commit=False)
     try:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
@@ -24,11 +24,11 @@ def end_offsets(kafka: KafkaSettings, topic: str) -> dict[TopicPartition, int]:
 
 
 def committed(kafka: KafkaSettings, group: str) -> dict[TopicPartition, int]:
-    """The next offset that `group` would read of each partition it has committed."""
+    """The committed offset of `group` for each partition that has one."""
     admin = KafkaAdminClient(**kafka.python())
     try:
         offsets = admin.list_group_offsets([group])[group]
-    except CoordinatorNotAvailableError:  # the broker has never seen a group yet
+    except CoordinatorNotAvailableError:  # a new broker that has had no consumer group yet
         return {}
     finally:
         admin.close()
@@ -36,13 +36,13 @@ def committed(kafka: KafkaSettings, group: str) -> dict[TopicPartition, int]:
 
 
 def lag(kafka: KafkaSettings, group: str, topic: str) -> int:
-    """Messages of `topic` that `group` has not committed yet; a partition never committed counts from 0."""
+    """Messages of `topic` that `group` has not committed; all of a partition without a committed offset."""
     done = committed(kafka, group)
     return sum(end - done.get(partition, 0) for partition, end in end_offsets(kafka, topic).items())
 
 
 class LagMeter:
-    """How many messages a consumer has before it, by partition, asked of the broker every few seconds, paused or not."""
+    """Sets a gauge to the lag of a consumer's partitions every `interval_s`, also of paused ones."""
 
     def __init__(self, consumer: KafkaConsumer, gauge: Gauge, *, interval_s: float = 5.0) -> None:
         self._consumer = consumer
@@ -51,7 +51,7 @@ class LagMeter:
         self._next_s = 0.0
 
     def observe(self, now_s: float) -> None:
-        """Update the gauge when it is time; a broker that does not answer leaves it as it is."""
+        """Update the gauge if `interval_s` has passed; without an answer of the broker it keeps its value."""
         if now_s < self._next_s:
             return
         self._next_s = now_s + self._interval_s

@@ -21,14 +21,14 @@ class MemoryTopic:
         timestamp_ms: int = 0,
         headers: Mapping[str, bytes] | None = None,
     ) -> Message:
-        """Write one message; returns it with its offset."""
+        """Append one message and return it, with its offset."""
         messages = self.partitions[partition]
         message = Message(self.name, partition, len(messages), timestamp_ms, key, value, headers or {})
         messages.append(message)
         return message
 
     def read(self, positions: dict[int, int], most: int, skip: Collection[int] = ()) -> list[Message]:
-        """Up to `most` messages of each partition from its position, which moves behind them."""
+        """Read up to `most` messages of each partition from its position on, and move the position behind them."""
         found = []
         for number, messages in enumerate(self.partitions):
             if number not in skip:

@@ -1,4 +1,7 @@
-"""Kafka messages as plain values, so that what a loop decides needs no broker; and how a bad one becomes a dead letter."""
+"""Kafka messages as plain values, and the dead letter of a message.
+
+The loops decide over plain values, so that their tests need no broker.
+"""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -6,14 +9,14 @@ from typing import NamedTuple
 
 from streaming.kafka import topics
 
-#: A reason is for people: a decoder's message that quotes its input is cut here.
+#: A longer reason is cut: some decoders quote their whole input in an error message.
 MAX_REASON_CHARS = 2_000
-#: A dead letter's key stays whole up to here; its value fills what the source's maximum leaves.
+#: A longer key of a dead letter is cut; the value gets the room that the key leaves.
 MAX_DEAD_KEY_BYTES = topics.DLQ_HEADROOM_BYTES // 4
 
 
 class Message(NamedTuple):
-    """One message read. `timestamp_ms` is the topic's timestamp, milliseconds UTC."""
+    """A message as it was read. `timestamp_ms`: the broker's timestamp, in milliseconds UTC."""
 
     topic: str
     partition: int
@@ -25,7 +28,7 @@ class Message(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """One message to write; a None value is a tombstone."""
+    """A message to send; without a value it is a tombstone."""
 
     topic: str
     key: bytes | None
@@ -34,13 +37,16 @@ class Outgoing(NamedTuple):
 
 
 def size_bytes(message: Outgoing) -> int:
-    """An upper bound of the message's size on the wire, alone in its batch."""
+    """An upper bound of the bytes that the message takes on the network when it is alone in its batch."""
     headers = sum(len(name.encode()) + len(value) + 10 for name, value in message.headers.items())
     return len(message.key or b"") + len(message.value or b"") + headers + 200
 
 
 def dead_letter(message: Message, reason: str) -> Outgoing:
-    """The original bytes for the dead-letter topic; headers say why, whence, and how much it was before any cut."""
+    """The dead letter of a message: its key and bytes, cut to the topic's limit.
+
+    The headers name the reason, the message's topic, partition and offset, and length and hash of the uncut value.
+    """
     value, key = message.value or b"", message.key
     kept_key = key if key is None else key[:MAX_DEAD_KEY_BYTES]
     headers = {

@@ -1,7 +1,7 @@
-"""How every Kafka client of ours reaches the brokers: one frozen setting, spelled for kafka-python and for Java's client.
+"""Connection to the brokers: one settings class for all clients, written out for kafka-python and for Java's client.
 
-Environment (read in `main()` only, handed to `from_env`): NEARLINE_KAFKA_ plus a field's name in capitals, such as
-NEARLINE_KAFKA_SECURITY_PROTOCOL=SASL_SSL. Certificates are PEM files, on every machine that runs a client.
+An environment variable for each field: NEARLINE_KAFKA_ and its name in capitals, such as
+NEARLINE_KAFKA_SECURITY_PROTOCOL=SASL_SSL. Certificates are PEM files on every machine that runs a client.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ PREFIX = "NEARLINE_KAFKA_"
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
-#: kafka-python would wait 30 s and more between attempts: a broker that came back would be felt as latency.
+#: kafka-python's default lets it wait 30 s and more between attempts, after a broker is back already.
 MAX_RECONNECT_BACKOFF_MS = 2_000
-#: Flink's SQL connector carries Kafka's client under this package; a JAAS line must name its login module there.
+#: Package of the Kafka client inside Flink's SQL connector, in which a JAAS line must name the login module.
 FLINK_PACKAGE = "org.apache.flink.kafka.shaded.org.apache.kafka"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaSettings:
-    """Brokers, TLS and SASL. Raises ConfigError on a combination that no broker could accept."""
+    """Brokers, TLS and SASL. Raises ConfigError for a combination that no broker accepts."""
 
     bootstrap: str = "127.0.0.1:9092"
     security_protocol: str = "PLAINTEXT"
@@ -30,7 +30,7 @@ class KafkaSettings:
     sasl_username: str = ""
     sasl_password: str = field(default="", repr=False)
     ssl_cafile: str = ""
-    #: The client's certificate chain and its PKCS #8 key in one file, which is what both clients can read.
+    #: The client's certificate chain and its PKCS #8 key in one file, the form that both clients can read.
     ssl_certfile: str = ""
     ssl_key_password: str = field(default="", repr=False)
     ssl_check_hostname: bool = True
@@ -46,7 +46,7 @@ class KafkaSettings:
 
     @property
     def uses_sasl(self) -> bool:
-        """Whether the client logs in."""
+        """Whether the client logs in with user and password."""
         return self.security_protocol.startswith("SASL_")
 
     @property
@@ -56,7 +56,7 @@ class KafkaSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, bootstrap: str = "") -> "KafkaSettings":
-        """The settings in `environ`; `bootstrap`, when given, wins. ConfigError on a name that means nothing."""
+        """The settings in `environ`; `bootstrap`, when given, replaces its variable. ConfigError for unknown names."""
         known = {PREFIX + f.name.upper(): f for f in fields(cls)}
         given: dict[str, Any] = {}
         for name in sorted(n for n in environ if n.startswith(PREFIX)):
@@ -89,7 +89,7 @@ class KafkaSettings:
         return made
 
     def java(self, *, package: str = "org.apache.kafka") -> dict[str, str]:
-        """Properties for Java's client; `package` is where its classes live (`FLINK_PACKAGE` inside Flink)."""
+        """Properties for Java's client; `package`: the Java package of its classes (`FLINK_PACKAGE` inside Flink)."""
         made = {"bootstrap.servers": self.bootstrap, "security.protocol": self.security_protocol}
         if self.uses_sasl:
             made |= {"sasl.mechanism": self.sasl_mechanism, "sasl.jaas.config": self._jaas(package)}

@@ -1,4 +1,4 @@
-"""Every topic of the system in one table, and the call that creates them (docs/semantics.md#topics)."""
+"""The topics of the system in one table, with their settings (docs/semantics.md#topics)."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ DLQ_HEADROOM_BYTES = 64 * KIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """One topic: what its key is, and how the broker keeps it. `max_bytes` bounds one record batch on the wire."""
+    """A topic: what its key is, and how the broker keeps its messages. `max_bytes`: largest record batch."""
 
     name: str
     key: str
@@ -23,12 +23,12 @@ class Topic:
     max_bytes: int
 
     def configs(self) -> dict[str, str]:
-        """The broker's settings of this topic."""
+        """The topic's settings by Kafka's names."""
         return {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(self.retention_ms),
             "max.message.bytes": str(self.max_bytes),
-            # latencies are differences of broker timestamps, whatever clock a producer has
+            # latencies are measured between broker timestamps, so that producers' clocks do not matter
             "message.timestamp.type": "LogAppendTime",
         }
 
@@ -67,7 +67,7 @@ ALERTS = Topic(
     name="alerts", key="alert id", partitions=4, cleanup="delete", retention_ms=7 * DAY_MS, max_bytes=MIB
 )
 
-#: Consumer groups of our own processes.
+#: Consumer groups of feature job, matcher and alert consumer.
 FEATURE_GROUP, MATCHER_GROUP, ALERT_GROUP = "feature-job", "nearline-matcher", "nearline-alerts"
 
 TABLE = (UPDATES, FEATURES, DLQ, SEARCHES, SCORE_REQUESTS, ALERTS)

@@ -1,4 +1,4 @@
-"""The matcher's group on the features topic, with its way out."""
+"""The matcher's log on Kafka: a consumer group on the features topic, and a producer."""
 
 import json
 import logging
@@ -10,11 +10,12 @@ from kafka.errors import CommitFailedError, KafkaError
 from kafka.partitioner.default import murmur2
 from kafka.structs import MemberState, OffsetAndMetadata
 from prometheus_client import Gauge
+from typing_extensions import override
 
 from streaming.kafka import clients, topics
 from streaming.kafka.group_member import GroupMember
 from streaming.kafka.messages import Outgoing
-from streaming.matching.log import Progress
+from streaming.matching.log import FeatureLog, PartitionProgress
 from streaming.searches.table import Offsets
 
 COMMIT_TIMEOUT_MS = 30_000
@@ -22,8 +23,8 @@ COMMIT_TIMEOUT_MS = 30_000
 log = logging.getLogger(__name__)
 
 
-class FeatureGroup(GroupMember):
-    """`FeatureLog` over a consumer group; what the stored postings have met travels as the commit's metadata."""
+class FeatureGroup(GroupMember, FeatureLog):
+    """`FeatureLog` over a consumer group; `PartitionProgress.searches_matched` is stored as the commit's metadata."""
 
     def __init__(
         self,
@@ -37,8 +38,9 @@ class FeatureGroup(GroupMember):
         self._sent: list[Any] = []
         self._count = len(consumer.partitions_for_topic(topics.FEATURES.name))
 
-    def assignment(self) -> Mapping[int, Progress] | None:
-        """See FeatureLog. A rebalance ends within `poll`, so its new generation is seen before its first message."""
+    @override
+    def assignment(self) -> Mapping[int, PartitionProgress] | None:
+        """A rebalance ends within `poll`, so the new assignment is seen before its first message."""
         member = self._consumer.group_metadata()
         membership = (member.generation_id, member.member_id)
         if member.state != MemberState.STABLE or membership == self._membership:
@@ -46,16 +48,18 @@ class FeatureGroup(GroupMember):
         self._membership = membership
         return {p.partition: self._committed(p) for p in self._consumer.assignment()}
 
+    @override
     def partition_of(self, posting_id: str) -> int:
-        """See FeatureLog: as every Kafka producer's default partitioner chooses it for this key."""
+        """The partition that the default partitioner of every Kafka producer chooses for this key."""
         return int((murmur2(posting_id.encode()) & 0x7FFFFFFF) % self._count)
 
+    @override
     def send(self, message: Outgoing) -> None:
-        """See FeatureLog."""
         self._sent.append(clients.send(self._producer, message))
 
-    def commit(self, progress: Mapping[int, Progress]) -> bool:
-        """See FeatureLog. Raises KafkaError when a message could not be written."""
+    @override
+    def commit(self, progress: Mapping[int, PartitionProgress]) -> bool:
+        """Raises KafkaError when a message could not be written."""
         self._producer.flush()
         for future in self._sent:
             future.get(timeout=0)
@@ -70,28 +74,35 @@ class FeatureGroup(GroupMember):
             return False
         return True
 
-    def _committed(self, partition: Any) -> Progress:
+    def _committed(self, partition: Any) -> PartitionProgress:
         committed = self._consumer.committed(partition, metadata=True, timeout_ms=COMMIT_TIMEOUT_MS)
         if committed is None:
-            return Progress(offset=0)
-        return Progress(offset=committed.offset, met=parse_met(committed.metadata))
+            return PartitionProgress(offset=0)
+        return PartitionProgress(
+            offset=committed.offset, searches_matched=parse_searches_metadata(committed.metadata)
+        )
 
 
-def parse_met(metadata: str) -> Offsets:
-    """What `format_met` wrote; nothing met when someone else wrote there (a reset by Kafka's own tools leaves it empty)."""
+def parse_searches_metadata(metadata: str) -> Offsets:
+    """Read what `searches_metadata` wrote.
+
+    Other metadata means that no search was matched: Kafka's own tools leave it empty when they reset offsets.
+    """
     try:
         return {int(partition): int(offset) for partition, offset in json.loads(metadata)["searches"].items()}
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
-def format_met(met: Offsets) -> str:
-    """Next offsets of the searches topic as a commit's metadata (at most 4,096 bytes: some 200 partitions)."""
-    return json.dumps({"searches": met}, separators=(",", ":"))
+def searches_metadata(matched: Offsets) -> str:
+    """Write offsets of the topic `searches` as a commit's metadata (Kafka allows 4,096 bytes: 200 partitions)."""
+    return json.dumps({"searches": matched}, separators=(",", ":"))
 
 
-def _offsets(progress: Mapping[int, Progress]) -> dict[Any, Any]:
+def _offsets(progress: Mapping[int, PartitionProgress]) -> dict[Any, Any]:
     return {
-        TopicPartition(topics.FEATURES.name, number): OffsetAndMetadata(done.offset, format_met(done.met), -1)
+        TopicPartition(topics.FEATURES.name, number): OffsetAndMetadata(
+            done.offset, searches_metadata(done.searches_matched), -1
+        )
         for number, done in progress.items()
     }

@@ -1,4 +1,4 @@
-"""What the matcher's loop stands on: its group on the features topic, and how far each partition is done."""
+"""What the matcher's loop needs of Kafka: features to read, requests to send, and progress to commit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,26 +9,27 @@ from streaming.searches.table import Offsets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far one partition of `postings.features` is done.
+class PartitionProgress:
+    """How far the matcher has come with one partition of `postings.features`.
 
-    `offset` is its next message; its stored postings have met every search before the offsets `met`. Both are
-    committed together, so they move together when the partition goes to another instance.
+    `offset`: the partition's next message. `searches_matched`: offsets of the topic `searches`; every search before
+    them was matched with the stored postings of this partition. Both are committed together, so that another instance
+    that is assigned the partition continues with both.
     """
 
     offset: int
-    met: Offsets = field(default_factory=dict)
+    searches_matched: Offsets = field(default_factory=dict)
 
 
 class FeatureLog(Protocol):
-    """The matcher's group on `postings.features`, and the way out."""
+    """The matcher's membership in its consumer group on `postings.features`, and its producer."""
 
     def poll(self, timeout_s: float) -> list[Message]:
         """The next features, each partition in offset order."""
         ...
 
-    def assignment(self) -> Mapping[int, Progress] | None:
-        """The committed progress of every partition held, once after each rebalance; else None."""
+    def assignment(self) -> Mapping[int, PartitionProgress] | None:
+        """The committed progress of every assigned partition, once after each rebalance; None at any other time."""
         ...
 
     def partition_of(self, posting_id: str) -> int:
@@ -36,9 +37,12 @@ class FeatureLog(Protocol):
         ...
 
     def send(self, message: Outgoing) -> None:
-        """Write soon; `commit` waits for it."""
+        """Queue a message for sending; `commit` waits until the brokers have it."""
         ...
 
-    def commit(self, progress: Mapping[int, Progress]) -> bool:
-        """Wait until all that was sent is acknowledged, then commit. False: the group moved on, nothing is lost."""
+    def commit(self, progress: Mapping[int, PartitionProgress]) -> bool:
+        """Wait until every message sent is acknowledged, then commit the progress.
+
+        False when the group has rebalanced meanwhile: nothing is lost, the partitions' new owners read the same again.
+        """
         ...

@@ -1,45 +1,61 @@
-"""The matcher's loop: saved searches and features in, score requests out, effects before offsets."""
+"""The matcher's loop: reads saved searches and features, sends score requests, then commits offsets."""
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from pipeline.match import Matcher
 from pipeline.windows import Windows
 from schemas.codec import Codec
 from schemas.errors import DecodeError, StoreError
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
+from schemas.settings import Option
 from streaming.kafka.messages import Message, dead_letter
-from streaming.matching.log import FeatureLog, Progress
+from streaming.matching.log import FeatureLog, PartitionProgress
 from streaming.matching.messages import request_messages
 from streaming.matching.metrics import MatcherMetrics
 from streaming.matching.store_pass import StorePass
 from streaming.searches.feed import SearchFeed
-from streaming.searches.table import Bad, Dropped, Held, Offsets, SearchTable, is_since
+from streaming.searches.table import (
+    Offsets,
+    SearchTable,
+    Subscription,
+    UnreadableSearch,
+    Unsubscription,
+    came_since,
+)
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoopSettings:
-    """`commit_s` bounds how much is read again after a crash; `max_met` postings of the store are met a turn.
+class MatchLoopSettings:
+    """Times in seconds.
 
-    `retry_s`: a store that cannot be read delays new searches' first meeting, not the matching of what arrives.
+    `commit_s`: time between two commits; after a crash the features of that time are read again.
+    `pass_postings`: stored postings that one turn matches with new searches.
+    `retry_s`: pause before a store pass begins anew when the store could not be read; the matching of features goes on.
     """
 
     poll_s: float = 0.1
-    commit_s: float = 1.0
+    commit_s: Annotated[
+        float,
+        Option(
+            "Offsets are committed, and windows flushed for it, this often; a crash reads that much again."
+        ),
+    ] = 1.0
     retry_s: float = 5.0
-    max_met: int = 500
+    pass_postings: int = 500
 
 
 @dataclass(slots=True, kw_only=True)
 class MatchLoop:
-    """Turns features into score requests until stopped; safe to kill at any moment.
+    """Matches features with saved searches and sends score requests; it may be killed at any moment.
 
-    A request may be produced twice (the alert ledger keeps a pair from alerting twice); none is ever lost, because
-    offsets are committed only after every window that holds their candidates is out and acknowledged.
+    No candidate is lost: offsets are committed only after every window with candidates from before them was sent and
+    acknowledged. A request may be sent twice; the alert ledger keeps its pairs from alerting twice.
     """
 
     feed: SearchFeed
@@ -48,27 +64,28 @@ class MatchLoop:
     windows: Windows
     stored: Callable[[], Iterator[FeatureRecord]]
     metrics: MatcherMetrics
-    settings: LoopSettings = field(default_factory=LoopSettings)
+    settings: MatchLoopSettings = field(default_factory=MatchLoopSettings)
     codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.time
     table: SearchTable = field(init=False)
-    progress: dict[int, Progress] = field(default_factory=dict)
+    progress: dict[int, PartitionProgress] = field(default_factory=dict)
     _store_pass: StorePass | None = None
     _dirty: bool = False
     _next_commit_s: float = 0.0
-    _next_meeting_s: float = 0.0
+    _next_pass_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.table = SearchTable(self.codec)
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Read all searches, then turn until `stopped()`; leave nothing waiting.
+        """Read all searches, then turn until `stopped()`; send every open window and commit at the end.
 
-        Raises RegistryUnavailable for a schema id that nobody can look up now: nothing is committed, a restart reads on.
+        Raises RegistryUnavailable while the schema registry cannot be asked about a schema id; nothing is committed, so
+        that a restart reads the same messages again.
         """
-        # 1. every search there is, before the first feature
+        # 1. read every search before the first feature
         self._take_searches(self.feed.read_to_end(stopped))
-        log.info("holding %d saved searches", len(self.table.held))
+        log.info("%d saved searches are subscribed", len(self.table.subscriptions))
         self._next_commit_s = self.clock() + self.settings.commit_s
         while not stopped():
             self.turn()
@@ -76,19 +93,19 @@ class MatchLoop:
 
     def turn(self) -> None:
         """One round of the loop."""
-        # 2. what users changed
+        # 2. searches that users subscribed, changed or unsubscribed
         self._take_searches(self.feed.poll())
-        # 3. what postings became
+        # 3. features of postings that changed
         messages = self.features.poll(self._patience_s())
         now_s = self.clock()
-        self._take_over(self.features.assignment(), now_s)
+        self._apply_rebalance(self.features.assignment(), now_s)
         for message in messages:
             self._take_feature(message, now_s)
-        # 4. new searches meet the postings already stored
-        self._meet(now_s)
-        # 5. windows that ended leave as score requests
+        # 4. new searches are matched with the postings already stored
+        self._match_stored(now_s)
+        # 5. windows that have ended are sent as score requests
         self._produce(self.windows.due(now_s))
-        # 6. offsets, once everything they stand for is out
+        # 6. offsets are committed once the requests of everything before them are sent
         if self._dirty and now_s >= self._next_commit_s:
             self._commit(now_s)
 
@@ -103,17 +120,20 @@ class MatchLoop:
         for message in messages:
             change = self.table.apply(message)
             self.metrics.search_changes.labels(_name(change)).inc()
-            if isinstance(change, Held):
-                # what waits was matched by the old wording; the new one meets these postings in the store
+            if isinstance(change, Subscription):
+                # Open candidates were matched with the old wording; a store pass repeats it with the new one.
                 self.metrics.cancelled.inc(self.windows.cancel(change.search.search_id))
                 self.matcher.put_search(change.search)
-            elif isinstance(change, Dropped):
+            elif isinstance(change, Unsubscription):
                 self.matcher.drop_search(change.search_id)
                 self.metrics.cancelled.inc(self.windows.cancel(change.search_id))
-        self.metrics.searches.set(len(self.table.held))
+        self.metrics.searches.set(len(self.table.subscriptions))
 
-    def _take_over(self, assignment: Mapping[int, Progress] | None, now_s: float) -> None:
-        """After a rebalance: what waits goes out (it may be another's now, twice is harmless), the rest starts at the commits."""
+    def _apply_rebalance(self, assignment: Mapping[int, PartitionProgress] | None, now_s: float) -> None:
+        """After a rebalance, send every open window and start again from the committed progress.
+
+        Another instance may own the partitions now and send the same candidates; the ledger suppresses a repeat.
+        """
         if assignment is None:
             return
         log.info("assigned features partitions %s", sorted(assignment))
@@ -145,62 +165,72 @@ class MatchLoop:
         if full is not None:
             self._produce([full])
 
-    def _meet(self, now_s: float) -> None:
-        if self._store_pass is None and now_s >= self._next_meeting_s:
-            self._report_bad()
+    def _match_stored(self, now_s: float) -> None:
+        if self._store_pass is None and now_s >= self._next_pass_s:
+            self._send_unreadable()
             self._start_store_pass()
         if self._store_pass is None:
             return
-        seen = self._store_pass.seen
+        read_before = self._store_pass.postings_read
         try:
-            met = self._store_pass.advance(self.settings.max_met)
+            matches = self._store_pass.advance(self.settings.pass_postings)
         except StoreError as error:
             log.warning("the store cannot be read, trying again in %.0f s: %s", self.settings.retry_s, error)
-            self._store_pass, self._next_meeting_s = None, now_s + self.settings.retry_s
+            self._store_pass, self._next_pass_s = None, now_s + self.settings.retry_s
             return
-        for held, posting in met:
-            if self._is_due(held, posting):
+        for subscription, posting in matches:
+            if self._is_due(subscription, posting):
                 candidate = Candidate(
-                    posting_id=posting.posting_id, version=posting.version, updated_ms=held.timestamp_ms
+                    posting_id=posting.posting_id,
+                    version=posting.version,
+                    updated_ms=subscription.timestamp_ms,
                 )
-                self._collect(held.search, candidate, now_s)
-        self.metrics.met.inc(self._store_pass.seen - seen)
+                self._collect(subscription.search, candidate, now_s)
+        self.metrics.stored_postings.inc(self._store_pass.postings_read - read_before)
         if self._store_pass.finished:
-            self._advance_met(self._store_pass.until)
+            self._set_searches_matched(self._store_pass.searches_until)
             self._store_pass = None
 
     def _start_store_pass(self) -> None:
-        behind = [p for p in self.progress.values() if dict(p.met) != self.table.positions]
+        behind = [p for p in self.progress.values() if dict(p.searches_matched) != self.table.positions]
         if not behind:
             return
-        searches = {held.search.search_id: held for p in behind for held in self.table.since(p.met)}
-        if searches:
-            log.info("%d searches meet the postings in the store", len(searches))
-            self._store_pass = StorePass(list(searches.values()), self.stored(), until=self.table.positions)
+        new = {s.search.search_id: s for p in behind for s in self.table.since(p.searches_matched)}
+        if new:
+            log.info("matching %d new or changed searches with the postings in the store", len(new))
+            self._store_pass = StorePass(
+                list(new.values()), self.stored(), searches_until=self.table.positions
+            )
         else:
-            self._advance_met(self.table.positions)
+            self._set_searches_matched(self.table.positions)
 
-    def _is_due(self, held: Held, posting: FeatureRecord) -> bool:
-        """Ours to meet, not met yet, and the search still stands as it was."""
+    def _is_due(self, subscription: Subscription, posting: FeatureRecord) -> bool:
+        """Whether the posting's partition is assigned here and not matched with this search, which still stands."""
         progress = self.progress.get(self.features.partition_of(posting.posting_id))
         return (
             progress is not None
-            and is_since(held, progress.met)
-            and self.table.held.get(held.search.search_id) is held
+            and came_since(subscription, progress.searches_matched)
+            and self.table.subscriptions.get(subscription.search.search_id) is subscription
         )
 
-    def _advance_met(self, until: Offsets) -> None:
-        self.progress = {p: replace(progress, met=dict(until)) for p, progress in self.progress.items()}
+    def _set_searches_matched(self, until: Offsets) -> None:
+        self.progress = {
+            p: replace(progress, searches_matched=dict(until)) for p, progress in self.progress.items()
+        }
         self._dirty = True
 
-    def _report_bad(self) -> None:
-        """Unreadable searches are dead letters once: the instance with partition 0 sends those since its last commit."""
+    def _send_unreadable(self) -> None:
+        """Send unreadable searches as dead letters, each once: only the instance with partition 0 sends them.
+
+        It leaves out those before its committed offsets, which were sent already.
+        """
         if 0 not in self.progress:
             return
-        for bad in self.table.bad:
-            if bad.message.offset >= self.progress[0].met.get(bad.message.partition, 0):
-                self.features.send(dead_letter(bad.message, bad.reason))
-        self.table.bad.clear()
+        sent_until = self.progress[0].searches_matched
+        for message, reason in self.table.unreadable:
+            if message.offset >= sent_until.get(message.partition, 0):
+                self.features.send(dead_letter(message, reason))
+        self.table.unreadable.clear()
 
     def _produce(self, requests: Iterable[ScoreRequest]) -> None:
         for request in requests:
@@ -225,11 +255,11 @@ def _feature(message: Message, codec: Codec) -> FeatureRecord:
 
 
 def _updated_ms(message: Message) -> int:
-    """The update's broker timestamp, which the feature job hands on; else the feature's own."""
+    """The broker timestamp of the update that made this feature (header `source_ts`), else the feature's own."""
     stamp = message.headers.get("source_ts", b"")
     return int(stamp) if stamp.isdigit() else message.timestamp_ms
 
 
-def _name(change: Held | Dropped | Bad | None) -> str:
-    names = {Held: "put", Dropped: "dropped", Bad: "dead_letters"}
+def _name(change: Subscription | Unsubscription | UnreadableSearch | None) -> str:
+    names = {Subscription: "put", Unsubscription: "dropped", UnreadableSearch: "dead_letters"}
     return names.get(type(change), "unchanged")

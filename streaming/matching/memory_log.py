@@ -1,16 +1,24 @@
-"""`FeatureLog` in memory, with its failures on request: for tests and debuggers, one instance a group."""
+"""`FeatureLog` in memory, for tests and debuggers: a group of one instance, whose failures can be asked for."""
 
 from collections.abc import Collection, Mapping
 
+from typing_extensions import override
+
 from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Message, Outgoing
-from streaming.matching.log import Progress
+from streaming.matching.log import FeatureLog, PartitionProgress
 
 
-class MemoryFeatures:
-    """`FeatureLog` over a topic. `committed` and `out` survive a process; the rest is one process's view."""
+class MemoryFeatures(FeatureLog):
+    """`FeatureLog` over a topic in memory.
 
-    def __init__(self, topic: MemoryTopic, committed: dict[int, Progress], out: list[Outgoing]) -> None:
+    `committed` (progress by partition) and `out` (messages sent) belong to the caller, who hands them to the next
+    instance as Kafka would after a restart. While `refuse_commits` is true, `commit` fails as after a rebalance.
+    """
+
+    def __init__(
+        self, topic: MemoryTopic, committed: dict[int, PartitionProgress], out: list[Outgoing]
+    ) -> None:
         self.committed = committed
         self.out = out
         self.assigned = set(range(len(topic.partitions)))
@@ -20,37 +28,38 @@ class MemoryFeatures:
         self._rebalanced = True
 
     def rebalance(self, assigned: Collection[int]) -> None:
-        """From the next poll on, these partitions are ours, from where they were committed."""
+        """Assign these partitions from the next poll on, each from its committed offset."""
         self.assigned = set(assigned)
         self._rebalanced = True
 
+    @override
     def poll(self, timeout_s: float) -> list[Message]:
-        """See FeatureLog."""
         del timeout_s
         if self._rebalanced:
             self._positions = {p: done.offset for p, done in self._progress().items()}
         others = set(range(len(self._topic.partitions))) - self.assigned
         return self._topic.read(self._positions, 10, skip=others)
 
-    def assignment(self) -> Mapping[int, Progress] | None:
-        """See FeatureLog."""
+    @override
+    def assignment(self) -> Mapping[int, PartitionProgress] | None:
         changed, self._rebalanced = self._rebalanced, False
         return self._progress() if changed else None
 
+    @override
     def partition_of(self, posting_id: str) -> int:
-        """See FeatureLog: any stable choice will do, if tests append accordingly."""
+        """Another choice than Kafka's, but always the same one for a key; tests append accordingly."""
         return sum(posting_id.encode()) % len(self._topic.partitions)
 
+    @override
     def send(self, message: Outgoing) -> None:
-        """See FeatureLog."""
         self.out.append(message)
 
-    def commit(self, progress: Mapping[int, Progress]) -> bool:
-        """See FeatureLog."""
+    @override
+    def commit(self, progress: Mapping[int, PartitionProgress]) -> bool:
         if self.refuse_commits:
             return False
         self.committed.update(progress)
         return True
 
-    def _progress(self) -> dict[int, Progress]:
-        return {p: self.committed.get(p, Progress(offset=0)) for p in self.assigned}
+    def _progress(self) -> dict[int, PartitionProgress]:
+        return {p: self.committed.get(p, PartitionProgress(offset=0)) for p in self.assigned}

@@ -1,4 +1,4 @@
-"""Requests and alerts as messages that their topics accept: split, or a dead letter, where they would be too large."""
+"""Score requests as Kafka messages: split when the topic would refuse them, dead letters when that does not help."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,10 @@ from streaming.kafka.messages import Message, Outgoing, dead_letter, size_bytes
 
 
 def request_messages(request: ScoreRequest, codec: Codec) -> Iterator[Outgoing]:
-    """The request as messages that the topic accepts: halved while too large; one candidate too large is a dead letter."""
+    """The messages of a score request: it is halved while it is too large for its topic.
+
+    One candidate that is too large alone becomes a dead letter.
+    """
     search_id = request.search.search_id.encode()
     message = Outgoing(topics.SCORE_REQUESTS.name, search_id, codec.encode(request))
     half = len(request.candidates) // 2

@@ -1,46 +1,51 @@
-"""New and changed searches meet the open postings already in the store (docs/semantics.md#matching)."""
+"""Match new and changed searches with the open postings already in the store (docs/semantics.md#matching)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from pipeline.match import LexicalMatcher
 from schemas.records import FeatureRecord
-from streaming.searches.table import Held, Offsets
+from streaming.searches.table import Offsets, Subscription
 
 
 class StoredMatch(NamedTuple):
     """A stored posting and a search that it is a candidate for."""
 
-    held: Held
+    subscription: Subscription
     feature: FeatureRecord
 
 
 class StorePass:
-    """One pass over the stored postings with all searches that came since the last pass, in small steps.
+    """Reads all stored postings once, in small steps, and matches each with the new and changed searches.
 
-    `until` are the offsets of `searches` up to which these postings will have met every search.
+    `searches_until`: offsets of the topic `searches`; once the pass has finished, every search before them was matched
+    with the stored postings. `postings_read`: how many postings the pass has read so far.
     """
 
     def __init__(
-        self, searches: Sequence[Held], postings: Iterator[FeatureRecord], *, until: Offsets
+        self,
+        subscriptions: Sequence[Subscription],
+        postings: Iterator[FeatureRecord],
+        *,
+        searches_until: Offsets,
     ) -> None:
-        self.until: Mapping[int, int] = dict(until)
+        self.searches_until: Offsets = dict(searches_until)
         self.finished = False
-        self.seen = 0
-        self._searches = {held.search.search_id: held for held in searches}
+        self.postings_read = 0
+        self._subscriptions = {found.search.search_id: found for found in subscriptions}
         self._postings = postings
         self._matcher = LexicalMatcher()
-        for held in searches:
-            self._matcher.put_search(held.search)
+        for subscription in subscriptions:
+            self._matcher.put_search(subscription.search)
 
     def advance(self, max_postings: int) -> list[StoredMatch]:
-        """The pairs among the next stored postings; `finished` turns true when there are no more."""
+        """The matches of the next `max_postings` stored postings; `finished` becomes true with the last posting."""
         postings = list(islice(self._postings, max_postings))
-        self.seen += len(postings)
+        self.postings_read += len(postings)
         self.finished = len(postings) < max_postings
         return [
-            StoredMatch(self._searches[search.search_id], posting)
+            StoredMatch(self._subscriptions[search.search_id], posting)
             for posting in postings
             for search in self._matcher.match(posting)
         ]

@@ -1,4 +1,4 @@
-"""Death at a named step, for the fault tests: the process kills itself there as `kill -9` would."""
+"""For the fault tests: a process kills itself, as `kill -9` would, when it reaches a named step."""
 
 import os
 import signal
@@ -10,10 +10,11 @@ Probe = Callable[[str], None]
 
 
 def crash_at(step: str) -> Probe:
-    """A probe that kills this process when it comes to `step`.
+    """A probe that kills this process when it reaches `step`.
 
-    `name@n` is the n-th time that the step `name` is reached; `@FILE` the step that FILE names whenever it exists:
-    who removes the file dies, so one file is one death among all processes that watch it. `""` never kills.
+    `name@n`: the n-th time that it reaches the step `name`. `@FILE`: the step whose name FILE contains, once FILE
+    exists; the process that removes FILE kills itself, so that one file kills one of all processes that watch it.
+    `""`: never.
     """
     if not step:
         return lambda _reached: None

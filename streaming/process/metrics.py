@@ -1,18 +1,19 @@
 """Prometheus metrics of the Kafka processes: the HTTP server, and the metrics that every process has."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any, Self
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 log = logging.getLogger(__name__)
 
-#: Seconds: from a cached score to a model server that was down for an hour.
+#: Seconds, from a score out of the cache to a model server that was down for an hour.
 LATENCY_BUCKETS_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600)
 
 
 class MetricsServer:
-    """`/metrics` on one address; port 0 serves nothing."""
+    """Serves `/metrics` on one address while it is open; with port 0 it serves nothing."""
 
     def __init__(self, registry: CollectorRegistry, port: int, host: str) -> None:
         self._server: Any = None
@@ -30,15 +31,25 @@ class MetricsServer:
             self._thread.join()
 
 
+def counter_by(
+    label: str, values: Iterable[str], name: str, what: str, registry: CollectorRegistry
+) -> Counter:
+    """A counter with one label whose known values all begin at 0: of a series that begins at 1 no increase is seen."""
+    made = Counter(name, what, [label], registry=registry)
+    for value in values:
+        made.labels(value)
+    return made
+
+
 def lag_gauge(prefix: str, registry: CollectorRegistry) -> Gauge:
-    """A gauge of the messages not processed yet, by partition."""
+    """A gauge of the messages that were not processed yet, by partition."""
     return Gauge(
         f"{prefix}_lag", "Messages not processed yet, by partition.", ["partition"], registry=registry
     )
 
 
 def latency_histogram(prefix: str, what: str, registry: CollectorRegistry) -> Histogram:
-    """A histogram in seconds; `what` says from where to where."""
+    """A histogram in seconds; `what` names the beginning and the end of the measured time."""
     return Histogram(
         f"{prefix}_latency_seconds", f"From {what}.", buckets=LATENCY_BUCKETS_S, registry=registry
     )

@@ -1,68 +1,62 @@
-"""Command lines as tables: a row names a field of a settings class and says what it is for; the field says the rest."""
+"""Command lines of the Kafka processes: brokers and schema registry, a settings class, and logins from the environment."""
 
 import argparse
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, fields
-from types import NoneType
-from typing import Any, NamedTuple, get_args, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
+from schemas import arguments
+from schemas.settings import Option, build, rows
 from storage.couchbase.url import with_login
-from streaming.kafka.framing import RegistrySettings
+from streaming.kafka.framing import AUTH, RegistrySettings
 from streaming.kafka.settings import PREFIX, KafkaSettings
 
-
-class Option(NamedTuple):
-    """One field as an option: `--field-name` unless `flag` is given; `help` may be argparse.SUPPRESS."""
-
-    field: str
-    help: str
-    flag: str = ""
-    metavar: str | None = None
+T = TypeVar("T")
+STORES = ("store_url", "cache_url")
 
 
-def add(parser: argparse.ArgumentParser, settings: type[Any], options: Iterable[Option]) -> None:
-    """Add a row's option each; type and default are the field's, and a field without a default must be given."""
-    kinds, defaults = get_type_hints(settings), {f.name: f.default for f in fields(settings)}
-    for option in options:
-        default = defaults[option.field]
-        known = default is not MISSING
-        parser.add_argument(
-            option.flag or f"--{option.field.replace('_', '-')}",
-            dest=option.field,
-            type=_plain(kinds[option.field]),
-            default=default if known else None,
-            required=not known,
-            metavar=option.metavar,
-            help=f"{option.help} ({default})" if known and default not in (None, "") else option.help,
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connections:
+    """Addresses that every process takes; what else a connection needs stands in the environment."""
+
+    bootstrap: Annotated[
+        str,
+        Option(
+            f"Kafka's brokers; without it {PREFIX}BOOTSTRAP, else {KafkaSettings().bootstrap}.",
+            metavar="HOST:PORT,...",
+        ),
+    ] = ""
+    schema_registry: Annotated[
+        str,
+        Option(
+            f"Schema registry, http://host:port: read Confluent framing too, and write it. Credentials: {AUTH}.",
+            metavar="URL",
+        ),
+    ] = ""
 
 
-def add_connections(parser: argparse.ArgumentParser, framing: str) -> None:
-    """Add the addresses that every process needs; `framing` says what it does in Confluent framing."""
-    brokers = f"Kafka's brokers ({PREFIX}BOOTSTRAP, else {KafkaSettings().bootstrap})"
-    parser.add_argument("--bootstrap", default="", metavar="HOST:PORT,...", help=brokers)
-    parser.add_argument("--schema-registry", default="", metavar="URL", help=f"{framing}; http://host:port")
+def parser(settings: type[Any], **about: Any) -> argparse.ArgumentParser:
+    """A command line with the connections and the options of `settings`; `about` is what argparse's parser takes."""
+    made = argparse.ArgumentParser(**about)
+    for one in (Connections, settings):
+        arguments.add(made, one)
+    return made
 
 
-def connections(given: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, Any]:
-    """`kafka` and `registry` of a settings class, logins from the environment. ConfigError names what cannot work."""
-    return {
-        "kafka": KafkaSettings.from_env(environ, bootstrap=given.bootstrap),
-        "registry": RegistrySettings.from_env(environ, url=given.schema_registry),
+def settings_of(settings: type[T], given: argparse.Namespace, environ: Mapping[str, str]) -> T:
+    """`settings` as the command line and the environment give them; ConfigError names one that cannot work.
+
+    Brokers go into the field `kafka`, the registry into `registry`, and a Couchbase store's login into its URL.
+    """
+    named = vars(given)
+    connections = build(Connections, named)
+    stores = {
+        row.field: with_login(named[row.dest], environ) for row in rows(settings) if row.field in STORES
     }
-
-
-def stores(given: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
-    """`store_url` and `cache_url`, as far as the command line has them, with the login in the environment."""
-    named = {name: getattr(given, name, None) for name in ("store_url", "cache_url")}
-    return {name: with_login(url, environ) for name, url in named.items() if url is not None}
-
-
-def taken(settings: type[Any], given: argparse.Namespace) -> dict[str, Any]:
-    """The fields of `settings` that the command line has."""
-    return {f.name: getattr(given, f.name) for f in fields(settings) if hasattr(given, f.name)}
-
-
-def _plain(kind: Any) -> Any:
-    """`Path` of `Path | None`."""
-    return next((part for part in get_args(kind) if part is not NoneType), kind)
+    return build(
+        settings,
+        named,
+        kafka=KafkaSettings.from_env(environ, bootstrap=connections.bootstrap),
+        registry=RegistrySettings.from_env(environ, url=connections.schema_registry),
+        **stores,
+    )

@@ -1,42 +1,39 @@
-"""The topic `searches` read from its beginning: what a reader needs, and the reader on Kafka."""
+"""Read the topic `searches` from its beginning: the protocol, and its implementation on Kafka."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Protocol
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
+from typing_extensions import override
 
-from streaming.kafka import clients, topics
 from streaming.kafka.messages import Message
+from streaming.kafka.topics import SEARCHES
+from streaming.kafka.whole_topic import WholeTopics
 
 
 class SearchFeed(Protocol):
-    """The topic `searches` from its beginning, outside any consumer group."""
+    """Reads the topic `searches` from its beginning, outside any consumer group."""
 
     def read_to_end(self, stopped: Callable[[], bool]) -> Iterator[Message]:
-        """All messages up to the end that the topic had at the call; gives up early once `stopped()`."""
+        """All messages up to the end that the topic has at the call, and perhaps newer ones; fewer once `stopped()`."""
         ...
 
     def poll(self) -> list[Message]:
-        """What came since, without waiting."""
+        """The messages that have arrived since the last call, without waiting for more."""
         ...
 
 
-class SearchLog:
+class KafkaSearchFeed(SearchFeed):
     """`SearchFeed` over a consumer of every partition, outside any group."""
 
     def __init__(self, consumer: KafkaConsumer) -> None:
-        self._consumer = consumer
-        name = topics.SEARCHES.name
-        self._partitions = [TopicPartition(name, p) for p in sorted(consumer.partitions_for_topic(name))]
-        consumer.assign(self._partitions)
-        consumer.seek_to_beginning(*self._partitions)
+        self._topic = WholeTopics(consumer, (SEARCHES.name,))
 
+    @override
     def read_to_end(self, stopped: Callable[[], bool]) -> Iterator[Message]:
-        """See SearchFeed. Control records of transactions have offsets too: the position says when the end is reached."""
-        ends = self._consumer.end_offsets(self._partitions)
-        while not stopped() and any(self._consumer.position(p) < ends[p] for p in self._partitions):
-            yield from clients.poll(self._consumer, 0.2)
+        return chain.from_iterable(self._topic.read_until(self._topic.ends(), stopped))
 
+    @override
     def poll(self) -> list[Message]:
-        """See SearchFeed."""
-        return clients.poll(self._consumer, 0.0)
+        return self._topic.poll(0.0)

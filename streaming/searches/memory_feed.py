@@ -3,21 +3,24 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
+from typing_extensions import override
+
 from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Message
+from streaming.searches.feed import SearchFeed
 
 
-class MemorySearches:
-    """`SearchFeed` over a topic."""
+class MemorySearchFeed(SearchFeed):
+    """`SearchFeed` over a topic in memory."""
 
     def __init__(self, topic: MemoryTopic) -> None:
         self._topic = topic
         self._positions: dict[int, int] = defaultdict(int)
 
+    @override
     def read_to_end(self, stopped: Callable[[], bool]) -> Iterator[Message]:
-        """See SearchFeed."""
         return iter([] if stopped() else self.poll())
 
+    @override
     def poll(self) -> list[Message]:
-        """See SearchFeed."""
         return self._topic.read(self._positions, 1_000_000)

@@ -1,4 +1,4 @@
-"""The saved searches as the compacted topic `searches` tells them: what is held, since which offset, and what was unreadable."""
+"""All saved searches, built from the messages of the compacted topic `searches`."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from streaming.kafka.messages import Message
 Offsets = Mapping[int, int]
 
 
-class Held(NamedTuple):
-    """One saved search and the message that brought it."""
+class Subscription(NamedTuple):
+    """A saved search, and where the message that subscribed it stands on the topic."""
 
     search: SavedSearch
     partition: int
@@ -21,57 +21,57 @@ class Held(NamedTuple):
     timestamp_ms: int
 
 
-class Bad(NamedTuple):
-    """A message that is no saved search."""
+class UnreadableSearch(NamedTuple):
+    """A message that is not a valid saved search, and why."""
 
     message: Message
     reason: str
 
 
-class Dropped(NamedTuple):
-    """An unsubscribe."""
+class Unsubscription(NamedTuple):
+    """A search was unsubscribed by a message without a value."""
 
     search_id: str
 
 
 class SearchTable:
-    """All saved searches, by id."""
+    """The subscriptions by search id, the next offset of each partition, and the unreadable messages so far."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self.held: dict[str, Held] = {}
+        self.subscriptions: dict[str, Subscription] = {}
         self.positions: dict[int, int] = {}
-        self.bad: list[Bad] = []
+        self.unreadable: list[UnreadableSearch] = []
 
-    def apply(self, message: Message) -> Held | Dropped | Bad | None:
-        """Take in one message; None when it repeats what is held. Raises RegistryUnavailable."""
+    def apply(self, message: Message) -> Subscription | Unsubscription | UnreadableSearch | None:
+        """Apply one message and return the change, None when the search is as before. Raises RegistryUnavailable."""
         self.positions[message.partition] = message.offset + 1
         try:
             change = _read(message, self._codec)
         except (DecodeError, UnicodeDecodeError) as error:
-            self.bad.append(Bad(message, str(error)))
-            return self.bad[-1]
-        if isinstance(change, Dropped):
-            self.held.pop(change.search_id, None)
+            self.unreadable.append(UnreadableSearch(message, str(error)))
+            return self.unreadable[-1]
+        if isinstance(change, Unsubscription):
+            self.subscriptions.pop(change.search_id, None)
             return change
-        before = self.held.get(change.search.search_id)
+        before = self.subscriptions.get(change.search.search_id)
         if before is not None and before.search == change.search:
             return None
-        self.held[change.search.search_id] = change
+        self.subscriptions[change.search.search_id] = change
         return change
 
-    def since(self, met: Offsets) -> list[Held]:
-        """The searches that came at or after these offsets."""
-        return [held for held in self.held.values() if is_since(held, met)]
+    def since(self, offsets: Offsets) -> list[Subscription]:
+        """The subscriptions whose message stands at or after these offsets."""
+        return [found for found in self.subscriptions.values() if came_since(found, offsets)]
 
 
-def is_since(held: Held, met: Offsets) -> bool:
-    """Whether this search came at or after these offsets."""
-    return held.offset >= met.get(held.partition, 0)
+def came_since(subscription: Subscription, offsets: Offsets) -> bool:
+    """Whether the subscription's message stands at or after these offsets."""
+    return subscription.offset >= offsets.get(subscription.partition, 0)
 
 
 def check_search(search: SavedSearch) -> None:
-    """Raise DecodeError for values that the wire carries but no search can mean; a NaN threshold would pass everything."""
+    """Raise DecodeError for values that the schema allows and no search can have, such as a NaN threshold."""
     if not search.search_id:
         raise DecodeError("search_id is empty")
     if not 0 <= search.threshold <= 1:
@@ -80,15 +80,15 @@ def check_search(search: SavedSearch) -> None:
         raise DecodeError(f"top_k {search.top_k} is negative")
 
 
-def _read(message: Message, codec: Codec) -> Held | Dropped:
+def _read(message: Message, codec: Codec) -> Subscription | Unsubscription:
     if message.key is None:
         raise DecodeError("a saved search needs its id as the message's key")
     search_id = message.key.decode()
     if message.value is None:
-        return Dropped(search_id)
+        return Unsubscription(search_id)
     search = codec.decode(SavedSearch, message.value)
     if search.search_id != search_id:
-        # an unsubscribe goes by key: under another key it would never reach this search
+        # A search is unsubscribed by its message's key: under another key the unsubscribe would miss it.
         raise DecodeError(f"the key {search_id!r} is not the search's id {search.search_id!r}")
     check_search(search)
-    return Held(search, message.partition, message.offset, message.timestamp_ms)
+    return Subscription(search, message.partition, message.offset, message.timestamp_ms)

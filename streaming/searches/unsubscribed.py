@@ -1,4 +1,4 @@
-"""Which searches have been unsubscribed, so that requests on their way to the ranker are dropped."""
+"""Know which searches were unsubscribed, so that score requests for them can be dropped."""
 
 from collections.abc import Callable, Collection
 
@@ -7,7 +7,7 @@ from streaming.searches.feed import SearchFeed
 
 
 class Unsubscribed:
-    """The ids of searches whose newest message is a tombstone: requests that were on their way are dropped."""
+    """The ids of the searches whose newest message on the topic is a tombstone (has no value)."""
 
     def __init__(self, feed: SearchFeed, stopped: Callable[[], bool]) -> None:
         self._feed = feed
@@ -16,7 +16,7 @@ class Unsubscribed:
             self._apply(message)
 
     def __call__(self) -> Collection[str]:
-        """Those there are by now."""
+        """The ids up to the messages that have arrived by now."""
         for message in self._feed.poll():
             self._apply(message)
         return self._ids

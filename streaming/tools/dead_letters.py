@@ -1,8 +1,7 @@
 """Dead letters: list them, show one, and send them back to the topics from which they came.
 
-A replay writes the original bytes and, in the same transaction, a marker into the dead-letter topic that names what
-it sent. So a replay that is cut off, or asked for twice, sends every letter once; the memory of it lives as long as
-the letters do.
+One transaction of a replay sends the original bytes and writes a marker to the dead-letter topic that names the letters
+sent. So a replay that is interrupted or repeated sends every letter once; markers are kept as long as the letters.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import DLQ
 from streaming.kafka.whole_topic import scan
 
-#: One replay at a time: a second one fences the first at its next transaction.
+#: All replays use this id, so that a second one, started meanwhile, fences the first at its next transaction.
 TRANSACTIONAL_ID = "nearline-dlq-replay"
 MARKER = "replayed"
 
@@ -28,8 +27,8 @@ MARKER = "replayed"
 Place = tuple[int, int]
 
 
-class Stored(NamedTuple):
-    """A dead letter, where it lies in the dead-letter topic and since when; whether it was sent back already."""
+class StoredLetter(NamedTuple):
+    """A dead letter with its place in the dead-letter topic; `replayed`: whether it was sent back already."""
 
     partition: int
     offset: int
@@ -38,22 +37,22 @@ class Stored(NamedTuple):
     letter: DeadLetter
 
 
-class Replayed(NamedTuple):
-    """What a replay did with the letters of its range; `unsendable` were cut, or name no topic."""
+class SentBack(NamedTuple):
+    """Letters that a replay sent, letters sent back before, and letters that cannot be (cut, or without a topic)."""
 
     sent: int
     already: int
     unsendable: int
 
 
-def letters(kafka: KafkaSettings, *, first: int = 0, last: int | None = None) -> Iterator[Stored]:
+def letters(kafka: KafkaSettings, *, first: int = 0, last: int | None = None) -> Iterator[StoredLetter]:
     """The dead letters at offsets first..last (to the end when None), oldest first within a partition."""
     done = _done(kafka)
     for batch in scan(kafka, DLQ.name):
         yield from (stored(m, done) for m in batch if _within(m, first, last))
 
 
-def letter(kafka: KafkaSettings, offset: int, *, partition: int = 0) -> Stored:
+def letter(kafka: KafkaSettings, offset: int, *, partition: int = 0) -> StoredLetter:
     """The dead letter at one offset. ConfigError when there is none."""
     for found in letters(kafka, first=offset, last=offset):
         if found.partition == partition:
@@ -61,23 +60,23 @@ def letter(kafka: KafkaSettings, offset: int, *, partition: int = 0) -> Stored:
     raise ConfigError(f"no dead letter at {DLQ.name}/{partition}/{offset}; `nearline dlq list` shows them")
 
 
-def replay(kafka: KafkaSettings, *, first: int = 0, last: int | None = None) -> Replayed:
-    """Send the letters at offsets first..last back, each to its topic under its key, unless that was done before."""
+def replay(kafka: KafkaSettings, *, first: int = 0, last: int | None = None) -> SentBack:
+    """Send the letters at offsets first..last to the topics from which they came, under their keys, each once."""
     producer = clients.producer(kafka, transactional_id=TRANSACTIONAL_ID)
     try:
         producer.init_transactions()
         done = _done(kafka)
-        total = Replayed(0, 0, 0)
+        total = SentBack(0, 0, 0)
         for batch in scan(kafka, DLQ.name):
             found = [stored(m, done) for m in batch if _within(m, first, last)]
-            total = Replayed(*(a + b for a, b in zip(total, _send_back(kafka, producer, found), strict=True)))
+            total = SentBack(*(a + b for a, b in zip(total, _send_back(kafka, producer, found), strict=True)))
         return total
     finally:
         producer.close()
 
 
-def stored(message: Message, done: set[Place]) -> Stored:
-    """One message of the dead-letter topic as what it holds; a foreign one has no topic to go back to."""
+def stored(message: Message, done: set[Place]) -> StoredLetter:
+    """Read one message of the dead-letter topic; one that another system wrote has no topic to go back to."""
     place = (message.partition, message.offset)
     value, headers = message.value or b"", message.headers
     read = DeadLetter(
@@ -90,7 +89,7 @@ def stored(message: Message, done: set[Place]) -> Stored:
         length=_number(headers, "length", len(value)),
         sha256=_text(headers, "sha256") or sha256(value).hexdigest(),
     )
-    return Stored(*place, message.timestamp_ms, place in done, read)
+    return StoredLetter(*place, message.timestamp_ms, place in done, read)
 
 
 def is_whole(letter: DeadLetter) -> bool:
@@ -98,13 +97,13 @@ def is_whole(letter: DeadLetter) -> bool:
     return bool(letter.topic) and len(letter.value) == letter.length
 
 
-def _send_back(kafka: KafkaSettings, producer: KafkaProducer, found: Sequence[Stored]) -> Replayed:
+def _send_back(kafka: KafkaSettings, producer: KafkaProducer, found: Sequence[StoredLetter]) -> SentBack:
     fresh = [s for s in found if not s.replayed]
     due = [s for s in fresh if is_whole(s.letter)]
     if due:
         require_topics(kafka, tuple({s.letter.topic for s in due}))
         _transact(producer, [_original(s.letter) for s in due] + [marker(due)])
-    return Replayed(len(due), len(found) - len(fresh), len(fresh) - len(due))
+    return SentBack(len(due), len(found) - len(fresh), len(fresh) - len(due))
 
 
 def _transact(producer: KafkaProducer, messages: Sequence[Outgoing]) -> None:
@@ -122,14 +121,14 @@ def _original(letter: DeadLetter) -> Outgoing:
     return Outgoing(letter.topic, letter.key, letter.value)
 
 
-def marker(sent: Sequence[Stored]) -> Outgoing:
-    """The note that these letters went back. Its `source` keeps it apart from any update's outcome."""
+def marker(sent: Sequence[StoredLetter]) -> Outgoing:
+    """The message that notes which letters were sent back; its header `source` tells it from an update's outcome."""
     places = " ".join(f"{s.partition}/{s.offset}" for s in sent)
     return Outgoing(DLQ.name, None, places.encode(), {MARKER: b"%d" % len(sent), "source": DLQ.name.encode()})
 
 
 def places(message: Message) -> set[Place]:
-    """The letters that a marker names; none when the message is no marker."""
+    """The places of the letters that a marker names; none when the message is not a marker."""
     if MARKER not in message.headers:
         return set()
     pairs = (place.split("/") for place in (message.value or b"").decode().split())

@@ -1,22 +1,21 @@
-"""Watches what leaves the system: one outcome for each source offset, alerts, and how long each took by the broker's clock."""
+"""Count outcomes, dead letters and alerts as they appear on the topics, with their latencies by broker timestamps."""
 
 from collections import Counter
 from dataclasses import dataclass, field
-
-from kafka import TopicPartition
 
 from schemas.codec import Codec
 from schemas.records import Alert, Outcome
 from streaming.kafka import clients, topics
 from streaming.kafka.messages import Message
 from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.whole_topic import WholeTopics
 
 _WATCHED = (topics.FEATURES.name, topics.DLQ.name, topics.ALERTS.name)
 
 
 @dataclass(slots=True)
 class Seen:
-    """Everything observed so far. The first outcome of a source offset counts; a redelivery adds nothing."""
+    """Everything observed so far. Only the first outcome of a source offset counts: a redelivery adds nothing."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -33,34 +32,30 @@ class Seen:
 
 
 class Observer:
-    """Reads features, dead letters and alerts from the offsets at which it was opened (`read_committed`)."""
+    """Reads features, dead letters and alerts: all of them, or those that come after it was made."""
 
     def __init__(
         self, kafka: KafkaSettings, *, from_beginning: bool = True, codec: Codec | None = None
     ) -> None:
         self.seen = Seen()
         self._codec = codec or Codec()
-        self._consumer = clients.reader(kafka)
-        partitions = [
-            TopicPartition(t, p) for t in _WATCHED for p in self._consumer.partitions_for_topic(t) or ()
-        ]
-        self._consumer.assign(partitions)
-        (self._consumer.seek_to_beginning if from_beginning else self._consumer.seek_to_end)(*partitions)
+        self._consumer = clients.reader(kafka, max_poll_records=2000)
+        self._topics = WholeTopics(self._consumer, _WATCHED, from_beginning=from_beginning)
 
     def poll(self, timeout_s: float = 0.2) -> int:
-        """Take in what has arrived; returns the number of messages."""
-        arrived = clients.messages(self._consumer.poll(timeout_ms=int(1000 * timeout_s), max_records=2000))
+        """Take in the messages that have arrived and return their number."""
+        arrived = self._topics.poll(timeout_s)
         for message in arrived:
             observe(self.seen, message, self._codec)
         return len(arrived)
 
     def close(self) -> None:
-        """Leave the brokers."""
+        """Close the consumer."""
         self._consumer.close()
 
 
 def observe(seen: Seen, message: Message, codec: Codec) -> None:
-    """Add one message of any watched topic."""
+    """Add one message of a watched topic to `seen`."""
     if message.topic == topics.ALERTS.name:
         _observe_alert(seen, codec.decode(Alert, message.value or b""), message.timestamp_ms)
     else:

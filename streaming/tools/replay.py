@@ -1,4 +1,4 @@
-"""Sends a stream file to `postings.updates` and saved searches to `searches`, at a chosen rate."""
+"""Send the events of a file to `postings.updates`, at a chosen rate, and saved searches to `searches`."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -11,13 +11,13 @@ from streaming.kafka import clients, topics
 from streaming.kafka.messages import Outgoing
 from streaming.kafka.settings import KafkaSettings
 
-#: What a replay writes, and where: the subjects that it needs at a schema registry.
+#: The topic of each record type that a replay sends, for `open_codec`.
 WRITES = {PostingUpdate: topics.UPDATES.name, SavedSearch: topics.SEARCHES.name}
 
 
 @dataclass(slots=True, kw_only=True)
-class Replayed:
-    """How far a replay has come."""
+class ReplayProgress:
+    """How many events a replay has sent so far, and how many of these were broken lines."""
 
     sent: int = 0
     broken: int = 0
@@ -29,15 +29,16 @@ def replay_updates(
     events: Iterable[PostingUpdate | BrokenLine],
     *,
     rate_per_s: float = 0.0,
-    on_progress: Callable[[Replayed], None] = lambda _: None,
+    on_progress: Callable[[ReplayProgress], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     codec: Codec | None = None,
-) -> Replayed:
-    """Send every event in order, at most `rate_per_s` (0: as fast as the broker takes them); returns when all are acknowledged.
+) -> ReplayProgress:
+    """Send all events in order and return when the brokers have acknowledged every one.
 
-    A line that is no event goes as the bytes it is: the feature job is the one that judges input.
+    `rate_per_s`: most events a second; 0 means as fast as the brokers take them. A line that is not an event is sent
+    as the bytes it has: the feature job decides what a dead letter is.
     """
-    progress, codec = Replayed(started_s=clock()), codec or Codec()
+    progress, codec = ReplayProgress(started_s=clock()), codec or Codec()
     producer = clients.producer(kafka)
     try:
         for event in events:
@@ -53,7 +54,7 @@ def replay_updates(
 
 
 def send_searches(kafka: KafkaSettings, searches: Iterable[SavedSearch], codec: Codec | None = None) -> int:
-    """Subscribe every search (key: search id); returns how many."""
+    """Subscribe these searches (key: search id) and return their number."""
     codec = codec or Codec()
     producer = clients.producer(kafka)
     try:
@@ -65,18 +66,18 @@ def send_searches(kafka: KafkaSettings, searches: Iterable[SavedSearch], codec: 
 
 
 def search_message(search: SavedSearch, codec: Codec) -> Outgoing:
-    """A saved search as the message that subscribes it."""
+    """The message that subscribes a saved search."""
     return Outgoing(topics.SEARCHES.name, search.search_id.encode(), codec.encode(search))
 
 
 def update_message(event: PostingUpdate | BrokenLine, codec: Codec) -> Outgoing:
-    """An event as a message; a broken line as the bytes it is."""
+    """The message of an event; a broken line is sent as the bytes it has."""
     if isinstance(event, BrokenLine):
         return Outgoing(topics.UPDATES.name, None, event.data)
     return Outgoing(topics.UPDATES.name, event.posting_id.encode(), codec.encode(event))
 
 
-def _keep_rate(progress: Replayed, rate_per_s: float, clock: Callable[[], float]) -> None:
+def _keep_rate(progress: ReplayProgress, rate_per_s: float, clock: Callable[[], float]) -> None:
     if rate_per_s:
         ahead_s = progress.started_s + progress.sent / rate_per_s - clock()
         if ahead_s > 0:

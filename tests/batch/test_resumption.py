@@ -16,7 +16,7 @@ from batch.progress import Progress
 from batch.run_table import close_run, open_run
 from batch.split_folder import Folder
 from batch.worker import SplitWorker, Task
-from models.summarizer import InstantSummarizer, ModelFailure, Summary, Unavailable
+from models.summarizer import InstantSummarizer, Summary, SummaryFailure, SummaryUnavailable
 from schemas.errors import BrokersUnavailable, ModelUnavailable, StoreError, StoreUnavailable
 from storage.base import KeyValue, Merge
 from storage.features import FeatureStore
@@ -67,10 +67,10 @@ class Flaky:
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         answers = InstantSummarizer().summarize_many(texts, deadline_s)
         self.asked.update(texts)
-        away = Unavailable(reason="down")
+        away = SummaryUnavailable(reason="down")
         return [
             away if n % 3 == 0 and self.asked[text] == 1 else answer
             for n, (text, answer) in enumerate(zip(texts, answers, strict=True))
@@ -196,9 +196,9 @@ def test_an_outage_is_waited_out_and_no_text_that_came_is_asked_for_again(tmp_pa
 
 def test_an_outage_that_outlasts_patience_is_raised_and_the_next_worker_goes_on(tmp_path: Path) -> None:
     class Away(Flaky):
-        def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+        def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
             del deadline_s
-            return [Unavailable(reason="down")] * len(texts)
+            return [SummaryUnavailable(reason="down")] * len(texts)
 
     expected, _ = undisturbed(tmp_path)
     (tmp_path / "away").mkdir()

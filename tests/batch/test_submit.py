@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.settings import BackfillSettings, Mode, from_argv, to_argv
+from batch.settings import BackfillSettings, Mode
 from batch.submit import command, printed, ship
+from schemas.arguments import parse
 from schemas.errors import ConfigError
+from schemas.settings import to_argv
 
 SETTINGS = BackfillSettings(
     catalog=("hdfs://n/catalog",),
@@ -110,7 +112,7 @@ def test_the_command_line_carries_every_setting(
         report=report,
         publish=publish,
     )
-    assert from_argv(to_argv(settings)) == settings
+    assert parse(BackfillSettings, to_argv(settings), prog="backfill") == settings
 
 
 def test_the_zip_alone_gives_a_worker_its_code(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +10,11 @@ from pathlib import Path
 from nearline.stack.couchbase import couchbase, ensure_test_server
 from nearline.stack.processes import spawn, wait_until
 from nearline.stack.settings import StackSettings
+from nearline.stack.tools import free_port_base
 from storage.opening import open_store
+
+#: Below the ports that the system hands out to outgoing connections.
+BASES = range(20000 + 40 * (os.getpid() % 200), 32000, 200)
 
 
 class CouchbaseServer:
@@ -19,7 +22,7 @@ class CouchbaseServer:
 
     def __init__(self, home: Path) -> None:
         home.mkdir(parents=True)
-        self._settings = StackSettings(home=home, port_base=_free_port_base(), store="couchbase")
+        self._settings = StackSettings(home=home, port_base=free_port_base(BASES), store="couchbase")
         with (home.parent / "jars.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             ensure_test_server(self._settings)
@@ -56,14 +59,3 @@ def empty(url: str) -> None:
     """Delete every row; before the first instant nothing has expired."""
     with closing(open_store(url, lambda: 0.0)) as store:
         store.put_many([(key, None) for key, _ in store.scan()])
-
-
-def _free_port_base() -> int:
-    # below the ports that the system hands out to clients
-    spread = range(20000 + 40 * (os.getpid() % 200), 32000, 200)
-    return next(base for base in spread if all(map(_free, StackSettings(port_base=base).ports.values())))
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0

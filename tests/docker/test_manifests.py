@@ -10,11 +10,15 @@ import pytest
 import yaml
 from kubeflow_spark_api.models import SparkV1beta2SparkApplication
 
-from batch.settings import Mode, from_argv
+from batch.settings import BackfillSettings, Mode
 from nearline.stack.jars import ensure_jars
+from schemas import arguments
 from schemas.errors import NearlineError
-from streaming import alert_consumer, matcher
+from streaming.alert_consumer import ALERT_CONSUMER
 from streaming.features.settings import parse
+from streaming.matcher import MATCHER
+from streaming.process.member import parser
+from streaming.process.options import settings_of
 from tests.docker.manifests import DOCKER, arguments_of, command_lines, objects, of_kind, services
 
 KUBERNETES = "1.33"
@@ -78,16 +82,13 @@ def _closed(schema: dict[str, Any]) -> None:
 
 
 def test_the_consumers_take_the_command_lines_that_they_are_given() -> None:
-    for module, parser in (
-        ("streaming.matcher", matcher.parser()),
-        ("streaming.alert_consumer", alert_consumer.parser()),
-    ):
-        lines = arguments_of(module)
+    for program in (MATCHER, ALERT_CONSUMER):
+        lines = arguments_of(program.module)
         assert len(lines) == 2
         for line in lines:
-            given = parser.parse_args(line)
-            assert given.metrics_port == 9400
-            assert given.store_url in {"$(STORE)", "couchbase://couchbase/nearline/jobs/features"}
+            settings = settings_of(program.settings, parser(program).parse_args(line), {})
+            assert settings.metrics_port == 9400
+            assert settings.store_url in {"$(STORE)", "couchbase://couchbase/nearline/jobs/features"}
     assert [line[0] for line in arguments_of("streaming.create_topics")] == ["--bootstrap"] * 2
 
 
@@ -101,7 +102,9 @@ def test_the_feature_job_takes_its_command_lines() -> None:
 
 
 def test_the_backfill_takes_its_command_line() -> None:
-    settings = from_argv(of_kind("SparkApplication")["spec"]["arguments"])
+    settings = arguments.parse(
+        BackfillSettings, of_kind("SparkApplication")["spec"]["arguments"], prog="backfill"
+    )
     assert (settings.mode, settings.parallelism) == (Mode.STALE, 4)
     assert settings.publish
 

@@ -1,7 +1,6 @@
 """A real standalone master and worker, through `spark-class`, on loopback."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,13 +11,13 @@ import psutil
 
 from batch.submit import spark_home
 from nearline.stack.processes import wait_until
-from nearline.stack.tools import java_home, listening
+from nearline.stack.tools import free_ports, java_home, listening
 
 
 @contextmanager
 def standalone(home: Path, cores: int = 2) -> Iterator[str]:
     """The master's URL while both run; executors work under `home`. They and their children are gone afterwards."""
-    port, ui, worker_ui = _free_ports(3)
+    port, ui, worker_ui = free_ports(3)
     url = f"spark://127.0.0.1:{port}"
     deploy = "org.apache.spark.deploy"
     master = (f"{deploy}.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(ui))
@@ -60,13 +59,3 @@ def _start(home: Path, name: str, command: tuple[str, ...]) -> subprocess.Popen[
         return subprocess.Popen(
             [str(spark_home() / "bin" / "spark-class"), *command], env=env, stdout=log, stderr=log
         )
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +12,13 @@ from nearline.stack.broker import broker
 from nearline.stack.jars import ensure_jars
 from nearline.stack.processes import reap, spawn, stop, wait_until
 from nearline.stack.settings import StackSettings
+from nearline.stack.tools import free_port_base, listening
 from streaming.kafka.settings import KafkaSettings
 from tests.integration.kafka_stage import Stage, fresh_topics
 
 BUILD = Path(__file__).parents[2] / "build"
+#: Below 32768, where systems begin to take ports for outgoing connections.
+BASES = range(10_000 + 100 * (os.getpid() % 150), 27_000, 100)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +26,7 @@ def stack_settings() -> Iterator[StackSettings]:
     """A home of its own under `build/`, beside the shared jars, and ports that nothing listens on."""
     home = BUILD / f"integration-{os.getpid()}"
     home.mkdir(parents=True)
-    settings = StackSettings(home=home, port_base=_free_port_base())
+    settings = StackSettings(home=home, port_base=free_port_base(BASES))
     with (BUILD / "jars.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ensure_jars(settings.jars)
@@ -45,7 +47,7 @@ def broker_address(stack_settings: StackSettings) -> Iterator[KafkaSettings]:
     )
     try:
         # kafka-python leaks the socket of an attempt that no one answers
-        assert wait_until(lambda: not _free(stack_settings.port("kafka")), 60)
+        assert wait_until(lambda: listening(stack_settings.port("kafka")), 60)
         assert wait_until(component.ready, 60), stack_settings.log("kafka").read_text()[-2000:]
         yield KafkaSettings(bootstrap=stack_settings.bootstrap)
     finally:
@@ -66,14 +68,3 @@ def stage(kafka: KafkaSettings, tmp_path: Path) -> Iterator[Stage]:
     made = Stage(kafka, tmp_path)
     yield made
     made.close()
-
-
-def _free_port_base() -> int:
-    # below 32768, where systems begin to take ports for outgoing connections
-    spread = range(10_000 + 100 * (os.getpid() % 150), 27_000, 100)
-    return next(base for base in spread if all(map(_free, StackSettings(port_base=base).ports.values())))
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0

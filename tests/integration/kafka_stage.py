@@ -17,6 +17,7 @@ from schemas.records import Alert, FeatureRecord, SavedSearch, ScoreRequest
 from storage.features import FeatureStore, FeatureWrite
 from storage.opening import open_store
 from streaming.kafka import clients, topics
+from streaming.kafka.admin import create_topics
 from streaming.kafka.messages import Message, Outgoing
 from streaming.kafka.settings import KafkaSettings
 
@@ -165,4 +166,4 @@ def fresh_topics(kafka: KafkaSettings) -> None:
             assert wait_until(lambda: not names & set(admin.list_topics()), 20, 0.05)
     finally:
         admin.close()
-    assert wait_until(lambda: len(admin.create_topics(kafka)) == len(names), 20)
+    assert wait_until(lambda: len(create_topics(kafka)) == len(names), 20)

@@ -14,12 +14,13 @@ from models.engine.instant import InstantEngine
 from models.server import Limits
 from models.server.app import create_app
 from models.server.service import host_ranker, host_summarizer
+from nearline.stack.tools import free_port
 from schemas.keys import alert_id
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
 from streaming.kafka import topics
 from streaming.kafka.messages import Outgoing
 from tests.integration.kafka_stage import Stage
-from tests.models.running import free_port, running
+from tests.models.running import running
 from tests.pipeline.builders import feature
 from tests.support.tiny import word_piece_tokenizer, write_tokenizer
 

@@ -44,8 +44,8 @@ class Run:
 
     stream: Stream
     outcomes: list[Outcome]
-    letters: list[dead_letters.Stored]
-    replays: list[dead_letters.Replayed]
+    letters: list[dead_letters.StoredLetter]
+    replays: list[dead_letters.SentBack]
     sent: list[FeatureRecord]
     stored: list[FeatureRecord]
 
@@ -92,8 +92,8 @@ def test_poison_leaves_with_its_bytes_and_a_reason(run: Run) -> None:
 
 def test_a_replay_sends_each_dead_letter_back_once(run: Run) -> None:
     assert run.replays == [
-        dead_letters.Replayed(len(run.letters), 0, 0),
-        dead_letters.Replayed(0, len(run.letters), 0),
+        dead_letters.SentBack(len(run.letters), 0, 0),
+        dead_letters.SentBack(0, len(run.letters), 0),
     ]
 
 

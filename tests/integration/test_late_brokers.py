@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from nearline.stack.processes import wait_until
+from nearline.stack.tools import free_port
 from schemas.records import SavedSearch
 from streaming.create_topics import main as create_topics
 from streaming.kafka import admin, topics
@@ -83,7 +84,8 @@ def test_what_is_missing_of_the_topics_is_created_by_one_command(
     admin.require_topics(stage.kafka, tuple(topic.name for topic in topics.TABLE))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def test_a_topic_made_again_right_after_its_deletion_is_there_when_the_call_returns(stage: Stage) -> None:
+    for _ in range(10):
+        stage.delete_topic(topics.SEARCHES.name)
+        assert admin.create_topics(stage.kafka) == [topics.SEARCHES.name]
+        admin.require_topics(stage.kafka, (topics.SEARCHES.name,))

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from models.client.remote import open_ranker, open_summarizer
 from nearline.stack import daemon, processes
@@ -18,12 +20,14 @@ from nearline.stack.supervisor import read_state
 from pipeline.local import LocalPath
 from schemas.errors import ConfigError
 from schemas.events import BrokenLine, read_events
+from schemas.records import Alert, FeatureRecord, State
 from storage.features import FeatureStore
 from storage.memory import MemoryStore
 from storage.opening import open_store
 from storage.tools.dump import record_dict
 from streaming.kafka.settings import KafkaSettings
 from streaming.tools.replay import replay_updates, send_searches
+from tests.docker.exported import FLINK_OWN, FLINK_PREFIX, feature_job, missing
 from tests.faults import verify, world
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -92,6 +96,31 @@ def test_status_shows_every_component_and_its_restarts(stack: StackSettings) -> 
     assert {s["name"]: s["restarts"] for s in read_state(stack.home)}["taskmanager"] == 1
 
 
+def test_a_running_flink_and_the_supervisor_show_every_metric_that_rules_and_pages_name(
+    stack: StackSettings,
+) -> None:
+    wanted = {*FLINK_OWN, *feature_job()}
+    assert processes.wait_until(lambda: missing(wanted, flink_metrics(stack)) == [], 60), missing(
+        wanted, flink_metrics(stack)
+    )
+    assert value(flink_metrics(stack), f"{FLINK_PREFIX}batches") > 0
+    assert value(flink_metrics(stack), f"{FLINK_PREFIX}batch_ms") > 0
+    supervisor = httpx.get(f"http://127.0.0.1:{stack.port('supervisor_metrics')}/metrics").text
+    assert missing(["nearline_component_healthy", "nearline_component_restarts"], supervisor) == []
+
+
+def flink_metrics(stack: StackSettings) -> str:
+    """What Flink's reporter shows on both of its ports."""
+    ports = (stack.port(role) for role in ("jobmanager_metrics", "taskmanager_metrics"))
+    return "\n".join(httpx.get(f"http://127.0.0.1:{port}/metrics").text for port in ports)
+
+
+def value(page: str, name: str) -> float:
+    """The sum of a metric's samples."""
+    families = text_string_to_metric_families(page)
+    return sum(sample.value for family in families for sample in family.samples if sample.name == name)
+
+
 def test_the_store_and_the_dead_letters_can_be_read_by_command(stack: StackSettings) -> None:
     dumped = nearline(stack, "store", "dump")
     assert dumped.returncode == 0, dumped.stderr
@@ -101,10 +130,21 @@ def test_the_store_and_the_dead_letters_can_be_read_by_command(stack: StackSetti
 
 
 def test_explain_says_why_a_pair_alerted(stack: StackSettings) -> None:
-    alert = verify.gather(KafkaSettings(bootstrap=stack.bootstrap)).alerts[0]
+    with closing(open_store(stack.store_url)) as store:
+        stored = {record.posting_id: record for record in FeatureStore(store).scan()}
+    alerts = verify.gather(KafkaSettings(bootstrap=stack.bootstrap)).alerts
+    current = [a for a in alerts if _is_of_present_opening(a, stored[a.posting_id])]
+    assert current, "no alert of the sample is of a posting that is still open as it was"
+    alert = current[0]
     shown = nearline(stack, "explain", alert.search_id, alert.posting_id)
     assert shown.returncode == 0, shown.stderr
-    assert "p_yes" in shown.stdout or "not open" in shown.stdout
+    assert f"✓ p_yes {alert.p_yes:.4f} against" in shown.stdout
+    assert f"ledger   holds alert {alert.alert_id}, sent for score.requests/" in shown.stdout
+
+
+def _is_of_present_opening(alert: Alert, record: FeatureRecord) -> bool:
+    """Whether the pair would be scored as it was when it alerted."""
+    return record.state is State.OPEN and (record.version, record.episode) == (alert.version, alert.episode)
 
 
 def test_a_second_stack_in_the_same_home_is_refused(stack: StackSettings) -> None:

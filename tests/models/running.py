@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from models.engine.batcher import BatchConfig
 from models.server import Limits
 from models.server.app import create_app
 from models.server.service import host_ranker, host_summarizer
+from nearline.stack.tools import free_port
 
 LIMITS = Limits(body_bytes=200_000, items=400, request_tokens=20_000)
 SCORE: dict[str, Any] = {
@@ -30,12 +30,6 @@ SCORE: dict[str, Any] = {
     "apply_softmax": True,
 }
 COMPLETION: dict[str, Any] = {"prompt": [5, 6, 7], "max_tokens": 6}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 import pytest
 
-from nearline.cli.options import stack_settings
+from nearline.cli.options import checked
+from nearline.stack.settings import StackSettings
 from schemas.errors import ConfigError
 
 
@@ -15,12 +16,20 @@ from schemas.errors import ConfigError
 )
 def test_a_store_that_cannot_work_is_refused_before_anything_starts(store: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        stack_settings(None, 29000, "instant", store, "")
+        checked(StackSettings(models="instant", store=store))
 
 
 def test_a_couchbase_stack_keeps_its_cache_in_the_same_place_with_a_caches_patience() -> None:
-    stack = stack_settings(None, 29000, "instant", "couchbase", "")
+    stack = checked(StackSettings(models="instant", store="couchbase"))
     assert stack.store_url.startswith("couchbase://features:nearline@127.0.0.1:29011/features?")
     assert (
         stack.cache_url == "couchbase://features:nearline@127.0.0.1:29011/features?scan=views&purpose=cache"
     )
+
+
+def test_two_urls_name_the_ranker_and_the_summarizer_and_one_names_both() -> None:
+    two = checked(StackSettings(models="http://r:1,http://s:2"))
+    assert (two.ranker_url, two.summarizer_url) == ("http://r:1", "http://s:2")
+    one = checked(StackSettings(models="http://both:3"))
+    assert (one.ranker_url, one.summarizer_url) == ("http://both:3", "http://both:3")
+    assert checked(StackSettings(models="instant")).ranker_url == "instant:"

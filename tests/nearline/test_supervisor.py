@@ -68,8 +68,10 @@ def test_a_killed_component_is_started_again_and_its_death_is_told(
     assert "sleeper was killed by signal 9" in caplog.text
 
 
-def test_what_dies_with_a_component_starts_anew_with_it_and_the_rest_stays(settings: StackSettings) -> None:
-    follower = replace(sleeper(settings, "follower"), dies_with="sleeper")
+def test_what_restarts_with_a_component_starts_anew_with_it_and_the_rest_stays(
+    settings: StackSettings,
+) -> None:
+    follower = replace(sleeper(settings, "follower"), restarts_with="sleeper")
     supervisor = Supervisor(settings, [[sleeper(settings), follower, sleeper(settings, "bystander")]])
     supervisor.start()
     pids = {name: pid_of(settings, name) for name in ("sleeper", "follower", "bystander")}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from models.prompts import Item
-from models.summarizer import ModelFailure, Rejected, Summary, Unavailable
+from models.summarizer import Summary, SummaryFailure, SummaryRejected, SummaryUnavailable
 from pipeline.featurize import SourceRow
 from schemas.codec import encode
 from schemas.errors import ModelRejected
@@ -74,16 +74,16 @@ class FlakySummarizer:
         self.model = model
         self.asked: list[str] = []
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         assert deadline_s > 0
         return [self._answer(text.partition("\nText: ")[2]) for text in texts]
 
-    def _answer(self, text: str) -> Summary | ModelFailure:
+    def _answer(self, text: str) -> Summary | SummaryFailure:
         self.asked.append(text)
         if text in self.down:
-            return Unavailable(reason="the server is down", retry_after_s=7.0)
+            return SummaryUnavailable(reason="the server is down", retry_after_s=7.0)
         if text in self.poison:
-            return Rejected(reason="poison")
+            return SummaryRejected(reason="poison")
         return Summary(text=text, tokens=1, input_tokens=2, model=self.model)
 
 

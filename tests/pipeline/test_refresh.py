@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from models.summarizer import InstantSummarizer, ModelFailure, Rejected, Summary, Unavailable
+from models.summarizer import InstantSummarizer, Summary, SummaryFailure, SummaryRejected, SummaryUnavailable
 from pipeline.featurize import Featurizer
 from pipeline.refresh import Refresher, is_old, served_generation
 from schemas.errors import ModelRejected, ModelUnavailable
@@ -21,17 +21,17 @@ class Meanwhile:
     def __init__(self, happens: Callable[[], object]) -> None:
         self._happens = [happens]
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         while self._happens:
             self._happens.pop()()
         return NEW.summarize_many(texts, deadline_s)
 
 
 class Says:
-    def __init__(self, answer: ModelFailure) -> None:
+    def __init__(self, answer: SummaryFailure) -> None:
         self._answer = answer
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         del deadline_s
         return [self._answer] * len(texts)
 
@@ -82,7 +82,7 @@ def test_a_posting_that_a_stream_changes_meanwhile_is_refreshed_as_it_then_is() 
 
 def test_poison_and_a_server_of_an_older_generation_are_reasons_and_the_old_summary_stays() -> None:
     store = filled()
-    poison = Refresher(store, Says(Rejected(reason="no")), deadline_s=1.0).refresh(["p1"], 2)
+    poison = Refresher(store, Says(SummaryRejected(reason="no")), deadline_s=1.0).refresh(["p1"], 2)
     older = Refresher(store, OLD, deadline_s=1.0).refresh(["p1"], 2)
     assert poison == {"p1": "summarizer: no"}
     assert "another" in str(older["p1"])
@@ -91,10 +91,10 @@ def test_poison_and_a_server_of_an_older_generation_are_reasons_and_the_old_summ
 
 def test_an_outage_is_raised_after_what_came_was_written() -> None:
     class Half:
-        def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+        def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
             return [
                 *NEW.summarize_many(texts[:1], deadline_s),
-                *[Unavailable(reason="down")] * (len(texts) - 1),
+                *[SummaryUnavailable(reason="down")] * (len(texts) - 1),
             ]
 
     store = filled()
@@ -107,9 +107,9 @@ def test_an_outage_is_raised_after_what_came_was_written() -> None:
 def test_the_generation_that_answers_is_asked_for() -> None:
     assert served_generation(InstantSummarizer("summarizer@7"), 1.0) == 7
     with pytest.raises(ModelUnavailable):
-        served_generation(Says(Unavailable(reason="down")), 1.0)
+        served_generation(Says(SummaryUnavailable(reason="down")), 1.0)
     with pytest.raises(ModelRejected):
-        served_generation(Says(Rejected(reason="no")), 1.0)
+        served_generation(Says(SummaryRejected(reason="no")), 1.0)
 
 
 @pytest.mark.parametrize(

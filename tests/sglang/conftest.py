@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from nearline.stack.sglang import SglangConfig, SglangServer, installed
-from tests.models.running import free_port, process
+from benchmarks.engine.sglang import SglangConfig
+from nearline.stack.tools import free_port
+from tests.models.running import process
 from tests.sglang.cases import NAME, VOCABULARY
+from tests.support.sglang import SglangServer, device, installed
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 
@@ -28,7 +30,7 @@ def needs_sglang() -> None:
 
 @pytest.fixture(scope="session")
 def sglang_url(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    config = SglangConfig(model=checkpoint, name=NAME, port=free_port(), dtype="float32")
+    config = SglangConfig(model=checkpoint, name=NAME, port=free_port(), device=device(), dtype="float32")
     with SglangServer(config, tmp_path_factory.mktemp("sglang")) as server:
         yield server.url
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.engine.sglang import SglangConfig
 from nearline.stack.processes import wait_until
-from nearline.stack.sglang import SglangConfig, SglangServer
-from tests.models.running import free_port
+from nearline.stack.tools import free_port
 from tests.sglang.cases import DIES, NAME, Case, edge_cases
+from tests.support.sglang import SglangServer, device
 
 pytestmark = [pytest.mark.sglang, pytest.mark.usefixtures("needs_sglang"), pytest.mark.timeout(1200)]
 
@@ -18,7 +19,7 @@ SAMPLE = {"no ids at all", "no text at all", "an id beyond the vocabulary", "a n
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=c.name) for c in EDGE_CASES if c.name in SAMPLE])
 def test_a_request_ends_the_whole_of_sglang(checkpoint: Path, tmp_path: Path, case: Case) -> None:
-    config = SglangConfig(model=checkpoint, name=NAME, port=free_port(), dtype="float32")
+    config = SglangConfig(model=checkpoint, name=NAME, port=free_port(), device=device(), dtype="float32")
     with SglangServer(config, tmp_path) as server:
         assert GOOD.post(server.url).status_code == 200
         with pytest.raises(httpx.TransportError):

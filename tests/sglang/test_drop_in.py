@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.engine.sglang import SglangConfig
 from models.client.http import ClientConfig
 from models.client.remote import HttpRanker
 from models.prompts import Prompter
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
-from nearline.stack.sglang import SglangConfig, SglangServer
-from nearline.stack.tools import taken_ports
+from nearline.stack.tools import free_port, free_port_base
 from pipeline.scoring.cached import item_of
 from schemas.events import read_events
 from schemas.records import FeatureRecord
@@ -24,8 +24,9 @@ from storage.opening import open_store
 from streaming.kafka.settings import KafkaSettings
 from streaming.tools.replay import replay_updates, send_searches
 from tests.faults import verify, world
-from tests.models.running import free_port, process
+from tests.models.running import process
 from tests.sglang.cases import TOLERANCE
+from tests.support.sglang import SglangServer, device
 
 pytestmark = [pytest.mark.sglang, pytest.mark.usefixtures("needs_sglang"), pytest.mark.timeout(2400)]
 
@@ -43,11 +44,12 @@ def ranker_at(url: str) -> HttpRanker:
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Ranker and summarizer, under generations that no other server has."""
     logs = tmp_path_factory.mktemp("servers")
-    ranker = SglangConfig(model=RANKER, name="ranker@7", port=free_port(), dtype="float32")
+    ranker = SglangConfig(model=RANKER, name="ranker@7", port=free_port(), device=device(), dtype="float32")
     summarizer = SglangConfig(
         model=SUMMARIZER,
         name="summarizer@9",
         port=free_port(),
+        device=device(),
         dtype="float32",
         more=("--disable-overlap-schedule",),
     )
@@ -59,12 +61,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 def stack(servers: tuple[str, str]) -> Iterator[StackSettings]:
     """A stack that has seen the head of the sample stream."""
     home = ROOT / "build" / f"sglang-{os.getpid()}"
-    bases = (
-        base for base in range(15_000, 27_000, 100) if not taken_ports(StackSettings(port_base=base).ports)
-    )
     settings = StackSettings(
         home=home,
-        port_base=next(bases),
+        port_base=free_port_base(range(15_000, 27_000, 100)),
         models=",".join(servers),
         ranker_dir=RANKER,
         summarizer_dir=SUMMARIZER,

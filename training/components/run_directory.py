@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models import writing
 from schemas.errors import ConfigError, StoreFull
-from training.components import atomic
 
 STATE = "training_state.pt"
 
@@ -60,7 +60,7 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"cannot make the run directory {self.path}: {error}") from error
-        atomic.write_text(self.path / "config.json", json.dumps(description, indent=2) + "\n")
+        writing.write_whole(self.path / "config.json", json.dumps(description, indent=2) + "\n")
 
     def resume(self, description: Mapping[str, Any]) -> None:
         """Raise ConfigError naming each setting and input in which the run here differs from `description`."""
@@ -77,7 +77,7 @@ class RunDirectory:
         ]
         if differing:
             raise ConfigError(f"{self.path} is a run of another configuration; {'; '.join(differing)}")
-        atomic.recover(self.best)
+        writing.recover(self.best)
 
     def checkpoints(self) -> list[Path]:
         """The complete checkpoints, oldest first."""
@@ -86,13 +86,15 @@ class RunDirectory:
 
     def save(self, step: int, fill: Callable[[Path], None]) -> None:
         """Write checkpoint `step-N`, then remove all but the last few."""
-        atomic.write_directory(self.path / f"step-{step}", fill)
+        with writing.replacing(self.path / f"step-{step}") as partial:
+            fill(partial)
         for old in self.checkpoints()[: -self._keep_last]:
-            atomic.remove(old)
+            writing.remove_directory(old)
 
     def save_best(self, fill: Callable[[Path], None]) -> None:
         """Replace `best`."""
-        atomic.write_directory(self.best, fill)
+        with writing.replacing(self.best) as partial:
+            fill(partial)
 
     def append(self, metrics: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl. StoreFull when it cannot be written."""
@@ -112,7 +114,7 @@ class RunDirectory:
     def rewind(self, step: int) -> None:
         """Delete the metrics of steps after `step`: a resumed run computes those steps again."""
         kept = [json.dumps(line) for line in self.metrics() if line["step"] <= step]
-        atomic.write_text(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept))
+        writing.write_whole(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept))
 
 
 def _parsed(lines: Iterable[str]) -> Iterable[dict[str, Any]]:

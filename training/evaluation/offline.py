@@ -10,17 +10,18 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 from transformers import Qwen3ForCausalLM
+from typing_extensions import override
 
+from models.length_batches import length_batches
 from models.prompts import Prompter, load_tokenizer, summarizer_input
 from training.components.arrays import Floats
-from training.components.batching import by_length
-from training.evaluation.scorers import Asked
+from training.evaluation.scorers import Asked, LogitScorer
 
 BATCH_TOKENS = 16_384
 
 
-class TransformersScorer:
-    """See `LogitScorer`: equation (2) in plain transformers, fp32, on padded batches of like length.
+class TransformersScorer(LogitScorer):
+    """Equation (2) in plain transformers, fp32, on padded batches of like length.
 
     There are two scorers that compute because they answer different needs: `EngineScorer` is the code that serves,
     and quick; this one takes a model in memory that a caller has just changed (blocks removed, a step trained), and
@@ -36,16 +37,16 @@ class TransformersScorer:
         return cls(load(checkpoint), Prompter.from_dir(checkpoint))
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
-        """See `LogitScorer`."""
         return {"scores": "transformers", "parameters": self._model.num_parameters(), "dtype": "float32"}
 
+    @override
     def differences(self, asked: Sequence[Asked]) -> list[Floats]:
-        """See `LogitScorer`."""
         items = iter(self.prompter.item_ids_many([item for _, items in asked for item in items]))
         prompts = [self.prompter.prefix_ids(query) + next(items) for query, rows in asked for _ in rows]
         flat_N = np.zeros(len(prompts))
-        for rows in by_length([len(p) for p in prompts], BATCH_TOKENS):
+        for rows in length_batches([len(p) for p in prompts], BATCH_TOKENS):
             flat_N[rows] = self._batch([prompts[row] for row in rows])
         return np.split(flat_N, np.cumsum([len(rows) for _, rows in asked])[:-1])
 

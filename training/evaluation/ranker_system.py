@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from typing_extensions import override
+
 from models.prompts import Item
 from training.components.arrays import Floats
 from training.evaluation.scorers import LogitScorer
 from training.evaluation.settings import Tell
+from training.evaluation.systems import System
 from training.judging.records import JudgedQuery
 
 QUERIES = 8
@@ -17,26 +20,27 @@ QUERIES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RankerSystem:
-    """See `System`: the ranker on whole items, or on items without their description."""
+class RankerSystem(System):
+    """The ranker on whole items, or on items without their description."""
 
     scorer: LogitScorer
     describe: bool = True
 
     @property
+    @override
     def name(self) -> str:
-        """See `System`."""
         return "ranker" if self.describe else "no-description"
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
-        """See `System`; `probable`: the scores are logits of a probability."""
+        """`probable` says that the scores are logits of a probability."""
         return {"probable": True, "description": self.describe, **self.scorer.settings}
 
+    @override
     def score_many(
         self, queries: Sequence[JudgedQuery], items: Mapping[str, Item], tell: Tell
     ) -> list[Floats]:
-        """See `System`."""
         found: list[Floats] = []
         for start in range(0, len(queries), QUERIES):
             some = queries[start : start + QUERIES]

@@ -14,16 +14,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+from typing_extensions import override
 
 from models.client.remote import open_ranker
 from models.engine import native
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
+from models.engine.forward.base import Forward
 from models.engine.forward.packed import PackedForward
 from models.engine.forward.plan import passes
 from models.engine.qwen3 import Head, Qwen3
 from models.engine.qwen3_engine import PASS_TOKENS
-from models.engine.scoring import Forward
 from models.prompts import Item, Prompter
 from models.ranker import Ranker
 from schemas.errors import ConfigError
@@ -53,8 +54,8 @@ class LogitScorer(Protocol):
         ...
 
 
-class EngineScorer:
-    """See `LogitScorer`: fp32 on the serving engine's quickest exact path; each posting is tokenized once."""
+class EngineScorer(LogitScorer):
+    """A checkpoint in this process: fp32 on the serving engine's quickest exact path; each posting is tokenized once."""
 
     def __init__(self, path: Path, device: str = "auto") -> None:
         """Raise ConfigError for an incomplete directory, or one whose tokenizer is another model's."""
@@ -65,8 +66,9 @@ class EngineScorer:
         self._ids: dict[Item, npt.NDArray[np.int32]] = {}
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
-        """See `LogitScorer`; `parameters` counts tied embeddings once."""
+        """`parameters` counts tied embeddings once."""
         shape = self._checkpoint.shape
         return {
             "model": self._checkpoint.name,
@@ -79,8 +81,8 @@ class EngineScorer:
         }
 
     @torch.inference_mode()
+    @override
     def differences(self, asked: Sequence[Asked]) -> list[Floats]:
-        """See `LogitScorer`."""
         jobs = list(self._jobs(asked))
         found = [np.zeros(len(job.items)) for job in jobs]
         labels = torch.tensor(self._prompter.label_ids, device=self._device)
@@ -120,19 +122,20 @@ class EngineScorer:
         return found or PackedForward(Qwen3(self._checkpoint, dtype=torch.float32, device=self._device))
 
 
-class ServerScorer:
-    """See `LogitScorer`: the logit of a model server's p_yes; pairs whose fp32 p_yes is equal are ties."""
+class ServerScorer(LogitScorer):
+    """The logit of a model server's p_yes; pairs whose fp32 p_yes is equal are ties."""
 
     def __init__(self, ranker: Ranker, deadline_s: float = 120.0) -> None:
         self._ranker, self._deadline_s = ranker, deadline_s
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
-        """See `LogitScorer`."""
         return {"model": self._ranker.model, "scores": "p_yes of a model server"}
 
+    @override
     def differences(self, asked: Sequence[Asked]) -> list[Floats]:
-        """See `LogitScorer`; raises ModelUnavailable or ModelRejected."""
+        """Raises ModelUnavailable or ModelRejected."""
         return [
             np.array([_logit(p) for p in self._ranker.score_many(query, items, self._deadline_s)])
             for query, items in asked

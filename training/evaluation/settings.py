@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from schemas.settings import Option, Options
 
 Tell = Callable[[int], None]
 """Called with the number of items scored since the last call."""
@@ -18,10 +21,10 @@ BASELINES = ("no-description", "bm25", "bm25-title", "minilm", "random")
 class MetricConfig:
     """`k`: where lists are cut; `poor` and `relevant`: which grades are poor matches and which are relevant."""
 
-    k: int = 10
+    k: Annotated[int, Option("Where lists are cut.", at_least=1)] = 10
     poor: int = 1
     """Grades up to this one are poor matches."""
-    relevant: int = 3
+    relevant: Annotated[int, Option("Least grade that AUC takes for a yes.", at_least=1, at_most=4)] = 3
     """Grades from this one on are relevant to AUC and calibration."""
 
 
@@ -29,8 +32,8 @@ class MetricConfig:
 class BootstrapConfig:
     """Resamples of the queries, the seed of their draws, and the share of them inside an interval."""
 
-    resamples: int = 10_000
-    seed: int = 0
+    resamples: Annotated[int, Option("Bootstrap resamples of the queries.", at_least=100)] = 10_000
+    seed: Annotated[int, Option("Of the resamples.", at_least=0)] = 0
     confidence: float = 0.95
 
 
@@ -38,8 +41,8 @@ class BootstrapConfig:
 class EvaluationConfig:
     """Settings by which scores become figures."""
 
-    metrics: MetricConfig = field(default_factory=MetricConfig)
-    bootstrap: BootstrapConfig = field(default_factory=BootstrapConfig)
+    metrics: Annotated[MetricConfig, Options()] = field(default_factory=MetricConfig)
+    bootstrap: Annotated[BootstrapConfig, Options()] = field(default_factory=BootstrapConfig)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ class RankerPlace:
 
     name: str
     tokenizer: Path | None = None
-    device: str = "auto"
+    device: Annotated[str, Option("auto, cpu or cuda.")] = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,11 @@ class EvaluationRequest:
     judged: Path
     postings: tuple[Path, ...]
     ranker: RankerPlace
-    baselines: str | None = None
-    split: str = "test"
-    save_run: Path | None = None
-    cache: Path | None = None
+    baselines: Annotated[
+        str | None, Option(f"Of {','.join(BASELINES)}; default: all that are installed.")
+    ] = None
+    split: Annotated[str, Option("train, dev, test or all; rows without one are test.")] = "test"
+    save_run: Annotated[Path | None, Option("Write the ranker's TREC run, and the qrels as FILE.qrels.")] = (
+        None
+    )
+    cache: Annotated[Path | None, Option("Folder in which MiniLM's vectors are kept.")] = None

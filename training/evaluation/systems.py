@@ -114,7 +114,7 @@ def of_run(name: str, run: Run, queries: Sequence[JudgedQuery], config: MetricCo
 
 
 def count_ties(scores: Sequence[Floats], labels: Sequence[Ints]) -> Ties:
-    """See `Ties`; scores are compared as fp32, as they are for ranking."""
+    """Count the queries with ties; scores are compared as fp32, as they are for ranking."""
     mixed = whole = 0
     for scores_N, labels_N in zip(scores, labels, strict=True):
         held = single(scores_N)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from models.writing import replacing_file
 from schemas.errors import ConfigError
 from training.judging.records import Judgement
 from training.judging.rows import pair_of
@@ -31,7 +31,7 @@ _ROWS_AT_ONCE = 8192
 
 
 def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
-    """Write all judgements and return their number; on any error a file that was there before stays as it was."""
+    """Write all judgements into a file that replaces `path` once it is complete; return their number."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -42,21 +42,11 @@ def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
         "list<string>": pa.list_(pa.string()),
     }
     schema = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     rows, count = iter(judgements), 0
-    try:
-        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            while some := [_row(judgement) for judgement in islice(rows, _ROWS_AT_ONCE)]:
-                writer.write_table(pa.Table.from_pylist(some, schema=schema))
-                count += len(some)
-        os.replace(part, path)  # noqa: PTH105 - atomic, over an existing file
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written: {error}; what stood there before stands there still"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing_file(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        while some := [_row(judgement) for judgement in islice(rows, _ROWS_AT_ONCE)]:
+            writer.write_table(pa.Table.from_pylist(some, schema=schema))
+            count += len(some)
     return count
 
 

@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from models.engine.checkpoint import read_shape
 from models.pruning.layer_drop import kept_layers
 from schemas.errors import ConfigError
 from training.components.reporting import Log
-from training.judging.records import ALL
 from training.pruning.runs import scan_blocks
+from training.pruning.settings import Drop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """A choice of blocks: `6,7` or `20-27` by number, `last:8`, or `least:8` by a scan of NDCG@10 on judged queries."""
+def dropped(drop: Drop, checkpoint: Path, progress: Log = lambda _: None) -> list[int]:
+    """The numbers of the blocks to remove from a checkpoint.
 
-    blocks: str
-    judged: Path | None = None
-    postings: Path | None = None
-    split: str = ALL
+    ConfigError for blocks that it does not have, or a scan without judged queries.
+    """
+    layers = read_shape(checkpoint).layers
+    kind, colon, count = drop.blocks.partition(":")
+    if not colon:
+        numbers = block_numbers(drop.blocks)
+    elif kind not in {"last", "least"} or not count.isdecimal():
+        raise ConfigError(f"--drop {drop.blocks!r}: give numbers such as 6,7 or 20-27, last:8 or least:8")
+    elif kind == "last" or int(count) >= layers:
+        numbers = list(range(layers - int(count), layers))
+    else:
+        numbers = _least(drop, checkpoint, int(count), progress)
+    kept_layers(layers, numbers)
+    return numbers
 
-    def numbers(self, checkpoint: Path, progress: Log = lambda _: None) -> list[int]:
-        """The block numbers for a checkpoint.
 
-        ConfigError for blocks it does not have, or a scan without judged queries.
-        """
-        layers = read_shape(checkpoint).layers
-        kind, colon, count = self.blocks.partition(":")
-        if not colon:
-            drop = block_numbers(self.blocks)
-        elif kind not in {"last", "least"} or not count.isdecimal():
-            raise ConfigError(f"--drop {self.blocks!r}: give numbers such as 6,7 or 20-27, last:8 or least:8")
-        elif kind == "last" or int(count) >= layers:
-            drop = list(range(layers - int(count), layers))
-        else:
-            drop = self._least(checkpoint, int(count), progress)
-        kept_layers(layers, drop)
-        return drop
-
-    def _least(self, checkpoint: Path, count: int, progress: Log) -> list[int]:
-        if self.judged is None or self.postings is None:
-            raise ConfigError(f"--drop {self.blocks} measures blocks: give --judged and --postings")
-        found = scan_blocks(checkpoint, self.judged, self.postings, split=self.split, progress=progress)
-        return found.least(count)
+def _least(drop: Drop, checkpoint: Path, count: int, progress: Log) -> list[int]:
+    if drop.judged is None or drop.postings is None:
+        raise ConfigError(f"--drop {drop.blocks} measures blocks: give --judged and --postings")
+    return scan_blocks(checkpoint, drop.judged, drop.postings, split=drop.split, progress=progress).least(
+        count
+    )
 
 
 def block_numbers(text: str) -> list[int]:

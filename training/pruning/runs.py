@@ -5,40 +5,20 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.prompts import Prompter
 from models.pruning import checkpoint as checkpoints
-from models.pruning.calibration import Calibration, prompts_of
-from models.pruning.config import CalibrationSize, MlpPruning
+from models.pruning.calibration import CalibrationSet, prompts_of
 from models.pruning.layer_drop import drop_layers, kept_layers
-from models.pruning.lineage import Step, weights_sha256
+from models.pruning.lineage import LineageStep, weights_sha256
 from models.pruning.mlp import LayerReport, prune_mlps
 from models.pruning.sensitivity import Scan, scan
 from models.pruning.states import FileStates, MemoryStates, States
 from training.components.reporting import Log
 from training.judging.records import ALL
 from training.pruning import data
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MlpRun:
-    """Settings of one pruning of hidden neurons: directories, calibration data, sizes."""
-
-    checkpoint: Path
-    out: Path
-    postings: Path
-    queries: Path | None = None
-    pruning: MlpPruning = field(default_factory=MlpPruning)
-    size: CalibrationSize = field(default_factory=CalibrationSize)
-    seed: int = 0
-    scratch: Path | None = None
-    in_memory: bool = False
-    name: str | None = None
-    device: str = "cpu"
-    command: str = ""
-    figures: Mapping[str, object] = field(default_factory=dict)
+from training.pruning.settings import MlpRun
 
 
 def prune_mlp(run: MlpRun, progress: Log = lambda _: None) -> list[LayerReport]:
@@ -49,7 +29,7 @@ def prune_mlp(run: MlpRun, progress: Log = lambda _: None) -> list[LayerReport]:
     prompter = Prompter.from_dir(run.checkpoint)
     source = checkpoints.load(run.checkpoint, run.device)
     pairs = data.pairs(run.postings, run.queries, run.seed)
-    calibration = Calibration(prompts_of(pairs, prompter), run.size)
+    calibration = CalibrationSet(prompts_of(pairs, prompter), run.size)
     with _states(run) as states:
         reports = prune_mlps(
             source.model, calibration, states, run.pruning, dtype=source.dtype, progress=progress
@@ -124,14 +104,14 @@ def scan_blocks(
 
 
 def _step(
-    source: checkpoints.Source,
+    source: checkpoints.LoadedCheckpoint,
     what: str,
     command: str,
     *,
     calibration: Mapping[str, object] | None = None,
     figures: Mapping[str, object] | None = None,
-) -> Step:
-    return Step(
+) -> LineageStep:
+    return LineageStep(
         what=what,
         command=command,
         parent=source.path.resolve().name,

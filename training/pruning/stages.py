@@ -16,13 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from models.pruning.lineage import FILE, Step, weights_sha256, write_card
-from models.pruning.replacing import replacing
+from models.pruning.lineage import FILE, LineageStep, weights_sha256, write_card
+from models.writing import replacing
 from schemas.errors import ConfigError
 from training import recipes
 from training.components.reporting import Log
-from training.pruning.blocks import Drop
-from training.pruning.runs import MlpRun, drop_blocks, prune_mlp
+from training.pruning.blocks import dropped
+from training.pruning.runs import drop_blocks, prune_mlp
+from training.pruning.settings import Drop, MlpRun, RecipeRun
 
 Make = Callable[[Path, Path], None]
 """Makes a checkpoint: called with the directory to read and the directory to write."""
@@ -34,18 +35,6 @@ class Stage:
 
     name: str
     make: Make
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeRun:
-    """Settings of a whole recipe, given by name (`training.recipes`) or by its parts; `work`: folder of the stages."""
-
-    mlp: MlpRun
-    drop: Drop
-    sft: str | None = None
-    recipe: str | None = None
-    launcher: str = ""
-    work: Path | None = None
 
 
 def run_recipe(run: RecipeRun, progress: Log = lambda _: None) -> None:
@@ -126,7 +115,7 @@ def _pruning(run: MlpRun, progress: Log) -> Make:
 
 def _dropping(drop: Drop, command: str, progress: Log) -> Make:
     def remove(checkpoint: Path, out: Path) -> None:
-        numbers = drop.numbers(checkpoint, progress)
+        numbers = dropped(drop, checkpoint, progress)
         drop_blocks(checkpoint, out, numbers, command=command, progress=progress)
 
     return remove
@@ -205,5 +194,7 @@ def _remember(parent: Path, out: Path, words: str) -> None:
         return
     if (out / "README.md").exists():
         (out / "README.md").rename(out / "README.sft.md")
-    step = Step(what="Fine-tuned", command=words, parent=parent.name, parent_sha256=weights_sha256(parent))
+    step = LineageStep(
+        what="Fine-tuned", command=words, parent=parent.name, parent_sha256=weights_sha256(parent)
+    )
     write_card(out, out.name, parent, step)

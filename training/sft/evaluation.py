@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from models.length_batches import length_batches
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
-from training.components.batching import by_length
 from training.components.machine import Machine
 from training.evaluation.metrics import query_ndcg
 from training.sft.batch import collate
 from training.sft.examples import Examples
-from training.sft.order import Batch
 
 
 def check_dev(examples: Examples) -> None:
@@ -33,15 +32,15 @@ def logits(module: nn.Module, examples: Examples, machine: Machine, batch_tokens
     module.eval()
     lengths = [row.prompt_length for row in examples.rows]
     out_N = torch.zeros(len(lengths), dtype=torch.float64, device=machine.device)
-    batches: list[Batch] = [tuple((row,) for row in rows) for rows in by_length(lengths, batch_tokens)]
+    batches = list(length_batches(lengths, batch_tokens))
     # Every process must take part in every forward pass of a sharded model, so the last round may repeat a batch.
     for start in range(0, len(batches), machine.world):
         at = start + machine.rank
         batch = batches[min(at, len(batches) - 1)]
-        tensors = collate(examples, batch, answers=False).to(machine.device)
+        tensors = collate(examples, tuple((row,) for row in batch), answers=False).to(machine.device)
         found_N = module(tensors, answers=False).double()
         if at < len(batches):
-            out_N[torch.tensor([row for (row,) in batch], device=machine.device)] = found_N
+            out_N[torch.tensor(batch, device=machine.device)] = found_N
     machine.reshard(module.train())
     values: Floats = machine.total(out_N).cpu().numpy()
     return values

@@ -1,8 +1,8 @@
 """Client of one OpenAI-compatible endpoint: `POST …/chat/completions` with a rate limit, deadlines and bounded retries.
 
-A request has one of three outcomes: an answer; `Strike`, when this request failed `attempts` times or was refused as
-it is (`RequestRefused`); `ModelUnavailable`, when the endpoint is down or set up wrong, so that other requests would
-fail too.
+A request has one of three outcomes: an answer; `SuspectInput`, when this request failed `attempts` times or was
+refused as it is (`RequestRefused`); `ModelUnavailable`, when the endpoint is down or set up wrong, so that other requests
+would fail too.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import stamina
 
-from models.client.answers import Busy, Misconfigured, Strike, raise_for_status
 from models.client.http import check_url, trust
+from models.client.responses import Misconfigured, ServerBusy, SuspectInput, raise_for_status
 from schemas.errors import ModelUnavailable
+from schemas.settings import Option
 from training.teachers.limits import RequestLimit
 
 Body = dict[str, Any]
@@ -34,16 +35,15 @@ REFUSED = {400, 413, 422}
 class EndpointConfig:
     """Settings of an endpoint and of its retries; a request is tried `attempts` times."""
 
-    url: str
-    model: str
+    url: Annotated[str, Option("llm: OpenAI-compatible endpoint, http://host:port or https://host/v1.")] = ""
+    model: Annotated[str, Option("llm: the model's name there.")] = ""
     api_key: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
     """Certificate authorities to trust instead of the system's."""
-    requests_per_minute: float = 0.0
-    """0: no limit."""
-    concurrency: int = 8
-    attempts: int = 5
-    attempt_s: float = 120.0
+    requests_per_minute: Annotated[float, Option("llm: at most; 0 = no limit.", at_least=0)] = 0.0
+    concurrency: Annotated[int, Option("llm: calls in flight.", at_least=1)] = 8
+    attempts: Annotated[int, Option("llm: of one call that fails.", at_least=1)] = 5
+    attempt_s: Annotated[float, Option("llm: limit of one attempt.")] = 120.0
     connect_s: float = 5.0
     patience_s: float = 900.0
     """How long one request may be delayed by "too many requests" (429) before that counts as an outage."""
@@ -54,7 +54,7 @@ class EndpointConfig:
     """Fields of the request with other values; None removes a field (`{"temperature": null}`)."""
 
 
-class RequestRefused(Strike):
+class RequestRefused(SuspectInput):
     """The endpoint refuses this very request, so that a retry would change nothing."""
 
 
@@ -92,7 +92,7 @@ class Endpoint:
         }
 
     async def ask(self, body: Body, response_format: Body) -> Body:
-        """The endpoint's JSON answer; raises ModelUnavailable or Strike.
+        """The endpoint's JSON answer; raises ModelUnavailable or SuspectInput.
 
         An endpoint that refuses `response_format` is asked without it from then on.
         """
@@ -132,11 +132,11 @@ class Endpoint:
             async with asyncio.timeout(self._config.attempt_s):
                 response = await self._http.post(self.route, json=body)
         except TimeoutError as error:
-            raise Strike(f"no answer in {self._config.attempt_s:g} s") from error
+            raise SuspectInput(f"no answer in {self._config.attempt_s:g} s") from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise ModelUnavailable(f"{self.route} cannot be reached: {error}") from error
         except httpx.HTTPError as error:
-            raise Strike(f"the connection broke: {error!r}") from error
+            raise SuspectInput(f"the connection broke: {error!r}") from error
         return self._read(response)
 
     def _read(self, response: httpx.Response) -> Body:
@@ -144,13 +144,13 @@ class Endpoint:
         key = self._config.api_key
         try:
             return raise_for_status(response)
-        except (Busy, Misconfigured, Strike) as error:
+        except (ServerBusy, Misconfigured, SuspectInput) as error:
             words = str(error).replace(key, "***") if key else str(error)
-            if isinstance(error, Busy):
-                raise Busy(words, retry_after_s=error.retry_after_s) from None
+            if isinstance(error, ServerBusy):
+                raise ServerBusy(words, retry_after_s=error.retry_after_s) from None
             if isinstance(error, Misconfigured):
                 raise Misconfigured(words) from None
-            raise (RequestRefused if response.status_code in REFUSED else Strike)(words) from None
+            raise (RequestRefused if response.status_code in REFUSED else SuspectInput)(words) from None
 
 
 class _Retries:
@@ -164,15 +164,15 @@ class _Retries:
     def again(self, error: Exception) -> bool | float:
         """False, True for the usual wait, or a wait in seconds."""
         if isinstance(error, RequestRefused | Misconfigured) or not isinstance(
-            error, Strike | ModelUnavailable
+            error, SuspectInput | ModelUnavailable
         ):
             return False
-        if isinstance(error, Busy):
+        if isinstance(error, ServerBusy):
             return self._rested(error)
         self._failures += 1
         return self._failures < self._config.attempts
 
-    def _rested(self, busy: Busy) -> bool | float:
+    def _rested(self, busy: ServerBusy) -> bool | float:
         """Make all requests wait as long as the endpoint says, or longer each time.
 
         False when that passes the deadline.

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from models.client.answers import Strike
+from typing_extensions import override
+
+from models.client.responses import SuspectInput
 from models.prompts import MAX_CHARS
 from schemas.errors import ModelUnavailable
 from training.judging.policy import Policy
 from training.judging.postings import PostingRow
-from training.judging.records import Ask, AskedPair, TeacherVerdict
+from training.judging.records import Ask, AskedPair, Teacher, TeacherVerdict
 from training.judging.unjudged import Rejects
 from training.teachers.answering import BadAnswerError, completion_of, usage_of, verdict_of
 from training.teachers.asking import ASKING_VERSION, answer_schema, first_messages, told
@@ -43,8 +45,11 @@ class Spent:
     completion_tokens: int = 0
 
 
-class LlmTeacher:
-    """See `Teacher`. A context manager, which closes its connections and event loop; the caller closes the cache."""
+class LlmTeacher(Teacher):
+    """A teacher behind an LLM's endpoint.
+
+    A context manager, which closes its connections and event loop; the caller closes the cache.
+    """
 
     def __init__(
         self,
@@ -83,8 +88,9 @@ class LlmTeacher:
         self._runner.run(self._endpoint.close())
         self._runner.close()
 
+    @override
     def judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
-        """See `Teacher`; raises ModelUnavailable in an outage, with all earlier verdicts in the cache."""
+        """Raises ModelUnavailable in an outage, with all earlier verdicts in the cache."""
         return self._runner.run(self._judge_many(pairs))
 
     async def _judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
@@ -116,8 +122,8 @@ class LlmTeacher:
             return known
         try:
             verdict = await self._answered(ask, posting, body)
-        except Strike as strike:
-            self._failed(ask, posting, strike)
+        except SuspectInput as failure:
+            self._failed(ask, posting, failure)
             return None
         self._failed_in_a_row = 0
         if verdict is not None:
@@ -148,14 +154,14 @@ class LlmTeacher:
         self.spent.prompt_tokens += prompt
         self.spent.completion_tokens += completion
 
-    def _failed(self, ask: Ask, posting: PostingRow, strike: Strike) -> None:
+    def _failed(self, ask: Ask, posting: PostingRow, failure: SuspectInput) -> None:
         """Note a pair that got no answer.
 
         ModelUnavailable when so many failed in a row that the endpoint is at fault.
         """
-        refused = isinstance(strike, RequestRefused)
+        refused = isinstance(failure, RequestRefused)
         self._rejects.add(
-            ask, posting.posting_id, f"the endpoint {'refused' if refused else 'failed'}: {strike}"
+            ask, posting.posting_id, f"the endpoint {'refused' if refused else 'failed'}: {failure}"
         )
         # Several texts in a row may be too long: refusals mean a wrong set-up only while no pair was ever answered.
         if refused and len(self._cache):
@@ -163,5 +169,5 @@ class LlmTeacher:
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= max(OUTAGE, self._settings.concurrency):
             raise ModelUnavailable(
-                f"{self._settings.url} failed for {self._failed_in_a_row} pairs in a row, at last: {strike}"
-            ) from strike
+                f"{self._settings.url} failed for {self._failed_in_a_row} pairs in a row, at last: {failure}"
+            ) from failure

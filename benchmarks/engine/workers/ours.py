@@ -9,12 +9,12 @@ import torch
 
 from benchmarks.engine.workers.protocol import Handler, Settings, requests_of, run
 from models.engine.base import ScoreJob
-from models.engine.qwen3_engine import EngineConfig, Mode, Qwen3Engine
+from models.engine.qwen3_engine import EngineConfig, Qwen3Engine, SharingMode
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "": {},
     "torch": {"kernels": False},
-    "multi-item": {"mode": Mode.MULTI_ITEM},
+    "multi-item": {"mode": SharingMode.MULTI_ITEM},
 }
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from confluent_kafka import Consumer, KafkaException, Producer
+from typing_extensions import override
 
 from benchmarks.common.load import PARTITIONER
-from benchmarks.feature_job.peers.plain import Batch
+from benchmarks.feature_job.peers.plain import Batch, Sink, Source
 from pipeline.featurize import SourceRow
 from streaming.features.messages import Row
 from streaming.kafka.topics import DLQ, UPDATES
@@ -22,8 +23,8 @@ PRODUCER = {
 }
 
 
-class ConfluentSource:
-    """See Source. Before partitions go to another member, `settle` is called and what was polled is committed."""
+class ConfluentSource(Source):
+    """Updates by librdkafka. Before partitions go to another member, `settle` is called and what was polled is committed."""
 
     def __init__(self, bootstrap: str, group: str, batch_size: int, settle: Callable[[], None]) -> None:
         self._batch_size = batch_size
@@ -39,8 +40,8 @@ class ConfluentSource:
         )
         self._consumer.subscribe([UPDATES.name], on_revoke=self._revoked)
 
+    @override
     def poll(self) -> Batch:
-        """See Source."""
         messages = self._consumer.consume(self._batch_size, timeout=0.2)
         for message in messages:
             if message.error() is not None:
@@ -51,8 +52,8 @@ class ConfluentSource:
         ]
         return [m.key() for m in messages], rows
 
+    @override
     def commit(self) -> None:
-        """See Source."""
         parts = self._consumer.position(self._consumer.assignment())
         if polled := [part for part in parts if part.offset >= 0]:
             self._consumer.commit(offsets=polled, asynchronous=False)
@@ -66,15 +67,15 @@ class ConfluentSource:
         self.commit()
 
 
-class ConfluentSink:
-    """See Sink."""
+class ConfluentSink(Sink):
+    """Records and dead letters by librdkafka."""
 
     def __init__(self, bootstrap: str) -> None:
         self._producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER})
         self._errors: list[object] = []
 
+    @override
     def send(self, message: Row) -> None:
-        """See Sink."""
         topic, key, value, headers = message
         while True:
             try:
@@ -86,8 +87,8 @@ class ConfluentSink:
                 self._producer.poll(0.1)
         self._producer.poll(0)
 
+    @override
     def flush(self) -> None:
-        """See Sink."""
         self._producer.flush()
         if self._errors:
             raise KafkaException(self._errors[0])

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from benchmarks.feature_job.peers.plain import Batch
+from typing_extensions import override
+
+from benchmarks.feature_job.peers.plain import Batch, Sink, Source
 from pipeline.featurize import SourceRow
 from streaming.features.messages import Row
 from streaming.kafka import clients
@@ -11,8 +13,8 @@ from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import UPDATES
 
 
-class KafkaPythonSource:
-    """See Source."""
+class KafkaPythonSource(Source):
+    """Updates by kafka-python."""
 
     def __init__(self, kafka: KafkaSettings, group: str, batch_size: int) -> None:
         self._consumer = clients.group_consumer(
@@ -24,14 +26,14 @@ class KafkaPythonSource:
             max_poll_records=batch_size,
         )
 
+    @override
     def poll(self) -> Batch:
-        """See Source."""
         records = [r for part in self._consumer.poll(timeout_ms=200).values() for r in part]
         rows = [SourceRow(r.value or b"", r.topic, r.partition, r.offset, r.timestamp) for r in records]
         return [r.key for r in records], rows
 
+    @override
     def commit(self) -> None:
-        """See Source."""
         self._consumer.commit()
 
     def close(self) -> None:
@@ -39,20 +41,20 @@ class KafkaPythonSource:
         self._consumer.close()
 
 
-class KafkaPythonSink:
-    """See Sink."""
+class KafkaPythonSink(Sink):
+    """Records and dead letters by kafka-python."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._producer = clients.producer(kafka)
         self._futures: list[Any] = []
 
+    @override
     def send(self, message: Row) -> None:
-        """See Sink."""
         topic, key, value, headers = message
         self._futures.append(clients.send(self._producer, Outgoing(topic, key, value, dict(headers))))
 
+    @override
     def flush(self) -> None:
-        """See Sink."""
         self._producer.flush()
         for future in self._futures:
             future.get(timeout=0)

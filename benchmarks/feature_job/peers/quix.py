@@ -5,6 +5,7 @@ from typing import Any
 from quixstreams import Application
 from quixstreams.models.serializers import Serializer
 from quixstreams.sinks.base import BaseSink
+from typing_extensions import override
 
 from benchmarks.feature_job.peers.confluent import PRODUCER
 from benchmarks.feature_job.peers.plain import COMMIT_S, Batch, Sink
@@ -24,6 +25,7 @@ class FeatureSink(BaseSink):  # type: ignore[misc]  # quixstreams' classes are A
         self._batch_size = batch_size
         self._batch: Batch = ([], [])
 
+    @override
     def add(
         self,
         value: bytes | None,
@@ -34,7 +36,6 @@ class FeatureSink(BaseSink):  # type: ignore[misc]  # quixstreams' classes are A
         partition: int,
         offset: int,
     ) -> None:
-        """See quixstreams' BaseSink."""
         del headers
         keys, rows = self._batch
         keys.append(key)
@@ -42,8 +43,8 @@ class FeatureSink(BaseSink):  # type: ignore[misc]  # quixstreams' classes are A
         if len(rows) == self._batch_size:
             self._settle()
 
+    @override
     def flush(self) -> None:
-        """See quixstreams' BaseSink."""
         self._settle()
         self._out.flush()
 

@@ -1,7 +1,7 @@
-"""Multi-item scoring: all prompts of a pass in one packed sequence, under a mask that keeps them blind to each other.
+"""Multi-item scoring: all prompts of a pass in one packed sequence, under a mask by which none sees another.
 
-Compiled (on a GPU), attention is PyTorch's flex attention, which reads only the blocks that hold something visible,
-and the pass is one CUDA graph for each of a few lengths. Uncompiled (on a CPU) the mask is written out.
+Compiled, on a GPU, it uses PyTorch's flex attention, which reads only the blocks that hold something visible, and a
+pass is one CUDA graph for each of a few lengths. Uncompiled, on a CPU, the whole mask [tokens, tokens] is made.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
+from typing_extensions import override
 
+from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan
 from models.engine.qwen3 import Attend, Qwen3, repeated
 
 BLOCK = 128
 LENGTHS_GROW = 1.25
-"""Passes are filled up to lengths this far apart: a fifth is the most that is computed in vain."""
+"""A pass is padded to the next length of a ladder with this ratio, so at most 20% of a long pass is padding."""
 
 Ints = NDArray[np.int32]
 Run = Callable[[Tensor, Tensor, BlockMask], Tensor]
 
 
-class MultiItemForward:
-    """See `scoring.Forward`."""
+class MultiItemForward(Forward):
+    """Computes a plan as one masked sequence."""
 
     def __init__(self, model: Qwen3, *, compiled: bool) -> None:
         self._model, self._compiled = model, compiled
@@ -40,8 +42,8 @@ class MultiItemForward:
         compiled: Run = torch.compile(self._hidden, mode=mode, dynamic=False)
         return compiled
 
+    @override
     def last_hidden(self, plan: Plan) -> Tensor:
-        """See `scoring.Forward`."""
         device = self._model.device
         length = rounded_length(len(plan.ids)) if self._compiled else len(plan.ids)
         ids = torch.zeros(1, length, dtype=torch.long)
@@ -58,7 +60,7 @@ class MultiItemForward:
     def _hidden(self, ids: Tensor, positions: Tensor, mask: BlockMask) -> Tensor:
         def attend(_layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             attended = flex_attention(q, k, v, block_mask=mask, enable_gqa=True)
-            assert isinstance(attended, Tensor)  # noqa: S101  (a pair only where log-sum-exps are asked for)
+            assert isinstance(attended, Tensor)  # noqa: S101  (it is a pair only if log-sum-exps are asked for)
             return attended
 
         return self._model.forward(ids, positions, attend)
@@ -73,13 +75,13 @@ def _masked(segment: Tensor, parent: Tensor) -> Attend:
 
 
 def _sees(segment: Tensor, parent: Tensor, query: Tensor, key: Tensor) -> Tensor:
-    """Whether a token sees another: its own segment up to itself, and its parent whole."""
+    """Return whether a token sees another: it sees its own segment up to itself, and the whole parent segment."""
     own = (segment[query] == segment[key]) & (query >= key)
     return own | (parent[query] == segment[key])
 
 
 def rounded_length(tokens: int) -> int:
-    """The next of the lengths that are compiled, a multiple of the block."""
+    """Return the length to pad a pass to: the next of the compiled lengths, a multiple of BLOCK."""
     length = float(BLOCK)
     while length < tokens:
         length *= LENGTHS_GROW
@@ -87,7 +89,10 @@ def rounded_length(tokens: int) -> int:
 
 
 def tables(plan: Plan, length: int) -> tuple[Ints, Ints, Ints]:
-    """Segment, parent and position of each token; what fills up is a segment of its own without a parent."""
+    """Return segment, parent segment and position of each token, [length] each.
+
+    Padding is a segment of its own, whose parent does not exist.
+    """
     counts = [segment.count for segment in plan.segments]
     position = np.zeros(length, np.int32)
     segment, parent = np.full(length, -2, np.int32), np.full(length, -3, np.int32)
@@ -99,7 +104,10 @@ def tables(plan: Plan, length: int) -> tuple[Ints, Ints, Ints]:
 
 
 def block_mask(plan: Plan, length: int, segment: Tensor, parent: Tensor) -> BlockMask:
-    """What each token sees, with the blocks in which to look; their number grows with the tokens, not their square."""
+    """Return the mask for flex attention, with the blocks that hold something visible.
+
+    Their number grows with the tokens, not with their square.
+    """
 
     def sees(_batch: Any, _head: Any, query: Tensor, key: Tensor) -> Tensor:
         return _sees(segment, parent, query, key)
@@ -117,7 +125,7 @@ def block_mask(plan: Plan, length: int, segment: Tensor, parent: Tensor) -> Bloc
 
 
 def visible_blocks(plan: Plan, length: int) -> tuple[Ints, Ints]:
-    """For each block of queries how many blocks of keys it needs, and which: [blocks], [blocks, blocks]."""
+    """Return for each block of queries how many blocks of keys it needs, [blocks], and which, [blocks, blocks]."""
     blocks = -(-length // BLOCK)
     seen: list[set[int]] = [{block} for block in range(blocks)]
     for s in plan.segments:

@@ -1,7 +1,7 @@
-"""The pass of a plan by torch's own kernels, on any device: in-batch prefix caching where there are no kernels of ours.
+"""In-batch prefix caching with torch's kernels, on any device: computes a plan where our C++ kernels cannot run.
 
-A prompt's own tokens attend causally to themselves, then to their prefix, whose keys are computed in the same pass,
-and the two are merged by their log-sum-exps.
+A prompt's own tokens attend causally to each other, then to their prefix, whose keys are computed in the same pass.
+The two results are merged by their log-sum-exps.
 """
 
 from __future__ import annotations
@@ -11,62 +11,65 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan, Segment
 from models.engine.qwen3 import Qwen3, repeated
 
 PADDED_TOKENS = 8192
+"""Most tokens of a batch of segments, padding included."""
 
 
-class PackedForward:
-    """See `scoring.Forward`."""
+class PackedForward(Forward):
+    """Computes a plan as one packed sequence without padding."""
 
     def __init__(self, model: Qwen3) -> None:
         self._model = model
 
+    @override
     def last_hidden(self, plan: Plan) -> Tensor:
-        """See `scoring.Forward`."""
         device = self._model.device
         ids_1N = torch.tensor([plan.ids], device=device)
         positions_1N = positions(plan).to(device)[None]
-        merged = _Merged(plan, device)
+        merged = _MergedAttention(plan, device)
         hidden_1ND = self._model.forward(ids_1N, positions_1N, lambda _layer, q, k, v: merged(q, k, v))
         return hidden_1ND[0, last_tokens(plan).to(device)]
 
 
 def positions(plan: Plan) -> Tensor:
-    """Position [N] of each token in its prompt."""
+    """Return the position of each token in its prompt, [N]."""
     return torch.cat([torch.arange(s.count) + s.offset for s in plan.segments])
 
 
 def last_tokens(plan: Plan) -> Tensor:
-    """The token [prompts] that each prompt ends with."""
+    """Return the index of each prompt's last token, [prompts]."""
     return torch.tensor([plan.segments[end].start + plan.segments[end].count - 1 for end in plan.ends])
 
 
 @dataclass(frozen=True, slots=True)
-class _Own:
-    """Segments of like length, padded on the right: tokens [B, T], and which of them are real."""
+class _OwnTokens:
+    """Segments of similar length, padded on the right: token indices [B, T], and which of them are no padding."""
 
     tokens: Tensor
     real: Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class _Shared:
-    """A prefix's tokens, and all that continue it."""
+class _SharedPrefix:
+    """The indices of a prefix's tokens, and of all tokens that continue that prefix."""
 
     keys: slice
     queries: Tensor
 
 
-class _Merged:
-    """Attention to each prompt's own tokens and to its prefix, merged."""
+class _MergedAttention:
+    """Attention of each token to its prompt's own tokens and to their prefix, merged into one."""
 
     def __init__(self, plan: Plan, device: torch.device) -> None:
         self._own = [_own(bucket, device) for bucket in _buckets(plan.segments)]
         self._shared = [
-            _Shared(slice(prefix.start, prefix.start + prefix.count), queries.to(device))
+            _SharedPrefix(slice(prefix.start, prefix.start + prefix.count), queries.to(device))
             for prefix, queries in _continued(plan.segments)
         ]
 
@@ -87,7 +90,7 @@ class _Merged:
 
 
 def attention_with_lse(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> tuple[Tensor, Tensor]:
-    """Attention [B, H, T, E] and the log of each query's sum of exponentials [B, H, T], in fp32."""
+    """Return attention [B, H, T, E] and, in fp32, the log of each query's sum of exponentials [B, H, T]."""
     k, v = repeated(k, q), repeated(v, q)
     aten = torch.ops.aten
     if q.device.type == "cpu":
@@ -103,16 +106,16 @@ def _taken(x_1HNE: Tensor, tokens_BT: Tensor) -> Tensor:
     return x_1HNE[0, :, tokens_BT].transpose(0, 1)
 
 
-def _own(segments: Sequence[Segment], device: torch.device) -> _Own:
+def _own(segments: Sequence[Segment], device: torch.device) -> _OwnTokens:
     starts = torch.tensor([s.start for s in segments])[:, None]
     counts = torch.tensor([s.count for s in segments])[:, None]
     places = torch.arange(int(counts.max()))[None]
     tokens = starts + torch.minimum(places, counts - 1)
-    return _Own(tokens.to(device), (places < counts).to(device))
+    return _OwnTokens(tokens.to(device), (places < counts).to(device))
 
 
 def _buckets(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
-    """Segments of like lengths together, so that little is padded and no batch outgrows the memory."""
+    """Group segments of similar length, so that padding is little and no batch exceeds PADDED_TOKENS."""
     bucket: list[Segment] = []
     for segment in sorted(segments, key=lambda s: s.count):
         crowded = segment.count * (len(bucket) + 1) > PADDED_TOKENS
@@ -125,7 +128,7 @@ def _buckets(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
 
 
 def _continued(segments: Sequence[Segment]) -> Iterator[tuple[Segment, Tensor]]:
-    """Each prefix with the tokens that see it whole."""
+    """Yield each prefix with the indices of the tokens that continue it."""
     for number, prefix in enumerate(segments):
         spans = [torch.arange(s.start, s.start + s.count) for s in segments if s.parent == number]
         if spans:

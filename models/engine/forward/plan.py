@@ -1,7 +1,7 @@
-"""Which tokens one forward pass computes: every shared prefix once, and after it what each prompt has of its own.
+"""Plan which tokens one forward pass computes: each shared prefix once, then what each prompt has of its own.
 
-All tokens of a pass lie in one packed row without padding. A segment is a run of them: a prefix, or the rest of
-a prompt, which continues its parent. A token sees its segment up to itself and its parent whole.
+All tokens of a pass are in one packed row without padding. A segment is a run of tokens in that row: a prefix, or the
+rest of a prompt, whose parent segment is its prefix. A token sees its own segment up to itself, and its whole parent.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from models.engine.base import ScoreJob
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Tokens `start` to `start + count` of the row; `parent` is the number of the segment they continue, or -1."""
+    """Tokens `start` to `start + count` of the row; `parent` is the index of the segment that they continue, or -1."""
 
     start: int
     count: int
     parent: int
     offset: int
-    """Position of its first token in its prompt."""
+    """Position of the segment's first token in its prompt."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """The tokens of one pass, their segments, and for each prompt the segment with whose last token it ends."""
+    """The tokens of one pass, their segments, and for each prompt the index of its last segment."""
 
     ids: list[int] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Plan:
     _known: dict[tuple[int, ...], int] = field(default_factory=dict)
 
     def add(self, prefix: Sequence[int], rests: Sequence[Sequence[int]]) -> None:
-        """Add the prompts `prefix + rest`; a prefix that is there already is not added again."""
+        """Add the prompts `prefix + rest`; a prefix that the plan has already is not added again."""
         parent = self._prefix(prefix)
         for rest in rests:
             self.ends.append(self._segment(rest, parent) if rest else parent)
@@ -54,16 +54,16 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class JobItems:
     """Items `items` of job number `job`."""
 
     job: int
     items: slice
 
 
-def passes(jobs: Sequence[ScoreJob], budget_tokens: int) -> Iterator[tuple[Plan, list[Part]]]:
-    """Plans of at most about `budget_tokens` each (a single longer prompt excepted) that cover all items, in order."""
-    plan, parts = Plan(), list[Part]()
+def passes(jobs: Sequence[ScoreJob], budget_tokens: int) -> Iterator[tuple[Plan, list[JobItems]]]:
+    """Yield plans that cover all items in order, each of about `budget_tokens` at most, or of one longer prompt."""
+    plan, parts = Plan(), list[JobItems]()
     for number, job in enumerate(jobs):
         prefix, rests = share(job)
         for items in _slices(rests, max(budget_tokens - len(prefix), budget_tokens // 2)):
@@ -72,19 +72,19 @@ def passes(jobs: Sequence[ScoreJob], budget_tokens: int) -> Iterator[tuple[Plan,
                 yield plan, parts
                 plan, parts = Plan(), []
             plan.add(prefix, rests[items])
-            parts.append(Part(number, items))
+            parts.append(JobItems(number, items))
     if parts:
         yield plan, parts
 
 
 def share(job: ScoreJob) -> tuple[list[int], list[list[int]]]:
-    """The longest prefix that all prompts of a job begin with, and the rest of each.
+    """Return the longest prefix that all prompts of a job share, and the rest of each prompt.
 
-    Text is tokenized prompt by prompt, so its shared part is found only here.
+    Prompts that came as text were tokenized one by one, so what they share is known only now.
     """
     if len(job.items) < 2:
         return ([], [job.prefix + item for item in job.items])
-    first, last = min(job.items), max(job.items)  # what these two share, all do
+    first, last = min(job.items), max(job.items)  # what the smallest and the largest share, all share
     common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     return job.prefix + job.items[0][:common], [item[common:] for item in job.items]
 

@@ -10,7 +10,7 @@ from models.engine.native.forward import NativeForward, available
 
 
 def open_forward(checkpoint: Checkpoint, dtype: str, load: Loader = load_kernels) -> NativeForward | None:
-    """The checkpoint packed for this machine's kernels, or None where torch's are better or the only ones."""
+    """Return the checkpoint packed for this machine's kernels, or None where torch's are faster or the only ones."""
     kind = arithmetic(dtype, cpu_vendor(), cpu_flags())
     if kind is None or not available(kind, checkpoint.shape, load):
         return None
@@ -18,11 +18,11 @@ def open_forward(checkpoint: Checkpoint, dtype: str, load: Loader = load_kernels
 
 
 def arithmetic(dtype: str, vendor: str, flags: frozenset[str]) -> str | None:
-    """What the linear layers of a dtype are computed in.
+    """Return the arithmetic in which the kernels compute the linear layers of a dtype; None where torch is faster.
 
-    bfloat16 is a promise about rounding, not an order: Intel's dot products of bfloat16 outside of its matrix
-    units run at half the speed of fp32 (80 against 160 GFLOP/s a core on a Xeon with avx512_bf16), so there nothing
-    is rounded; AMD's run at twice the speed. With matrix units (AMX) torch's bfloat16 is far ahead of both.
+    bfloat16 allows rounding but does not demand it. Without matrix units Intel's bfloat16 dot products run at half the
+    speed of fp32 (80 against 160 GFLOP/s a core on a Xeon with avx512_bf16), so fp32 is used there; AMD's run at twice
+    the speed of fp32. With matrix units (AMX) torch's bfloat16 is much faster than either.
     """
     if dtype != "bfloat16":
         return "int8" if dtype == "int8" else "float32"

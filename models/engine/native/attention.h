@@ -9,7 +9,7 @@
 
 namespace nearline {
 
-constexpr long KEYS = 512;  // whose scores are held at once: they stay in the nearest cache
+constexpr long KEYS = 512;  // keys whose scores are held at once, few enough for the L1 cache
 
 struct Segment {
   int32_t slot, count, parent;  // its first key's slot (a multiple of 32), its tokens, its prefix's segment or -1
@@ -41,7 +41,7 @@ class Attention {
     }
   }
 
-  // Take the keys slot..slot+count in; row r sees the first `seen + r` of them.
+  // Adds the keys slot..slot+count; row r sees the first `seen + r` of them.
   void over(long slot, long count, long seen) {
     for (long from = 0; from < count;) {
       if (held_ == KEYS) merge();
@@ -72,7 +72,7 @@ class Attention {
     long slot, keys, held;
   };
 
-  // Scores of a panel of `count` keys or more, of which row r sees `seen + r`.
+  // Computes the scores of one panel; row r sees its first `seen + r` keys, and none after the first `count`.
   void score(long slot, long seen, long count) {
     tile_of<Float32>(rows_, q_, STRIDE, head_.keys + slot * head_.size, COLUMNS, head_.size, zeros_, q_, out_);
     for (int r = 0; r < rows_; r++)
@@ -84,7 +84,7 @@ class Attention {
     held_ += COLUMNS;
   }
 
-  // The scores held become weights relative to the new maximum, and their values join the sums.
+  // Turns the held scores into weights relative to the new maximum, and adds the weighted values to the sums.
   void merge() {
     for (int r = 0; r < rows_; r++) weigh(r);
     for (int i = 0; i < count_; i++) gather(ranges_[i]);
@@ -135,7 +135,7 @@ class Attention {
   alignas(64) float out_[ROWS * COLUMNS], q_[ROWS * STRIDE], p_[ROWS * P_STRIDE], sum_[ROWS * STRIDE];
 };
 
-// The queries' heads that share a key-value head; the outputs take the place of the queries.
+// Attends for all query heads that share one key-value head; the outputs overwrite the queries.
 inline void attend(const Queries& queries, const Segment* segments, const Head& head, float* q, long stride, long group) {
   const Segment& own = segments[queries.segment];
   for (long h = 0; h < group; h++)

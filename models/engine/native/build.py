@@ -1,4 +1,4 @@
-"""Compiles the kernels for this machine, once: `load_kernels()` is quick when it was done before."""
+"""Compile the C++ kernels for this machine and load them; the library is cached, so it is compiled once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import logging
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from models.writing import replacing_file
+from schemas.errors import NearlineError
 
 log = logging.getLogger(__name__)
 
@@ -21,16 +23,16 @@ NEEDED = "avx512f"
 
 
 class NoKernels(Exception):
-    """This machine cannot have them; the message says why."""
+    """The kernels cannot be built on this machine; the message says why."""
 
 
 def cpu_flags() -> frozenset[str]:
-    """What the CPU can do, in the kernel's words; empty where the kernel does not tell."""
+    """Return the CPU's features as /proc/cpuinfo names them; empty where there is no such file."""
     return frozenset(_cpuinfo("flags").split())
 
 
 def cpu_vendor() -> str:
-    """`GenuineIntel`, `AuthenticAMD`, or nothing."""
+    """Return `GenuineIntel`, `AuthenticAMD` or the like; empty where it is unknown."""
     return _cpuinfo("vendor_id")
 
 
@@ -46,10 +48,10 @@ def _cpuinfo(wanted: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
-    """What compiles the kernels, and the CPU that they are compiled for."""
+    """Compilers and their options, and the features of the CPU that they compile for."""
 
     compilers: tuple[str, ...] = ("c++", "g++", "clang++")
-    """Tried in this order; the first one on the PATH is taken."""
+    """The first of these on the PATH is used."""
     options: tuple[str, ...] = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
     cpu: frozenset[str] = field(default_factory=cpu_flags)
 
@@ -64,10 +66,10 @@ def load_kernels() -> ctypes.CDLL | None:
 
 
 def open_library(into: Path, toolchain: Toolchain) -> ctypes.CDLL | None:
-    """The library, or None (logged) where the CPU or the compiler is missing: torch's kernels take its place."""
+    """Return the library, or None, with the reason in the log, if it cannot be built; torch's kernels replace it."""
     try:
         return ctypes.CDLL(str(build(into, toolchain)))
-    except (NoKernels, OSError) as error:
+    except (NoKernels, NearlineError, OSError) as error:
         log.warning("scoring runs on torch's kernels, which are slower: %s", error)
         return None
 
@@ -79,7 +81,7 @@ def cache_directory() -> Path:
 
 
 def build(into: Path, toolchain: Toolchain) -> Path:
-    """The library's path, compiled if `into` has none of these sources for this toolchain; raises NoKernels."""
+    """Return the library's path; compile it if `into` has none of these sources by this toolchain. Raises NoKernels."""
     if NEEDED not in toolchain.cpu:
         raise NoKernels(f"the CPU has no {NEEDED}")
     compiler = next(filter(None, map(shutil.which, toolchain.compilers)), None)
@@ -99,13 +101,10 @@ def _digest(*parts: bytes) -> str:
 
 
 def _compile(compiler: list[str], path: Path) -> None:
-    """Into a file of its own, then renamed: processes that start together do not meet half a library."""
+    """Compile to `path`; processes that start together each compile, and none loads half a library."""
     log.info("compiling the scoring kernels for this CPU")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as directory:
-        out = Path(directory) / path.name
-        command = [*compiler, str(SOURCES / "forward.cpp"), "-o", str(out)]
+    with replacing_file(path, concurrent=True) as partial:
+        command = [*compiler, str(SOURCES / "forward.cpp"), "-o", str(partial)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise NoKernels(f"{compiler[0]} failed: {done.stderr.strip()[-500:]}")
-        out.replace(path)

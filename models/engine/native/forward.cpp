@@ -1,6 +1,6 @@
-// The forward pass of Qwen3 over packed prompts on a CPU with AVX-512, as three sweeps a layer: queries, keys
-// and values; attention; and the rest. A sweep takes a few hundred tokens through all of its steps while they
-// are in the core's own cache. Numbers are fp32 but for the operands of the linear layers.
+// The forward pass of Qwen3 over packed prompts on a CPU with AVX-512, in three sweeps a layer: queries, keys and
+// values; attention; the rest. A sweep takes a chunk of tokens (CHUNK) through all of its steps while they are in the
+// core's own cache. Numbers are fp32, except the operands of the linear layers.
 #include <omp.h>
 
 #include "attention.h"
@@ -22,7 +22,7 @@ struct Model {
 
 struct Batch {
   int64_t tokens, slots, items, segments, queries, last_queries;
-  const int32_t *positions, *slot, *last;  // of each token; the token that each item ends with
+  const int32_t *positions, *slot, *last;  // position and slot of each token; index of each item's last token
   const Segment* segment;
   const Queries *query, *last_query;
   float *x, *out, *q, *keys, *values;  // [tokens][hidden], [items][hidden], and work space
@@ -60,7 +60,7 @@ class Forward {
   }
 
  private:
-  // Of the last layer only its keys and values are wanted of every token, and the rest of each item's end.
+  // The last layer: keys and values of all tokens, everything else of each item's last token only.
   void last() {
     const Layer& layer = m_.layer[m_.layers - 1];
     sweep(b_.tokens, [&](long from, int rows, const Scratch& s) {
@@ -125,7 +125,7 @@ class Forward {
     }
   }
 
-  // One head of a projection at a time, while it is in the nearest cache: use(row, float[head_size]).
+  // Computes a projection head by head, each while it is in the L1 cache: use(head, row, float[head_size]).
   template <class Use>
   void each_head(const Linear& w, long heads, const Left<T>& x, int rows, float* local, Use use) {
     const long panels = padded(m_.head_size) / COLUMNS, stride = panels * COLUMNS;
@@ -180,7 +180,7 @@ class Forward {
       }
   }
 
-  // What attention found is projected and added, then the gated hidden layer's output.
+  // The rest of a layer: adds attention's output, projected, to x, then the output of the MLP.
   void rest(const Layer& layer, float* x, long from, int rows, const Scratch& s) {
     const long q_width = m_.heads * m_.head_size, q_stride = stride_of(q_width), wide = stride_of(m_.mlp);
     const auto add = [&](int begin, int count, long panel, const float* out) { add_to(x, from + begin, count, panel, out); };
@@ -237,7 +237,7 @@ enum Kind { FLOAT32, BFLOAT16, INT8 };
 
 extern "C" {
 
-// 1 where this machine has the arithmetic; the others return 0 for one it has not.
+// Returns 1 if this machine has the arithmetic; the functions below return 0 if it has not.
 int nearline_supports(int kind) { NEARLINE_DISPATCH(kind, (void)sizeof(T)) }
 
 int nearline_pack(int kind, const float* w, int64_t outputs, int64_t inputs, void* panels, float* scales, int32_t* begin) {

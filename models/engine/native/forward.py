@@ -1,4 +1,4 @@
-"""A checkpoint packed for the kernels, and the call that takes a plan's tokens to its prompts' last hidden states."""
+"""Run the C++ kernels: pack a checkpoint for them, then compute the last hidden states of a plan's prompts."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
-from models.engine.checkpoint import Checkpoint, Shape
+from models.engine.checkpoint import Checkpoint, ModelShape
+from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan
 from models.engine.native.build import Loader, load_kernels
 from models.engine.native.memory import Arena, aligned, large_pages
 from models.engine.native.structs import LINEARS, NORMS, CBatch, CLayer, CLinear, CModel, pointer
 
 COLUMNS = 32
-"""Outputs in a panel of packed weights, keys in a panel of keys (gemm.h)."""
+"""Outputs in one panel of packed weights, and keys in one panel of keys (gemm.h)."""
 GAP = 16
-"""Floats between the rows of the queries (linear.h)."""
+"""Unused floats between two rows of queries (linear.h)."""
 LANES = 16
 QUERIES = 126
-"""Queries in one piece of attention's work."""
+"""Most queries of one unit of work in attention."""
 LARGEST_HEAD = 256
 
 KINDS = {"float32": 0, "bfloat16": 1, "int8": 2}
 EXTRAS = (torch.float32, torch.int32)
-"""Types of an output's scale and of what its sum begins with."""
+"""Types of each output's scale and of the initial value of its sum; used by int8 only."""
 ELEMENTS = {"float32": (torch.float32, 1), "bfloat16": (torch.bfloat16, 2), "int8": (torch.int8, 4)}
+"""Type of packed weights, and how many inputs are neighbours in a panel (STEP in gemm.h)."""
 Ints = NDArray[np.int32]
 
 
-def available(kind: str, shape: Shape, load: Loader = load_kernels) -> bool:
+def available(kind: str, shape: ModelShape, load: Loader = load_kernels) -> bool:
     """Whether this machine can compute this shape in this arithmetic."""
     kernels = load()
     fits = shape.head_dim <= LARGEST_HEAD and shape.head_dim % 2 == 0
     return fits and kernels is not None and bool(kernels.nearline_supports(KINDS[kind]))
 
 
-class NativeForward:
-    """See `Forward`; `kind` is the arithmetic of the linear layers."""
+class NativeForward(Forward):
+    """The forward pass by the C++ kernels; `kind` is the arithmetic of the linear layers."""
 
     def __init__(self, checkpoint: Checkpoint, kind: str, threads: int, load: Loader = load_kernels) -> None:
         kernels = load()
@@ -67,9 +70,9 @@ class NativeForward:
         )
         self._space = torch.empty(0)
 
+    @override
     def last_hidden(self, plan: Plan) -> Tensor:
-        """See `Forward`."""
-        tables = _Tables(plan)
+        tables = _PlanArrays(plan)
         x = torch.nn.functional.embedding(torch.tensor(plan.ids), self._embedding).float()
         out = torch.empty(len(plan.ends), self._shape.hidden)
         q, keys, values = self._work_space(len(plan.ids), tables.slots)
@@ -85,7 +88,7 @@ class NativeForward:
             q=q,
             keys=keys,
             values=values,
-            **{name: pointer(getattr(tables, name)) for name in _Tables.NAMES},
+            **{name: pointer(getattr(tables, name)) for name in _PlanArrays.NAMES},
         )
         if not self._kernels.nearline_forward(
             KINDS[self._kind], ctypes.byref(self._model), ctypes.byref(batch)
@@ -94,7 +97,7 @@ class NativeForward:
         return out
 
     def _work_space(self, tokens: int, slots: int) -> tuple[int, int, int]:
-        """Addresses of queries, keys and values in memory that is kept from pass to pass."""
+        """Return the addresses of queries, keys and values in memory that all passes reuse."""
         shape = self._shape
         q = tokens * (_padded(shape.heads * shape.head_dim) + GAP)
         kv = (shape.kv_heads * slots + COLUMNS) * shape.head_dim + COLUMNS
@@ -144,15 +147,15 @@ class NativeForward:
         return pointer(self._kept[-1])
 
 
-def rotary(shape: Shape) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [context, head size / 2] of the rotary positions."""
+def rotary(shape: ModelShape) -> tuple[Tensor, Tensor]:
+    """Return cosines and sines of the rotary positions, [context, head size / 2] each."""
     half = torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
     angles = torch.arange(shape.context).float()[:, None] * shape.rope_theta**-half
     return angles.cos(), angles.sin()
 
 
-class _Tables:
-    """A plan as the kernels read it: integers of 32 bits, structures as rows."""
+class _PlanArrays:
+    """A plan in the form that the kernels read: arrays of 32-bit integers, a structure in each row."""
 
     NAMES = ("positions", "slot", "last", "segment", "query", "last_query")
 
@@ -182,8 +185,8 @@ class _Tables:
         )
 
 
-def _layer_bytes(shape: Shape, kind: str) -> int:
-    """Bytes of a layer's packed matrices."""
+def _layer_bytes(shape: ModelShape, kind: str) -> int:
+    """Return the bytes of one layer's packed matrices."""
     dtype, step = ELEMENTS[kind]
     heads, q, mlp = _padded(shape.head_dim), shape.heads * shape.head_dim, _rounded(shape.mlp, LANES)
     sizes = [(shape.heads * heads, shape.hidden), (shape.kv_heads * heads, shape.hidden)]
@@ -205,13 +208,13 @@ def _padded(n: Any) -> Any:
 
 
 def _by_head(weight: Tensor, size: int) -> Tensor:
-    """Each head's outputs filled up to whole panels."""
+    """Pad each head's outputs with zeros to whole panels."""
     heads = weight.view(-1, size, weight.shape[1])
     return torch.nn.functional.pad(heads, (0, 0, 0, _padded(size) - size)).flatten(0, 1)
 
 
 def _interleaved(gate: Tensor, up: Tensor) -> Tensor:
-    """Panels of 16 outputs of the gate and the 16 that they multiply."""
+    """Interleave both weights, so that a panel has 16 outputs of the gate and the 16 of `up` that they multiply."""
     missing = -gate.shape[0] % LANES
     parts = [torch.nn.functional.pad(w, (0, 0, 0, missing)).view(-1, LANES, w.shape[1]) for w in (gate, up)]
     return torch.cat(parts, dim=1).flatten(0, 1)

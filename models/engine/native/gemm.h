@@ -26,7 +26,7 @@ struct Float32 {
 };
 
 inline __m512i four_bytes(const void* from) {
-  float bits;  // as a float the broadcast is a load; as an integer it would go through a register
+  float bits;  // broadcasting a float is one load; an integer would go through a general register first
   std::memcpy(&bits, from, 4);
   return _mm512_castps_si512(_mm512_set1_ps(bits));
 }
@@ -60,12 +60,12 @@ struct Int8 {
 };
 #endif
 
-constexpr long NEAR = 16;  // steps from here to what is fetched into the nearest cache
+constexpr long NEAR = 16;  // how many steps ahead a panel is prefetched into the L1 cache
 
 inline void fetch(const void* line) { _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T0); }
 inline void fetch_far(const void* line) { _mm_prefetch(static_cast<const char*>(line), _MM_HINT_T1); }
 
-// out[R][32] = begin + a b; meanwhile `ahead`, one line a step, is brought into the core's second cache.
+// out[R][32] = begin + a b; prefetches `ahead` into the L2 cache, one line a step.
 template <class T, int R>
 void tile(const typename T::Element* a, long lda, const typename T::Element* b, long ldb, long steps, const int32_t* begin,
           const char* ahead, float* out) {

@@ -1,5 +1,5 @@
-// Linear layers: weights packed once, rows of activations brought into the arithmetic's type, products sunk
-// tile by tile into whatever comes next.
+// Linear layers: weights are packed once, rows of activations are converted to the arithmetic's type, and each tile
+// of the product is handed to a function, `sink`.
 #pragma once
 #include "gemm.h"
 
@@ -7,8 +7,8 @@ namespace nearline {
 
 struct Linear {
   const void* panels;      // [outputs / 32][inputs / STEP][32][STEP], both padded with zeros
-  const float* scales;     // of each output, where weights are integers
-  const int32_t* begin;    // what the sums of each output begin with, likewise
+  const float* scales;     // one for each output, for integer weights
+  const int32_t* begin;    // initial value of each output's sum, for integer weights
   int64_t inputs, outputs;
 };
 
@@ -17,7 +17,7 @@ template <class T>
 struct Left {
   const typename T::Element* rows;
   long stride;
-  const float* scales;  // of each row, where they are integers
+  const float* scales;  // one for each row, for integer activations
 };
 
 constexpr long GAP = 16;  // floats between rows: a power of two as stride would map rows onto one cache set
@@ -75,7 +75,7 @@ void product(const Left<T>& x, int rows, const Linear& w, long from, long to, Si
     for (int i = 0; i < blocks_in(rows); i++) {
       const Block block = block_of(rows, i);
       const auto* here = panels + panel * width * COLUMNS;
-      // the first two blocks of rows bring half of the next panel each
+      // the first two blocks of rows prefetch half of the next panel each
       const auto* ahead = here + (i < 2 ? width * COLUMNS + i * width * COLUMNS / 2 : 0);
       tile_of<T>(block.count, x.rows + block.begin * x.stride, x.stride, here, COLUMNS * T::STEP, width / T::STEP,
                  begin, ahead, out);

@@ -1,4 +1,4 @@
-"""Memory in large pages: a pass reads all weights once, and with pages of 4 KiB waits for the page tables."""
+"""Memory in large pages: each pass reads all weights, and with pages of 4 KiB it would wait for page-table look-ups."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 LINE = 64
-"""Bytes to which everything is aligned."""
+"""Alignment in bytes: one cache line."""
 
 
 def large_pages(size: int) -> Tensor:
-    """Zeroed bytes, in large pages where the system has them."""
+    """Return `size` zeroed bytes, in large pages where the system has them."""
     memory = mmap.mmap(-1, max(size, 1))
     if hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
@@ -20,18 +20,18 @@ def large_pages(size: int) -> Tensor:
 
 
 class Arena:
-    """One block of memory, handed out piece by piece."""
+    """One block of memory from which aligned tensors are taken one after the other."""
 
     def __init__(self, size: int) -> None:
         self._memory, self._used = large_pages(size), 0
 
     def take(self, count: int, dtype: torch.dtype) -> Tensor:
-        """`count` zeros of a type."""
+        """Return the next `count` zeros of a type."""
         start, size = self._used, count * dtype.itemsize
         self._used += aligned(size)
         return self._memory[start : start + size].view(dtype)
 
 
 def aligned(size: int) -> int:
-    """A size, rounded up to whole lines."""
+    """Return a size in bytes, rounded up to whole cache lines."""
     return -(-size // LINE) * LINE

@@ -1,4 +1,4 @@
-"""The structures of forward.cpp, field by field."""
+"""The structures that `forward.cpp` takes, with the same fields in the same order."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ class CBatch(Structure):
 
 
 def pointer(tensor: Any) -> int:
-    """The address of a tensor's or an array's memory; its owner must outlive the call."""
+    """Return the address of a tensor's or array's memory; the caller must keep the owner alive while it is used."""
     return int(tensor.data_ptr() if hasattr(tensor, "data_ptr") else tensor.ctypes.data)

@@ -3,9 +3,9 @@ import pytest
 from benchmarks.engine.operations import necessary
 from benchmarks.engine.shapes import parameters, shape_of
 from benchmarks.engine.workload import UNEQUAL, Load, equal
-from models.engine.checkpoint import Shape
+from models.engine.checkpoint import ModelShape
 
-SMALL = Shape(
+SMALL = ModelShape(
     layers=1,
     hidden=2,
     heads=1,

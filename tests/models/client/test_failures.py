@@ -9,10 +9,11 @@ from fastapi.responses import JSONResponse
 
 from models.client.http import ClientConfig
 from models.client.remote import HttpRanker, HttpSummarizer
-from models.summarizer import Rejected, Summary, Unavailable
+from models.summarizer import Summary, SummaryRejected, SummaryUnavailable
+from nearline.stack.tools import free_port
 from pipeline.control.pace import Pace, PacedSummarizer
 from schemas.errors import ModelRejected, ModelUnavailable
-from tests.models.running import free_port, running
+from tests.models.running import running
 from tests.models.scripted import FAST, POISON, Reply, Scripted, is_poison, item, items, status
 
 
@@ -30,7 +31,7 @@ def test_a_caller_that_paces_itself_learns_at_once_that_the_server_is_busy(
     scripted, url = server
     scripted.replies = {"/v1/completions": [status(429, retry_after="3")]}
     told = opened(HttpSummarizer, url, replace(FAST, retry_busy=False)).summarize_many(["a posting"], 5.0)
-    assert isinstance(told[0], Unavailable)
+    assert isinstance(told[0], SummaryUnavailable)
     assert told[0].retry_after_s == 3.0
     assert scripted.count("/v1/completions") == 1
 
@@ -83,7 +84,7 @@ def test_a_wrong_set_up_is_an_outage_that_is_not_retried(
     scripted, url = server
     scripted.hurt_by = lambda _: status(code)
     got = opened(HttpSummarizer, url).summarize_many(["text"], 5.0)
-    assert isinstance(got[0], Unavailable)
+    assert isinstance(got[0], SummaryUnavailable)
     assert f"answers {code}" in got[0].reason
     assert scripted.count("/v1/completions") == 1
 
@@ -112,14 +113,14 @@ def test_a_stalled_server_is_left_at_the_deadline_of_the_whole_batch(
     config = ClientConfig(concurrency=2, attempt_s=30.0)
     got = opened(HttpSummarizer, url, config).summarize_many([f"text {i}" for i in range(9)], 0.6)
     assert 0.5 < time.monotonic() - begun < 5.0
-    assert [type(outcome) for outcome in got] == [Unavailable] * 9
+    assert [type(outcome) for outcome in got] == [SummaryUnavailable] * 9
 
 
 def test_a_server_that_is_not_there_is_an_outage_and_comes_back_by_itself(opened: Any) -> None:
     port = free_port()
     summarizer = opened(HttpSummarizer, f"http://127.0.0.1:{port}")
     (failure,) = summarizer.summarize_many(["text"], 5.0)
-    assert isinstance(failure, Unavailable)
+    assert isinstance(failure, SummaryUnavailable)
     assert failure.retry_after_s > 0
     with running(Scripted().app(), port):
         assert isinstance(summarizer.summarize_many(["text"], 5.0)[0], Summary)
@@ -175,7 +176,7 @@ def test_nonsense_to_everybody_is_an_outage(server: tuple[Scripted, str], opened
     with pytest.raises(ModelUnavailable, match="not this input alone"):
         opened(HttpRanker, url).score_many("nurse", items(1), 9.0)
     got = opened(HttpSummarizer, url).summarize_many(["one", "two"], 9.0)
-    assert [type(outcome) for outcome in got] == [Unavailable, Unavailable]
+    assert [type(outcome) for outcome in got] == [SummaryUnavailable, SummaryUnavailable]
 
 
 @pytest.mark.parametrize("harm", [400, 413, 422, 500, "nonsense", "hang"])
@@ -188,7 +189,7 @@ def test_an_input_that_fails_three_times_beside_good_neighbours_is_poison(
     scripted.hurt_by = lambda body: reply if is_poison(body) else None
     config = ClientConfig(backoff_s=0.01, backoff_max_s=0.05, attempt_s=0.8)
     got = opened(HttpSummarizer, url, config).summarize_many(["fine", POISON, "good"], 8.0)
-    assert [type(outcome) for outcome in got] == [Summary, Rejected, Summary]
+    assert [type(outcome) for outcome in got] == [Summary, SummaryRejected, Summary]
     asked = [body for route, body, _ in scripted.seen if route == "/v1/completions" and is_poison(body)]
     assert len(asked) == 3
 
@@ -205,7 +206,7 @@ def test_nothing_is_poison_while_health_is_bad(server: tuple[Scripted, str], ope
     scripted.healthy = False
     scripted.hurt_by = lambda body: status(500) if is_poison(body) else None
     got = opened(HttpSummarizer, url).summarize_many(["fine", POISON], 5.0)
-    assert [type(outcome) for outcome in got] == [Summary, Unavailable]
+    assert [type(outcome) for outcome in got] == [Summary, SummaryUnavailable]
 
 
 def test_a_stall_in_mid_batch_makes_nothing_poison(server: tuple[Scripted, str], opened: Any) -> None:
@@ -217,5 +218,5 @@ def test_a_stall_in_mid_batch_makes_nothing_poison(server: tuple[Scripted, str],
     kinds = [type(outcome) for outcome in got]
     assert len(kinds) == 40
     assert kinds.count(Summary) >= 4
-    assert Rejected not in kinds
+    assert SummaryRejected not in kinds
     assert scripted.count("/health") > 0

@@ -13,7 +13,7 @@ from models.engine.base import GenerateJob, ScoreJob
 from models.engine.checkpoint import model_name, read_shape
 from models.engine.native.build import load_kernels
 from models.engine.native.forward import available
-from models.engine.qwen3_engine import EngineConfig, Mode, Qwen3Engine
+from models.engine.qwen3_engine import EngineConfig, Qwen3Engine, SharingMode
 from schemas.errors import ConfigError
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
@@ -30,7 +30,7 @@ CONFIG = EngineConfig(dtype="float32", device="cpu", threads=1)
 WAYS = {
     "kernels": CONFIG,
     "torch, shared prefix": replace(CONFIG, kernels=False),
-    "torch, multi-item": replace(CONFIG, mode=Mode.MULTI_ITEM),
+    "torch, multi-item": replace(CONFIG, mode=SharingMode.MULTI_ITEM),
 }
 
 
@@ -132,7 +132,7 @@ JOBS = [
 
 def suited(way: EngineConfig) -> list[ScoreJob]:
     """Without a compiler one packed sequence costs the square of its length."""
-    return JOBS[:6] if way.mode is Mode.MULTI_ITEM else JOBS
+    return JOBS[:6] if way.mode is SharingMode.MULTI_ITEM else JOBS
 
 
 def test_scores_of_requests_computed_together_equal_a_plain_forward_of_each_prompt(
@@ -359,7 +359,7 @@ def test_weights_that_are_not_finite_are_refused(one: Path, tmp_path: Path) -> N
     ("config", "message"),
     [
         (EngineConfig(dtype="int3"), "dtype 'int3' is unknown"),
-        (EngineConfig(dtype="int8", device="cpu", mode=Mode.MULTI_ITEM), "dtype 'int8' needs a CPU"),
+        (EngineConfig(dtype="int8", device="cpu", mode=SharingMode.MULTI_ITEM), "dtype 'int8' needs a CPU"),
         (EngineConfig(dtype="int8", device="cpu", kernels=False), "dtype 'int8' needs a CPU"),
         pytest.param(
             EngineConfig(device="cuda"),

@@ -14,22 +14,22 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from models.engine.base import ScoreJob
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from models.pruning import checkpoint as checkpoints
-from models.pruning.calibration import Calibration
+from models.pruning.calibration import CalibrationSet
 from models.pruning.config import MlpPruning
 from models.pruning.layer_drop import drop_layers
-from models.pruning.lineage import FILE, Step, read_steps, weights_sha256
+from models.pruning.lineage import FILE, LineageStep, read_steps, weights_sha256
 from models.pruning.mlp import prune_mlps
-from models.pruning.replacing import replacing
 from models.pruning.states import MemoryStates
-from schemas.errors import ConfigError
+from models.writing import replacing
+from schemas.errors import ConfigError, StoreFull
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 IDS = [5, 6, 7, 8, 9]
 
 
-def step(parent: Path, **changes: object) -> Step:
+def step(parent: Path, **changes: object) -> LineageStep:
     given = {"what": "halved", "command": "nearline prune", "parent": parent.name}
-    return Step(**{**given, "parent_sha256": weights_sha256(parent), **changes})  # type: ignore[arg-type]
+    return LineageStep(**{**given, "parent_sha256": weights_sha256(parent), **changes})  # type: ignore[arg-type]
 
 
 def stored(tmp_path: Path, dtype: torch.dtype, *, tied: bool) -> Path:
@@ -42,9 +42,9 @@ def stored(tmp_path: Path, dtype: torch.dtype, *, tied: bool) -> Path:
     return path
 
 
-def smaller(path: Path) -> checkpoints.Source:
+def smaller(path: Path) -> checkpoints.LoadedCheckpoint:
     source = checkpoints.load(path)
-    prompts = Calibration([[n % 300, 3, 4, n % 7, 9] for n in range(60)])
+    prompts = CalibrationSet([[n % 300, 3, 4, n % 7, 9] for n in range(60)])
     prune_mlps(source.model, prompts, MemoryStates(), MlpPruning(keep=0.25), dtype=source.dtype)
     drop_layers(source.model, [1])
     return source
@@ -133,7 +133,7 @@ def killed(_: dict[str, Tensor], path: Path) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("writer", "raised"), [(full_disk, ConfigError), (killed, KeyboardInterrupt)])
+@pytest.mark.parametrize(("writer", "raised"), [(full_disk, StoreFull), (killed, KeyboardInterrupt)])
 def test_a_write_that_fails_leaves_the_last_good_checkpoint_as_it_was(
     tmp_path: Path, writer: checkpoints.Writer, raised: type[BaseException]
 ) -> None:
@@ -149,7 +149,7 @@ def test_a_write_that_fails_leaves_the_last_good_checkpoint_as_it_was(
 
 def test_a_full_disk_is_an_error_that_names_the_directory(tmp_path: Path) -> None:
     source = smaller(stored(tmp_path, torch.float32, tied=True))
-    with pytest.raises(ConfigError, match=r"cannot write .*small: No space left on device"):
+    with pytest.raises(StoreFull, match=r"cannot write .*small: No space left on device"):
         checkpoints.save(source, tmp_path / "small", step(source.path), writer=full_disk)
     assert not (tmp_path / "small").exists()
 

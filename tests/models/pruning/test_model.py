@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.pruning import checkpoint as checkpoints
 from models.pruning import osscar
-from models.pruning.calibration import Calibration, padded
+from models.pruning.calibration import CalibrationSet, padded
 from models.pruning.config import CalibrationSize, MlpPruning, Osscar
 from models.pruning.layer_drop import drop_layers, kept_layers, without
 from models.pruning.mlp import Hessian, prune_mlps
@@ -34,8 +34,8 @@ def prompts(count: int = 40) -> list[list[int]]:
     return [[rng.randrange(2, 300) for _ in range(LENGTHS[n % len(LENGTHS)])] for n in range(count)]
 
 
-def calibration(batch_tokens: int = 128, tokens: int = 10_000) -> Calibration:
-    return Calibration(prompts(), CalibrationSize(tokens=tokens, batch_tokens=batch_tokens))
+def calibration(batch_tokens: int = 128, tokens: int = 10_000) -> CalibrationSet:
+    return CalibrationSet(prompts(), CalibrationSize(tokens=tokens, batch_tokens=batch_tokens))
 
 
 def weights(model: Any) -> dict[str, Tensor]:
@@ -155,14 +155,14 @@ def test_later_layers_see_weights_rounded_to_the_stored_dtype(model: Any) -> Non
 
 
 def test_a_calibration_set_smaller_than_the_layer_says_how_many_tokens_are_needed(model: Any) -> None:
-    few = Calibration(prompts()[:1])
+    few = CalibrationSet(prompts()[:1])
     with pytest.raises(ConfigError, match="3 tokens, a layer keeps 24 neurons: give at least 24"):
         prune_mlps(model, few, MemoryStates(), MlpPruning())
 
 
 def test_an_empty_calibration_set_is_refused(model: Any) -> None:
     with pytest.raises(ConfigError, match="has 0 tokens"):
-        prune_mlps(model, Calibration([]), MemoryStates(), MlpPruning())
+        prune_mlps(model, CalibrationSet([]), MemoryStates(), MlpPruning())
 
 
 @pytest.mark.parametrize("keep", [0, -0.1, 1.01, float("nan")])
@@ -177,9 +177,9 @@ def test_calibration_stops_at_its_tokens_and_is_named_by_them() -> None:
             yield [1, 2, 3, 4]
 
     one, two, other = (
-        Calibration(endless(), CalibrationSize(tokens=100)),
-        Calibration(endless(), CalibrationSize(tokens=97)),
-        Calibration(endless(), CalibrationSize(tokens=104)),
+        CalibrationSet(endless(), CalibrationSize(tokens=100)),
+        CalibrationSet(endless(), CalibrationSize(tokens=97)),
+        CalibrationSet(endless(), CalibrationSize(tokens=104)),
     )
     for each in (one, two, other):
         assert all(len(batch) * 4 <= 8192 for batch in each.batches())

@@ -5,12 +5,12 @@ import time
 import httpx
 import pytest
 
-from models.server.pauses import BOUNDS_S, LagProbe, Pauses, collections_timed
+from models.server.pauses import BOUNDS_S, LagProbe, PauseHistogram, collections_timed
 from tests.models.running import SCORE, eventually, post, process
 
 
 def test_pauses_are_counted_by_their_length() -> None:
-    pauses = Pauses()
+    pauses = PauseHistogram()
     for pause_s in (0.0005, 0.05, 0.051, 9.0):
         pauses.add(pause_s)
     assert pauses.counts[0] == 1
@@ -22,7 +22,7 @@ def test_pauses_are_counted_by_their_length() -> None:
 
 
 def test_every_collection_is_counted_while_it_is_asked_for() -> None:
-    pauses = Pauses()
+    pauses = PauseHistogram()
     with collections_timed(pauses):
         gc.collect()
     counted = sum(pauses.counts)
@@ -32,7 +32,7 @@ def test_every_collection_is_counted_while_it_is_asked_for() -> None:
 
 
 def test_a_call_that_holds_the_event_loop_is_seen_as_lag() -> None:
-    pauses = Pauses()
+    pauses = PauseHistogram()
 
     async def hold() -> None:
         probe = LagProbe(pauses)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.prompts import Item
 from models.ranker import LexicalRanker
-from models.summarizer import InstantSummarizer, ModelFailure, Summary
+from models.summarizer import InstantSummarizer, Summary, SummaryFailure
 from pipeline.checks.agreement import agreement, kendall
 from pipeline.featurize import Featurizer, SourceRow
 from schemas.codec import encode
@@ -30,7 +30,7 @@ class Only(InstantSummarizer):
         super().__init__(model)
         self._keep = set(keep)
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         answers = super().summarize_many(texts, deadline_s)
         kept = [" ".join(w for w in text.split() if w in self._keep) or "nothing" for text in texts]
         return [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from models.summarizer import InstantSummarizer, ModelFailure, Rejected, Summary, Unavailable
+from models.summarizer import InstantSummarizer, Summary, SummaryFailure, SummaryRejected, SummaryUnavailable
 from pipeline.control.pace import CALLS_A_SLOT, LEAST_SHARE, Pace, PacedSummarizer
 
 
@@ -26,13 +26,13 @@ class Busy:
         self.rounds: list[int] = []
         self._clock, self._room, self._refusing = clock, room, refusing
 
-    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+    def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         self.rounds.append(len(texts))
         self._clock.sleep(1.0)
         self._refusing -= 1
         answers = InstantSummarizer().summarize_many(texts, deadline_s)
         room = self._room if self._refusing >= 0 else len(texts)
-        return [*answers[:room], *[Unavailable(reason="429", retry_after_s=2.0)] * (len(texts) - room)]
+        return [*answers[:room], *[SummaryUnavailable(reason="429", retry_after_s=2.0)] * (len(texts) - room)]
 
 
 def test_a_refused_task_halves_what_it_asks_and_recovers_step_by_step() -> None:
@@ -77,18 +77,18 @@ def test_at_the_deadline_what_is_left_is_unavailable_and_what_came_is_kept() -> 
     )
     answers = paced.summarize_many(["a b", "c d", "e f", "g h", "i j"], 4.0)
     assert [type(answer) for answer in answers[:2]] == [Summary, Summary]
-    assert isinstance(answers[-1], Unavailable)
+    assert isinstance(answers[-1], SummaryUnavailable)
     assert clock.now <= 4.0 + 1.0
 
 
 def test_poison_is_not_asked_again() -> None:
     class Refusing:
-        def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | ModelFailure]:
+        def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
             del deadline_s
-            return [Rejected(reason="no") for _ in texts]
+            return [SummaryRejected(reason="no") for _ in texts]
 
     assert PacedSummarizer(Refusing(), Pace(in_flight=1)).summarize_many(["a"], 1.0) == [
-        Rejected(reason="no")
+        SummaryRejected(reason="no")
     ]
 
 

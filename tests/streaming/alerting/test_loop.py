@@ -20,7 +20,7 @@ from schemas.records import Alert, Candidate, FeatureRecord, SavedSearch, ScoreR
 from storage.features import FeatureStore, FeatureWrite
 from storage.ledger import AlertLedger
 from storage.memory import MemoryStore
-from streaming.alerting.loop import LoopSettings, RequestLoop
+from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.memory_log import MemoryRequests
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.kafka import topics
@@ -74,7 +74,7 @@ class World:
             step=AlertStep(self.features, self.model, AlertLedger(self.kv)),
             metrics=ConsumerMetrics(CollectorRegistry()),
             unsubscribed=self.unsubscribed,
-            settings=LoopSettings(**{"max_candidates": 10} | changes),
+            settings=RequestLoopSettings(**{"max_candidates": 10} | changes),
             clock=lambda: self.now_s,
             utc_s=lambda: self.now_s,
             probe=self.probe,

@@ -66,7 +66,7 @@ def test_a_setting_that_cannot_work_is_named(option: str, value: str) -> None:
 
 @pytest.mark.parametrize(("target", "address"), [("remote", "10.0.0.7"), ("kubernetes-session", "localhost")])
 def test_a_store_of_one_machine_is_refused_for_a_cluster_of_many(target: str, address: str) -> None:
-    with pytest.raises(ConfigError, match="lmdb:///s lives on one machine"):
+    with pytest.raises(ConfigError, match="lmdb:///s is on one machine"):
         check_store("lmdb:///s", target, address)
 
 

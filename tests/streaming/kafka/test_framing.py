@@ -42,10 +42,10 @@ from streaming.kafka.framing import RegistrySettings, open_codec
 from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Message, Outgoing
 from streaming.kafka.settings import KafkaSettings
-from streaming.matching.loop import LoopSettings, MatchLoop
+from streaming.matching.loop import MatchLoop, MatchLoopSettings
 from streaming.matching.memory_log import MemoryFeatures
 from streaming.matching.metrics import MatcherMetrics
-from streaming.searches.memory_feed import MemorySearches
+from streaming.searches.memory_feed import MemorySearchFeed
 from streaming.tools.observer import Seen, observe
 from streaming.tools.replay import WRITES, search_message, update_message
 from tests.pipeline.builders import content
@@ -89,13 +89,13 @@ def match(codec: Codec, home: str, search: Outgoing, features: list[Row], out: l
         arrived.append(value, key=key, headers=dict(headers))
     with closing(open_store(home)) as kv:
         loop = MatchLoop(
-            feed=MemorySearches(searches),
+            feed=MemorySearchFeed(searches),
             features=MemoryFeatures(arrived, {}, out),
             matcher=LexicalMatcher(),
             windows=Windows(WindowSettings(window_s=0.0)),
             stored=FeatureStore(kv).scan,
             metrics=MatcherMetrics(CollectorRegistry()),
-            settings=LoopSettings(commit_s=0.0),
+            settings=MatchLoopSettings(commit_s=0.0),
             codec=codec,
         )
         loop.run(lambda: bool(out))

@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from nearline.stack.tools import free_port
 from schemas.errors import BrokersUnavailable, ConfigError
 from streaming.kafka.admin import MAX_PAUSE_S, require_reachable, require_topics, wait_for_topics
 from streaming.kafka.settings import KafkaSettings
-
-
-def closed_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 def failing(times: int, error: Exception) -> Callable[[KafkaSettings, tuple[str, ...]], None]:
@@ -58,14 +53,14 @@ def test_a_stop_ends_the_wait_within_one_step_of_a_pause() -> None:
 
 
 def test_a_closed_port_and_an_unknown_host_are_outages_that_the_error_names() -> None:
-    kafka = KafkaSettings(bootstrap=f"127.0.0.1:{closed_port()},no-such-host.invalid:9092")
+    kafka = KafkaSettings(bootstrap=f"127.0.0.1:{free_port()},no-such-host.invalid:9092")
     with pytest.raises(BrokersUnavailable, match=r"127\.0\.0\.1.*no-such-host\.invalid"):
         require_topics(kafka, ("searches",))
 
 
 def test_one_of_several_addresses_is_enough() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        require_reachable(f"127.0.0.1:{closed_port()},127.0.0.1:{listening.getsockname()[1]}")
+        require_reachable(f"127.0.0.1:{free_port()},127.0.0.1:{listening.getsockname()[1]}")
 
 
 def test_an_address_that_is_none_is_a_setting_that_cannot_work() -> None:
@@ -76,7 +71,7 @@ def test_an_address_that_is_none_is_a_setting_that_cannot_work() -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("module", ["streaming.matcher", "streaming.alert_consumer"])
 def test_a_process_without_its_broker_stops_cleanly_on_sigterm(module: str, tmp_path: Path) -> None:
-    options = ["--bootstrap", f"127.0.0.1:{closed_port()}", "--store", f"lmdb://{tmp_path}/s"]
+    options = ["--bootstrap", f"127.0.0.1:{free_port()}", "--store", f"lmdb://{tmp_path}/s"]
     options += ["--ranker", "instant:"] if module.endswith("consumer") else []
     with subprocess.Popen(
         [sys.executable, "-m", module, *options], stderr=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""The matcher's loop without a broker: commits, cancels, first meetings, kills and rebalances."""
+"""The matcher's loop without a broker: commits, unsubscribes, store passes, kills and rebalances."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,13 +17,13 @@ from schemas.records import FeatureRecord, SavedSearch, ScoreRequest
 from streaming.kafka import topics
 from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Outgoing, size_bytes
-from streaming.matching.kafka_log import format_met, parse_met
-from streaming.matching.log import Progress
-from streaming.matching.loop import LoopSettings, MatchLoop
+from streaming.matching.kafka_log import parse_searches_metadata, searches_metadata
+from streaming.matching.log import PartitionProgress
+from streaming.matching.loop import MatchLoop, MatchLoopSettings
 from streaming.matching.memory_log import MemoryFeatures
 from streaming.matching.messages import request_messages
 from streaming.matching.metrics import MatcherMetrics
-from streaming.searches.memory_feed import MemorySearches
+from streaming.searches.memory_feed import MemorySearchFeed
 from tests.pipeline.builders import feature
 
 PARTITIONS = 2
@@ -37,20 +37,20 @@ class World:
         self.searches = MemoryTopic(topics.SEARCHES.name)
         self.features = MemoryTopic(topics.FEATURES.name, PARTITIONS)
         self.stored: dict[str, FeatureRecord] = {}
-        self.committed: dict[int, Progress] = {}
+        self.committed: dict[int, PartitionProgress] = {}
         self.out: list[Outgoing] = []
         self.store_fails = False
 
     def start(self, **changes: Any) -> tuple[MatchLoop, MemoryFeatures]:
         log = MemoryFeatures(self.features, self.committed, self.out)
         loop = MatchLoop(
-            feed=MemorySearches(self.searches),
+            feed=MemorySearchFeed(self.searches),
             features=log,
             matcher=LexicalMatcher(),
             windows=Windows(WindowSettings(window_s=changes.pop("window_s", 0.1))),
             stored=self.scan,
             metrics=MatcherMetrics(CollectorRegistry()),
-            settings=LoopSettings(**{"commit_s": 1.0, "max_met": 3} | changes),
+            settings=MatchLoopSettings(**{"commit_s": 1.0, "pass_postings": 3} | changes),
             clock=lambda: self.now_s,
         )
         loop.run(lambda: True)  # reads nothing and commits nothing new
@@ -113,7 +113,7 @@ def test_nothing_is_committed_before_the_windows_that_hold_it_are_out() -> None:
     world.publish("p0")
     world.turns(loop)
     assert world.pairs() == set()
-    assert all(progress.offset == 0 for progress in world.committed.values())
+    assert world.committed == {}
     world.now_s += 600
     world.turns(loop)
     assert world.pairs() == {("a", "p0")}
@@ -245,9 +245,9 @@ def test_one_candidate_too_large_for_the_topic_is_a_dead_letter() -> None:
 
 
 def test_what_the_commit_remembers_of_searches_comes_back_and_foreign_metadata_means_nothing_met() -> None:
-    assert parse_met(format_met({0: 17, 3: 4})) == {0: 17, 3: 4}
+    assert parse_searches_metadata(searches_metadata({0: 17, 3: 4})) == {0: 17, 3: 4}
     for foreign in ("", "{}", "null", "[1]", '{"searches": 3}', '{"searches": {"a": 1}}', "\x00"):
-        assert parse_met(foreign) == {}
+        assert parse_searches_metadata(foreign) == {}
 
 
 ACTIONS = st.lists(
@@ -295,7 +295,7 @@ def test_whatever_is_killed_every_open_posting_meets_every_search_in_the_end(
     world.turns(loop, 30)
     assert world.pairs() == {(s, p) for s in searches for p in world.stored}
     for partition, messages in enumerate(world.features.partitions):
-        assert world.committed.get(partition, Progress(offset=0)).offset == len(messages)
+        assert world.committed.get(partition, PartitionProgress(offset=0)).offset == len(messages)
 
 
 def _candidate() -> Any:

@@ -1,31 +1,29 @@
-"""The command lines of the matcher and the alert consumer, and the tables that they are made of."""
+"""The command lines of the matcher and the alert consumer."""
 
-import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from schemas.errors import ConfigError
-from streaming import alert_consumer, matcher
-from streaming.alert_consumer import ConsumerSettings
+from streaming.alert_consumer import ALERT_CONSUMER, ConsumerSettings
 from streaming.kafka.framing import AUTH, RegistrySettings
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import DAY_MS, DLQ
-from streaming.matcher import MatcherSettings
-from streaming.process import options
-from streaming.process.options import Option
+from streaming.matcher import MATCHER, MatcherSettings
+from streaming.process.member import Program, parser
+from streaming.process.options import settings_of
 
 STORE, RANKER = ["--store", "memory:"], ["--ranker", "instant:"]
 
 
 def matched(*argv: str, **environ: str) -> MatcherSettings:
-    return matcher.settings_of(matcher.parser().parse_args([*STORE, *argv]), environ)
+    return settings_of(MatcherSettings, parser(MATCHER).parse_args([*STORE, *argv]), environ)
 
 
 def consumed(*argv: str, **environ: str) -> ConsumerSettings:
-    return alert_consumer.settings_of(alert_consumer.parser().parse_args([*STORE, *RANKER, *argv]), environ)
+    given = parser(ALERT_CONSUMER).parse_args([*STORE, *RANKER, *argv])
+    return settings_of(ConsumerSettings, given, environ)
 
 
 def test_a_command_line_with_nothing_but_what_is_needed_gives_the_settings_defaults() -> None:
@@ -60,34 +58,14 @@ def test_a_ledger_that_forgets_before_a_topic_does_is_refused(days: str) -> None
         consumed("--ledger-ttl-days", days)
 
 
-@pytest.mark.parametrize("parser", [matcher.parser, alert_consumer.parser])
+@pytest.mark.parametrize("program", [MATCHER, ALERT_CONSUMER], ids=lambda program: program.module)
 def test_the_help_shows_each_default_and_hides_what_is_for_tests(
-    parser: Callable[[], argparse.ArgumentParser], capsys: pytest.CaptureFixture[str]
+    program: Program[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        parser().parse_args(["--help"])
+        parser(program).parse_args(["--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "partitions away (45.0)" in text
+    assert "partitions away. [default: 45.0]" in text
     assert "127.0.0.1:9092" in text
     assert "None" not in text
     assert "--crash-at" not in text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    needed: int
-    path: Path | None = None
-
-
-def test_a_field_without_a_default_must_be_given_and_types_are_the_fields() -> None:
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    options.add(parser, Sample, [Option("needed", "a number", "--number"), Option("path", "a file")])
-    given = parser.parse_args(["--number", "3", "--path", "a/b"])
-    assert Sample(**options.taken(Sample, given)) == Sample(needed=3, path=Path("a/b"))
-    with pytest.raises(SystemExit):
-        parser.parse_args(["--path", "a"])
-
-
-def test_a_row_for_a_field_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(KeyError, match="absent"):
-        options.add(argparse.ArgumentParser(), Sample, [Option("absent", "nothing")])

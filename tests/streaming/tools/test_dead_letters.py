@@ -4,12 +4,12 @@ from hashlib import sha256
 
 from streaming.kafka.messages import Message, dead_letter
 from streaming.kafka.topics import DLQ, UPDATES
-from streaming.tools.dead_letters import Stored, is_whole, marker, places, stored
+from streaming.tools.dead_letters import StoredLetter, is_whole, marker, places, stored
 
 
 def letter_of(
     value: bytes | None, *, key: bytes | None = b"p1", reason: str = "broken", offset: int = 5
-) -> Stored:
+) -> StoredLetter:
     source = Message(UPDATES.name, 2, 17, 1_700_000_000_000, key, value)
     out = dead_letter(source, reason)
     return stored(Message(out.topic, 0, offset, 1_700_000_000_500, out.key, out.value, out.headers), set())

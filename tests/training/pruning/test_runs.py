@@ -22,9 +22,10 @@ from training.evaluation.metrics import query_ndcg
 from training.evaluation.offline import TransformersScorer
 from training.pruning import data
 from training.pruning import stages as pruning_stages
-from training.pruning.blocks import Drop, block_numbers
-from training.pruning.runs import MlpRun, drop_blocks, prune_mlp, scan_blocks
-from training.pruning.stages import RecipeRun, Stage, run_recipe, run_stages, stages, stages_of
+from training.pruning.blocks import block_numbers, dropped
+from training.pruning.runs import drop_blocks, prune_mlp, scan_blocks
+from training.pruning.settings import Drop, MlpRun, RecipeRun
+from training.pruning.stages import Stage, run_recipe, run_stages, stages, stages_of
 
 COUNT = 24
 
@@ -246,9 +247,9 @@ def test_what_is_no_list_of_blocks_is_refused(text: str) -> None:
 
 def test_blocks_to_drop_are_numbers_the_last_or_the_least(dense: Path, postings: Path, judged: Path) -> None:
     found = scan_blocks(dense, judged, postings)
-    assert Drop(blocks="0,2").numbers(dense) == [0, 2]
-    assert Drop(blocks="last:2").numbers(dense) == [1, 2]
-    assert Drop(blocks="least:1", judged=judged, postings=postings).numbers(dense) == found.least(1)
+    assert dropped(Drop(blocks="0,2"), dense) == [0, 2]
+    assert dropped(Drop(blocks="last:2"), dense) == [1, 2]
+    assert dropped(Drop(blocks="least:1", judged=judged, postings=postings), dense) == found.least(1)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_blocks_to_drop_are_numbers_the_last_or_the_least(dense: Path, postings:
 )
 def test_blocks_that_cannot_be_dropped_are_refused(dense: Path, blocks: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        Drop(blocks=blocks).numbers(dense)
+        dropped(Drop(blocks=blocks), dense)
 
 
 def without_the_first(checkpoint: Path, out: Path) -> None:
@@ -279,9 +280,9 @@ def copying(made: list[str]) -> Callable[[Path, Path], None]:
         made.append(out.name)
         source = checkpoints.load(checkpoint)
         (step,) = read_steps(checkpoint)[-1:]
-        from models.pruning.lineage import Step
+        from models.pruning.lineage import LineageStep
 
-        checkpoints.save(source, out, Step(**{**step, "what": "tuned"}))
+        checkpoints.save(source, out, LineageStep(**{**step, "what": "tuned"}))
 
     return sft
 

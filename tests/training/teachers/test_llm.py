@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.client.answers import Misconfigured
+from models.client.responses import Misconfigured
 from schemas.errors import ConfigError, ModelUnavailable
 from tests.support.judging import ask, posting
 from tests.training.teachers.chat_server import KEYS, ChatServer, chatting, completion, content

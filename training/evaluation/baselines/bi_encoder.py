@@ -14,13 +14,16 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel
 from transformers.utils.logging import disable_progress_bar
+from typing_extensions import override
 
+from models.length_batches import length_batches
 from models.prompts import Item
+from models.writing import replacing_file
 from training.components.arrays import Floats
-from training.components.batching import by_length
 from training.evaluation.baselines.minilm import encoder_dir
 from training.evaluation.baselines.texts import full_text, sound
 from training.evaluation.settings import Tell
+from training.evaluation.systems import System
 from training.judging.records import JudgedQuery
 
 Vectors = npt.NDArray[np.float32]
@@ -35,8 +38,8 @@ class BiEncoderConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BiEncoder:
-    """See `System`; `cache` is a folder in which vectors are kept from one run to the next."""
+class BiEncoder(System):
+    """Cosine of MiniLM's vectors; `cache` is a folder in which vectors are kept from one run to the next."""
 
     cache: Path | None = None
     config: BiEncoderConfig = BiEncoderConfig()
@@ -44,8 +47,8 @@ class BiEncoder:
     name = "minilm"
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
-        """See `System`."""
         return {
             "encoder": "all-MiniLM-L6-v2",
             "max_tokens": self.config.max_tokens,
@@ -53,10 +56,10 @@ class BiEncoder:
             "similarity": "cosine of mean-pooled vectors",
         }
 
+    @override
     def score_many(
         self, queries: Sequence[JudgedQuery], items: Mapping[str, Item], tell: Tell
     ) -> list[Floats]:
-        """See `System`."""
         wanted = list(dict.fromkeys(posting for query in queries for posting in query.posting_ids))
         texts = [sound(query.query) for query in queries] + [full_text(items[posting]) for posting in wanted]
         pairs = sum(len(query.posting_ids) for query in queries)
@@ -95,7 +98,7 @@ class SentenceEncoder:
         """Vectors [texts, 384] of length 1, in batches of like length."""
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
         vectors = np.zeros((len(texts), self._model.config.hidden_size), dtype=np.float32)
-        for rows in by_length([len(row) for row in ids], self._batch_tokens):
+        for rows in length_batches([len(row) for row in ids], self._batch_tokens):
             vectors[rows] = self._batch([ids[row] for row in rows])
             tell(len(rows))
         return vectors
@@ -145,10 +148,9 @@ class _Kept:
         self._vectors |= {self._key(text): vector for text, vector in zip(texts, vectors, strict=True)}
         if self._file is None:
             return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(".partial.npz")
-        np.savez(partial, keys=np.array(list(self._vectors)), vectors=np.stack(list(self._vectors.values())))
-        partial.replace(self._file)
+        keys, values = np.array(list(self._vectors)), np.stack(list(self._vectors.values()))
+        with replacing_file(self._file, concurrent=True) as partial, partial.open("wb") as file:
+            np.savez(file, keys=keys, vectors=values)
 
     def _key(self, text: str) -> str:
         return hashlib.sha256((self._salt + text).encode()).hexdigest()

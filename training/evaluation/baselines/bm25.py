@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from bm25s.stopwords import STOPWORDS_EN
 from Stemmer import Stemmer
+from typing_extensions import override
 
 from models.prompts import Item
 from training.components.arrays import Floats
 from training.evaluation.baselines.texts import full_text, title_text
 from training.evaluation.settings import Tell
+from training.evaluation.systems import System
 from training.judging.records import JudgedQuery
 from training.judging.word_index import WordIndex, WordIndexConfig
 
@@ -28,8 +30,8 @@ ANSERINI = WordIndexConfig(k1=0.9, b=0.4, dtype="float64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bm25System:
-    """See `System`: BM25 as retrieval papers use it, on English stems without stop words (Anserini's defaults).
+class Bm25System(System):
+    """BM25 as retrieval papers use it: English stems without stop words, Anserini's defaults.
 
     On 800 rule-derived queries its NDCG@10 was .027 above that of plain words with Lucene's k1 of 1.2 and b of 0.75.
     """
@@ -38,13 +40,13 @@ class Bm25System:
     config: WordIndexConfig = ANSERINI
 
     @property
+    @override
     def name(self) -> str:
-        """See `System`."""
         return "bm25" if self.whole else "bm25-title"
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
-        """See `System`."""
         reads = "title, metadata and description" if self.whole else "title and metadata"
         return {
             "k1": self.config.k1,
@@ -54,10 +56,11 @@ class Bm25System:
             "reads": reads,
         }
 
+    @override
     def score_many(
         self, queries: Sequence[JudgedQuery], items: Mapping[str, Item], tell: Tell
     ) -> list[Floats]:
-        """See `System`; document frequencies and lengths are those of all `items`."""
+        """Document frequencies and lengths are those of all `items`, not only of those in the queries."""
         text_of: Callable[[Item], str] = full_text if self.whole else title_text
         row_of = {posting_id: row for row, posting_id in enumerate(items)}
         index = WordIndex([words(text_of(item)) for item in items.values()], self.config)

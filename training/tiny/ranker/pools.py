@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
+from typing_extensions import override
+
 from training.tiny.ranker.examples import LabelledPrompt
 
 
@@ -27,15 +29,15 @@ class ExamplePool(Protocol):
         ...
 
 
-class RenewedPool:
+class RenewedPool(ExamplePool):
     """Makes a new pool after every `batches` batches: a generated posting is read a few times, then never again."""
 
     def __init__(self, make: Callable[[], ExamplePool], batches: int) -> None:
         self._make, self._batches, self._drawn = make, batches, 0
         self._pool = make()
 
+    @override
     def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
-        """See `ExamplePool`."""
         self._drawn += 1
         if self._drawn % self._batches == 0:
             self._pool = self._make()

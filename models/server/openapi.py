@@ -1,4 +1,7 @@
-"""What the routes answer, as their OpenAPI description tells it."""
+"""The OpenAPI description of the routes: their answers as pydantic models, their errors, and their request bodies.
+
+Answers are not validated against these models when they are sent; `make fuzz` does that.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ class _Answer(BaseModel):
 
 
 class Usage(_Answer):
-    """Every prompt counted whole."""
+    """Token counts; a prefix that prompts share counts once for each of them."""
 
     prompt_tokens: int
     total_tokens: int
@@ -25,7 +28,7 @@ class Usage(_Answer):
 
 
 class ScoreAnswer(_Answer):
-    """A row an item, a column a label."""
+    """Scores [items][labels]."""
 
     scores: list[list[float]]
     pooled_hidden_states: None
@@ -46,7 +49,7 @@ class Choice(_Answer):
 
 
 class CompletionAnswer(_Answer):
-    """A choice a prompt."""
+    """One choice for each prompt."""
 
     id: str
     object: Literal["text_completion"]
@@ -57,7 +60,7 @@ class CompletionAnswer(_Answer):
 
 
 class Card(_Answer):
-    """One model and the route that it answers."""
+    """One served model; `task` names the route that it answers."""
 
     id: str
     object: Literal["model"]
@@ -70,20 +73,20 @@ class Card(_Answer):
 
 
 class Cards(_Answer):
-    """What is served here."""
+    """All served models."""
 
     object: Literal["list"]
     data: list[Card]
 
 
 class Health(_Answer):
-    """`ok`, or what is wrong."""
+    """`ok`, or what does not work."""
 
     status: str
 
 
 class ErrorAnswer(_Answer):
-    """SGLang's form of an error."""
+    """An error in SGLang's form."""
 
     object: Literal["error"]
     message: str
@@ -94,21 +97,25 @@ class ErrorAnswer(_Answer):
 
 _RETRY = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
 ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorAnswer, "description": "The request is wrong, and how"},
+    400: {"model": ErrorAnswer, "description": "The request is wrong; the message says how"},
     404: {"model": ErrorAnswer, "description": "No such model here"},
     408: {"model": ErrorAnswer, "description": "The body did not arrive in time"},
     413: {"model": ErrorAnswer, "description": "The body is too large"},
     500: {"model": ErrorAnswer, "description": "The model failed on this request"},
-    503: {"model": ErrorAnswer, "description": "Not now: come back after a while", "headers": _RETRY},
+    503: {
+        "model": ErrorAnswer,
+        "description": "Too busy, or the deadline passed: ask again after Retry-After",
+        "headers": _RETRY,
+    },
 }
 
 
 def request_of(body: type[BaseModel]) -> dict[str, Any]:
-    """The description of a request that the route reads by itself."""
+    """Describe the body and header of a route that parses its request itself, where FastAPI cannot."""
     deadline = {
         "name": DEADLINE_HEADER,
         "in": "header",
-        "description": "Milliseconds until nobody waits for the answer any more",
+        "description": "Milliseconds that the caller waits for the answer",
         "schema": {"type": "number"},
     }
     content = {"application/json": {"schema": body.model_json_schema()}}

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from models.client.witness import Witness
+from models.client.attribution import FailureAttribution
 
 
 @dataclass
@@ -27,8 +27,8 @@ class World:
         self.now += 1
         return good
 
-    def witness(self) -> Witness:
-        return Witness(self.health, self.canary, lambda: self.now)
+    def attribution(self) -> FailureAttribution:
+        return FailureAttribution(self.health, self.canary, lambda: self.now)
 
 
 @pytest.mark.parametrize(
@@ -38,32 +38,32 @@ class World:
 def test_a_lone_failure_counts_when_health_and_canary_are_good(
     healthy: bool, sound: bool, verdict: bool
 ) -> None:
-    witness = World(healthy=healthy, sound=sound).witness()
-    assert asyncio.run(witness.vouches(since=99.0)) is verdict
+    attribution = World(healthy=healthy, sound=sound).attribution()
+    assert asyncio.run(attribution.server_is_healthy(since=99.0)) is verdict
 
 
 def test_a_neighbour_that_succeeded_meanwhile_stands_for_the_canary() -> None:
     world = World(sound=False)
-    witness = world.witness()
-    witness.success()
-    assert asyncio.run(witness.vouches(since=99.0))
+    attribution = world.attribution()
+    attribution.record_success()
+    assert asyncio.run(attribution.server_is_healthy(since=99.0))
     assert world.asked == ["health"]
 
 
 def test_a_success_from_before_the_failed_attempt_says_nothing() -> None:
     world = World(sound=False)
-    witness = world.witness()
-    witness.success()
+    attribution = world.attribution()
+    attribution.record_success()
     world.now = 200.0
-    assert not asyncio.run(witness.vouches(since=150.0))
+    assert not asyncio.run(attribution.server_is_healthy(since=150.0))
 
 
 def test_failures_that_come_together_share_one_inquiry() -> None:
     world = World()
-    witness = world.witness()
+    attribution = world.attribution()
 
     async def together() -> list[bool]:
-        return list(await asyncio.gather(*(witness.vouches(since=99.0) for _ in range(9))))
+        return list(await asyncio.gather(*(attribution.server_is_healthy(since=99.0) for _ in range(9))))
 
     assert asyncio.run(together()) == [True] * 9
     assert world.asked == ["health", "canary"]

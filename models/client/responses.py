@@ -1,4 +1,4 @@
-"""What a model server may answer, and what each other answer means."""
+"""Read a model server's HTTP responses: the answer, or an error that says whose fault it is."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import httpx
 
 from schemas.errors import ModelError, ModelUnavailable
 
-REFUSED = {400, 413, 422, 500}
-"""Statuses that speak of this input."""
-BUSY = {408, 425, 429, 502, 503, 504}
-"""Statuses that speak of this moment; every other one speaks of the set-up."""
+INPUT_STATUSES = {400, 413, 422, 500}
+"""The request's input may be at fault: SuspectInput."""
+BUSY_STATUSES = {408, 425, 429, 502, 503, 504}
+"""The server cannot answer at present: ServerBusy. Every other status is an error of configuration: Misconfigured."""
 
 
-class Strike(ModelError):
-    """One failure that this input may have caused."""
+class SuspectInput(ModelError):
+    """One failure that this input may have caused; the server may be the cause just as well."""
 
 
-class Busy(ModelUnavailable):
-    """The server said so itself; `retry_after_s` is its own word, or 0 if it gave none."""
+class ServerBusy(ModelUnavailable):
+    """The server answered that it cannot serve now; `retry_after_s` is its Retry-After, or 0 if it gave none."""
 
 
 class Misconfigured(ModelUnavailable):
-    """Wrong URL, key or model: no retry helps until somebody changes it, but the input is fine."""
+    """Wrong URL, key or model: retries are useless until somebody changes it, but the input is fine."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after_s=30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class ServedModel:
     """The model's full name, as the server listed it at monotonic time `asked_at`."""
 
     name: str
@@ -41,27 +41,27 @@ class Served:
 
 
 def raise_for_status(response: httpx.Response) -> dict[str, Any]:
-    """The JSON object of a good answer; raises Strike, Busy or Misconfigured."""
+    """Return the JSON object of a 200 response; raise SuspectInput, ServerBusy or Misconfigured for any other."""
     status = response.status_code
-    if status in BUSY:
-        raise Busy(
+    if status in BUSY_STATUSES:
+        raise ServerBusy(
             f"{response.url} answers {status}: {_message(response)}", retry_after_s=_retry_after_s(response)
         )
-    if status in REFUSED:
-        raise Strike(f"{status}: {_message(response)}")
+    if status in INPUT_STATUSES:
+        raise SuspectInput(f"{status}: {_message(response)}")
     if status != httpx.codes.OK:
         raise Misconfigured(f"{response.url} answers {status}: {_message(response)}")
     try:
         answer = response.json()
     except ValueError as error:
-        raise Strike("the answer is not JSON") from error
+        raise SuspectInput("the answer is not JSON") from error
     if not isinstance(answer, dict):
-        raise Strike("the answer is no JSON object")
+        raise SuspectInput("the answer is no JSON object")
     return answer
 
 
-def card_of(answer: dict[str, Any], model: str, context_tokens: int) -> Served:
-    """The listed model whose name's base is `model`; Misconfigured if there is none or it is too short."""
+def find_model(answer: dict[str, Any], model: str, context_tokens: int) -> ServedModel:
+    """Return the listed model of base name `model`; Misconfigured if none is, or if its context is shorter."""
     cards = [card for card in answer.get("data") or [] if isinstance(card, dict)]
     for card in cards:
         name = str(card.get("id"))
@@ -71,47 +71,47 @@ def card_of(answer: dict[str, Any], model: str, context_tokens: int) -> Served:
                 raise Misconfigured(
                     f"{name} takes {length} tokens, but prompts are cut to {context_tokens}: wrong tokenizer directory?"
                 )
-            return Served(name=name, asked_at=time.monotonic())
+            return ServedModel(name=name, asked_at=time.monotonic())
     names = [card.get("id") for card in cards]
     raise Misconfigured(f"the server lists {names}, none of them {model}@N: {_naming(model)}")
 
 
-def check_generation(answer: dict[str, Any], model: str) -> None:
-    """Refuse the answer of another model."""
+def check_model(answer: dict[str, Any], model: str) -> None:
+    """Raise Misconfigured if the answer carries the name of another model; any generation of `model` is right."""
     if _base(str(answer.get("model"))) != model:
         raise Misconfigured(f"{answer.get('model')!r} answered instead of {model}@N: {_naming(model)}")
 
 
 def read_scores(answer: dict[str, Any], items: int) -> list[float]:
-    """First label's probability of each item, of two labels; Strike for anything else."""
+    """Return each item's first of two label probabilities; SuspectInput for an answer without those."""
     rows = answer.get("scores")
     if not isinstance(rows, list) or len(rows) != items:
         found = len(rows) if isinstance(rows, list) else type(rows).__name__
-        raise Strike(f"{items} rows of scores expected, found {found}")
+        raise SuspectInput(f"{items} rows of scores expected, found {found}")
     for row in rows:
         if not isinstance(row, list) or len(row) != 2 or not all(map(_is_probability, row)):
-            raise Strike(f"two probabilities expected, found {row!r:.80}")
+            raise SuspectInput(f"two probabilities expected, found {row!r:.80}")
     return [float(row[0]) for row in rows]
 
 
 def read_completion(answer: dict[str, Any]) -> tuple[str, int]:
-    """Text and length in tokens of the only choice; Strike for anything else."""
+    """Return text and length in tokens of the single choice; SuspectInput for an answer that has not exactly that."""
     choices, usage = answer.get("choices"), answer.get("usage")
     choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
     text = choice.get("text") if isinstance(choice, dict) else None
     tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
     if not isinstance(text, str) or not isinstance(tokens, int) or tokens < 0:
-        raise Strike("one choice with a text, and usage.completion_tokens, expected")
+        raise SuspectInput("one choice with a text, and usage.completion_tokens, expected")
     return text.strip(), tokens
 
 
 def _is_probability(value: object) -> bool:
-    # A sum of float32 terms may leave [0, 1] by a rounding.
+    # a sum of float32 terms may leave [0, 1] by a rounding error
     return isinstance(value, float | int) and math.isfinite(value) and -1e-4 <= value <= 1 + 1e-4
 
 
 def _naming(model: str) -> str:
-    """What somebody can do about a wrong name."""
+    """Say how to give the server the right name."""
     return (
         "correct the URL, or the served name: of our server by "
         f'{{"name": "{model}@1"}} in the checkpoint\'s nearline.json, of an SGLang by --served-model-name {model}@1'
@@ -132,5 +132,5 @@ def _message(response: httpx.Response) -> str:
 def _retry_after_s(response: httpx.Response) -> float:
     try:
         return max(0.0, float(response.headers.get("retry-after", "0")))
-    except ValueError:  # the date form; nobody's clocks are that good
+    except ValueError:  # the HTTP date form, which is useless where clocks differ
         return 1.0
