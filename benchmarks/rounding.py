@@ -1,4 +1,4 @@
-"""What bfloat16 and int8 cost in ranking: the same judged queries scored by the kernels in each arithmetic.
+"""The cost of bfloat16 and int8 in ranking: the same judged queries scored by the kernels in each arithmetic.
 
 bfloat16 is here what AMD's CPUs compute, dot products of rounded numbers, on whatever CPU has the instructions.
 """

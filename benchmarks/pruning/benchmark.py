@@ -30,7 +30,7 @@ from training.tiny.encoding import item_of
 
 NAME = "pruning"
 Make = Callable[[Path], float]
-"""Prunes into a directory; seconds."""
+"""Prunes into the directory given and returns the seconds that it took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def measure(settings: PruningBenchmark, folder: Path) -> Result:
 
 
 def calibration_pairs(seed: int = 0) -> Iterator[tuple[str, Item]]:
-    """Searches and postings of the train lexicon, without end."""
+    """Generate (search, posting) pairs of the train lexicon, without end."""
     rng, words = Random(seed), lexicon.load("train")
     writer, asker = Writer(words), Asker(words)
     while True:

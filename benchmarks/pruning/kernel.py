@@ -36,7 +36,7 @@ def layer(size: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def rows(size: int, width: int, folder: Path, threads: int, *, plain: bool) -> list[Row]:
-    """Seconds and error of each; half of the neurons go, one a step. H is damped beforehand, for all alike."""
+    """Seconds and error of each implementation, removing half of the neurons one at a time from the same damped H."""
     hessian_PP, weights_PD = layer(size, width)
     hessian_PP = osscar.damp(hessian_PP, 0.01)
     undamped = Osscar(damping=0)

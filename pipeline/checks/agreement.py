@@ -42,7 +42,7 @@ class Agreement:
 def agreement(
     candidate: FeatureStore, before: FeatureStore, ranker: Ranker, queries: Sequence[str], deadline_s: float
 ) -> Agreement:
-    """Over the postings that both stores have a summary of the same text of.
+    """Compare the summaries of two stores, over the postings of which both hold a summary of the same text.
 
     Raises ConfigError where there are fewer than two of them or no query; ModelUnavailable, StoreUnavailable.
     """

@@ -55,7 +55,7 @@ class LogitScorer(Protocol):
 
 
 class EngineScorer(LogitScorer):
-    """A checkpoint in this process: fp32 on the serving engine's quickest exact path; each posting is tokenized once."""
+    """A checkpoint in this process: fp32 on the engine's quickest exact path; each posting is tokenized once."""
 
     def __init__(self, path: Path, device: str = "auto") -> None:
         """Raise ConfigError for an incomplete directory, or one whose tokenizer is another model's."""

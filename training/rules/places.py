@@ -53,7 +53,7 @@ _NOT_TOWNS = re.compile(
 
 
 def place_of(location: str | None) -> str | None:
-    """The town that a location names, in lower case, as "leeds" of "Leeds, GB"; None without one or with several."""
+    """The first town that a location names, in lower case, such as "leeds" of "Leeds, GB"; None where there is none."""
     parts = [_plain(part) for part in re.split(r"[,(]", (location or "").lower())]
     towns = [ALIASES.get(p, p) for p in parts if p not in _COUNTRIES and (len(p) > 2 or p in ALIASES)]
     towns = [town for town in towns if not _NOT_TOWNS.search(town) and len(town.split()) <= 3]

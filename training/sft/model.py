@@ -59,7 +59,7 @@ def open_model(directory: Path, *, from_scratch: bool = False, seed: int = 0) ->
     torch.manual_seed(seed)
     model: Qwen3ForCausalLM = Qwen3ForCausalLM(Qwen3Config.from_pretrained(directory)).float()
     if from_scratch:
-        _silence(model)
+        _zero_outputs(model)
     else:
         model.load_state_dict(load_checkpoint(directory, "ranker").weights, strict=False)
         model.tie_weights()
@@ -106,7 +106,7 @@ def end_id(directory: Path) -> int:
     raise ConfigError(f"{directory / 'config.json'} names no eos_token_id: rationales could not end")
 
 
-def _silence(model: Qwen3ForCausalLM) -> None:
+def _zero_outputs(model: Qwen3ForCausalLM) -> None:
     """Set the output projections to zero, so that new layers add nothing to the residual stream at first."""
     for layer in model.model.layers:
         nn.init.zeros_(layer.self_attn.o_proj.weight)

@@ -28,8 +28,8 @@ def cache_file(folder: Path, name: str) -> Path:
 class VerdictCache:
     """Verdicts by key, in a file that one process at a time may open.
 
-    Each line is one write, so that `kill -9` can damage only the last. Memory holds only the offsets of lines: about 200
-    bytes a verdict.
+    Each line is one write, so that `kill -9` can damage only the last. Memory holds only the offsets of lines: about
+    200 bytes a verdict.
     """
 
     def __init__(self, path: Path) -> None:

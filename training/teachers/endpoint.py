@@ -1,8 +1,8 @@
 """Client of one OpenAI-compatible endpoint: `POST …/chat/completions` with a rate limit, deadlines and bounded retries.
 
 A request has one of three outcomes: an answer; `SuspectInput`, when this request failed `attempts` times or was
-refused as it is (`RequestRefused`); `ModelUnavailable`, when the endpoint is down or set up wrong, so that other requests
-would fail too.
+refused as it is (`RequestRefused`); `ModelUnavailable`, when the endpoint is down or set up wrong, so that other
+requests would fail too.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Ranker: AUC of p_yes (grade 3 and 4 against the rest) with an interval over resampled queries. Summarizer: share of
 the input's tokens, and Kendall's tau-b per query between the ranking of postings on summaries and on raw text,
-beside the same for the first words of the same length. Real postings are read only from a folder that is named: --data, or NEARLINE_DATA.
+beside the same for the first words of the same length. Real postings are read only from the folder that --data or
+NEARLINE_DATA names.
 """
 
 from __future__ import annotations
