@@ -23,9 +23,9 @@ from schemas import arguments
 from training.judging.postings import DATA
 
 STAGES = {"mlp50": "1-mlp", "mlp50-sft": "2-mlp-sft", "mlp50-drop": "3-drop", "mlp50-drop-sft": "4-drop-sft"}
-"""A row of the page, and the recipe's stage behind it."""
+"""For each row of the page the stage of the recipe that it evaluates."""
 PYTHON = os.path.relpath(sys.executable)
-"""Cards tell commands, and no card should tell where this was."""
+"""The interpreter by a relative path: model cards quote commands and should not hold a path of this machine."""
 NEARLINE = (PYTHON, "-m", "nearline")
 POSTINGS = {"health": "postings_nhs.jsonl.gz", "technology": "postings_hn.jsonl.gz"}
 TITLES = {"onet": "onet27_occupations.jsonl.gz", "esco": "esco_occupations_en.jsonl.gz"}
@@ -33,7 +33,7 @@ TITLES = {"onet": "onet27_occupations.jsonl.gz", "esco": "esco_occupations_en.js
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankerTables:
-    """Files to read, and sizes; `queries` are a domain's."""
+    """Files and sizes of a run; `queries`: test queries of each domain, `minutes`: of each fine-tuning."""
 
     ranker: Path
     postings: Mapping[str, Path]
@@ -46,12 +46,12 @@ class RankerTables:
 
     @property
     def catalog(self) -> Path:
-        """All postings in one file."""
+        """The file into which the postings of all domains are joined."""
         return self.work / "postings.jsonl"
 
     @property
     def judged(self) -> Path:
-        """A folder with a table a domain."""
+        """The folder with one judged table for each domain."""
         return self.work / "judged"
 
 
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def steps(run: RankerTables) -> Iterator[tuple[Path, Sequence[str]]]:
-    """What each command makes, and the command, in order."""
+    """For each step, in order, the file or directory that it makes, and its command."""
     for domain, postings in run.postings.items():
         table = run.judged / f"{domain}.parquet"
         counts = f"test={run.queries},dev=100,train=300"
@@ -105,7 +105,7 @@ def _evaluation(run: RankerTables, row: str, ranker: Path, baselines: str) -> tu
 
 
 def _healing(run: RankerTables) -> str:
-    """Fine-tuning on what the ranker was trained on, for a few minutes."""
+    """The command that fine-tunes a pruned ranker on its own training data for a few minutes."""
     launched = (
         PYTHON,
         "-m",

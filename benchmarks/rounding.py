@@ -1,4 +1,4 @@
-"""What bfloat16 and int8 cost in ranking: the same judged queries scored by the kernels in each arithmetic.
+"""The cost of bfloat16 and int8 in ranking: the same judged queries scored by the kernels in each arithmetic.
 
 bfloat16 is here what AMD's CPUs compute, dot products of rounded numbers, on whatever CPU has the instructions.
 """
@@ -33,7 +33,7 @@ Scores = list[Floats]
 
 
 def measure(settings: RoundingBenchmark, folder: Path) -> Result:
-    """Write and return the result; real postings are read if `settings.data` names their folder."""
+    """Measure, write the result to `folder` and return it; real postings are read if `settings.data` names their folder."""
     path = Path(settings.ranker)
     checkpoint = load_checkpoint(path, "ranker")
     load = partial(load_kernels, kernel_cache(os.environ))

@@ -1,4 +1,4 @@
-"""Whole configurations by name: what to run, in order, at which size."""
+"""Named recipes: configurations of fine-tuning and pruning runs, in the order in which they are run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.sft.config import SftConfig, SftStage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneMlp:
-    """OSSCAR on the hidden neurons of every MLP: `share` of them go; calibrated on so many tokens of prompts."""
+    """Remove the share `share` of each MLP's hidden neurons by OSSCAR, calibrated on so many tokens of prompts."""
 
     share: float
     calibration_tokens: int
@@ -19,7 +19,7 @@ class PruneMlp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropBlocks:
-    """Take away whole blocks: the last `count`, or the `count` that a sensitivity scan finds cheapest."""
+    """Remove `count` whole blocks: the `last` ones, or those that a scan finds to cost `least`."""
 
     count: int
     which: str = "last"
@@ -30,14 +30,14 @@ Work = SftConfig | PruneMlp | DropBlocks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What is done to a checkpoint, each work on the result of the one before."""
+    """Works done to a checkpoint, each on the result of the one before."""
 
     about: str
     works: tuple[Work, ...]
 
 
 def ranker_tiny() -> Recipe:
-    """The shipped tiny ranker on judged pairs; minutes on two CPU cores."""
+    """Fine-tune the shipped tiny ranker on judged pairs; minutes on two CPU cores."""
     stage = SftStage(epochs=4, rate=5e-4, matrix_rate=2e-3, listwise_weight=0.3, list_size=8)
     config = SftConfig(
         stages=(stage,),
@@ -59,7 +59,7 @@ def sft_qwen3_0_6b() -> Recipe:
 
 
 def prune_qwen3_0_6b() -> Recipe:
-    """The paper's order: half of the MLP, SFT, the last 8 of 28 blocks, SFT: 0.6B to 0.375B parameters."""
+    """Prune in the paper's order: half of the MLP, SFT, the last 8 of 28 blocks, SFT: 0.6B to 0.375B parameters."""
     healed = _qwen3((SftStage(epochs=2, rate=1e-5),))
     return Recipe(
         about="a ranker of Qwen3-0.6B to its 0.375B: prune 50% of the MLP, SFT, drop 8 blocks, SFT",

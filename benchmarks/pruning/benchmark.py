@@ -16,7 +16,7 @@ from benchmarks.common import plots
 from benchmarks.common.report import Result, Row, say, write
 from benchmarks.common.settings import PruningBenchmark
 from benchmarks.pruning import kernel, memory
-from benchmarks.pruning.contenders import PEERS, Bench, Unavailable, ours, prune_here, prune_there
+from benchmarks.pruning.contenders import PEERS, Bench, ContenderUnavailable, ours, prune_here, prune_there
 from benchmarks.pruning.measures import Lost, Measure, change
 from models.engine.checkpoint import read_shape
 from models.prompts import Item, Prompter
@@ -32,11 +32,10 @@ from training.tiny.settings import Sizes
 
 NAME = "pruning"
 Make = Callable[[Path], float]
-"""Prunes into a directory; seconds."""
 
 
 def measure(settings: PruningBenchmark, folder: Path) -> Result:
-    """Write and return the result; real postings are read if `settings.data` names their folder."""
+    """Measure, write the result to `folder` and return it; real postings are read if `settings.data` names their folder."""
     torch.set_num_threads(settings.threads)
     with tempfile.TemporaryDirectory(prefix="pruning-") as name:
         work = Path(name)
@@ -63,7 +62,7 @@ def measure(settings: PruningBenchmark, folder: Path) -> Result:
 
 
 def calibration_pairs(seed: int = 0) -> Iterator[tuple[str, Item]]:
-    """Searches and postings of the train lexicon, without end."""
+    """Generate (search, posting) pairs of the train lexicon, without end."""
     rng, words = Random(seed), lexicon.load("train")
     writer, asker = Writer(words), Asker(words)
     while True:
@@ -102,7 +101,7 @@ def _table(bench: Bench, measure: Measure, kept: int, only: list[str]) -> list[R
         try:
             seconds = prune(out)
             rows.append(_row(name, seconds, measure.lost(out), measure))
-        except Unavailable as reason:
+        except ContenderUnavailable as reason:
             rows.append(_missing(name, reason, rows[0]))
         say(f"{kept} neurons kept: {' | '.join(map(str, rows[-1].values()))}")
     return rows
@@ -128,7 +127,7 @@ def _row(name: str, seconds: float, lost: Lost, measure: Measure) -> Row:
     }
 
 
-def _missing(name: str, reason: Unavailable, like: Row) -> Row:
+def _missing(name: str, reason: ContenderUnavailable, like: Row) -> Row:
     return dict.fromkeys(like, "") | {"contender": name, "% lost by layer": str(reason)}
 
 

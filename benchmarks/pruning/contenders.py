@@ -1,4 +1,4 @@
-"""Who prunes the hidden neurons of a checkpoint: ours, baselines in this process, peers in environments of their own."""
+"""The contenders: our OSSCAR and baselines in this process, peers each in an environment of its own."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ PEERS = {
     "torch-pruning magnitude": ("pruning", "torch_pruning", "magnitude"),
     "torch-pruning Taylor": ("pruning", "torch_pruning", "taylor"),
 }
-"""Name to environment, worker module and kind."""
+"""For each peer its environment, its worker module and the kind of pruning that it does."""
 QUARK_MULTIPLE = 128
 
 
-class Unavailable(Exception):
-    """This contender cannot run here; the message says why."""
+class ContenderUnavailable(Exception):
+    """A contender cannot run here; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """One dense checkpoint, its exchange copy, and the calibration prompts that all contenders read."""
+    """The inputs of all contenders: a dense checkpoint, its copy for peers in `folder`, and calibration prompts."""
 
     dense: Path
     folder: Path
@@ -62,7 +62,7 @@ class Bench:
 
 
 def ours() -> dict[str, Solve]:
-    """OSSCAR one and eight neurons a step, and what is simpler."""
+    """Our contenders: OSSCAR with one and eight neurons a step, and simpler criteria."""
     return {
         "ours, t = 1": lambda h, b, k: osscar.prune(h, b, k, Osscar(step=1)),
         "ours, t = 8": lambda h, b, k: osscar.prune(h, b, k, Osscar(step=8)),
@@ -75,7 +75,7 @@ def ours() -> dict[str, Solve]:
 
 
 def prune_here(bench: Bench, solve: Solve, kept: int, out: Path) -> float:
-    """Prune in this process and store; seconds without loading and storing."""
+    """Prune in this process and write `out`; returns the seconds without loading and writing."""
     source = checkpoints.load(bench.dense)
     calibration = CalibrationSet(bench.prompts, CalibrationSize(tokens=10**12))
     share = MlpPruning(keep=kept / source.model.config.intermediate_size)
@@ -87,10 +87,10 @@ def prune_here(bench: Bench, solve: Solve, kept: int, out: Path) -> float:
 
 
 def prune_there(bench: Bench, name: str, kept: int, out: Path) -> float:
-    """Prune by a peer in its environment and store; its own seconds. Raises Unavailable."""
+    """Prune by a peer in its environment and write `out`; returns the seconds that it measured."""
     environment, module, kind = PEERS[name]
     if module == "quark" and kept % QUARK_MULTIPLE:
-        raise Unavailable(f"keeps multiples of {QUARK_MULTIPLE} neurons only")
+        raise ContenderUnavailable(f"keeps multiples of {QUARK_MULTIPLE} neurons only")
     task = {
         "kind": kind,
         "dense": str(bench.folder / "dense"),
@@ -104,10 +104,13 @@ def prune_there(bench: Bench, name: str, kept: int, out: Path) -> float:
 
 
 def ask(environment: str, module: str, task: Task, folder: Path, threads: int) -> float:
-    """Run a worker on a task in `folder`; the seconds that it says. Raises Unavailable with the end of its log."""
+    """Run a worker on a task in `folder`; returns the seconds that it measured.
+
+    Raises ContenderUnavailable with the end of the worker's log.
+    """
     python = ROOT / ".envs" / environment / "bin" / "python"
     if not python.exists():
-        raise Unavailable(f"no environment: make {environment}-env")
+        raise ContenderUnavailable(f"no environment: make {environment}-env")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "task.json").write_text(json.dumps({**task, "out": str(folder), "threads": threads}))
     command = [str(python), "-m", f"benchmarks.pruning.workers.{module}", str(folder / "task.json")]
@@ -116,12 +119,12 @@ def ask(environment: str, module: str, task: Task, folder: Path, threads: int) -
         done = subprocess.run(command, cwd=folder, env=env, stdout=log, stderr=log, check=False)
     if done.returncode:
         last = (folder / "log").read_text().strip().splitlines()[-1:]
-        raise Unavailable(f"failed: {' '.join(last)[:200]}")
+        raise ContenderUnavailable(f"failed: {' '.join(last)[:200]}")
     return float(json.loads((folder / RESULT).read_text())["seconds"])
 
 
 def _store(bench: Bench, weights: dict[str, Tensor], kept: int, out: Path) -> None:
-    """A directory like the dense one, in its dtype, whoever made the weights."""
+    """Write a copy of the dense directory with these weights in the dense one's dtype."""
     shutil.copytree(bench.dense, out, dirs_exist_ok=True)
     dtype = next(iter(load_file(bench.dense / "model.safetensors").values())).dtype
     save_file(
@@ -136,7 +139,7 @@ def _largest(scores_P: Tensor, kept: int) -> Tensor:
 
 
 def _cut(hessian_PP: Tensor, weights_PD: Tensor, rows_K: Tensor) -> Pruned:
-    """The chosen rows as they are."""
+    """Keep the chosen rows without changing their weights."""
     kept_KD = weights_PD[rows_K].double()
     error = osscar.reconstruction_error(hessian_PP, weights_PD, rows_K, kept_KD)
     return Pruned(kept_K=rows_K, weights_KD=kept_KD, error=error)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.common.report import Row
-from benchmarks.pruning.contenders import Unavailable, ask
+from benchmarks.pruning.contenders import ContenderUnavailable, ask
 from models.pruning import osscar
 from models.pruning.config import Osscar
 from models.pruning.osscar import Pruned
@@ -36,7 +36,7 @@ def layer(size: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def rows(size: int, width: int, folder: Path, threads: int, *, plain: bool) -> list[Row]:
-    """Seconds and error of each; half of the neurons go, one a step. H is damped beforehand, for all alike."""
+    """Seconds and error of each implementation, removing half of the neurons one at a time from the same damped H."""
     hessian_PP, weights_PD = layer(size, width)
     hessian_PP = osscar.damp(hessian_PP, 0.01)
     undamped = Osscar(damping=0)
@@ -59,7 +59,7 @@ def _fmchisel(hessian_PP: Tensor, weights_PD: Tensor, folder: Path, threads: int
         task[name] = str(folder / f"{name}.npy")
     try:
         seconds = ask("fmchisel", "fmchisel", task, folder, threads)
-    except Unavailable as reason:
+    except ContenderUnavailable as reason:
         return {"kernel": "fmchisel, fp32", "seconds": float("nan"), "error": str(reason)}
     solved_PD = torch.from_numpy(np.load(folder / "weights.npy")).double()
     kept_K = (solved_PD != 0).any(1).nonzero().squeeze(1)

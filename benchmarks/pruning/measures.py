@@ -1,4 +1,4 @@
-"""What a pruned checkpoint lost: outputs of each MLP, the distribution of the next token and of the label, NDCG@10."""
+"""The loss of a pruned checkpoint: in each MLP's output, next-token and label distributions, NDCG@10."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.pruning import data
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """Share of each MLP's output on its own inputs, KL of the next token and of the label, NDCG of each query by set."""
+    """Lost share of each MLP's output on its own inputs, KL of next token and label, NDCG of each query by set."""
 
     errors: list[float]
     kl_token: float
@@ -31,7 +31,7 @@ class Lost:
 
 
 class Measure:
-    """Compares checkpoints with a dense one on prompts that nobody calibrated on."""
+    """Compares checkpoints with a dense one, on prompts that were not calibrated on."""
 
     def __init__(self, dense: Path, prompts: Sequence[list[int]], judged: dict[str, list[Judged]]) -> None:
         self._dense, self._prompts, self._prompter = load(dense).eval(), prompts, Prompter.from_dir(dense)
@@ -61,7 +61,7 @@ class Measure:
 
     @torch.inference_mode()
     def _kl(self, model: Any, ids: list[int]) -> Tensor:
-        """KL(dense || small) of the next token, mean over the prompt's places, and of the label after the last."""
+        """KL(dense || small): mean over next tokens of the prompt, and over the two labels after its last token."""
         whole_TV, small_TV = (
             each(input_ids=torch.tensor([ids]), use_cache=False).logits[0] for each in (self._dense, model)
         )
@@ -84,7 +84,7 @@ class _Gauge:
 
 
 def change(small: Floats, dense: Floats) -> tuple[float, float, float]:
-    """Mean change over queries and its 95% interval, paired."""
+    """Mean change over queries from dense to small, and its 95% interval."""
     moved = small - dense
     return intervals.bootstrap(list(moved), lambda rows: float(np.mean(moved[rows])))
 

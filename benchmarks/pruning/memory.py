@@ -17,7 +17,7 @@ from training.synthetic import lexicon
 from training.synthetic.postings import Writer
 
 TOKENS_OF_A_POSTING = 100
-"""At least so many: a file of tokens / 100 postings has enough."""
+"""Tokens that a posting has at least; a file of tokens / 100 postings is thus large enough."""
 
 
 def rows(ranker: Path, tokens: int, folder: Path, threads: int) -> list[Row]:

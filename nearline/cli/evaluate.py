@@ -17,10 +17,10 @@ from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.cli.progress import progress_display
 from schemas.errors import ConfigError
-from training.evaluation.settings import Begin, EvaluationConfig, RankerPlace, Request
+from training.evaluation.settings import Begin, EvaluationConfig, EvaluationRequest, RankerPlace
 
 if TYPE_CHECKING:
-    from training.evaluation.report import Report
+    from training.evaluation.report import EvaluationReport
 
 _SHIPPED = options.CHECKPOINTS / "ranker-tiny"
 
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 @from_settings
 def evaluate(
-    request: partial[Request],
+    request: partial[EvaluationRequest],
     place: partial[RankerPlace],
     config: EvaluationConfig,
     *,
@@ -70,13 +70,13 @@ def evaluate(
     Console(width=WIDTH, highlight=False).print(tables(found))
 
 
-def _of_runs(qrels: Path, runs: list[Path], config: EvaluationConfig) -> Report:
+def _of_runs(qrels: Path, runs: list[Path], config: EvaluationConfig) -> EvaluationReport:
     from training.evaluation.run import evaluate_runs
 
     return evaluate_runs(qrels, runs, config)
 
 
-def _of_judged(request: Request, config: EvaluationConfig) -> Report:
+def _of_judged(request: EvaluationRequest, config: EvaluationConfig) -> EvaluationReport:
     from training.evaluation.run import evaluate as evaluate_judged
 
     with progress() as begin:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from nearline.cli.progress import progress_display
 from training.judging.policy import GRADES
-from training.judging.run import Summary
+from training.judging.run import GradeCounts
 from training.judging.unjudged import Rejects
 from training.teachers.llm import Spent
 
@@ -43,7 +43,7 @@ class Bar:
         self._progress.advance(self._task, count)
 
 
-def show(console: Console, summary: Summary, rejects: Rejects, spent: Spent) -> None:
+def show(console: Console, summary: GradeCounts, rejects: Rejects, spent: Spent) -> None:
     """Print a table of grades and the reasons of unjudged pairs, and all figures as one line of JSON on stdout."""
     table = Table("", *map(str, GRADES), title=f"{summary.judged} judged, {len(rejects)} unjudged")
     for name, counts in {**summary.grades, "label": summary.labels}.items():

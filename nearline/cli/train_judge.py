@@ -19,7 +19,7 @@ from schemas.errors import ConfigError
 from schemas.settings import Option
 from training.judging.policy import MATCHING, load_policy
 from training.judging.records import Judgement, Split
-from training.judging.run import Summary
+from training.judging.run import GradeCounts
 from training.judging.unjudged import Rejects
 from training.teachers.endpoint import EndpointConfig
 
@@ -65,7 +65,7 @@ def train_judge(
     """Grade postings for queries by a written policy; after a stop the same command goes on and pays nothing twice."""
     asked = endpoint(api_key=_key(api_key_env), request=_request(request))
     console, policy, rejects = Console(stderr=True), load_policy(run.policy), Rejects()
-    summary = Summary(policy)
+    summary = GradeCounts(policy)
     _check_out(run.out)
     with extra(), Bar(console) as bar:
         opening = Opening(

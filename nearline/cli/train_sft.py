@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from training.components.run_directory import Metrics
     from training.components.stopping import Stop
     from training.sft.examples import Wording
-    from training.sft.loop import Result, Watch
+    from training.sft.loop import SftResult, Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,9 @@ def _machine(run: SftRun) -> "Machine":
     return open_machine(run.device, os.environ, shard=run.shard)
 
 
-def _fine_tuned(run: SftRun, config: SftConfig, machine: "Machine", stop: "Stop", watch: "Watch") -> "Result":
+def _fine_tuned(
+    run: SftRun, config: SftConfig, machine: "Machine", stop: "Stop", watch: "Watch"
+) -> "SftResult":
     from training.judging.table import read_judgements
     from training.sft.run import Inputs, fine_tune
 
@@ -168,7 +170,7 @@ def _watch(bar: Progress) -> "Watch":
     return watch
 
 
-def _tell(console: Console, result: "Result", out: Path) -> None:
+def _tell(console: Console, result: "SftResult", out: Path) -> None:
     how = {
         "whole": "trained to the end",
         "early": "stopped early: dev NDCG@10 no longer rises",

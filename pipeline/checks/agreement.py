@@ -42,7 +42,7 @@ class Agreement:
 def agreement(
     candidate: FeatureStore, before: FeatureStore, ranker: Ranker, queries: Sequence[str], deadline_s: float
 ) -> Agreement:
-    """Compare the summaries of `candidate` with those of `before`, on postings that have one of the same text in both.
+    """Compare the summaries of two stores, over the postings of which both hold a summary of the same text.
 
     Raises ConfigError for fewer than two such postings or no query; ModelUnavailable, StoreUnavailable.
     """

@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,12 +18,13 @@ from streaming.kafka.settings import KafkaSettings
 from streaming.tools.replay import replay_updates
 from tests.faults import world
 from tests.plain_fold import Final, plain_fold
+from tests.support import data
 
-STREAM = Path(__file__).parents[3] / "shared" / "data" / "stream_gov_tts.jsonl.gz"
+STREAM = data.FOLDER / "stream_gov_tts.jsonl.gz"
 pytestmark = [
     pytest.mark.faults,
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(not STREAM.is_file(), reason="the shared federal stream is not here"),
+    data.needs_data(STREAM.name),
 ]
 
 

@@ -16,9 +16,10 @@ from schemas.events import BrokenLine, read_events
 from schemas.records import FeatureRecord, Op, Outcome, PostingUpdate, SavedSearch
 from storage.memory import MemoryStore
 from tests.pipeline.builders import content, search, update
+from tests.support import data
 
 ROOT = Path(__file__).parents[2]
-GOV = ROOT.parent / "shared/data/stream_gov_tts.jsonl.gz"
+GOV = data.FOLDER / "stream_gov_tts.jsonl.gz"
 SAMPLE = ROOT / "nearline/sample/stream.jsonl"
 Event = PostingUpdate | BrokenLine
 
@@ -68,7 +69,7 @@ def messed_up(events: list[Event], seed: int) -> list[Event]:
     return mess + mess[start : start + 200]
 
 
-@pytest.mark.skipif(not GOV.exists(), reason="the shared federal stream is not here")
+@data.needs_data(GOV.name)
 @pytest.mark.timeout(60)
 def test_the_federal_stream_ends_in_the_plain_fold_whatever_its_order_and_batches() -> None:
     events = list(read_events(GOV))

@@ -1,5 +1,4 @@
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -7,8 +6,9 @@ from schemas.codec import decode, encode
 from schemas.events import BrokenLine, read_events
 from schemas.records import PostingUpdate
 from tests.schemas.histories import fold
+from tests.support import data
+from tests.support.data import needs_data
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 STREAMS = {
     "stream_gov_tts": (1465, {"add": 188, "update": 948, "remove": 132, "close": 125, "open": 72}),
     "stream_opensourcedesign": (581, {"add": 336, "update": 146, "remove": 13, "close": 84, "open": 2}),
@@ -16,7 +16,7 @@ STREAMS = {
     "postings_nhs": (11665, {"add": 11665}),
 }
 pytestmark = [
-    pytest.mark.skipif(not DATA.is_dir(), reason="the shared data are not here"),
+    needs_data(*(f"{name}.jsonl.gz" for name in STREAMS)),
     pytest.mark.timeout(120),
 ]
 
@@ -24,7 +24,7 @@ pytestmark = [
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_real_stream_goes_through_as_it_is_and_survives_the_wire(name: str) -> None:
     count, ops = STREAMS[name]
-    found = list(read_events(DATA / f"{name}.jsonl.gz"))
+    found = list(read_events(data.FOLDER / f"{name}.jsonl.gz"))
     assert [each for each in found if isinstance(each, BrokenLine)] == []
     updates = [each for each in found if isinstance(each, PostingUpdate)]
     assert len(updates) == count
@@ -35,7 +35,9 @@ def test_a_real_stream_goes_through_as_it_is_and_survives_the_wire(name: str) ->
 
 def test_no_time_of_the_federal_stream_is_out_of_order_as_an_instant() -> None:
     found = [
-        each for each in read_events(DATA / "stream_gov_tts.jsonl.gz") if isinstance(each, PostingUpdate)
+        each
+        for each in read_events(data.FOLDER / "stream_gov_tts.jsonl.gz")
+        if isinstance(each, PostingUpdate)
     ]
     by_posting: dict[str, list[PostingUpdate]] = {}
     for update in found:

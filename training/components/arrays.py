@@ -11,5 +11,7 @@ Floats = npt.NDArray[np.float64]
 """float64, any shape."""
 Singles = npt.NDArray[np.float32]
 """float32, any shape."""
+Ids = npt.NDArray[np.int32]
+"""Token ids: int32, any shape."""
 Ints = npt.NDArray[np.int64]
 """int64, any shape."""

@@ -13,7 +13,10 @@ SMOOTH = 20
 
 
 def draw(metrics: Sequence[Mapping[str, Any]], path: Path) -> bool:
-    """Draw the lines of metrics.jsonl; False when matplotlib (extra `train`) is not installed."""
+    """Draw a run's metrics (lines of metrics.jsonl) into a PNG.
+
+    False when matplotlib (extra `train`) is not installed.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Losses of the ranker: equation (3), its listwise companion, and equation (3) at every token read."""
+"""Losses of the ranker: equation (3), a listwise loss over a query's candidates, and equation (3) at every token."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def binary_kl(target_N: Tensor, logit_N: Tensor) -> Tensor:
 
 
 def listwise(target_QC: Tensor, logit_QC: Tensor, temperature: float = 0.25) -> Tensor:
-    """Cross entropy over the candidates of each query; wanted shares are softmax(p* / temperature)."""
+    """Cross entropy [Q] over each query's candidates; the target distribution is softmax(p* / temperature)."""
     wanted = torch.softmax(target_QC / temperature, dim=-1)
     return -(wanted * torch.log_softmax(logit_QC, dim=-1)).sum(-1)
 
 
 def dense_kl(target_NT: Tensor, logit_NT: Tensor, weight_NT: Tensor) -> Tensor:
-    """Equation (3) at every token of the text against the grade of what was read so far; a weighted mean."""
+    """Weighted mean of equation (3) at all tokens; a token's target is the grade of the text up to it."""
     total = (binary_kl(target_NT, logit_NT) * weight_NT).sum()
     return total / weight_NT.sum().clamp(min=1.0)

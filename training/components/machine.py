@@ -1,4 +1,4 @@
-"""Where a run computes: one device, or several processes that `accelerate launch` or `torchrun` started."""
+"""The hardware of a run: one device, or several processes that `accelerate launch` or `torchrun` started."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """One of `world` equal processes. `shard`: weights, gradients and optimizer are split between them (FSDP)."""
+    """This process, one of `world`. `shard`: weights, gradients and optimizer state are split between them (FSDP)."""
 
     device: torch.device
     rank: int = 0
@@ -33,18 +33,18 @@ class Machine:
         return _sharded(module)
 
     def sync(self, module: nn.Module, *, now: bool) -> AbstractContextManager[None]:
-        """Exchange gradients after this batch, or leave it to a later one of the same step."""
+        """Context for a backward pass, after which gradients are averaged over processes if `now`."""
         if isinstance(module, DistributedDataParallel) and not now:
             return module.no_sync()
         return nullcontext()
 
-    def rest(self, module: nn.Module) -> None:
-        """Shards take the weights' place again after forward passes that no backward pass follows."""
+    def reshard(self, module: nn.Module) -> None:
+        """Re-shard the weights after forward passes without a backward pass (evaluation), which leave them whole."""
         if isinstance(module, FSDPModule):
             module.reshard()
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum of a tensor over all processes."""
+        """Sum a tensor over all processes, in place, and return it."""
         if self.world > 1:
             distributed.all_reduce(values)
         return values
@@ -56,7 +56,7 @@ class Machine:
 
 
 def open_machine(device: str, environment: Mapping[str, str], *, shard: bool = False) -> Machine:
-    """The device of this process; a launcher's variables (RANK, WORLD_SIZE, LOCAL_RANK) say which it is.
+    """This process's device, and its place among the processes by the launcher's RANK, WORLD_SIZE and LOCAL_RANK.
 
     Raises ConfigError for a device that is not there and for sharding without several processes.
     """
@@ -85,7 +85,10 @@ def _device(name: str) -> torch.device:
 
 
 def _sharded(module: nn.Module) -> nn.Module:
-    """Weights split by block; the embedding table and the head go with the whole, whose forward needs both."""
+    """Shard each block by itself.
+
+    Embedding table and head are sharded with the whole module, whose forward pass needs both.
+    """
     for part in module.modules():
         if type(part).__name__.endswith("DecoderLayer"):
             fully_shard(part)

@@ -27,7 +27,7 @@ def orthogonalized(matrices_BMN: Tensor, steps: int = 5) -> Tensor:
 
 
 _TABLES = {"embed_tokens", "lm_head"}
-"""Modules with a row per token, and no matrix of a block."""
+"""Modules whose matrix has a row for each token; Muon takes only matrices inside blocks."""
 
 
 class Muon:
@@ -59,13 +59,13 @@ class Muon:
         return [buffer for _, buffer in self._groups]
 
     def load_state_dict(self, momenta: list[Tensor]) -> None:
-        """Take momenta back."""
+        """Restore the momenta that `state_dict` gave."""
         for (_, buffer), momentum in zip(self._groups, momenta, strict=True):
             buffer.copy_(momentum)
 
 
 class Optimizer:
-    """Both optimizers behind one `step`; rates are multiplied by the schedule's factor.
+    """Muon for the matrices of blocks and AdamW for the rest, behind one `step`.
 
     With `matrix_rate` None AdamW takes the matrices too. `table_share` scales the rate of embedding tables.
     """
@@ -89,21 +89,24 @@ class Optimizer:
         self._rates = (matrix_rate or 0.0, vector_rate)
         groups: list[dict[str, Any]] = [
             {"params": vectors, "share": 1.0},
-            # A table that starts from good vectors: a smaller rate keeps unseen words near their seen relatives.
+            # The table starts from good vectors: a smaller rate keeps words not trained on near similar words.
             {"params": tables, "share": table_share},
             {"params": matrices if matrix_rate is None else [], "share": 1.0, "weight_decay": weight_decay},
         ]
-        # torch refuses an optimizer of nothing: a model may have matrices alone
+        # torch refuses an optimizer without parameters, and a model may have matrices alone
         nothing = {"params": [nn.Parameter(torch.zeros(0))], "share": 0.0}
         groups = [group for group in groups if group["params"]] or [nothing]
         self._adam = torch.optim.AdamW(groups, lr=vector_rate, betas=(0.9, 0.98), weight_decay=0.0)
         self._parameters, self._clip = [p for _, p in named], clip
 
     def step(self, factor: float) -> float:
-        """One update from the gradients at hand, which are then cleared; returns their norm before the cut."""
+        """Update the weights by their gradients at `factor` times the rates, clear the gradients.
+
+        Returns their norm before clipping.
+        """
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         if isinstance(norm, DTensor):
-            # Of sharded weights each process has a part of the norm.
+            # With sharded weights each process holds only a part of the norm.
             norm = norm.full_tensor()
         torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip, norm)
         self._muon.step(self._rates[0] * factor)
@@ -115,7 +118,10 @@ class Optimizer:
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs besides the weights, whole also where weights are sharded: all processes call it."""
+        """The optimizer's state for a resumed run.
+
+        Where weights are sharded all processes must call, and each gets all.
+        """
         adam = self._adam.state_dict()
         state = {
             place: {name: _gathered(value) for name, value in values.items()}
@@ -124,7 +130,7 @@ class Optimizer:
         return {"muon": self._muon.state_dict(), "adam": {**adam, "state": state}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take a state back."""
+        """Restore the state that `state_dict` gave."""
         self._muon.load_state_dict(state["muon"])
         adam = state["adam"]
         owners = [parameter for group in self._adam.param_groups for parameter in group["params"]]
@@ -140,7 +146,7 @@ def _gathered(value: Any) -> Any:
 
 
 def _spread(value: Any, owner: nn.Parameter) -> Any:
-    """A momentum split as its weights are; a count of steps stays as it is."""
+    """A state tensor sharded as its weights are; a scalar, such as the count of steps, stays as it is."""
     if not isinstance(owner, DTensor) or value.shape != owner.shape:
         return value
     on_device = value.to(owner.device_mesh.device_type)
@@ -148,7 +154,7 @@ def _spread(value: Any, owner: nn.Parameter) -> Any:
 
 
 def schedule(done: float, warmup: float = 0.02, cooldown: float = 0.5) -> float:
-    """Factor in [0, 1] at a share `done` of the run: a short rise, a plateau, a linear fall to 4%."""
+    """The learning rate's factor in [0, 1] at a share `done` of the run: linear warm-up, plateau, linear fall to 4%."""
     rise = min(1.0, (done + 1e-3) / warmup)
     fall = min(1.0, max(0.0, 1 - done) / cooldown)
     return rise * (0.04 + 0.96 * fall)

@@ -34,19 +34,22 @@ class Metrics:
 
 
 class RunDirectory:
-    """Whatever is written here is whole: directories are renamed into place, the metrics cut to the checkpoint."""
+    """The files of one run.
+
+    A directory in it is complete or absent, also after a kill, because it is renamed into place.
+    """
 
     def __init__(self, path: Path, *, keep_last: int = 2) -> None:
         self.path, self._keep_last = path, keep_last
 
     @property
     def best(self) -> Path:
-        """Where the best model so far stands."""
+        """The directory of the best model so far."""
         return self.path / "best"
 
     @property
     def started(self) -> bool:
-        """Whether a run is here."""
+        """Whether a run was started in this directory."""
         return (self.path / "config.json").exists()
 
     def start(self, description: Mapping[str, Any]) -> None:
@@ -60,7 +63,7 @@ class RunDirectory:
         writing.write_whole(self.path / "config.json", json.dumps(description, indent=2) + "\n")
 
     def resume(self, description: Mapping[str, Any]) -> None:
-        """ConfigError naming every setting and input in which the run here differs from `description`."""
+        """Raise ConfigError naming each setting and input in which the run here differs from `description`."""
         path = self.path / "config.json"
         try:
             said = json.loads(path.read_text(encoding="utf-8"))
@@ -77,7 +80,7 @@ class RunDirectory:
         writing.recover(self.best)
 
     def checkpoints(self) -> list[Path]:
-        """The whole checkpoints, oldest first."""
+        """The complete checkpoints, oldest first."""
         found = [path for path in self.path.glob("step-*") if path.name[5:].isdigit()]
         return sorted(found, key=lambda path: int(path.name[5:]))
 
@@ -94,7 +97,7 @@ class RunDirectory:
             fill(partial)
 
     def append(self, metrics: Mapping[str, Any]) -> None:
-        """One more line of metrics. StoreFull when it cannot be written."""
+        """Append one line to metrics.jsonl. StoreFull when it cannot be written."""
         path = self.path / "metrics.jsonl"
         try:
             with path.open("a", encoding="utf-8") as lines:
@@ -109,7 +112,7 @@ class RunDirectory:
         return list(_parsed(lines))
 
     def rewind(self, step: int) -> None:
-        """Forget the metrics of steps after `step`: they come again."""
+        """Delete the metrics of steps after `step`: a resumed run computes those steps again."""
         kept = [json.dumps(line) for line in self.metrics() if line["step"] <= step]
         writing.write_whole(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept))
 

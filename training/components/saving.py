@@ -1,4 +1,4 @@
-"""Checkpoints as stock Hugging Face directories, with or without what a resumed run needs."""
+"""Writing checkpoints as stock Hugging Face directories, and the state that a resumed run needs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ BESIDE = (
 
 
 def weights(module: nn.Module) -> dict[str, Tensor]:
-    """The Ranker's weights by their Hugging Face names, whatever wraps it; on the first process only, if sharded."""
+    """A `RankerModule`'s weights by their Hugging Face names, through DDP, FSDP or compilation.
+
+    If sharded, on rank 0 only.
+    """
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
     state: dict[str, Any] = get_model_state_dict(module, options=options)
     return {name.removeprefix("model.").replace("_orig_mod.", ""): tensor for name, tensor in state.items()}
@@ -42,7 +45,10 @@ def write_model(
     name: str,
     dtype: torch.dtype,
 ) -> None:
-    """Weights in `dtype`, the configuration, and the tokenizer and generation settings of `source`; `name` is what answers carry."""
+    """Write weights in `dtype`, the configuration, and the tokenizer files of `source`.
+
+    `name` is the model's name in answers.
+    """
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
     kept = {key: value.to(dtype).contiguous() for key, value in state.items() if key not in tied}
     write_weights(kept, directory / "model.safetensors")
@@ -58,7 +64,7 @@ def write_model(
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
-    """A training state. OSError when the disk is full (torch itself raises RuntimeError)."""
+    """Write a training state. OSError when the disk is full (torch itself raises RuntimeError)."""
     try:
         torch.save(state, path)
     except RuntimeError as error:
@@ -66,6 +72,6 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """A training state, its tensors on the CPU."""
+    """Read a training state, its tensors on the CPU."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM ask a run to stop after its step; a second one ends it at once."""
+"""Ctrl-C and SIGTERM: the first one asks a run to stop after its present step, the second ends it at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stop:
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """A flag that the two signals raise while the block runs; main thread only."""
+    """Give a `Stop` that the two signals set while the block runs; main thread only."""
     stop = Stop()
     before = {number: signal.getsignal(number) for number in SIGNALS}
 

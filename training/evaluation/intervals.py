@@ -11,7 +11,7 @@ from training.components.arrays import Floats
 from training.evaluation.settings import BootstrapConfig
 
 CHUNK = 500
-"""Resamples at a time: 3 MB of counts for 800 queries."""
+"""Resamples computed at a time: 3 MB of counts for 800 queries."""
 STATEMENT = (
     "Intervals: percentile bootstrap over queries, all systems on the same resamples. A difference whose interval "
     "excludes zero holds for these queries and this teacher; nothing is said about other judges or other pools."
@@ -20,7 +20,7 @@ STATEMENT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A mean over `queries` queries, and where it lies in resamples; all nan without a query."""
+    """A mean over `queries` queries and the ends of its bootstrap interval; all nan without a query."""
 
     mean: float
     low: float
@@ -29,12 +29,15 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether zero lies outside."""
+        """Whether zero is outside the interval."""
         return self.low > 0 or self.high < 0
 
 
 def paired(values_SQ: Floats, config: BootstrapConfig) -> list[tuple[Interval, Interval]]:
-    """For each system its mean and its difference to the first system; a query's nan is left out."""
+    """For each system its mean and its mean difference to the first system.
+
+    Queries without a value (nan) are left out.
+    """
     first = values_SQ[:1]
     columns_CQ = np.concatenate([values_SQ, values_SQ - first])
     means_CR = resampled_means(columns_CQ, config)
@@ -53,7 +56,7 @@ def resampled_means(values_CQ: Floats, config: BootstrapConfig) -> Floats:
 
 
 def resamples(queries: int, config: BootstrapConfig) -> Iterator[Floats]:
-    """How often each query was drawn, [up to CHUNK, Q] at a time."""
+    """How often each query was drawn in each resample, as arrays [up to CHUNK, Q]."""
     rng = np.random.default_rng(config.seed)
     for start in range(0, config.resamples, CHUNK):
         rows = min(CHUNK, config.resamples - start)
@@ -81,7 +84,10 @@ def _interval(values_Q: Floats, means_R: Floats, config: BootstrapConfig) -> Int
 def bootstrap(
     groups: Sequence[object], figure: Callable[[list[int]], float], seed: int = 0, rounds: int = 1000
 ) -> tuple[float, float, float]:
-    """(figure, 2.5%, 97.5%) over resampled groups; `figure` takes indices into `groups`."""
+    """A figure of all groups, and the 2.5% and 97.5% quantiles over resampled groups.
+
+    `figure` computes it from indices into `groups`.
+    """
     rng = np.random.default_rng(seed)
     whole = figure(list(range(len(groups))))
     drawn = [figure(rng.integers(0, len(groups), len(groups)).tolist()) for _ in range(rounds)]

@@ -1,7 +1,7 @@
-"""Figures of one ranked query: NDCG@k with both gains, and the poor-match rate.
+"""Figures of one ranked query: NDCG@k with both gains, the poor-match rate, AUC. The only NDCG of this project.
 
-The tie rule is trec_eval's: scores are compared as fp32, and items of one score stand in descending order of
-their ids (by code point, which is the order of their UTF-8 bytes). NDCG@k then agrees with trec_eval's.
+Its tie rule is trec_eval's: scores are compared as fp32, and items with one score are put in descending order of their
+ids (by code point, which is the order of their UTF-8 bytes). NDCG@k is then trec_eval's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def ranked(scores_N: Floats, posting_ids: Sequence[str]) -> Ints:
 
 
 def single(scores_N: Floats) -> npt.NDArray[np.float32]:
-    """Scores as trec_eval holds them."""
+    """Scores as fp32, the type in which trec_eval compares them."""
     with np.errstate(over="ignore"):
         return scores_N.astype(np.float32)
 
@@ -41,7 +41,10 @@ def exponential(labels_N: Ints) -> Floats:
 
 
 def ndcg(gains_N: Floats, judged_M: Floats, k: int = 10) -> float:
-    """Gains in ranked order against the best order of all judged gains; nan where nothing has a gain."""
+    """DCG of gains in ranked order over the DCG of all judged gains in their best order.
+
+    Nan where no gain is above 0.
+    """
     best = dcg(np.sort(judged_M)[::-1], k)
     return dcg(gains_N, k) / best if best > 0 else float("nan")
 
@@ -59,7 +62,7 @@ def dcg(gains_N: Floats, k: int) -> float:
 
 
 def figures(ranked_N: Ints, judged_M: Ints, config: MetricConfig) -> tuple[float, float, float]:
-    """The METRICS of a query from its grades in ranked order and all its judged grades; nan where undefined."""
+    """The METRICS of a query, from its grades in ranked order and from all its judged grades; nan where undefined."""
     first = ranked_N[: config.k]
     return (
         ndcg(ranked_N.astype(np.float64), judged_M.astype(np.float64), config.k),
@@ -69,7 +72,7 @@ def figures(ranked_N: Ints, judged_M: Ints, config: MetricConfig) -> tuple[float
 
 
 def expected(judged_M: Ints, config: MetricConfig) -> tuple[float, float, float]:
-    """The METRICS of a query on average over all orders of its items."""
+    """The METRICS of a query as exact means over all orders of its items."""
     poor = float((judged_M <= config.poor).mean())
     linear = _expected_ndcg(judged_M.astype(np.float64), config.k)
     return linear, _expected_ndcg(exponential(judged_M), config.k), poor

@@ -1,41 +1,54 @@
-"""Offline use of checkpoints for evaluation and for targets: p_yes and greedy summaries, in plain transformers."""
+"""Checkpoints in plain transformers, without the engine: scores of a ranker and greedy summaries."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 from transformers import Qwen3ForCausalLM
+from typing_extensions import override
 
 from models.length_batches import length_batches
-from models.prompts import Item, Prompter, load_tokenizer, summarizer_input
+from models.prompts import Prompter, load_tokenizer, summarizer_input
 from training.components.arrays import Floats
+from training.evaluation.scorers import Asked, LogitScorer
 
 BATCH_TOKENS = 16_384
 
 
-class OfflineRanker:
-    """Equation (2) on a checkpoint directory, fp32, padded batches sorted by length."""
+class TransformersScorer(LogitScorer):
+    """Equation (2) in plain transformers, fp32, on padded batches of like length.
+
+    There are two scorers that compute because they answer different needs: `EngineScorer` is the code that serves,
+    and quick; this one takes a model in memory that a caller has just changed (blocks removed, a step trained), and
+    shares no code with the engine, so that tests hold the engine's scores against it.
+    """
 
     def __init__(self, model: Qwen3ForCausalLM, prompter: Prompter) -> None:
         self._model, self.prompter = model.eval(), prompter
 
     @classmethod
-    def from_dir(cls, checkpoint: Path) -> OfflineRanker:
+    def from_dir(cls, checkpoint: Path) -> TransformersScorer:
         """The ranker of a directory."""
         return cls(load(checkpoint), Prompter.from_dir(checkpoint))
 
-    def logits(self, pairs: Sequence[tuple[str, Item]]) -> Floats:
-        """logit_yes - logit_no for each (query, item), in order."""
-        items = self.prompter.item_ids_many([item for _, item in pairs])
-        prompts = [self.prompter.prefix_ids(q) + ids for (q, _), ids in zip(pairs, items, strict=True)]
-        out = np.zeros(len(prompts))
+    @property
+    @override
+    def settings(self) -> dict[str, Any]:
+        return {"scores": "transformers", "parameters": self._model.num_parameters(), "dtype": "float32"}
+
+    @override
+    def differences(self, asked: Sequence[Asked]) -> list[Floats]:
+        items = iter(self.prompter.item_ids_many([item for _, items in asked for item in items]))
+        prompts = [self.prompter.prefix_ids(query) + next(items) for query, rows in asked for _ in rows]
+        flat_N = np.zeros(len(prompts))
         for rows in length_batches([len(p) for p in prompts], BATCH_TOKENS):
-            out[rows] = self._batch([prompts[row] for row in rows])
-        return out
+            flat_N[rows] = self._batch([prompts[row] for row in rows])
+        return np.split(flat_N, np.cumsum([len(rows) for _, rows in asked])[:-1])
 
     @torch.inference_mode()
     def _batch(self, prompts: list[list[int]]) -> Floats:
@@ -44,7 +57,7 @@ class OfflineRanker:
         hidden = self._model.model(input_ids=ids, use_cache=False).last_hidden_state
         last = hidden[torch.arange(len(prompts)), torch.tensor([len(p) - 1 for p in prompts])]
         yes, no = self.prompter.label_ids
-        table = self._model.model.embed_tokens.weight
+        table = self._model.lm_head.weight
         difference: Floats = (last @ (table[yes] - table[no])).double().numpy()
         return difference
 
@@ -55,7 +68,7 @@ def load(checkpoint: Path) -> Qwen3ForCausalLM:
 
 
 class OfflineSummarizer:
-    """Greedy decoding on a checkpoint directory, with the cap that the client sets."""
+    """Greedy summaries of a checkpoint, of at most the tokens that the caller allows."""
 
     def __init__(self, model: Qwen3ForCausalLM, tokenizer: Tokenizer) -> None:
         self._model, self._tokenizer = model.eval(), tokenizer

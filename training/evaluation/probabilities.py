@@ -1,4 +1,4 @@
-"""Is `p_yes` a probability? AUC, Brier score, expected calibration error and the reliability table."""
+"""How good `p_yes` is as a probability: AUC, Brier score, expected calibration error and the reliability table."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from training.evaluation.settings import BootstrapConfig
 
 BINS = 10
 AUC_RESAMPLES = 1_000
-"""Each takes a pass over all pairs."""
+"""Resamples for the interval of AUC: fewer than elsewhere, because each is a pass over all pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
-    """Pairs of neighbouring `p_yes`: how many, their mean, the share of relevant ones, their mean soft label."""
+    """A row of the reliability table: pairs of similar `p_yes`, its mean, the relevant share, the mean soft label."""
 
     pairs: int
     p_yes: float
@@ -27,27 +27,27 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """Figures over all pairs; `auc` lies in [low, high] when queries are resampled."""
+class CalibrationFigures:
+    """Figures over all pairs; `auc_low` and `auc_high` are the ends of AUC's interval over resampled queries."""
 
     auc: float
     auc_low: float
     auc_high: float
     brier: float
     brier_soft: float
-    """Mean squared distance to the soft label that equation (3) trains for."""
+    """Mean squared difference to the soft label, the target of equation (3)."""
     ece: float
     ece_soft: float
     bins: tuple[Bin, ...]
 
     def as_json(self) -> dict[str, object]:
-        """What a report holds."""
+        """The figures as the JSON of a report."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """All N pairs of an evaluation, in one order: logit differences, query numbers, relevance and soft labels."""
+    """All N pairs of an evaluation as parallel arrays: logit difference, query number, relevance and soft label."""
 
     logits: Floats
     query: npt.NDArray[np.int64]
@@ -55,12 +55,12 @@ class Pairs:
     soft: Floats
 
 
-def calibration(pairs: Pairs, config: BootstrapConfig) -> Calibration:
-    """Compare probabilities with judgements; AUC is nan when all pairs are relevant, or none."""
+def calibration(pairs: Pairs, config: BootstrapConfig) -> CalibrationFigures:
+    """The figures of all pairs; AUC is nan when all of them are relevant, or none is."""
     p_N, yes_N = sigmoid(pairs.logits), pairs.relevant.astype(np.float64)
     bins = reliability(p_N, yes_N, pairs.soft)
     auc, low, high = auc_interval(pairs, config)
-    return Calibration(
+    return CalibrationFigures(
         auc=auc,
         auc_low=low,
         auc_high=high,
@@ -100,7 +100,7 @@ def auc_interval(pairs: Pairs, config: BootstrapConfig) -> tuple[float, float, f
 
 
 def weighted_auc(pairs: Pairs, weights_RQ: Floats) -> Floats:
-    """AUC [R] when query q counts `weights[r, q]` times: one walk over the pairs in the order of their scores."""
+    """AUC [R] where query q counts `weights[r, q]` times, by one pass over the pairs in the order of their scores."""
     order = np.argsort(pairs.logits, kind="stable")
     ordered = pairs.logits[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

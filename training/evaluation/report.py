@@ -17,9 +17,9 @@ from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.intervals import STATEMENT, Interval, paired
 from training.evaluation.metrics import METRICS, TIE_RULE
-from training.evaluation.probabilities import Calibration, Pairs, calibration
+from training.evaluation.probabilities import CalibrationFigures, Pairs, calibration
 from training.evaluation.settings import EvaluationConfig, MetricConfig
-from training.evaluation.systems import Outcome
+from training.evaluation.systems import SystemResult
 from training.judging.records import JudgedQuery
 
 KIND = "nearline evaluation"
@@ -27,25 +27,25 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What was judged; a query without a gain has no NDCG and counts in no mean of it."""
+class JudgedCounts:
+    """Sizes of the judged set. A query without a gain has no NDCG and is left out of its means."""
 
     queries: int
     pairs: int
     without_gain: int
     """Queries whose grades are all 0."""
     without_relevant: int
-    """Queries without an item of a relevant grade; they keep their NDCG if any grade is above 0."""
+    """Queries without an item of a relevant grade; they still have an NDCG if any grade is above 0."""
     all_alike: int
     """Queries whose items all have one grade: every order is right."""
 
 
-Report = dict[str, Any]
+EvaluationReport = dict[str, Any]
 
 
-def count(queries: Sequence[JudgedQuery], config: MetricConfig) -> Counts:
-    """Count the queries by the grades that they have; ConfigError when none has a gain: nothing could be measured."""
-    found = Counts(
+def count(queries: Sequence[JudgedQuery], config: MetricConfig) -> JudgedCounts:
+    """The sizes of the judged set; ConfigError when no query has a gain, because then nothing can be measured."""
+    found = JudgedCounts(
         queries=len(queries),
         pairs=sum(len(q.labels) for q in queries),
         without_gain=sum(max(q.labels) == 0 for q in queries),
@@ -61,11 +61,11 @@ def count(queries: Sequence[JudgedQuery], config: MetricConfig) -> Counts:
 
 def build(
     queries: Sequence[JudgedQuery],
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[SystemResult],
     config: EvaluationConfig,
     settings: dict[str, Any],
-) -> Report:
-    """The document; `settings` are those of the command, inputs and their hashes among them."""
+) -> EvaluationReport:
+    """The report as a JSON document; `settings` are the command's, with its inputs and their hashes."""
     strata = sorted({name for query in queries for name in query.strata})
     members = {name: [row for row, q in enumerate(queries) if name in q.strata] for name in strata}
     whole = _means(outcomes, list(range(len(queries))), config)
@@ -95,8 +95,10 @@ def build(
     }
 
 
-def _means(outcomes: Sequence[Outcome], rows: list[int], config: EvaluationConfig) -> list[dict[str, Any]]:
-    """For each system, metric by metric, its mean and its difference to the first system."""
+def _means(
+    outcomes: Sequence[SystemResult], rows: list[int], config: EvaluationConfig
+) -> list[dict[str, Any]]:
+    """For each system and metric the mean over `rows` and the difference to the first system, with intervals."""
     found: list[dict[str, Any]] = [{} for _ in outcomes]
     for column, metric in enumerate(METRICS):
         values_SQ = np.stack([outcome.figures[rows, column] for outcome in outcomes])
@@ -108,12 +110,12 @@ def _means(outcomes: Sequence[Outcome], rows: list[int], config: EvaluationConfi
 
 
 def interval_json(interval: Interval) -> dict[str, Any]:
-    """What a report says of an interval."""
+    """An interval as the JSON of a report."""
     return {**asdict(interval), "excludes_zero": interval.excludes_zero}
 
 
 def _calibration(
-    queries: Sequence[JudgedQuery], outcome: Outcome, config: EvaluationConfig
+    queries: Sequence[JudgedQuery], outcome: SystemResult, config: EvaluationConfig
 ) -> dict[str, object] | None:
     if not outcome.probable or outcome.scores is None:
         return None
@@ -122,7 +124,7 @@ def _calibration(
 
 def of_pairs(
     queries: Sequence[JudgedQuery], scores: Sequence[Floats], config: EvaluationConfig
-) -> Calibration:
+) -> CalibrationFigures:
     """AUC and calibration of logit differences over all judged pairs."""
     labels = np.concatenate([np.array(q.labels) for q in queries])
     pairs = Pairs(
@@ -135,7 +137,7 @@ def of_pairs(
 
 
 def input_hashes(role: str, paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Role, name, size and SHA-256 of files; of a directory its files', in order of their names."""
+    """Role, name, size and SHA-256 of each file; a directory counts as its files, in order of their names."""
     return [
         {"role": role, "name": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
         for given in paths
@@ -148,12 +150,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write(report: Report, path: Path) -> None:
-    """Write a report whole or not at all; what is not a number is null."""
+def write(report: EvaluationReport, path: Path) -> None:
+    """Write a report completely or not at all; nan and infinity become null."""
     write_whole(path, json.dumps(_finite(report), indent=1, allow_nan=False) + "\n")
 
 
-def load(path: Path) -> Report:
+def load(path: Path) -> EvaluationReport:
     """A report that `write` wrote; ConfigError for another file."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))

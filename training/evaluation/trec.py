@@ -14,14 +14,14 @@ from training.judging.records import JudgedQuery
 from training.judging.rows import JudgedPair
 
 MAX_QREL = 30
-"""2^30 is the largest exponential gain; a negative grade is no gain, as with trec_eval."""
+"""Largest grade of a qrels file: 2^30 is the largest exponential gain. A negative grade gains 0, as in trec_eval."""
 
 Run = dict[str, dict[str, float]]
 """The score of each retrieved id of each query."""
 
 
 def read_qrels(path: Path) -> list[JudgedQuery]:
-    """Judged queries of a qrels file, which has no words and no strata; ConfigError names a line that is wrong."""
+    """Judged queries of a qrels file, whose query texts are its ids; ConfigError names a line that is wrong."""
     pairs = [_judged(where, fields) for where, fields in _fields(path, 4)]
     if not pairs:
         raise ConfigError(f"{path} holds no judgement: each line is `query 0 id grade`")
@@ -44,7 +44,7 @@ def read_run(path: Path) -> tuple[str, Run]:
 
 
 def write_run(path: Path, queries: Sequence[JudgedQuery], scores: Sequence[Floats], tag: str) -> None:
-    """Write `path` and, beside it, the qrels as `path` + `.qrels`; trec_eval then finds our NDCG again."""
+    """Write a run and, beside it, its qrels (`path` + `.qrels`); trec_eval computes the same NDCG from the two."""
     check_names(queries)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(_run_lines(queries, scores, tag)), encoding="utf-8")
@@ -57,7 +57,7 @@ def write_run(path: Path, queries: Sequence[JudgedQuery], scores: Sequence[Float
 
 
 def check_names(queries: Sequence[JudgedQuery]) -> None:
-    """ConfigError for an id that TREC's files, which are separated by blanks, cannot hold."""
+    """Raise ConfigError for an id with a blank, which separates the fields of TREC files."""
     for query in queries:
         for name in (query.query_id, *query.posting_ids):
             if name.split() != [name]:
@@ -67,7 +67,7 @@ def check_names(queries: Sequence[JudgedQuery]) -> None:
 
 
 def qrels_path(run: Path) -> Path:
-    """Where `write_run` puts the qrels."""
+    """The path to which `write_run` writes the qrels."""
     return run.with_name(f"{run.name}.qrels")
 
 

@@ -9,16 +9,16 @@ from zlib import crc32
 from training.judging.postings import PostingRow
 
 THRESHOLD = 0.7
-"""Estimated Jaccard similarity of the shingles from which two texts are near-duplicates."""
+"""Two texts are near-duplicates from this estimated Jaccard similarity of their shingles on."""
 SHINGLE_WORDS = 3
 MOST_WORDS = 250
-"""Texts are compared on their first words."""
+"""Texts are compared on this many words from their start."""
 PERMUTATIONS = 64
 _WORD = re.compile(r"[a-z0-9]+")
 
 
 def near_duplicates(postings: Sequence[PostingRow]) -> list[tuple[str, str]]:
-    """Pairs of ids of postings whose titles and texts nearly agree, each pair once, in order."""
+    """Ids of postings whose titles and texts nearly agree, each pair once, in the order of the postings."""
     import numpy as np
     from datasketch import MinHash, MinHashLSH
 
@@ -43,7 +43,7 @@ def near_duplicates(postings: Sequence[PostingRow]) -> list[tuple[str, str]]:
 
 
 def _shingles(posting: PostingRow) -> list[int]:
-    """Hashes of each three words in a row; of the words where there are fewer."""
+    """Hashes of all runs of three words; of single words for a text with fewer than three."""
     words = _WORD.findall(f"{posting.item.title} {posting.item.text}".lower())[:MOST_WORDS]
     runs = zip(*(words[start:] for start in range(SHINGLE_WORDS)), strict=False)
     return [crc32(" ".join(run).encode()) for run in runs] or [crc32(word.encode()) for word in words]

@@ -1,8 +1,10 @@
 """The reader of judged files: our Parquet or JSON Lines in, queries with their grades out, checked row by row.
 
-Parquet: a row a pair, with `query_id` or `query`, `posting_id`, `label` or `grade`; also read: `soft_label`,
-`split`, `strata`. JSON Lines, plain or gzip: `{query, items: [{id, grade}]}`, where `query_id`, `split` and
-`strata` may stand in the line and `soft_label` in an item. Without a split a row belongs to `test`.
+Parquet has one row for each pair, with the columns `query_id` or `query`, `posting_id`, and `label` or `grade`;
+`soft_label`, `split` and `strata` are read where they are there. JSON Lines, plain or gzip, have one query a line,
+`{query, items: [{id, grade}]}`; a line may have `query_id`, `split` and `strata`, an item `soft_label`. A row without
+a split belongs to `test`. For whole rows of our own table, with grades by dimension and rationales, see
+`training.judging.table`.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from training.judging.rows import EXPECTED, JudgedPair, line_pairs
 
 
 def read_judged_queries(path: Path, split: str = "test") -> list[JudgedQuery]:
-    """The judged queries of a split (`all`: of every split) in file order.
+    """The judged queries of a split, or of every split (`all`), in file order.
 
     ConfigError names the file and the row for a missing column, a grade that is not 0-4, a pair judged twice, a
     line that is not JSON, an empty file or an empty split.
@@ -41,7 +43,7 @@ def is_judged(path: Path) -> bool:
 
 
 def grouped(pairs: Sequence[JudgedPair]) -> list[JudgedQuery]:
-    """Queries with their items; ConfigError for a pair that stands there twice and for a query id of two queries."""
+    """Queries with their items; ConfigError for a pair judged twice and for one query id of two different queries."""
     queries: dict[str, list[JudgedPair]] = {}
     seen: dict[tuple[str, str], str] = {}
     for pair in pairs:
@@ -74,7 +76,7 @@ def _query(rows: list[JudgedPair]) -> JudgedQuery:
 
 
 def read_items(paths: Sequence[Path]) -> dict[str, Item]:
-    """What the ranker reads of each posting, by id; ConfigError for a damaged file and an id of two postings."""
+    """The items of postings files by posting id; ConfigError for a damaged file and for two postings with one id."""
     items: dict[str, Item] = {}
     for path in paths:
         for row in read_postings(path):
@@ -90,7 +92,7 @@ def read_items(paths: Sequence[Path]) -> dict[str, Item]:
 
 
 def check_known(queries: Sequence[JudgedQuery], items: Mapping[str, Item]) -> None:
-    """ConfigError that counts the judged postings which no postings file has, and names the first."""
+    """Raise ConfigError when judged postings are in no postings file: how many there are, and the first one's id."""
     absent = [(q, i) for q in queries for i in q.posting_ids if i not in items]
     if absent:
         query, posting = absent[0]

@@ -1,4 +1,4 @@
-"""Judged tables in Parquet: the only module that opens them."""
+"""Judged tables in Parquet: the only module that reads them."""
 
 from __future__ import annotations
 

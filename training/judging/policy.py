@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from schemas.errors import ConfigError
-from training.judging.records import MAX_GRADE, Ask, Judgement, Verdict
+from training.judging.records import MAX_GRADE, Ask, Judgement, TeacherVerdict
 from training.judging.soft_labels import SoftLabels, soft_labels_of
 from training.judging.toml_fields import name_of, number_of, one_of, only, table_of, whole_of, words_of
 
@@ -20,7 +20,7 @@ MATCHING = Path(__file__).parent / "policies" / "matching.toml"
 GRADES = range(MAX_GRADE + 1)
 Aggregation = Literal["min", "weighted_mean"]
 RESERVED = ("label", "overall")
-"""Names that stand beside the dimensions in a stage 1 text (`rationales.py`)."""
+"""Names that no dimension may have: stage 1 texts (`rationales.py`) and verdicts use them beside the dimensions'."""
 PROBABILITIES = "probabilities"
 """Key of a verdict's evidence under which a teacher gives [p_0, …, p_4] by dimension."""
 
@@ -58,11 +58,11 @@ class Policy:
 
     @property
     def identity(self) -> str:
-        """What a judgement carries: `name@version+hash`, the hash's first eight digits."""
+        """`name@version+hash`, of the hash eight digits: every judgement names its policy so."""
         return f"{self.name}@{self.version}+{self.hash[:8]}"
 
     def check(self, grades: Mapping[str, Any]) -> dict[str, int]:
-        """The grades in the policy's order; ValueError unless each dimension, and no other, has an integer 0-4."""
+        """The grades in the policy's order; ValueError unless exactly its dimensions are graded, with integers 0-4."""
         missing = [key for key in self.keys if key not in grades]
         unknown = [key for key in grades if key not in self.keys]
         if missing or unknown:
@@ -87,7 +87,7 @@ class Policy:
         total = sum(dimension.weight for dimension in self.dimensions)
         return sum(dimension.weight * grades[dimension.key] for dimension in self.dimensions) / total
 
-    def soft_label(self, verdict: Verdict) -> float:
+    def soft_label(self, verdict: TeacherVerdict) -> float:
         """p*_yes of equation (3), inside (0, 1), by the policy's method."""
         label, probabilities = self.aggregate(verdict.grades), verdict.evidence.get(PROBABILITIES)
         if self.soft_labels.method == "distribution" and probabilities:
@@ -98,7 +98,7 @@ class Policy:
             label if self.soft_labels.of == "label" else self.mean(verdict.grades)
         )
 
-    def judgement(self, ask: Ask, posting_id: str, verdict: Verdict, teacher: str) -> Judgement:
+    def judgement(self, ask: Ask, posting_id: str, verdict: TeacherVerdict, teacher: str) -> Judgement:
         """The row of the judged table that a verdict becomes."""
         return Judgement(
             query_id=ask.query_id,

@@ -1,4 +1,4 @@
-"""Pools for queries that name no postings: what BM25 finds on titles and on full texts, and postings drawn at random."""
+"""Pools for queries that name no postings: the best by BM25 on titles and on full texts, and some drawn at random."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class PoolSizes:
 def with_pools(
     queries: Sequence[Query], postings: Sequence[PostingRow], sizes: PoolSizes | None = None, seed: int = 0
 ) -> list[Query]:
-    """Each query with postings; those drawn are of the query's own split, so that none stands in two.
+    """The queries, each with postings: a query that names none gets a pool.
 
-    ConfigError for a split without a posting to draw.
+    Pools are drawn from the postings of the query's own split, so that no posting comes into two splits. ConfigError
+    for a split without postings.
     """
     if all(query.posting_ids for query in queries):
         return list(queries)
@@ -46,7 +47,7 @@ def with_pools(
 
 
 class SplitIndex:
-    """The postings of one split, ready to be searched."""
+    """The postings of one split, indexed by words, from which pools are drawn."""
 
     def __init__(self, postings: Sequence[PostingRow], name: str, sizes: PoolSizes) -> None:
         """Raise ConfigError for a split without postings."""
@@ -76,6 +77,6 @@ def index_of(texts: Iterable[str]) -> WordIndex:
 
 
 def _best(index: WordIndex, query: Query, count: int) -> list[int]:
-    """Positions of the best scores above 0; of equal ones the first."""
+    """Positions of the `count` highest scores above 0, best first; equal scores in file order."""
     scores_N = index.scores(search_words(query.ask.query))
     return [int(place) for place in np.argsort(-scores_N, kind="stable")[:count] if scores_N[place] > 0]

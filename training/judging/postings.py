@@ -17,7 +17,7 @@ DATA = "NEARLINE_DATA"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostingRow:
-    """A posting of a postings file: what the ranker reads, and what splits and strata need."""
+    """A posting of a postings file: the item that a ranker reads, and when and by whom it was posted."""
 
     posting_id: str
     item: Item

@@ -1,4 +1,4 @@
-"""The queries that are to be judged: JSON Lines `{query_id, query, items?, needs?, split?, strata?}`."""
+"""Reader of queries that are to be judged: JSON Lines `{query_id, query, items?, needs?, split?, strata?}`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ KNOWN = ("query_id", "query", "items", "needs", "split", "strata")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A query and the postings to judge for it; without any, somebody has to draw a pool."""
+    """A query and the ids of the postings to judge for it; `training.judging.pools` draws them where none are named."""
 
     ask: Ask
     posting_ids: tuple[str, ...] = ()
 
 
 def read_queries(path: Path) -> list[Query]:
-    """The queries of a file, in its order; ConfigError names the line that is wrong, or the file that holds none."""
+    """The queries of a file, in its order; ConfigError names the line that is wrong, or a file without queries."""
     queries: list[Query] = []
     lines: dict[str, int] = {}
     for number, line in open_lines(path):
@@ -59,7 +59,7 @@ def queries_of_table(path: Path) -> list[Query]:
 
 
 def pairs_of(queries: Iterable[Query], postings: Mapping[str, PostingRow]) -> list[tuple[Ask, PostingRow]]:
-    """Each query with each of its postings; ConfigError names a posting that the postings file lacks."""
+    """Every (query, posting) that is to be judged; ConfigError names a posting that the postings file lacks."""
     pairs = []
     for query in queries:
         for posting_id in query.posting_ids:
@@ -111,7 +111,10 @@ def _split(value: object) -> Split:
 
 
 def _list(row: dict[str, Any], key: str) -> list[str]:
-    """A list of texts, each once; no list is an empty one, but an empty list is a mistake."""
+    """The texts listed under `key`, none where the key is absent.
+
+    ValueError for an empty list and for a text named twice.
+    """
     values = row.get(key)
     if values is None:
         return []

@@ -1,4 +1,4 @@
-"""The words of judging and evaluation: a judgement, a judged query, and the postings that they name."""
+"""Records of judging and evaluation: queries to judge, teachers' verdicts, judgements, judged queries."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MAX_GRADE = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What a teacher says of one (query, posting): a row of the judged Parquet.
+    """A teacher's grades for one (query, posting): a row of the judged table.
 
-    `grades`: 0-4 by dimension of the policy, `label` their aggregate 0-4, `soft_label` p*_yes in [0, 1] of
-    equation (3). `evidence` is what in the full text speaks for it, kept apart from what the ranker reads.
-    `strata` name what a report breaks down by: `title only`, `one facet`, `several facets`, `seen company`, ….
+    `grades`: 0-4 by dimension of the policy; `label`: their aggregate, 0-4; `soft_label`: p*_yes of equation (3), in
+    [0, 1]. `evidence`: passages of the full text that justify the grades; no ranker reads them. `strata`: groups by
+    which a report breaks figures down, such as `title only`, `one facet`, `several facets`, `seen company`.
     """
 
     query_id: str
@@ -61,7 +61,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A query to be judged. `needs` is what a rule teacher knows of it; no other teacher and no ranker reads it."""
+    """A query to be judged. `needs`: its meaning in the rules' terms, which only the rule teacher reads."""
 
     query_id: str
     query: str
@@ -71,25 +71,33 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """A teacher's 0-4 on each dimension of its policy, why, and the evidence found in the full text."""
+class TeacherVerdict:
+    """A teacher's grades 0-4 by dimension for one pair, its reasons, and the evidence found in the full text."""
 
     grades: dict[str, int]
     rationale: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
 
 
+AskedPair = tuple[Ask, PostingRow]
+"""A query and one posting that a teacher grades for it."""
+
+
 class Teacher(Protocol):
-    """Whoever grades postings for queries; `name` tells it and its version, such as `rules@1`."""
+    """Grades postings for queries."""
 
     @property
     def name(self) -> str:
-        """Who judged, and by which version."""
+        """The teacher and its version, such as `rules@1`; each judgement carries it."""
         ...
 
-    def judge_many(self, pairs: Sequence[tuple[Ask, PostingRow]]) -> list[Verdict | None]:
-        """One verdict a pair, in order; None where nothing speaks for any grade: unjudged, never 0."""
+    def judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
+        """One verdict for each pair, in order.
+
+        None for a pair that gives no ground for any grade (unjudged, which is not 0).
+        """
         ...
 
 
 ALL = "all"
+"""Stands for every split where a split is asked for."""

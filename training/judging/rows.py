@@ -43,12 +43,18 @@ def line_pairs(path: Path) -> Iterator[JudgedPair]:
 
 
 def number_of(query: str, numbers: dict[str, str]) -> str:
-    """The id of a query that has none: `q` and its place among the different queries of its file."""
+    """An id for a query without one: `q` and its number among the different queries of its file.
+
+    `numbers` remembers them.
+    """
     return numbers.setdefault(query, f"q{len(numbers) + 1}")
 
 
 def pair_of(where: str, head: Mapping[str, Any], item: Mapping[str, Any]) -> JudgedPair:
-    """A pair from what a row says of its query (`head`) and of its posting; ConfigError names the row and the field."""
+    """A pair from a row's fields about its query (`head`) and about its posting.
+
+    ConfigError names the row and the field.
+    """
     label = _grade(where, item)
     return JudgedPair(
         query_id=_name(where, "query_id", head["query_id"]),

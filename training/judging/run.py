@@ -1,4 +1,4 @@
-"""Judging as one run: pairs to a teacher, verdicts to rows by the policy, the unjudged apart, no leak between splits."""
+"""One judging run: a teacher grades pairs; verdicts become rows of the judged table, pairs without one are listed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from schemas.errors import ConfigError
 from training.judging.policy import GRADES, Policy
 from training.judging.postings import PostingRow
 from training.judging.queries import Query
-from training.judging.records import Ask, Judgement, Split, Teacher
+from training.judging.records import AskedPair, Judgement, Split, Teacher
 from training.judging.unjudged import Rejects
 
 NO_EVIDENCE = "nothing in the posting speaks for any grade"
 
-Pair = tuple[Ask, PostingRow]
-
 
 def judge(
-    pairs: Iterable[Pair],
+    pairs: Iterable[AskedPair],
     teacher: Teacher,
     policy: Policy,
     rejects: Rejects,
@@ -27,10 +25,10 @@ def judge(
     chunk: int,
     done: Callable[[int], object] = lambda _count: None,
 ) -> Iterator[Judgement]:
-    """The judgements of the pairs that the teacher judges, in their order; the others go to `rejects`.
+    """The judgements of all pairs that the teacher grades, in their order.
 
-    `chunk` pairs go to the teacher at once; `done` is told how many after each. ConfigError for a teacher whose
-    grades are not the policy's.
+    Pairs without a verdict are added to `rejects`. The teacher is given `chunk` pairs at a time, and `done` is called
+    with their number after each chunk. ConfigError when the teacher grades other dimensions than the policy's.
     """
     waiting = iter(pairs)
     while asked := list(islice(waiting, chunk)):
@@ -48,9 +46,10 @@ def judge(
 
 
 def check_splits(queries: Sequence[Query], postings: Mapping[str, PostingRow]) -> None:
-    """ConfigError names a posting or a pair of near-duplicates that stand in two splits.
+    """Raise ConfigError naming a posting, or a pair of near-duplicates, that is in two splits.
 
-    Two splits may well ask the same: what is held out is who answers; a phrase never trained on is a stratum.
+    Splits may share query texts: postings are held out, not queries. Phrases never trained on are a stratum of their
+    own in the report.
     """
     by_split: dict[Split, dict[str, PostingRow]] = defaultdict(dict)
     for query in queries:
@@ -61,8 +60,8 @@ def check_splits(queries: Sequence[Query], postings: Mapping[str, PostingRow]) -
         check_no_leak({split: list(rows.values()) for split, rows in by_split.items()})
 
 
-class Summary:
-    """Counts the rows that pass through it: labels 0-4, and grades 0-4 of each dimension."""
+class GradeCounts:
+    """Counts a run's judgements: how many have each label 0-4, and each grade 0-4 in each dimension."""
 
     def __init__(self, policy: Policy) -> None:
         self.labels = [0 for _ in GRADES]
@@ -70,11 +69,11 @@ class Summary:
 
     @property
     def judged(self) -> int:
-        """How many rows came by."""
+        """How many judgements were counted."""
         return sum(self.labels)
 
     def counting(self, judgements: Iterable[Judgement]) -> Iterator[Judgement]:
-        """The same rows, counted."""
+        """Hand the judgements on, counting each."""
         for judgement in judgements:
             self.labels[judgement.label] += 1
             for key, grade in judgement.grades.items():

@@ -1,4 +1,4 @@
-"""Grade → soft label: p*_yes of equation (3), for which the paper gives no formula."""
+"""From a grade to the soft label p*_yes of equation (3); the paper gives no formula, so a policy chooses one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ Of = Literal["label", "mean"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftLabels:
-    """`expected`: a grade in [0, 4] divided by 4; `table`: a value for each label; both at least `margin` inside (0, 1)."""
+    """How soft labels are made. `expected`: a grade in [0, 4] divided by 4; `table`: one value for each label.
+
+    All values are moved to at least `margin` from 0 and 1, so that no logit is asked to grow without bound.
+    """
 
     method: Method = "expected"
     of: Of = "label"
@@ -49,7 +52,7 @@ def soft_labels_of(table: Mapping[str, Any]) -> SoftLabels:
 
 
 def _values(values: object, method: str) -> tuple[float, ...]:
-    """Probabilities of the labels 0-4, none below its predecessor; none at all where no table is used."""
+    """Checked values of `soft_label.table`: five rising probabilities, or () where the method needs no table."""
     if values is None and method != "table":
         return ()
     if not isinstance(values, list) or len(values) != MAX_GRADE + 1 or not all(map(is_number, values)):

@@ -15,7 +15,7 @@ from training.judging.records import Split
 
 SHARES: tuple[tuple[Split, float], ...] = (("train", 0.75), ("dev", 0.05), ("test", 0.20))
 MOST_JOINED = 0.05
-"""Companies joined by near-duplicates hold at most this part of all postings; beyond it duplicates are dropped."""
+"""Largest share of all postings in companies joined by near-duplicates; where it is reached, duplicates are dropped."""
 _NO_COMPANY = frozenset(
     {"", "url", "edited", "none", "null", "edit", "confidential", "stealth", "stealth startup"}
 )
@@ -24,21 +24,21 @@ _LEGAL = re.compile(r"\b(?:inc|ltd|limited|llc|gmbh|corp|plc|co|bv|ab|sa|the)\b"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:
-    """Postings by split, in file order, and the ids dropped because a twin stands in a larger split."""
+    """Postings by split, in file order, and the ids dropped because a near-duplicate is in a larger split."""
 
     postings: Mapping[Split, tuple[PostingRow, ...]]
     dropped: tuple[str, ...]
 
 
 def company_of(posting: PostingRow) -> str:
-    """A posting's company in one spelling; postings without one are a company of their own each."""
+    """A posting's company in a normal spelling; each posting without a company counts as a company of its own."""
     plain = re.sub(r"[^a-z0-9]+", " ", (posting.item.company or "").lower()).strip()
     plain = " ".join(_LEGAL.sub(" ", plain).split())
     return f"posting {posting.posting_id}" if plain in _NO_COMPANY else plain
 
 
 def split(postings: Sequence[PostingRow]) -> Splits:
-    """Postings by split; the same for the same file, whatever the seed of the queries."""
+    """Assign postings to splits by their company; the result depends on the postings alone, not on any seed."""
     by_id = {posting.posting_id: posting for posting in postings}
     twins = near_duplicates(list(by_id.values()))
     company = {key: company_of(posting) for key, posting in by_id.items()}
@@ -52,7 +52,7 @@ def split(postings: Sequence[PostingRow]) -> Splits:
 
 
 def check_no_leak(postings: Mapping[Split, Sequence[PostingRow]]) -> None:
-    """ConfigError names two postings where one id, or a posting and its near-duplicate, stand in two splits."""
+    """Raise ConfigError naming an id, or a posting and its near-duplicate, that are in two splits."""
     side: dict[str, Split] = {}
     for name, rows in postings.items():
         for row in rows:
@@ -78,7 +78,7 @@ def _side(group: str) -> Split:
 
 
 def _joined(company: Mapping[str, str], twins: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The group of every company: companies that share near-duplicates, the most shared first, while groups stay small."""
+    """Each company's group: companies that share near-duplicates are joined, most shared first, up to MOST_JOINED."""
     size = Counter(company.values())
     parent = {name: name for name in size}
 
@@ -98,7 +98,7 @@ def _joined(company: Mapping[str, str], twins: Iterable[tuple[str, str]]) -> dic
 
 
 def _across(side: Mapping[str, Split], twins: Iterable[tuple[str, str]]) -> set[str]:
-    """Of each pair of twins in two splits, the one in the smaller split, until none is left."""
+    """Ids to drop so that no near-duplicates are in two splits: of each such pair the one in the smaller split."""
     rank = {name: position for position, (name, _) in enumerate(sorted(SHARES, key=lambda s: s[1]))}
     neighbours = defaultdict(set)
     for one, other in twins:
@@ -113,5 +113,5 @@ def _across(side: Mapping[str, Split], twins: Iterable[tuple[str, str]]) -> set[
 
 
 def stable(text: str) -> float:
-    """A number in [0, 1) that depends on the text alone."""
+    """A number in [0, 1) from a hash of the text: the same in every run, so that it can assign texts to splits."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest()) / (1 << 56)

@@ -1,4 +1,4 @@
-"""Judgements as Parquet: one row a (query, posting); grades and evidence are JSON."""
+"""The judged table, Parquet with one row for each (query, posting); grades and evidence are JSON texts in it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ROWS_AT_ONCE = 8192
 
 
 def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
-    """Write all rows into a file that replaces `path` once it is whole; return their number."""
+    """Write all judgements into a file that replaces `path` once it is complete; return their number."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""Pairs without a judgement, and why: they are never given a grade that nobody gave."""
+"""Pairs that a teacher did not judge, each with the reason; such a pair gets no grade, not even 0."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.judging.records import Ask
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
-    """A pair that stays unjudged; `answer` is the last thing that the teacher said, cut."""
+    """A pair that stays unjudged; `answer` is the start of the teacher's last answer."""
 
     query_id: str
     posting_id: str
@@ -29,7 +29,7 @@ class Rejects:
         self._found: dict[tuple[str, str], Reject] = {}
 
     def add(self, ask: Ask, posting_id: str, reason: str, answer: str = "") -> None:
-        """Count a pair as unjudged; the first reason stays."""
+        """Note a pair as unjudged; of several reasons for one pair the first is kept."""
         reject = Reject(query_id=ask.query_id, posting_id=posting_id, reason=reason, answer=answer[:1000])
         self._found.setdefault((ask.query_id, posting_id), reject)
 
@@ -40,11 +40,14 @@ class Rejects:
         return iter(self._found.values())
 
     def reasons(self) -> list[tuple[str, int]]:
-        """How often each reason was given, the most frequent first; what differs from pair to pair is cut off."""
+        """How often each reason was given, the most frequent first; details after a reason's colon are left out."""
         return Counter(reject.reason.partition(":")[0] for reject in self).most_common()
 
     def write(self, path: Path) -> None:
-        """JSON Lines, one pair a line; no file for none. ConfigError when it cannot be written."""
+        """Write JSON Lines, one pair a line; without pairs a file from before is deleted.
+
+        ConfigError when that fails.
+        """
         lines = (json.dumps(asdict(reject), ensure_ascii=False) + "\n" for reject in self)
         try:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Which blocks go: by their numbers, the last ones, or those that cost least."""
+"""The blocks to remove: by their numbers, the last ones, or those that a scan finds to cost least."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from pathlib import Path
 from models.engine.checkpoint import read_shape
 from models.pruning.layer_drop import kept_layers
 from schemas.errors import ConfigError
-from training.pruning.runs import Progress, scan_blocks
+from training.components.reporting import Log
+from training.pruning.runs import scan_blocks
 from training.pruning.settings import Drop
 
 
-def dropped(drop: Drop, checkpoint: Path, progress: Progress = lambda _: None) -> list[int]:
-    """The numbers for a checkpoint; ConfigError for blocks that it does not have, or a scan without judgements."""
+def dropped(drop: Drop, checkpoint: Path, progress: Log = lambda _: None) -> list[int]:
+    """The numbers of the blocks to remove from a checkpoint.
+
+    ConfigError for blocks that it does not have, or a scan without judged queries.
+    """
     layers = read_shape(checkpoint).layers
     kind, colon, count = drop.blocks.partition(":")
     if not colon:
@@ -27,7 +31,7 @@ def dropped(drop: Drop, checkpoint: Path, progress: Progress = lambda _: None) -
     return numbers
 
 
-def _least(drop: Drop, checkpoint: Path, count: int, progress: Progress) -> list[int]:
+def _least(drop: Drop, checkpoint: Path, count: int, progress: Log) -> list[int]:
     if drop.judged is None or drop.postings is None:
         raise ConfigError(f"--drop {drop.blocks} measures blocks: give --judged and --postings")
     return scan_blocks(checkpoint, drop.judged, drop.postings, split=drop.split, progress=progress).least(
@@ -36,7 +40,7 @@ def _least(drop: Drop, checkpoint: Path, count: int, progress: Progress) -> list
 
 
 def block_numbers(text: str) -> list[int]:
-    """The numbers of `6,7,20-27`; ConfigError for anything else."""
+    """The numbers in a text such as `6,7,20-27`; ConfigError for anything else."""
     numbers: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")

@@ -1,7 +1,7 @@
-"""What pruning reads: (query, item) pairs to calibrate on, and judged queries to measure a model by.
+"""The data of pruning: (query, item) pairs to calibrate on, and judged queries to measure a model by.
 
-A file of queries is judged (`training.judging.judged_file`), or JSON Lines with one object with `query` a line, such as
-saved searches. Postings are JSON Lines (`training.judging.postings`).
+A file of queries is either judged (`training.judging.judged_file`) or JSON Lines of objects with `query`, such as saved
+searches. Postings are JSON Lines (`training.judging.postings`).
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from models.prompts import Item, Prompter
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.metrics import query_ndcg
-from training.evaluation.offline import OfflineRanker
+from training.evaluation.offline import TransformersScorer
 from training.judging.judged_file import check_known, is_judged, read_judged_queries
 from training.judging.lines import json_lines
 from training.judging.postings import read_postings
 from training.judging.records import ALL, Judged, JudgedQuery
 
 ROUNDS = 8
-"""Postings are taken in so many passes, every eighth in each: a few tokens still come from the whole file."""
+"""Passes over a file of postings, each taking every eighth: even few tokens then come from the whole file."""
 
 
 def pairs(postings: Path, queries: Path | None, seed: int = 0) -> Iterator[tuple[str, Item]]:
-    """Judged pairs in random order; with queries alone each posting and one of them; with none, titles as queries.
+    """Pairs to calibrate on: the pairs of a judged file, or each posting with one of the queries, or with a title.
 
-    Of a judged file with a train split only that is read: what is measured later is not calibrated on.
+    Judged pairs come in random order, and only from the train split if there is one, so that no pair is calibrated on
+    and measured. Without a file of queries, titles are the queries.
     """
     rng = Random(seed)
     if queries is None:
@@ -44,7 +45,7 @@ def pairs(postings: Path, queries: Path | None, seed: int = 0) -> Iterator[tuple
 
 
 def judged_queries(judged: Path, postings: Path, split: str = ALL) -> list[Judged]:
-    """The judged queries of a split with their items; ConfigError if it has none, or names a posting nobody has."""
+    """The judged queries of a split with their items; ConfigError if it is empty or names a posting not in the file."""
     queries = read_judged_queries(judged, split)
     items = _items(postings, queries)
     return [
@@ -59,15 +60,17 @@ def judged_queries(judged: Path, postings: Path, split: str = ALL) -> list[Judge
 
 
 def ndcgs(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable[[Any], Floats]:
-    """NDCG@k of a Qwen3ForCausalLM, linear gains, for each query that has a relevant item; ConfigError if none has."""
+    """A function from a Qwen3ForCausalLM to its NDCG@k, linear gains, on each query with an item graded above 0.
+
+    ConfigError if no query has one.
+    """
     scored = [one for one in judged if any(one.grades)]
     if not scored:
         raise ConfigError("no judged query has a relevant item: NDCG says nothing")
-    cuts = np.cumsum([len(one.items) for one in scored])[:-1]
-    asked = [(one.query, item) for one in scored for item in one.items]
+    asked = [(one.query, one.items) for one in scored]
 
     def measure(model: Any) -> Floats:
-        scores = np.split(OfflineRanker(model, prompter).logits(asked), cuts)
+        scores = TransformersScorer(model, prompter).differences(asked)
         return np.array(
             [query_ndcg(s, one.grades, one.posting_ids, k) for s, one in zip(scores, scored, strict=True)]
         )
@@ -85,7 +88,7 @@ def _judged_pairs(postings: Path, judged: Path, rng: Random) -> Iterator[tuple[s
 
 
 def _own_titles(postings: Path) -> Iterator[tuple[str, Item]]:
-    """Every second posting is asked for by its own title, the others by the title before."""
+    """Pairs with titles as queries: every second posting with its own, the others with the title of the one before."""
     before = ""
     for number, item in enumerate(_spread(postings)):
         yield (before if number % 2 else item.title), item
@@ -98,7 +101,7 @@ def _spread(postings: Path) -> Iterator[Item]:
 
 
 def _items(postings: Path, queries: Sequence[JudgedQuery]) -> dict[str, Item]:
-    """The items that the queries name, and no others: a catalog may be large."""
+    """The items that the queries name; the others are not kept, because a catalog may be large."""
     wanted = {posting_id for one in queries for posting_id in one.posting_ids}
     items = {row.posting_id: row.item for row in read_postings(postings) if row.posting_id in wanted}
     check_known(queries, items)

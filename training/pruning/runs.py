@@ -1,9 +1,9 @@
-"""Pruning a checkpoint directory into another: what `nearline prune` runs, and what the recipe's stages call."""
+"""Pruning of a checkpoint directory into another, called by `nearline prune` and by the stages of a recipe."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,15 +15,17 @@ from models.pruning.lineage import LineageStep, weights_sha256
 from models.pruning.mlp import LayerReport, prune_mlps
 from models.pruning.sensitivity import Scan, scan
 from models.pruning.states import FileStates, MemoryStates, States
+from training.components.reporting import Log
 from training.judging.records import ALL
 from training.pruning import data
 from training.pruning.settings import MlpRun
 
-Progress = Callable[[str], None]
 
+def prune_mlp(run: MlpRun, progress: Log = lambda _: None) -> list[LayerReport]:
+    """Prune hidden neurons and write `run.out`.
 
-def prune_mlp(run: MlpRun, progress: Progress = lambda _: None) -> list[LayerReport]:
-    """Prune and write; ConfigError names the setting or file that cannot work, and `out` stays as it was."""
+    On ConfigError, which names the setting or file, `out` stays as it was.
+    """
     prompter = Prompter.from_dir(run.checkpoint)
     source = checkpoints.load(run.checkpoint, run.device)
     pairs = data.pairs(run.postings, run.queries, run.seed)
@@ -52,7 +54,7 @@ def prune_mlp(run: MlpRun, progress: Progress = lambda _: None) -> list[LayerRep
 
 @contextmanager
 def _states(run: MlpRun) -> Iterator[States]:
-    """Where hidden states wait between layers: in a file of a folder of its own, or in memory."""
+    """The store of hidden states between layers: a file in a temporary folder, or memory."""
     if run.in_memory:
         yield MemoryStates()
         return
@@ -73,9 +75,9 @@ def drop_blocks(
     name: str | None = None,
     command: str = "",
     figures: Mapping[str, object] | None = None,
-    progress: Progress = lambda _: None,
+    progress: Log = lambda _: None,
 ) -> list[int]:
-    """Write the checkpoint without some blocks; returns those that stay."""
+    """Write the checkpoint without the blocks `drop`; returns the numbers of those that stay."""
     source = checkpoints.load(checkpoint)
     kept = kept_layers(len(source.model.model.layers), drop)
     drop_layers(source.model, drop)
@@ -93,9 +95,9 @@ def scan_blocks(
     *,
     split: str = ALL,
     device: str = "cpu",
-    progress: Progress = lambda _: None,
+    progress: Log = lambda _: None,
 ) -> Scan:
-    """NDCG@10 of each query without each block in turn."""
+    """Measure NDCG@10 of each query with each block removed in turn."""
     source = checkpoints.load(checkpoint, device)
     queries = data.judged_queries(judged, postings, split)
     return scan(source.model, data.ndcgs(queries, Prompter.from_dir(checkpoint)), progress)

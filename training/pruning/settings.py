@@ -14,7 +14,7 @@ from training.judging.records import ALL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MlpRun:
-    """One pruning of hidden neurons: from which directory to which, calibrated on what."""
+    """Settings of one pruning of hidden neurons: directories, calibration data, sizes."""
 
     checkpoint: Annotated[Path, Option("Qwen3 checkpoint directory.", metavar="DIR", positional=True)]
     out: Annotated[Path, Option("Directory to write; an older checkpoint there is replaced whole.")]
@@ -41,7 +41,7 @@ class MlpRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """Which blocks go: `6,7` or `20-27` by number, `last:8`, or `least:8` by a scan of NDCG@10 on judged queries."""
+    """A choice of blocks: `6,7` or `20-27` by number, `last:8`, or `least:8` by a scan of NDCG@10 on judged queries."""
 
     blocks: Annotated[
         str,
@@ -56,7 +56,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeRun:
-    """A whole recipe: by the name of one of `training.recipes`, or by its parts; `work` holds the stages."""
+    """Settings of a whole recipe, given by name (`training.recipes`) or by its parts; `work`: folder of the stages."""
 
     mlp: MlpRun
     drop: Drop

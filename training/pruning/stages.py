@@ -1,8 +1,8 @@
-"""Prune -> SFT -> drop -> SFT: the paper's order (its tables 1 and 3), as stages from directory to directory.
+"""The pruning recipe, prune -> SFT -> drop -> SFT (the paper's tables 1 and 3), as stages from directory to directory.
 
-SFT is whatever turns one checkpoint directory into another: a function, or a command with `{checkpoint}` and `{out}`
-in it, so that `accelerate launch` and trainers of other environments fit. A stage whose directory is there was
-finished (they are written whole), so a run that was cut off goes on where it was.
+SFT is any function from a checkpoint directory to another, or a command with `{checkpoint}` and `{out}`, so that
+`accelerate launch` and trainers of other environments can be used. A stage's directory appears only when it is
+complete; a run that was interrupted therefore continues with the first stage whose directory is missing.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from models.pruning.lineage import FILE, LineageStep, weights_sha256, write_card
 from models.writing import replacing
 from schemas.errors import ConfigError
 from training import recipes
+from training.components.reporting import Log
 from training.pruning.blocks import dropped
-from training.pruning.runs import Progress, drop_blocks, prune_mlp
+from training.pruning.runs import drop_blocks, prune_mlp
 from training.pruning.settings import Drop, MlpRun, RecipeRun
 
 Make = Callable[[Path, Path], None]
-"""(checkpoint directory, directory to write)."""
+"""Makes a checkpoint: called with the directory to read and the directory to write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One step of a recipe; `name` is also its directory's."""
+    """One step of a recipe; its directory is called `name`."""
 
     name: str
     make: Make
 
 
-def run_recipe(run: RecipeRun, progress: Progress = lambda _: None) -> None:
-    """Make `run.mlp.out` of `run.mlp.checkpoint`; ConfigError names the setting that cannot work."""
+def run_recipe(run: RecipeRun, progress: Log = lambda _: None) -> None:
+    """Run the recipe from `run.mlp.checkpoint` to `run.mlp.out`; ConfigError names a setting that cannot work."""
     mlp = replace(run.mlp, name=None)
     if run.recipe is None:
         drop, sft = run.drop if run.drop.blocks else None, command(run.sft) if run.sft else None
@@ -63,8 +64,8 @@ def _named_sft(run: RecipeRun) -> Callable[[int], Make]:
     return lambda number: train_sft(str(run.recipe), number, judged, postings, run.launcher)
 
 
-def stages(mlp: MlpRun, drop: Drop | None, sft: Make | None, progress: Progress) -> list[Stage]:
-    """The four stages; without `sft` its two are left out, without `drop` the last two."""
+def stages(mlp: MlpRun, drop: Drop | None, sft: Make | None, progress: Log) -> list[Stage]:
+    """The four stages; without `sft` the two fine-tunings are left out, without `drop` the last two stages."""
     made = [("mlp", _pruning(mlp, progress)), ("mlp-sft", sft)]
     if drop is not None:
         made += [("drop", _dropping(drop, mlp.command, progress)), ("drop-sft", sft)]
@@ -72,10 +73,8 @@ def stages(mlp: MlpRun, drop: Drop | None, sft: Make | None, progress: Progress)
     return [Stage(name=f"{number}-{name}", make=make) for number, (name, make) in enumerate(todo, 1)]
 
 
-def stages_of(
-    name: str, mlp: MlpRun, drop: Drop, sft: Callable[[int], Make], progress: Progress
-) -> list[Stage]:
-    """The stages of a recipe of `training.recipes`, its shares, tokens and blocks in the place of those given.
+def stages_of(name: str, mlp: MlpRun, drop: Drop, sft: Callable[[int], Make], progress: Log) -> list[Stage]:
+    """The stages of a recipe of `training.recipes`, whose shares, tokens and blocks replace those of `mlp` and `drop`.
 
     `sft(number)` makes the number-th fine-tuning of the recipe, from 1.
     """
@@ -107,14 +106,14 @@ def train_sft(name: str, work: int, judged: Path, postings: Path, launcher: str)
     )
 
 
-def _pruning(run: MlpRun, progress: Progress) -> Make:
+def _pruning(run: MlpRun, progress: Log) -> Make:
     def prune(checkpoint: Path, out: Path) -> None:
         prune_mlp(replace(run, checkpoint=checkpoint, out=out), progress)
 
     return prune
 
 
-def _dropping(drop: Drop, command: str, progress: Progress) -> Make:
+def _dropping(drop: Drop, command: str, progress: Log) -> Make:
     def remove(checkpoint: Path, out: Path) -> None:
         numbers = dropped(drop, checkpoint, progress)
         drop_blocks(checkpoint, out, numbers, command=command, progress=progress)
@@ -130,9 +129,9 @@ def run_stages(
     *,
     name: str | None = None,
     settings: Mapping[str, object] | None = None,
-    progress: Progress = lambda _: None,
+    progress: Log = lambda _: None,
 ) -> None:
-    """Run what is not there yet, each in a directory of its own under `work`; the last one's copy is `out`, called `name`.
+    """Run the stages whose directories under `work` are missing, then copy the last one to `out` under the name `name`.
 
     ConfigError if `work` holds stages of another checkpoint or of other `settings`.
     """
@@ -153,7 +152,7 @@ def run_stages(
 
 
 def _rename(folder: Path, stage: str, name: str) -> None:
-    """The title of a card that a stage wrote is the name of what is made of it."""
+    """Give the model card that a stage wrote the title `name`."""
     path = folder / "README.md"
     title, rest = f"# {stage}\n", path.read_text(encoding="utf-8") if path.is_file() else ""
     if rest.startswith(title):
@@ -190,7 +189,7 @@ def command(template: str) -> Make:
 
 
 def _remember(parent: Path, out: Path, words: str) -> None:
-    """Carry lineage and card over a fine-tuning that knows nothing of them; its own card becomes README.sft.md."""
+    """Write lineage and card for a trainer that writes no lineage; the trainer's own card becomes README.sft.md."""
     if (out / FILE).exists():
         return
     if (out / "README.md").exists():

@@ -1,5 +1,4 @@
-"""Queries, pools and graded labels derived by rules from real postings' full texts; nothing here is human-judged.
+"""Queries, pools and graded labels derived by rules from real postings' full texts; no human judged them.
 
-What the rules know is kept apart from what a ranker reads: it reads the query's words and the posting, never
-`Ask.needs` or a lexicon.
+A ranker reads only the query's words and the posting, never `Ask.needs`, evidence or a lexicon.
 """

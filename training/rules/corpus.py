@@ -1,4 +1,4 @@
-"""The postings of one split with their evidence, as queries are drawn over them."""
+"""The postings of one split with their evidence and the indices from which queries are drawn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.writing import write_whole
 from training.judging.postings import PostingRow
 from training.judging.records import Split
 from training.rules.evidence import Evidence, evidence
-from training.rules.lexicon.entries import DOMAINS, Domain, Lexicon, lexicon
+from training.rules.lexicon.entries import DOMAINS, Domain, RuleLexicon, lexicon
 
 FEWEST_OF_OCCUPATION = 5
 FEWEST_IN_PLACE = 3
@@ -24,22 +24,22 @@ FEWEST_IN_PLACE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """One split's postings, their evidence in the same order, and what stands where (positions in `postings`)."""
+    """One split's postings, their evidence in the same order, and indices of positions in `postings`."""
 
     split: Split
-    words: Lexicon
+    words: RuleLexicon
     postings: tuple[PostingRow, ...]
     found: tuple[Evidence, ...]
     of_occupation: Mapping[str, tuple[int, ...]]
     places: Mapping[str, int]
     share: Mapping[str, Mapping[str, float]]
-    """By occupation, the part of its postings that state a facet."""
+    """By occupation and facet, the share of the occupation's postings that state the facet."""
 
     @classmethod
     def of(
-        cls, split: Split, words: Lexicon, postings: Sequence[PostingRow], known: Mapping[str, Evidence]
+        cls, split: Split, words: RuleLexicon, postings: Sequence[PostingRow], known: Mapping[str, Evidence]
     ) -> Corpus:
-        """A split's postings with their evidence from `known`."""
+        """Make the corpus of a split's postings; `known` has the evidence of each by its id."""
         found = tuple(known[posting.posting_id] for posting in postings)
         named = {
             key: tuple(
@@ -63,7 +63,7 @@ class Corpus:
 
 
 def domain_of(postings: Sequence[PostingRow]) -> Domain:
-    """The domain whose lexicon names the most of the titles."""
+    """The domain whose lexicon recognises most of the titles."""
     titles = [posting.item.title.lower() for posting in postings[:: max(1, len(postings) // 300)]]
 
     def named(domain: Domain) -> int:
@@ -74,9 +74,9 @@ def domain_of(postings: Sequence[PostingRow]) -> Domain:
 
 
 def all_evidence(
-    postings: Sequence[PostingRow], words: Lexicon, cache: Path | None = None
+    postings: Sequence[PostingRow], words: RuleLexicon, cache: Path | None = None
 ) -> dict[str, Evidence]:
-    """The evidence of every posting by its id, read from the folder `cache` where the same rules saw the same texts."""
+    """The evidence of each posting by its id; the folder `cache` keeps it for the same rules and the same texts."""
     kept = cache / f"{words.domain}-{_fingerprint(postings)}.json" if cache else None
     if kept and kept.exists():
         return {key: Evidence.from_json(row) for key, row in json.loads(kept.read_text("utf-8")).items()}
@@ -94,7 +94,7 @@ def _share(found: Sequence[Evidence], positions: Sequence[int]) -> dict[str, flo
 
 
 def _fingerprint(postings: Sequence[PostingRow]) -> str:
-    """Of the texts and of the rules' own files."""
+    """A hash of the postings and of the files that hold the rules."""
     digest = hashlib.blake2b(digest_size=12)
     for posting in postings:
         digest.update(repr((posting.posting_id, posting.item)).encode())

@@ -1,4 +1,4 @@
-"""Nearest neighbours by a small public sentence encoder (MiniLM), over titles and the first words."""
+"""Nearest postings to a query by a small public sentence encoder (MiniLM), over titles and first words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a posting's full text states, denies or leaves open; never shown to a ranker."""
+"""Search of a posting's full text for what it states and denies; no ranker reads the result."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from training.judging.postings import PostingRow
-from training.rules.lexicon.entries import Facet, Lexicon
+from training.rules.lexicon.entries import RuleFacet, RuleLexicon
 from training.rules.places import place_of
 from training.rules.prefilter import may_match, search
 
 HEAD_CHARACTERS = 300
-"""How much of the text may show that a posting is of an occupation that its title does not name."""
+"""Characters at the start of the text that are searched for occupations that the title does not name."""
 SNIPPET_MARGIN = 25
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:no|not|without|never|neither|nor|non|cannot|unable to (?:offer|provide)|isn[’']t|aren[’']t|don[’']t|doesn[’']t)"
@@ -27,10 +27,10 @@ _DENIED_AFTER = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Of one posting: facets stated and denied with the snippet that says so, occupations, place.
+    """What one posting says: facets stated and denied, each with the snippet that says so, occupations, place.
 
-    `occupations` stand in the title, `head` only in the first 300 characters of the text. `place` is the town of
-    the posting's own location, None where it names none; `text` is kept nowhere.
+    `occupations`: named in the title; `head`: named only in the first 300 characters of the text. `place`: the town
+    of the posting's location, None where it names none.
     """
 
     stated: dict[str, str]
@@ -45,12 +45,12 @@ class Evidence:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Evidence:
-        """What `as_json` wrote."""
+        """The evidence that `as_json` wrote."""
         return cls(**row | {"occupations": tuple(row["occupations"]), "head": tuple(row["head"])})
 
 
-def evidence(posting: PostingRow, words: Lexicon) -> Evidence:
-    """All that the lexicon finds in one posting: title, whole text, employment type and workplace."""
+def evidence(posting: PostingRow, words: RuleLexicon) -> Evidence:
+    """Search one posting for the lexicon's entries: title, whole text, employment type and workplace."""
     item = posting.item
     text = f"{item.title}\n{item.text}\nemployment: {item.employment_type}\nworkplace: {item.remote}"
     lower = text.lower()
@@ -74,11 +74,11 @@ def evidence(posting: PostingRow, words: Lexicon) -> Evidence:
     )
 
 
-def facet_in(facet: Facet, text: str, lower: str) -> tuple[int, str]:
-    """1, -1 or 0 with the snippet: stated, denied, or nothing; `lower` is the text in lower case.
+def facet_in(facet: RuleFacet, text: str, lower: str) -> tuple[int, str]:
+    """Whether a text states (1), denies (-1) or does not mention (0) a facet, and the snippet that says so.
 
-    The facet's own denial wins; a statement inside a negation ("no X", "X is not required") is a denial unless
-    another statement of it stands free.
+    `lower` is the text in lower case. A match of the facet's own denial rule decides first. A statement inside a
+    negation ("no X", "X is not required") is a denial, unless another statement of the facet is not negated.
     """
     if facet.denied and (match := search(facet.denied, lower)):
         return -1, _snippet(lower, match)
@@ -90,7 +90,7 @@ def facet_in(facet: Facet, text: str, lower: str) -> tuple[int, str]:
     return (-1, _snippet(lower, inside)) if inside else (0, "")
 
 
-def _statements(facet: Facet, text: str, lower: str) -> Iterable[re.Match[str]]:
+def _statements(facet: RuleFacet, text: str, lower: str) -> Iterable[re.Match[str]]:
     if may_match(facet.stated, lower):
         yield from facet.stated.finditer(lower)
     if facet.cased and may_match(facet.cased, text):
@@ -98,15 +98,15 @@ def _statements(facet: Facet, text: str, lower: str) -> Iterable[re.Match[str]]:
 
 
 def negated(lower: str, match: re.Match[str]) -> bool:
-    """Whether a statement stands inside a negation of its sentence."""
+    """Whether the words just before or after a statement negate it."""
     start, end = match.span()
     return bool(
         _DENIED_BEFORE.search(lower[max(0, start - 40) : start]) or _DENIED_AFTER.match(lower[end : end + 60])
     )
 
 
-def _oppose(facet: Facet, stated: dict[str, str], denied: dict[str, str]) -> None:
-    """The statement of an opposite denies a facet that the text does not state itself."""
+def _oppose(facet: RuleFacet, stated: dict[str, str], denied: dict[str, str]) -> None:
+    """Deny a facet whose opposite the text states, unless it states the facet as well."""
     for other in facet.opposed_by:
         if other in stated and facet.key not in stated:
             denied.setdefault(facet.key, stated[other])
@@ -117,8 +117,8 @@ def _snippet(text: str, match: re.Match[str]) -> str:
     return " ".join(part.split())[:120]
 
 
-def _occupations(text: str, words: Lexicon) -> tuple[str, ...]:
-    """Those that the text names, without the general ones of which it names a particular kind."""
+def _occupations(text: str, words: RuleLexicon) -> tuple[str, ...]:
+    """Occupations that a text names; a general one is left out where the text names a kind of it."""
     named = [
         key
         for key, occupation in words.occupations.items()

@@ -1,4 +1,4 @@
-"""From postings to judged queries of every split."""
+"""Judging by rules, from postings to the judged queries of a split."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from training.judging.records import Judgement, Split
 from training.judging.splits import Splits, split
 from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.evidence import Evidence
-from training.rules.lexicon.entries import Domain, Lexicon, lexicon
-from training.rules.pools import Candidate, Dense, Pools, RulePoolSizes
+from training.rules.lexicon.entries import Domain, RuleLexicon, lexicon
+from training.rules.pools import Dense, JudgedCandidate, JudgedPools, RulePoolSizes
 from training.rules.queries import Drawn, asks
 from training.rules.teacher import RuleTeacher
 
@@ -24,7 +24,7 @@ MOST_DRAWS_A_QUERY = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeConfig:
-    """How many queries a split gets, from which seed, with which pools."""
+    """Queries of each split, the seed of their draws, and the sizes of their pools."""
 
     queries: dict[Split, int] = field(default_factory=lambda: {"train": 8000, "dev": 200, "test": 800})
     seed: int = 0
@@ -35,26 +35,28 @@ class JudgeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """One domain's postings, split, with their evidence."""
+class PreparedDomain:
+    """One domain's postings by split, and the evidence of each."""
 
-    words: Lexicon
+    words: RuleLexicon
     splits: Splits
     known: dict[str, Evidence]
 
     def corpus(self, name: Split) -> Corpus:
-        """One split's postings as queries are drawn over them."""
+        """The corpus of one split, over which queries are drawn."""
         return Corpus.of(name, self.words, self.splits.postings[name], self.known)
 
 
-def prepare(postings: list[PostingRow], domain: Domain | None = None, cache: Path | None = None) -> Prepared:
-    """Split the postings and look for evidence; the domain is found by their titles if none is told."""
+def prepare(
+    postings: list[PostingRow], domain: Domain | None = None, cache: Path | None = None
+) -> PreparedDomain:
+    """Split the postings and search them for evidence; without `domain` it is recognised by the titles."""
     words = lexicon(domain or domain_of(postings))
-    return Prepared(words=words, splits=split(postings), known=all_evidence(postings, words, cache))
+    return PreparedDomain(words=words, splits=split(postings), known=all_evidence(postings, words, cache))
 
 
 def judged(
-    prepared: Prepared,
+    prepared: PreparedDomain,
     name: Split,
     count: int,
     seed: int,
@@ -62,21 +64,25 @@ def judged(
     policy: Policy,
     dense: Dense | None = None,
 ) -> Iterator[list[Judgement]]:
-    """`count` queries of a split, each with its judged pool; ConfigError where the postings give too few.
+    """Draw `count` queries of a split, each with its judged pool; ConfigError where the postings give too few.
 
     ValueError if the policy has other dimensions than the rules grade.
     """
     corpus = prepared.corpus(name)
     teacher = RuleTeacher(prepared.words, prepared.known)
-    for drawn, found in pooled(corpus, Pools(corpus, teacher, policy.aggregate, pool, dense), seed, count):
+    for drawn, found in pooled(
+        corpus, JudgedPools(corpus, teacher, policy.aggregate, pool, dense), seed, count
+    ):
         yield [
             policy.judgement(drawn.ask, corpus.postings[one.position].posting_id, one.verdict, teacher.name)
             for one in found
         ]
 
 
-def pooled(corpus: Corpus, pools: Pools, seed: int, count: int) -> Iterator[tuple[Drawn, list[Candidate]]]:
-    """`count` drawn asks with their judged pools; outside training no text comes twice."""
+def pooled(
+    corpus: Corpus, pools: JudgedPools, seed: int, count: int
+) -> Iterator[tuple[Drawn, list[JudgedCandidate]]]:
+    """Draw `count` queries with judged pools; outside the train split no query text occurs twice."""
     rng = Random(f"pools {seed} {corpus.split}")
     seen: set[str] = set()
     given = 0

@@ -1,4 +1,4 @@
-"""Judged queries of the rules' test split, in memory: what benchmarks measure a ranker by."""
+"""Judged queries of the rules' test split, in memory, by which benchmarks measure a ranker."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from training.rules.judge import JudgeConfig, judged, prepare
 from training.rules.lexicon.entries import Domain
 
 CACHE = Path("build/rules")
-"""Evidence found before."""
+"""Folder in which evidence is kept from run to run."""
 
 
-def judged_queries(postings: Path, domain: Domain, count: int, seed: int) -> list[Judged]:
-    """`count` queries over companies that training never reads, each with its pool; ConfigError if there are fewer."""
-    prepared = prepare(list(read_postings(postings)), domain, CACHE)
+def judged_queries(
+    postings: Path, domain: Domain, count: int, seed: int, cache: Path = CACHE
+) -> list[Judged]:
+    """`count` queries over postings of companies that training does not read; ConfigError if fewer can be drawn."""
+    prepared = prepare(list(read_postings(postings)), domain, cache)
     items = {row.posting_id: row.item for row in prepared.splits.postings["test"]}
     return [
         Judged(

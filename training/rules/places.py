@@ -1,4 +1,4 @@
-"""Towns of postings' own locations."""
+"""Towns in the location field of postings."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _NOT_TOWNS = re.compile(
 
 
 def place_of(location: str | None) -> str | None:
-    """The town that a location names, in lower case, as "leeds" of "Leeds, GB"; None without one or with several."""
+    """The first town that a location names, in lower case, such as "leeds" of "Leeds, GB"; None where there is none."""
     parts = [_plain(part) for part in re.split(r"[,(]", (location or "").lower())]
     towns = [ALIASES.get(p, p) for p in parts if p not in _COUNTRIES and (len(p) > 2 or p in ALIASES)]
     towns = [town for town in towns if not _NOT_TOWNS.search(town) and len(town.split()) <= 3]
@@ -61,7 +61,7 @@ def place_of(location: str | None) -> str | None:
 
 
 def names(location: str | None, place: str) -> bool:
-    """Whether a location speaks of a place, under one of its names."""
+    """Whether a location names a place, under any of the place's names."""
     plain = f" {_plain(re.sub(r'[^a-z.]+', ' ', (location or '').lower()))} "
     return any(f" {name} " in plain for name in (place, *(a for a, town in ALIASES.items() if town == place)))
 

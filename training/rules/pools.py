@@ -1,4 +1,4 @@
-"""Candidates of a query: what retrievers find, hard negatives of the same occupation, and strangers."""
+"""Judged pools of a query: postings that retrievers find, hard negatives of its occupation, and random ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from training.components.arrays import Reals, Singles
 from training.judging.pools import PoolSizes, index_of
-from training.judging.records import Verdict
+from training.judging.records import TeacherVerdict
 from training.judging.words import search_words
 from training.rules.corpus import Corpus
 from training.rules.queries import Drawn
@@ -39,16 +39,16 @@ class RulePoolSizes(PoolSizes):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A posting of a pool by its position, with the teacher's verdict and its label 0-4."""
+class JudgedCandidate:
+    """A posting of a pool, by its position in the corpus, with the teacher's verdict and its label 0-4."""
 
     position: int
-    verdict: Verdict
+    verdict: TeacherVerdict
     label: int
 
 
-class Pools:
-    """Pools over one split's postings, judged on the way; a candidate that the teacher leaves unjudged is left out."""
+class JudgedPools:
+    """Draws pools from one split's postings and judges them; a posting that stays unjudged is left out."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class Pools:
         self._by_title = index_of(f"{i.title} {i.location} {i.employment_type} {i.remote}" for i in items)
         self._by_text = index_of(f"{i.title} {i.location} {i.company} {i.text}" for i in items)
 
-    def pool(self, drawn: Drawn, rng: Random) -> list[Candidate] | None:
-        """The judged candidates in random order; None without both a good match and another."""
+    def pool(self, drawn: Drawn, rng: Random) -> list[JudgedCandidate] | None:
+        """A query's judged candidates in random order; None unless some but not all of them are good matches."""
         config, query, words = self._config, drawn.ask.query, search_words(drawn.ask.query)
-        taken: dict[int, Candidate] = {}
+        taken: dict[int, JudgedCandidate] = {}
         self._take(drawn, taken, [drawn.source], 1)
         self._take(drawn, taken, _top(self._by_title.scores(words), 3 * config.by_title), config.by_title)
         self._take(drawn, taken, _top(self._by_text.scores(words), 3 * config.by_text), config.by_text)
@@ -92,12 +92,12 @@ class Pools:
     def _take(
         self,
         drawn: Drawn,
-        taken: dict[int, Candidate],
+        taken: dict[int, JudgedCandidate],
         positions: Sequence[int],
         count: int,
         fits: Callable[[int], bool] = lambda _: True,
     ) -> None:
-        """Up to `count` more of these positions, in order, judged."""
+        """Judge these positions in order and add up to `count` whose labels fit."""
         for position in positions:
             if count <= 0:
                 return
@@ -105,12 +105,12 @@ class Pools:
                 continue
             verdict = self._teacher.judge(drawn.needs, self._corpus.postings[position])
             if verdict and fits(label := self._aggregate(verdict.grades)):
-                taken[position] = Candidate(position=position, verdict=verdict, label=label)
+                taken[position] = JudgedCandidate(position=position, verdict=verdict, label=label)
                 count -= 1
 
 
 def _top(scores_N: Reals, count: int) -> list[int]:
-    """Positions of the highest scores above zero, best first."""
+    """Positions of the `count` highest scores, best first, without those that are not above 0."""
     count = min(count, len(scores_N))
     best = np.argpartition(-scores_N, count - 1)[:count]
     return [int(i) for i in best[np.argsort(-scores_N[best], kind="stable")] if scores_N[i] > 0]

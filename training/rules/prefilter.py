@@ -1,4 +1,4 @@
-"""Quick refusals: literals of which every match of a pattern contains one, so that most texts skip the pattern."""
+"""A fast test before a regular expression: literals of which each match must contain one."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ Literals = frozenset[str]
 
 
 def search(rule: re.Pattern[str], text: str) -> re.Match[str] | None:
-    """As `rule.search(text)`."""
+    """`rule.search(text)`, skipped where no match is possible."""
     return rule.search(text) if may_match(rule, text) else None
 
 
 def may_match(rule: re.Pattern[str], text: str) -> bool:
-    """False only where the pattern cannot match."""
+    """Whether the pattern may match the text; False only where it certainly cannot."""
     literals = literals_of(rule.pattern)
     return not literals or any(literal in text for literal in literals)
 
 
 @cache
 def literals_of(pattern: str) -> Literals:
-    """Literals of which each match contains at least one; empty where the pattern promises none."""
+    """Literals of which each match contains at least one; empty where the pattern does not require any."""
     return _of_sequence(list(_parser.parse(pattern)))
 
 
 def _of_sequence(parts: list[tuple[Any, Any]]) -> Literals:
-    """The best of what its runs of characters and its groups promise: that whose shortest literal is longest."""
+    """Of the literal sets that its parts require, the most selective: the one whose shortest literal is longest."""
     promises: list[Literals] = []
     run = ""
     for operation, argument in parts:

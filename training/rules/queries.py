@@ -1,4 +1,4 @@
-"""Asks over a split's postings: what somebody hides behind a query, and how they word it."""
+"""Queries drawn over a split's postings: what a searcher needs, and the words of the query."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from training.rules.lexicon.entries import held_out
 from training.rules.teacher import Needs
 
 KINDS = {"title only": (0,), "one facet": (1,), "several facets": (2, 2, 2, 3)}
-"""How many facets the queries of a stratum ask for."""
+"""Numbers of facets that queries of a stratum ask for, one of them at random."""
 PARTS = (0.3, 0.4, 0.3)
+"""Shares of the strata in KINDS."""
 COMMONEST, RAREST = 0.7, 0.01
-"""A facet is asked for where this part of the occupation's postings states it, at most and at least."""
+"""A facet is asked for if the share of the occupation's postings that state it is between these."""
 PLACE_PART = 0.2
-"""How many of the queries with facets ask for a place, in the stead of a facet."""
+"""Share of the queries with facets that ask for a place in place of one facet."""
 UNSEEN_PART = 0.5
-"""How many of the test queries are worded by held-out phrases alone."""
+"""Share of the test queries that are worded by held-out phrases alone."""
 _ALONE = (
     "{o}",
     "{o}",
@@ -47,7 +48,7 @@ _WITH = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """An ask, and the position of the posting that it was thought up from, which meets it."""
+    """A drawn query, its needs, and the position of the posting from which they were taken and which meets them."""
 
     ask: Ask
     needs: Needs
@@ -55,7 +56,10 @@ class Drawn:
 
 
 def asks(corpus: Corpus, seed: int) -> Iterator[Drawn]:
-    """Asks without end; the same for the same split and seed. Training asks use no held-out word or occupation."""
+    """Draw queries without end, the same for the same split and seed.
+
+    Training queries use no held-out wording or occupation.
+    """
     rng = Random(f"{seed} {corpus.split} {corpus.words.domain}")
     kept = corpus.words.test_only()
     keys = [key for key in corpus.of_occupation if corpus.split == "test" or key not in kept]
@@ -90,7 +94,7 @@ def _draw(corpus: Corpus, rng: Random, occupation: str, number: int, *, unseen: 
 
 
 def _facets(corpus: Corpus, rng: Random, occupation: str, source: int, count: int) -> tuple[str, ...] | None:
-    """Facets that the posting states, rare ones more often than by their number; None where it states too few."""
+    """Facets that the posting states, rare ones with more weight; None where it states too few."""
     share = corpus.share[occupation]
     fit = [key for key in corpus.found[source].stated if RAREST <= share.get(key, 0) <= COMMONEST]
     if len(fit) < count:
@@ -116,7 +120,7 @@ def _worded(corpus: Corpus, rng: Random, needs: Needs, source: int, *, unseen: b
 
 
 def _plain(rng: Random, wordings: Sequence[str]) -> str:
-    """One of them; the lexicon lists the plainest first, and they come up most."""
+    """Draw one wording; the lexicon lists the plainest first, which are drawn most often."""
     return rng.choices(wordings, [1 / (2 + place) for place in range(len(wordings))])[0]
 
 

@@ -1,4 +1,4 @@
-"""The rule teacher: grades of an occupation, facets and a place asked for, from evidence in the full text."""
+"""The rule teacher: grades for the occupation, facets and place of a query, from evidence in the full text."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from schemas.errors import ConfigError
 from training.judging.postings import PostingRow
-from training.judging.records import MAX_GRADE, Ask, Verdict
+from training.judging.records import MAX_GRADE, Ask, AskedPair, TeacherVerdict
 from training.rules import places
 from training.rules.evidence import Evidence, evidence
-from training.rules.lexicon.entries import Lexicon
+from training.rules.lexicon.entries import RuleLexicon
 
 VERSION = 1
 NAME = f"rules@{VERSION}"
@@ -20,19 +20,19 @@ Aggregate = Callable[[Mapping[str, int]], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What a query hides: an occupation, facets, a town; `Ask.needs` holds it as a plain object."""
+    """The meaning of a query: an occupation, facets, a town; `Ask.needs` holds it as a plain object."""
 
     occupation: str
     facets: tuple[str, ...] = ()
     place: str | None = None
 
-    def as_json(self, words: Lexicon) -> dict[str, Any]:
-        """With each facet's weight spelled out, for whoever reads the judged file."""
+    def as_json(self, words: RuleLexicon) -> dict[str, Any]:
+        """A plain object; it says of each facet whether it is hard or soft, for readers of the judged file."""
         facets = {key: "hard" if words.facets[key].hard else "soft" for key in self.facets}
         return {"domain": words.domain, "occupation": self.occupation, "facets": facets, "place": self.place}
 
     @classmethod
-    def from_json(cls, ask: Ask, words: Lexicon) -> Needs:
+    def from_json(cls, ask: Ask, words: RuleLexicon) -> Needs:
         """The needs of an ask; ConfigError names the ask and the key that the lexicon lacks."""
         needs = ask.needs
         unknown = [key for key in needs.get("facets", {}) if key not in words.facets]
@@ -48,21 +48,21 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class RuleTeacher:
-    """Judges by the lexicon of one domain; postings' evidence is looked up in `known`, else found and kept there."""
+    """Judges by the lexicon of one domain; evidence that is not in `known` is searched for and added."""
 
-    words: Lexicon
+    words: RuleLexicon
     known: dict[str, Evidence] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """Who judged, and by which version."""
+        """The teacher and its version."""
         return NAME
 
-    def judge_many(self, pairs: Sequence[tuple[Ask, PostingRow]]) -> list[Verdict | None]:
-        """One verdict a pair; None where neither title nor text tells the occupation, or the place is unclear."""
+    def judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
+        """One verdict for each pair; None where the occupation cannot be told, or the place is unclear."""
         return [self.judge(Needs.from_json(ask, self.words), posting) for ask, posting in pairs]
 
-    def judge(self, needs: Needs, posting: PostingRow) -> Verdict | None:
+    def judge(self, needs: Needs, posting: PostingRow) -> TeacherVerdict | None:
         """The grades of one posting for these needs."""
         found = self.evidence_of(posting)
         occupation = occupation_grade(needs.occupation, found, self.words)
@@ -74,19 +74,19 @@ class RuleTeacher:
             "requirements": requirements_grade(needs.facets, found, self.words),
             "constraints": constraints_grade(needs.facets, found, self.words, place_met=place is not False),
         }
-        return Verdict(
+        return TeacherVerdict(
             grades=grades, rationale=_rationale(needs, found, grades), evidence=_shown(needs, found)
         )
 
     def evidence_of(self, posting: PostingRow) -> Evidence:
-        """The posting's evidence, found once."""
+        """The posting's evidence, searched for once."""
         if posting.posting_id not in self.known:
             self.known[posting.posting_id] = evidence(posting, self.words)
         return self.known[posting.posting_id]
 
 
-def occupation_grade(asked: str, found: Evidence, words: Lexicon) -> int | None:
-    """4 the same, 3 closely related, 1 of the same field, 0 another; None where the title says nothing."""
+def occupation_grade(asked: str, found: Evidence, words: RuleLexicon) -> int | None:
+    """4: the same occupation, 3: closely related, 1: of the same field, 0: another; None where it cannot be told."""
     wanted = words.occupations[asked]
     same = {asked} | wanted.includes
     if not same.isdisjoint(found.occupations):
@@ -100,8 +100,8 @@ def occupation_grade(asked: str, found: Evidence, words: Lexicon) -> int | None:
     return int(any(words.occupations[key].field == wanted.field for key in found.occupations))
 
 
-def requirements_grade(asked: Sequence[str], found: Evidence, words: Lexicon) -> int:
-    """4 all facets stated, 3 one soft facet unmentioned beside others stated, 2 half of them, else 1."""
+def requirements_grade(asked: Sequence[str], found: Evidence, words: RuleLexicon) -> int:
+    """4: all facets stated, 3: all but one soft one, which is not denied, 2: at least half, 1: fewer."""
     missing = [key for key in asked if key not in found.stated]
     if not missing:
         return MAX_GRADE
@@ -112,15 +112,18 @@ def requirements_grade(asked: Sequence[str], found: Evidence, words: Lexicon) ->
     return 2 if 2 * met >= len(asked) else 1
 
 
-def constraints_grade(asked: Sequence[str], found: Evidence, words: Lexicon, *, place_met: bool) -> int:
-    """4 all met, 2 the place is off, 1 the text contradicts a hard facet."""
+def constraints_grade(asked: Sequence[str], found: Evidence, words: RuleLexicon, *, place_met: bool) -> int:
+    """4: all met, 2: another place, 1: the text denies a hard facet."""
     if any(words.facets[key].hard and key in found.denied for key in asked):
         return 1
     return MAX_GRADE if place_met else 2
 
 
 def place_met(place: str | None, posting: PostingRow, found: Evidence) -> bool | None:
-    """Whether the posting is in the town; None where its location is empty or only its text speaks of the town."""
+    """Whether the posting is in the town.
+
+    None where that is unclear: no location, remote work, or named in the text.
+    """
     if place is None or places.names(posting.item.location, place):
         return True
     if places.names(posting.item.company, place) or found.place is None or "remote" in found.stated:

@@ -1,4 +1,4 @@
-"""The rule teacher where queries say their needs, or where nobody asked and it draws queries by itself."""
+"""Judging by rules for `nearline train judge`: given queries with needs, or queries drawn from the postings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from training.rules.lexicon.entries import DOMAINS, lexicon
 from training.rules.teacher import NAME, RuleTeacher
 
 COUNTS = JudgeConfig().queries
-"""How many queries are drawn for each split, unless told otherwise."""
+"""Default number of queries drawn for each split."""
 
 
 def rule_teacher(asks: Sequence[Ask]) -> RuleTeacher:
-    """The teacher of the one domain that all `needs` name; ConfigError names the query that has none or another."""
+    """The rule teacher of the domain that all `needs` name; ConfigError names a query without one or with another."""
     domains = [_domain(ask) for ask in asks]
     others = [ask.query_id for ask, domain in zip(asks, domains, strict=True) if domain != domains[0]]
     if others:
@@ -39,9 +39,9 @@ def drawn(
     *,
     dense: bool = False,
 ) -> Iterator[list[Judgement]]:
-    """Queries with judged pools, split after split; ConfigError if the policy has other dimensions than the rules.
+    """Draw queries with judged pools, split after split; ConfigError if the policy has other dimensions than the rules.
 
-    `dense`: MiniLM's neighbours join the pools of dev and test.
+    `dense`: pools of dev and test also hold MiniLM's nearest postings.
     """
     prepared = prepare(list(postings), None, cache)
     check_no_leak(prepared.splits.postings)

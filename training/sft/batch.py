@@ -15,10 +15,10 @@ from training.sft.order import Batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensors:
-    """Padding stands on the right, where nothing attends to it.
+    """A batch of N examples, padded on the right, where nothing attends.
 
-    ids_NT; last_N: place of the prompt's last token; soft_N: p*_yes; and for each of the A answer tokens its
-    row, the place before it (whose logits predict it) and its id.
+    `ids_NT`: token ids; `last_N`: place of the prompt's last token; `soft_N`: p*_yes. For each of the A answer tokens:
+    its row, the place before it (whose logits predict it) and its id.
     """
 
     ids_NT: Tensor
@@ -29,14 +29,14 @@ class Tensors:
     answers_A: Tensor
 
     def to(self, device: torch.device) -> Self:
-        """The same on a device."""
+        """These tensors on a device."""
         return type(self)(
             **{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)}
         )
 
 
 def collate(examples: Examples, batch: Batch, *, answers: bool) -> Tensors:
-    """The batch's examples in order, with or without the text that follows the prompt."""
+    """The batch's examples as tensors, in their order; `answers`: with the text that follows the prompt."""
     chosen = [examples.rows[row] for rows in batch for row in rows]
     wide = max(example.length if answers else example.prompt_length for example in chosen)
     ids = np.zeros((len(chosen), wide), np.int64)

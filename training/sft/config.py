@@ -1,4 +1,4 @@
-"""Everything that a fine-tuning run depends on, apart from its inputs and its machine."""
+"""The settings of a fine-tuning run; what they mean stands in the docstrings of its two classes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ Objective = Literal["rationales", "labels"]
 class SftStage:
     """One pass of training with its own optimizer state and schedule.
 
-    `rationales`: language-model loss on the text after the prompt. `labels`: equation (3) on the two label
-    logits at the last token, plus `listwise_weight` times a cross entropy over up to `list_size` candidates
-    of a query. `rate` is AdamW's peak, `matrix_rate` Muon's (used when the run's optimizer is `muon`).
+    `objective`: `rationales` is the language-model loss on the text after the prompt; `labels` is equation (3) on the
+    two label logits at the last token, plus `listwise_weight` times a cross entropy over up to `list_size` candidates
+    of a query. `rate`: AdamW's peak; `matrix_rate`: Muon's, where the run's optimizer is `muon`. `warmup`,
+    `cooldown`: shares of the stage.
     """
 
     objective: Objective = "labels"
@@ -32,12 +33,13 @@ class SftStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SftConfig:
-    """A whole run: its stages in order, and what they share.
+    """A whole run: its stages in order, and settings that hold for all of them.
 
-    `budget_tokens`: of a prompt; None means as at inference (2,048, or the model's context when smaller).
-    `batch_tokens`: of one forward pass, padding included; `accumulation` of them, over all processes, make a
-    step. `soft_label` names a rule of `training.sft.targets`. `patience`: evaluations without a better dev
-    NDCG@10 after which a stage of labels ends. `table_share`: of the rate, for the embedding table. `best_dtype`: of the weights in `best/`.
+    `budget_tokens`: most tokens of a prompt; None: as at inference (2,048, or the model's context if smaller).
+    `rationale_tokens`: most tokens of a rationale. `batch_tokens`: most tokens of a forward pass, padding included.
+    `accumulation`: forward passes of a step, over all processes. `soft_label`: a rule of `training.sft.targets`.
+    `table_share`: the embedding table's rate as a share of the others'. `patience`: evaluations without a better dev
+    NDCG@10 after which a stage of labels ends. `best_dtype`: type of the weights in `best/`.
     """
 
     stages: tuple[SftStage, ...] = (SftStage(),)
@@ -74,7 +76,7 @@ _AT_LEAST_ONE = (
 
 
 def check(config: SftConfig) -> None:
-    """Raise ConfigError for a number that no run can work with."""
+    """Raise ConfigError naming a setting whose value no run can work with."""
     if not config.stages:
         raise ConfigError("stages: give at least one")
     for name in _AT_LEAST_ONE:

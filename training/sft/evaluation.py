@@ -28,12 +28,12 @@ def check_dev(examples: Examples) -> None:
 
 @torch.no_grad()
 def logits(module: nn.Module, examples: Examples, machine: Machine, batch_tokens: int) -> Floats:
-    """[N] logit_yes - logit_no of every row, the same on every process."""
+    """[N] logit_yes - logit_no of every row; every process computes a part and gets all."""
     module.eval()
     lengths = [row.prompt_length for row in examples.rows]
     out_N = torch.zeros(len(lengths), dtype=torch.float64, device=machine.device)
     batches = list(length_batches(lengths, batch_tokens))
-    # A sharded model needs all its processes in every forward pass: the last round repeats a batch.
+    # Every process must take part in every forward pass of a sharded model, so the last round may repeat a batch.
     for start in range(0, len(batches), machine.world):
         at = start + machine.rank
         batch = batches[min(at, len(batches) - 1)]
@@ -41,7 +41,7 @@ def logits(module: nn.Module, examples: Examples, machine: Machine, batch_tokens
         found_N = module(tensors, answers=False).double()
         if at < len(batches):
             out_N[torch.tensor(batch, device=machine.device)] = found_N
-    machine.rest(module.train())
+    machine.reshard(module.train())
     values: Floats = machine.total(out_N).cpu().numpy()
     return values
 

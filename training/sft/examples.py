@@ -1,4 +1,4 @@
-"""Judged pairs as token ids: prompts exactly as at inference, with p*_yes or a rationale to learn."""
+"""Judged pairs as token ids: prompts exactly as at inference, with the p*_yes or the rationale to learn."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from models.prompts import SUFFIX, Item, Prompter
 from schemas.errors import ConfigError
+from training.components.arrays import Ids
 from training.judging.records import Judgement, Split
 from training.sft.targets import SoftLabel
-
-Ids = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """Stage 1's words: what ends the prompt in place of its own suffix, and a judgement as text.
+    """How stage 1 words a judgement: `suffix` replaces the end of the prompt, `text` gives what the model shall write.
 
-    `text` may raise ValueError for a judgement that it cannot word.
+    `text` raises ValueError for a judgement that it cannot word.
     """
 
     suffix: str
@@ -32,7 +30,7 @@ class Wording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One judged pair. `prompt` is equation (1), kept as its two shared parts; `answer` follows it in stage 1."""
+    """One judged pair as ids. The prompt of equation (1) is `query` + `item`; in stage 1 `answer` follows it."""
 
     posting_id: str
     query: Ids
@@ -54,7 +52,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """The rows of a split and, by query, which rows are its candidates."""
+    """The examples of a split, and for each query the rows of its candidates."""
 
     rows: tuple[Example, ...]
     queries: tuple[tuple[int, ...], ...]
@@ -67,7 +65,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """How stage 1's answers become ids: their words, the end marker and the most tokens of one."""
+    """Encodes the texts that stage 1 learns: the wording, the end token, and the most tokens of a text."""
 
     wording: Wording
     tokenizer: Tokenizer
@@ -75,13 +73,13 @@ class Answers:
     most_tokens: int
 
     def prompted(self, prompter: Prompter, ids: list[int]) -> list[int]:
-        """An item's ids with this suffix."""
+        """An item's ids with the prompt's suffix replaced by the wording's."""
         (own,) = prompter.count_many([SUFFIX])
         asked: list[int] = self.tokenizer.encode(self.wording.suffix, add_special_tokens=False).ids
         return ids[:-own] + asked
 
     def ids_many(self, judgements: Sequence[Judgement]) -> list[Ids]:
-        """Ids of each rationale, ended; a rationale too long is cut and then does not end."""
+        """Ids of each rationale and the end token; one that is too long is cut and has no end token."""
         texts = [self._text(number, judgement) for number, judgement in enumerate(judgements, 1)]
         encoded = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array([*e.ids, self.end_id][: self.most_tokens], np.int32) for e in encoded]
@@ -102,7 +100,7 @@ def of_split(judgements: Sequence[Judgement], split: Split, source: Path) -> lis
 
 
 def sampled(judgements: Sequence[Judgement], most: int | None, seed: int) -> list[Judgement]:
-    """Whole queries, drawn without regard to their order, until there are `most` judgements or more; then cut."""
+    """At most `most` judgements: queries in a random order, whole but for the last."""
     if most is None or len(judgements) <= most:
         return list(judgements)
     by_query: dict[str, list[Judgement]] = {}
@@ -120,7 +118,7 @@ def encode(
     soft_label: SoftLabel,
     answers: Answers | None = None,
 ) -> Examples:
-    """Token ids of all rows; each query and each posting is tokenized once.
+    """Judgements as examples; each query and each posting is tokenized once.
 
     Raises ConfigError naming the postings that are missing, or the row whose soft label is not in [0, 1].
     """

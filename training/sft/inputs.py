@@ -1,4 +1,4 @@
-"""What a run was made from: the description that config.json keeps and `--resume` compares."""
+"""The description of a run's settings and inputs, which config.json holds and `--resume` compares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
 
 
 def describe(config: SftConfig, inputs: Mapping[str, Path], **more: Any) -> dict[str, Any]:
-    """Configuration, a SHA-256 of every input (of a directory: of its files), paths, and versions."""
+    """The configuration, the SHA-256 and path of each input, and versions of the libraries."""
     return {
         "config": asdict(config),
         "inputs": {name: digest(path) for name, path in inputs.items()},
@@ -26,7 +26,7 @@ def describe(config: SftConfig, inputs: Mapping[str, Path], **more: Any) -> dict
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and bytes of a model directory's files."""
+    """SHA-256 of a file, or of the names and contents of a model directory's files but for its `.md`."""
     total = hashlib.sha256()
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         if file.is_file() and not file.name.startswith(".") and file.suffix != ".md":

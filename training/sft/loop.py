@@ -1,4 +1,4 @@
-"""The fine-tuning loop: stages of steps, dev NDCG, checkpoints; a resumed run repeats an undisturbed one exactly."""
+"""The fine-tuning loop: stages of steps, dev NDCG, checkpoints. A resumed run repeats the uninterrupted one exactly."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from training.components.stopping import Stop
 from training.sft.config import SftConfig, SftStage
 from training.sft.evaluation import logits, mean_ndcg
 from training.sft.examples import Examples
-from training.sft.model import Ranker
-from training.sft.order import OrderConfig, Step, plan
+from training.sft.model import RankerModule
+from training.sft.order import OrderConfig, StepBatches, plan
 from training.sft.step import gradients, tokens
 
 Watch = Callable[[Metrics, int], None]
-"""Told each step's metrics and how many steps the run has at most."""
+"""Called after each step with its metrics and the most steps that the run can have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,8 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """How a run ended; `best_ndcg` is that of the model in `best/`, as it was after `best_step`."""
+class SftResult:
+    """How a run ended. `best_ndcg`: dev NDCG@10 of the model in `best/`, reached after step `best_step`."""
 
     ended: Literal["whole", "early", "stopped"]
     steps: int
@@ -47,8 +47,8 @@ class Result:
 
 
 @dataclass(slots=True, kw_only=True)
-class Place:
-    """Where a run stands: `done` steps of its stage, `step` of all; `worse`: evaluations since the best."""
+class RunPosition:
+    """The progress of a run: `done` steps of `stage`, `step` steps of all; `worse`: evaluations since the best one."""
 
     stage: int = 0
     done: int = 0
@@ -66,7 +66,7 @@ class Sft:
         self,
         config: SftConfig,
         data: Data,
-        ranker: Ranker,
+        ranker: RankerModule,
         run: RunDirectory,
         *,
         source: Path,
@@ -80,11 +80,11 @@ class Sft:
         if config.gradient_checkpointing:
             self._model.activation_checkpointing_enable({"use_reentrant": False})
         self._module = machine.wrap(ranker).train()
-        self._place = Place()
+        self._place = RunPosition()
         self._plans = [planned(config, number, rows) for number, rows in enumerate(data.stages)]
 
-    def train(self, checkpoint: Path | None = None) -> Result:
-        """Run all stages, or what is left of them after `checkpoint`, whose weights the ranker holds."""
+    def train(self, checkpoint: Path | None = None) -> SftResult:
+        """Run all stages, or those that remain after `checkpoint`, whose weights the ranker already has."""
         state = saving.read_state(checkpoint / STATE) if checkpoint else None
         if state:
             self._restore(state)
@@ -97,7 +97,7 @@ class Sft:
         return self._result(stopped=stopped)
 
     def _train_stage(self, optimizer_state: dict[str, Any] | None) -> bool:
-        """Whether the stage was stopped from outside; else the place moves on to the next."""
+        """Train the present stage; True if a stop was asked for, else the run's position moves on to the next stage."""
         place, stage, steps = (
             self._place,
             self._config.stages[self._place.stage],
@@ -116,7 +116,7 @@ class Sft:
         place.stage, place.done, place.worse = place.stage + 1, 0, 0
         return False
 
-    def _step(self, optimizer: Optimizer, stage: SftStage, steps: list[Step]) -> Metrics:
+    def _step(self, optimizer: Optimizer, stage: SftStage, steps: list[StepBatches]) -> Metrics:
         place, start = self._place, time.monotonic()
         step, examples = steps[place.done], self._data.stages[place.stage]
         factor = schedule(place.done / len(steps), stage.warmup, stage.cooldown)
@@ -138,8 +138,12 @@ class Sft:
             dev_ndcg=self._evaluated(stage, steps),
         )
 
-    def _evaluated(self, stage: SftStage, steps: list[Step]) -> float | None:
-        """Dev NDCG when it is due; writes a better model, ends a stage of labels that no longer improves."""
+    def _evaluated(self, stage: SftStage, steps: list[StepBatches]) -> float | None:
+        """Dev NDCG@10 where an evaluation is due, else None.
+
+        Saves the model if it is the best so far; ends a stage of labels that has not improved for `patience`
+        evaluations.
+        """
         place = self._place
         if place.done < len(steps) and place.step % self._config.evaluate_every_steps:
             return None
@@ -155,7 +159,7 @@ class Sft:
         return value
 
     def _baseline(self) -> Metrics:
-        """Step 0: the model as it came."""
+        """The metrics of step 0: the model before training."""
         start, value = time.monotonic(), self._ndcg()
         nothing = {"step": 0, "stage": 0, "epoch": 0, "tokens": 0}
         seconds = time.monotonic() - start
@@ -177,14 +181,14 @@ class Sft:
         )
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self._place = Place(**state["place"])
+        self._place = RunPosition(**state["place"])
         torch.set_rng_state(state["rng"])
         if self._first:
             self._run.rewind(self._place.step)
 
     def _begin(self) -> None:
         if self._first:
-            # A run killed before its first checkpoint leaves lines behind.
+            # A run killed before its first checkpoint has left metrics of steps that are now computed again.
             self._run.rewind(-1)
         self._tell(self._baseline())
 
@@ -202,7 +206,7 @@ class Sft:
 
         if self._first:
             self._run.save(self._place.step, fill)
-            # The checkpoint stands; a picture that found no room comes again with the next.
+            # The checkpoint is saved. On a full disk skip curves.png: the next save draws it again.
             with suppress(OSError):
                 curves.draw(self._run.metrics(), self._run.path / "curves.png")
 
@@ -220,10 +224,10 @@ class Sft:
             self._run.append(asdict(metrics))
             self._watch(metrics, sum(map(len, self._plans)))
 
-    def _result(self, *, stopped: bool) -> Result:
+    def _result(self, *, stopped: bool) -> SftResult:
         place = self._place
         ended: Literal["whole", "early", "stopped"] = "early" if place.early else "whole"
-        return Result(
+        return SftResult(
             ended="stopped" if stopped else ended,
             steps=place.step,
             best_ndcg=place.best_ndcg,
@@ -242,8 +246,8 @@ class Sft:
         return torch.tensor(value, device=self._machine.device)
 
 
-def planned(config: SftConfig, number: int, examples: Examples) -> list[Step]:
-    """The steps of stage `number`, all its epochs; the same whenever it is asked."""
+def planned(config: SftConfig, number: int, examples: Examples) -> list[StepBatches]:
+    """The steps of all epochs of stage `number`; the same for the same configuration and examples."""
     stage = config.stages[number]
     order = OrderConfig(
         seed=f"{config.seed}/{number}",

@@ -1,4 +1,4 @@
-"""The ranker in training: a checkpoint directory opened and checked, and its two forward passes."""
+"""The ranker as a trainable module, and the checks with which a checkpoint directory is opened for training."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from schemas.errors import ConfigError
 from training.sft.batch import Tensors
 
 MOST_SPARE_ROWS = 1024
-"""Rows of an embedding table beyond its tokenizer's ids: padding to a round number. Qwen3-0.6B has 267."""
+"""Most rows of an embedding table beyond its tokenizer's ids (padding to a round number; Qwen3-0.6B has 267)."""
 CHUNK = 2048
-"""Places whose logits over the whole vocabulary exist at once."""
+"""Answer tokens whose logits over the whole vocabulary are in memory at once."""
 
 
-class Ranker(nn.Module):
-    """A causal LM whose `forward` is one of the two losses' inputs; what several processes wrap."""
+class RankerModule(nn.Module):
+    """A causal language model whose `forward` gives what either loss needs; DDP and FSDP wrap this module."""
 
     def __init__(self, model: Qwen3ForCausalLM, label_ids: tuple[int, int], *, bf16: bool = False) -> None:
         super().__init__()
@@ -51,15 +51,15 @@ class Ranker(nn.Module):
 
 
 def open_model(directory: Path, *, from_scratch: bool = False, seed: int = 0) -> Qwen3ForCausalLM:
-    """A directory's model in fp32, or one of its shape with new weights.
+    """Load a directory's model in fp32, or make one of its shape with new weights.
 
-    Raises ConfigError for what is missing, of another architecture or of another vocabulary than the tokenizer.
+    Raises ConfigError for a missing file, another architecture, or a vocabulary that is not the tokenizer's.
     """
     check_vocabulary(directory)
     torch.manual_seed(seed)
     model: Qwen3ForCausalLM = Qwen3ForCausalLM(Qwen3Config.from_pretrained(directory)).float()
     if from_scratch:
-        _silence(model)
+        _zero_outputs(model)
     else:
         model.load_state_dict(load_checkpoint(directory, "ranker").weights, strict=False)
         model.tie_weights()
@@ -67,9 +67,9 @@ def open_model(directory: Path, *, from_scratch: bool = False, seed: int = 0) ->
 
 
 def open_prompter(directory: Path, budget: int | None, answer_tokens: int = 0) -> Prompter:
-    """Prompts of at most `budget` tokens that leave room for an answer in the model's context.
+    """A prompter for prompts of at most `budget` tokens that leaves room for an answer in the model's context.
 
-    Without a budget: as at inference. Raises ConfigError when the context cannot hold what was asked for.
+    Without a budget prompts are as long as at inference. Raises ConfigError when the context is too small.
     """
     context = read_shape(directory).context - CONTEXT_RESERVE_TOKENS
     room = context - answer_tokens
@@ -84,7 +84,7 @@ def open_prompter(directory: Path, budget: int | None, answer_tokens: int = 0) -
 
 
 def check_vocabulary(directory: Path) -> None:
-    """Raise ConfigError when the model's table cannot be that of the tokenizer beside it."""
+    """Raise ConfigError when the model's embedding table does not fit the tokenizer in its directory."""
     rows = read_shape(directory).vocab
     try:
         ids = Prompter.from_dir(directory).vocab_size
@@ -97,7 +97,7 @@ def check_vocabulary(directory: Path) -> None:
 
 
 def end_id(directory: Path) -> int:
-    """The id that ends a generated text; ConfigError when the directory names none."""
+    """The id of the end token; ConfigError when the directory names none."""
     for name in ("generation_config.json", "config.json"):
         path = directory / name
         said = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
@@ -106,7 +106,7 @@ def end_id(directory: Path) -> int:
     raise ConfigError(f"{directory / 'config.json'} names no eos_token_id: rationales could not end")
 
 
-def _silence(model: Qwen3ForCausalLM) -> None:
+def _zero_outputs(model: Qwen3ForCausalLM) -> None:
     """Set the output projections to zero, so that new layers add nothing to the residual stream at first."""
     for layer in model.model.layers:
         nn.init.zeros_(layer.self_attn.o_proj.weight)

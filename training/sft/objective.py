@@ -1,4 +1,4 @@
-"""A batch's share of its step's loss: stage 1 on answer tokens, stage 2 on the two label logits."""
+"""The loss of a batch, as its part of the mean over its step: on answer tokens in stage 1, on labels in stage 2."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from training.components import losses
 from training.sft.batch import collate
 from training.sft.config import SftStage
 from training.sft.examples import Examples
-from training.sft.order import Batch, Step
+from training.sft.order import Batch, StepBatches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What the means of a step are over: its examples, lists of two or more, and answer tokens."""
+class StepCounts:
+    """The denominators of a step's means: its examples, its lists of two or more candidates, its answer tokens."""
 
     examples: int
     lists: int
     answers: int
 
 
-def count(examples: Examples, step: Step) -> Counts:
-    """Over all batches of the step, whichever process takes them."""
+def count(examples: Examples, step: StepBatches) -> StepCounts:
+    """The counts over all batches of a step, of all processes."""
     lists = [rows for batch in step.batches for rows in batch]
     rows = [row for part in lists for row in part]
-    return Counts(
+    return StepCounts(
         examples=len(rows),
         lists=sum(len(part) > 1 for part in lists),
         answers=sum(len(examples.rows[row].answer) for row in rows),
@@ -35,9 +35,14 @@ def count(examples: Examples, step: Step) -> Counts:
 
 
 def batch_loss(
-    module: nn.Module, examples: Examples, batch: Batch, stage: SftStage, counts: Counts, device: torch.device
+    module: nn.Module,
+    examples: Examples,
+    batch: Batch,
+    stage: SftStage,
+    counts: StepCounts,
+    device: torch.device,
 ) -> Tensor:
-    """The batch's part of the step's mean loss: parts of a step add up to it, however it is cut into batches."""
+    """The batch's part of the step's mean loss; the parts add up to it however the step is cut into batches."""
     answers = stage.objective == "rationales"
     tensors = collate(examples, batch, answers=answers).to(device)
     found: Tensor = module(tensors, answers=answers)

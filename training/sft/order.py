@@ -1,8 +1,8 @@
-"""Which examples stand in which batch of which step: a pure function of (seed, stage, epoch).
+"""The order of examples: which are in which batch of which step, a pure function of (seed, stage, epoch).
 
-A run that goes on after step N makes the same plan and takes it up at N + 1. Batches are bucketed by length
-rather than packed: a batch padded on the right needs no mask under causal attention, so training runs the
-kernels of inference, while packing needs a block mask, which sends CPUs and some GPUs to the slow attention.
+A run resumed after step N computes the same plan and continues at N + 1. Batches are bucketed by length rather than
+packed: a batch padded on the right needs no mask under causal attention, so that training runs the kernels of
+inference, while packing needs a block mask, for which CPUs and some GPUs have only slow attention.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from random import Random
 
 Candidates = tuple[int, ...]
-"""Rows of one query that are compared with each other; a single row without the listwise term."""
+"""Rows of one query that the listwise loss compares; a single row where there is no such loss."""
 Batch = tuple[Candidates, ...]
-"""One forward pass."""
+"""The candidates of one forward pass."""
 
 BUCKET = 2048
-"""Rows sorted by length together: more saves padding, fewer leaves more chance in a batch's company."""
+"""Rows sorted by length together: more rows need less padding, fewer make batches more random."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class StepBatches:
     """The batches of one update, over all processes."""
 
     epoch: int
@@ -30,7 +30,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderConfig:
-    """What an order depends on; `list_size` 1 takes every row by itself."""
+    """Settings of the order; with `list_size` 1 each row is drawn by itself."""
 
     seed: str
     batch_tokens: int
@@ -40,13 +40,15 @@ class OrderConfig:
 
 def plan(
     lengths: Sequence[int], queries: Sequence[Sequence[int]], config: OrderConfig, epochs: int
-) -> list[Step]:
+) -> list[StepBatches]:
     """All steps of all epochs. `lengths`: tokens by row; `queries`: the rows of each query."""
-    steps: list[Step] = []
+    steps: list[StepBatches] = []
     for epoch in range(epochs):
         batches = epoch_batches(lengths, queries, config, epoch)
         starts = range(0, len(batches), config.accumulation)
-        steps += [Step(epoch=epoch, batches=tuple(batches[at : at + config.accumulation])) for at in starts]
+        steps += [
+            StepBatches(epoch=epoch, batches=tuple(batches[at : at + config.accumulation])) for at in starts
+        ]
     return steps
 
 
@@ -93,7 +95,7 @@ def _filled(bucket: Sequence[Candidates], lengths: Sequence[int], batch_tokens: 
     batches: list[list[Candidates]] = []
     count = 0
     for rows in bucket:
-        # Sorted by length: the newcomer is the longest.
+        # The bucket is sorted by length, so these rows are the longest of their batch.
         wide = max(lengths[row] for row in rows)
         if not batches or (count + len(rows)) * wide > batch_tokens:
             batches.append([])

@@ -1,4 +1,4 @@
-"""Settings of a configuration changed by name: `seed=3`, `stages.1.rate=1e-5`."""
+"""Changes of a configuration's settings by name: `seed=3`, `stages.1.rate=1e-5`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T", SftConfig, SftStage)
 
 
 def override(config: SftConfig, changes: Sequence[str]) -> SftConfig:
-    """The configuration with every `name=value` applied; `stages.rate=…` means all stages.
+    """The configuration with each `name=value` applied; `stages.rate=…` changes all stages.
 
-    Raises ConfigError naming the setting that does not exist or whose value is of another kind.
+    Raises ConfigError naming a setting that does not exist, or whose value has another type.
     """
     for change in changes:
         name, equals, value = change.partition("=")

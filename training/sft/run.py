@@ -1,4 +1,4 @@
-"""A fine-tuning run from files to a run directory."""
+"""One fine-tuning run, from its input files to its run directory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from training.sft import inputs
 from training.sft.config import Objective, SftConfig, check
 from training.sft.evaluation import check_dev
 from training.sft.examples import Answers, Examples, Wording, encode, of_split, sampled
-from training.sft.loop import Data, Result, Sft, Watch
-from training.sft.model import Ranker, check_vocabulary, end_id, open_model, open_prompter
+from training.sft.loop import Data, Sft, SftResult, Watch
+from training.sft.model import RankerModule, check_vocabulary, end_id, open_model, open_prompter
 from training.sft.targets import rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What is trained on what. `model`: a Qwen3 directory; `from_scratch` takes only its shape and tokenizer."""
+    """The files of a run. `model`: a Qwen3 directory, of which `from_scratch` takes only shape and tokenizer."""
 
     judged: Path
     postings: Path
@@ -43,8 +43,8 @@ def fine_tune(
     stop: Stop,
     watch: Watch,
     resume: bool = False,
-) -> Result:
-    """Train and leave the best model in `out/best`; with `resume` go on where a run there was left, if one was.
+) -> SftResult:
+    """Train, and leave the best model in `out/best`; with `resume` continue the run in `out`, if there is one.
 
     Raises ConfigError for bad input before anything is written, StoreFull when a checkpoint cannot be written.
     """
@@ -62,13 +62,13 @@ def fine_tune(
     model = open_model(at or given.model, from_scratch=scratch, seed=config.seed)
     if machine.rank == 0:
         (run.resume if again else run.start)(description)
-    ranker = Ranker(model, open_prompter(given.model, None).label_ids, bf16=config.bf16)
+    ranker = RankerModule(model, open_prompter(given.model, None).label_ids, bf16=config.bf16)
     sft = Sft(config, data, ranker, run, source=given.model, machine=machine, stop=stop, watch=watch)
     return sft.train(at)
 
 
 def load_data(config: SftConfig, given: Inputs, judgements: Sequence[Judgement], wording: Wording) -> Data:
-    """Examples of every stage and of dev. Raises ConfigError naming the split, row, posting or setting."""
+    """Encode the examples of each stage and of dev; ConfigError names the split, row, posting or setting at fault."""
     train = sampled(of_split(judgements, "train", given.judged), config.max_examples, config.seed)
     dev = _first_queries(of_split(judgements, "dev", given.judged), config.dev_queries)
     wanted = {judgement.posting_id for judgement in [*train, *dev]}

@@ -1,4 +1,4 @@
-"""The gradients of one step, whichever process computes which of its batches."""
+"""The gradients of one step, whose batches are divided among the processes."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from training.components.machine import Machine
 from training.sft.config import SftStage
 from training.sft.examples import Examples
 from training.sft.objective import batch_loss, count
-from training.sft.order import Step
+from training.sft.order import StepBatches
 
 
-def gradients(module: nn.Module, examples: Examples, step: Step, stage: SftStage, machine: Machine) -> float:
-    """Add up the gradients of the step's batches; returns the step's mean loss over all processes."""
+def gradients(
+    module: nn.Module, examples: Examples, step: StepBatches, stage: SftStage, machine: Machine
+) -> float:
+    """Sum the gradients of the step's batches into the weights' `grad`; returns the step's mean loss."""
     counts, total = count(examples, step), torch.zeros((), device=machine.device)
     for start in range(0, len(step.batches), machine.world):
         at, last = start + machine.rank, start + machine.world >= len(step.batches)
-        # A process without a batch of its own in the last round goes along with weight 0.
+        # A process without a batch of its own in the last round computes another one with weight 0.
         batch, weight = step.batches[min(at, len(step.batches) - 1)], float(at < len(step.batches))
         with machine.sync(module, now=last):
             loss = weight * batch_loss(module, examples, batch, stage, counts, machine.device)
-            # Wrappers average gradients over processes; the step's loss is a sum over them.
+            # DDP and FSDP average gradients over processes, but the step's loss is the sum of the processes' parts.
             torch.autograd.backward(loss * machine.world)
         total += loss.detach()
     return float(machine.total(total))
 
 
-def tokens(examples: Examples, step: Step, stage: SftStage) -> tuple[int, float]:
-    """Tokens that a step's forward passes read, and the share of them that is padding."""
+def tokens(examples: Examples, step: StepBatches, stage: SftStage) -> tuple[int, float]:
+    """Tokens of a step's forward passes, and the share of them that is padding."""
     answers = stage.objective == "rationales"
     padded = real = 0
     for batch in step.batches:

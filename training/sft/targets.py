@@ -1,4 +1,4 @@
-"""From a teacher's ordinal grades to p*_yes of equation (3); the paper gives no formula, so rules are named."""
+"""Rules by which a judgement becomes the target p*_yes of equation (3); the paper gives no formula."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SoftLabel = Callable[[Judgement], float]
 
 
 def judged(judgement: Judgement) -> float:
-    """The file's own soft label: the teacher's expected grade / 4, unless its policy says otherwise."""
+    """The soft label in the judged file, as the policy made it."""
     return judgement.soft_label
 
 

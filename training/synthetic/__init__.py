@@ -1,4 +1,4 @@
-"""Invented postings, searches and update streams: the only text that the tiny models learn from."""
+"""Generated postings, searches and update streams, for training the tiny models and for load."""
 
 from training.synthetic.events import generate_events
 

@@ -1,7 +1,7 @@
-"""A stream of posting updates for load: adds, edits small and large, closes, openings, reposts and removals.
+"""A generated stream of posting updates, for load: adds, small and large edits, closes, openings, reposts, removals.
 
-`generate_events` yields dicts in the documented stream format `{ts, op, id, posting}`. Everything follows from
-the seed. A few events arrive late: their `ts` says when they happened, their place in the stream does not.
+`generate_events` yields dicts in the documented stream format `{ts, op, id, posting}`, the same for the same seed. A
+few events are late: they come after events with a later `ts`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from random import Random
 from typing import Any
 
 from training.synthetic.lexicon import load
-from training.synthetic.postings import Posting, Writer, pick
+from training.synthetic.postings import GeneratedPosting, Writer, pick
 
 Event = dict[str, Any]
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 MEAN_GAP_S = 20.0
 DISTINCT_TEXTS = 2_000
-"""So many postings are written from scratch; later ones mix the sentences of two earlier ones."""
+"""Postings that are written anew; later ones mix the sentences of two earlier ones."""
 LATE_SHARE = 0.03
 LATE_BY = 40
 OPS = ("update", "close", "repost", "remove")
@@ -31,7 +31,7 @@ EDIT_WEIGHTS = (45, 25, 20, 10)
 
 @dataclass(slots=True, kw_only=True)
 class _Live:
-    """One posting as the stream has told it so far."""
+    """The present state of one posting of the stream."""
 
     id: str
     fields: dict[str, Any]
@@ -41,9 +41,9 @@ class _Live:
 
 
 def generate_events(n_postings: int, n_events: int, seed: int = 0) -> Iterator[Event]:
-    """`n_events` events about `n_postings` postings (ValueError unless 1 <= n_postings <= n_events).
+    """Generate `n_events` events about `n_postings` postings (ValueError unless 1 <= n_postings <= n_events).
 
-    Every posting is added; one may be edited while closed, and after a removal comes nothing or a new add.
+    Each posting is added; a closed one may be edited; a removed one may only be added again.
     """
     if not 1 <= n_postings <= n_events:
         raise ValueError(f"{n_events} events cannot add {n_postings} postings and at least one")
@@ -51,7 +51,7 @@ def generate_events(n_postings: int, n_events: int, seed: int = 0) -> Iterator[E
 
 
 def _late(rng: Random, events: Iterator[Event]) -> Iterator[Event]:
-    """The same events, some of them held back for up to LATE_BY others."""
+    """The events, some of them moved back behind up to LATE_BY others."""
     held: list[tuple[int, Event]] = []
     for place, event in enumerate(events):
         while held and held[0][0] <= place:
@@ -68,7 +68,7 @@ class _Stream:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._writer = Writer(load("all"))
-        self._written: list[Posting] = []
+        self._written: list[GeneratedPosting] = []
         self._live: list[_Live] = []
         self._now_s = 0.0
 
@@ -93,7 +93,7 @@ class _Stream:
         self._live.append(live)
         return self._event("add", live)
 
-    def _text(self) -> tuple[Posting, list[str]]:
+    def _text(self) -> tuple[GeneratedPosting, list[str]]:
         if len(self._written) < DISTINCT_TEXTS:
             posting = self._writer.write(self._rng)
             self._written.append(posting)
@@ -104,7 +104,7 @@ class _Stream:
         return one, [piece.text for piece in kept]
 
     def _change(self) -> Event:
-        """An event about a posting that stands; a removed one comes back if twenty draws find nothing else."""
+        """An event about a posting that is not removed; if twenty draws find none, a removed one is added again."""
         for _ in range(20):
             live = pick(self._rng, self._live)
             if not live.removed:
@@ -147,5 +147,5 @@ class _Stream:
 
 
 def _retyped(text: str) -> str:
-    """The same words with a comma or a space more: an edit that no reader would notice."""
+    """The text with one more comma or space: an edit that changes no meaning."""
     return text.replace(" and ", ", and ", 1) if " and " in text else f"{text.rstrip()}  "

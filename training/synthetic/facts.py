@@ -1,4 +1,4 @@
-"""What is true of a posting, what a query asks for, and the grade (0-4) that follows from the two."""
+"""The facts of a generated posting, the needs of a generated query, and the grade 0-4 that follows from both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from training.synthetic.lexicon import Occupation
 
 SOFT_LABELS = (0.02, 0.12, 0.40, 0.72, 0.97)
-"""p*_yes of grades 0-4: a little inside (0, 1), so that no logit has to run away."""
+"""p*_yes of grades 0-4, all away from 0 and 1, so that no logit must grow without bound."""
 
 CONFLICTS = {
     "nights": ("days",),
@@ -31,12 +31,12 @@ CONFLICTS = {
     "teamwork": ("alone",),
     "alone": ("teamwork",),
 }
-"""Facets whose presence contradicts a facet that a query asks for."""
+"""For each facet that a query may need, the facets of a posting that contradict it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The truth behind a posting: facet keys and skill names that its text states or denies."""
+    """The facts behind a posting: its occupation, and the facets and skills that its text states or denies."""
 
     occupation: Occupation
     facets: tuple[str, ...]
@@ -54,8 +54,8 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """A search: its words, and what it hides. `needs` are tags `facet:KEY` or `skill:NAME`."""
+class GeneratedQuery:
+    """A search: its words and its meaning. `needs` are tags `facet:KEY` or `skill:NAME`."""
 
     text: str
     occupation: Occupation | None
@@ -63,8 +63,8 @@ class Query:
     town: str | None
 
 
-def grade(query: Query, occupation: Occupation, town: str | None, evidence: Collection[str]) -> int:
-    """0-4 for a posting of this occupation and town whose text read so far states `evidence`.
+def grade(query: GeneratedQuery, occupation: Occupation, town: str | None, evidence: Collection[str]) -> int:
+    """The grade of a posting of this occupation and town, whose text up to here states the tags of `evidence`.
 
     4: same occupation and all needs; 3: half of them, or a related occupation with all; 2: same occupation
     with less, or in another town; 1: a need contradicted, or a related occupation with little; else 0.
@@ -84,7 +84,7 @@ def grade(query: Query, occupation: Occupation, town: str | None, evidence: Coll
 
 
 def contradicted(need: str, evidence: Collection[str]) -> bool:
-    """Whether the text denies a need, or states what cannot hold together with it."""
+    """Whether the text denies a need, or states a facet in conflict with it."""
     kind, _, key = need.partition(":")
     if f"deny:{key}" in evidence:
         return True

@@ -1,4 +1,4 @@
-"""Document layouts: sections of pieces in, one flat list of pieces out whose texts join to a description."""
+"""Document layouts: each turns sections of pieces into one list of pieces whose joined texts are a description."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Layout = Callable[[Random, Sections, Prose, str], list[Piece]]
 
 
 def arrange(rng: Random, sections: Sections, prose: Prose, title: str) -> list[Piece]:
-    """The pieces in the order and dress of a randomly chosen layout."""
+    """The pieces in the order and with the headings of a layout drawn at random."""
     return rng.choices(LAYOUTS, WEIGHTS)[0](rng, sections, prose, title)
 
 
@@ -49,7 +49,7 @@ def prose_only(rng: Random, sections: Sections, prose: Prose, _title: str) -> li
 
 
 def mingled(rng: Random, sections: Sections, prose: Prose, _title: str) -> list[Piece]:
-    """One unbroken paragraph in which everything stands anywhere."""
+    """One paragraph with all sentences in random order."""
     body = _sentences(rng, sections.duties, prose) + sections.want + sections.terms + sections.offer
     body += sections.about + sections.legal
     rng.shuffle(body)
@@ -102,14 +102,14 @@ def fragments(rng: Random, sections: Sections, _prose: Prose, title: str) -> lis
 
 
 def boilerplate_first(rng: Random, sections: Sections, prose: Prose, title: str) -> list[Piece]:
-    """The employer speaks of itself for a long while before it says what the work is."""
+    """A long part about the employer before the work is described."""
     first = [*_paragraph(sections.about), *_paragraph(sections.legal), *_paragraph(sections.offer)]
     rest = replace(sections, about=[], legal=[], offer=[])
     return first + bulleted(rng, rest, prose, title)
 
 
 def facts_first(rng: Random, sections: Sections, prose: Prose, title: str) -> list[Piece]:
-    """A block of terms at the top, as forms print it."""
+    """A block of terms at the top, as in a form."""
     rest = replace(sections, terms=[])
     return _lines(sections.terms, "") + prose_only(rng, rest, prose, title)
 
@@ -144,7 +144,7 @@ def _lines(pieces: Sequence[Piece], mark: str) -> list[Piece]:
 
 
 def _sentences(rng: Random, duties: Sequence[Piece], prose: Prose) -> list[Piece]:
-    """Duties, which the lexicon holds as bare verb phrases, as whole sentences."""
+    """Duties as whole sentences; the lexicon holds them as verb phrases."""
     leads = prose["duty_lead"]
     return [Piece(text=f"{_one(rng, leads)} {p.text}.", span=p.span, evidence=p.evidence) for p in duties]
 

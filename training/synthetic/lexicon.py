@@ -1,7 +1,8 @@
-"""The words behind every generated posting: occupations, facets, places and prose, read from `lexicon/*.txt`.
+"""The lexicon of generated postings: occupations, facets, places and prose, read from `words/*.txt`.
 
-A phrase is *held out* when its stable hash says so: the training split never uses it, the held-out split
-uses nothing else, so that figures on held-out postings speak of occupations and wordings never trained on.
+A hash assigns each phrase and occupation to the held-out or the training part. The training split uses only the one,
+the held-out split only the other, so that figures on held-out postings are of occupations and wordings never trained
+on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SECTORS = ("health", "tech", "trades", "moving", "office")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """One sentence of a posting; `span` is the part that carries the fact, and always occurs in `text`."""
+    """One sentence of a posting; `span` is the part of `text` that states the fact."""
 
     text: str
     span: str
@@ -64,7 +65,7 @@ class Facet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon:
-    """Everything that the generator draws from."""
+    """All entries that the generator draws from."""
 
     occupations: tuple[Occupation, ...]
     facets: tuple[Facet, ...]
@@ -102,12 +103,12 @@ def load(split: Split = "all") -> Lexicon:
 
 
 def terms() -> tuple[str, ...]:
-    """Words of working life, wanted whole in a vocabulary."""
+    """Words of working life that a vocabulary shall hold as whole words."""
     return tuple(_unique(word for line in _lines("terms.txt") for word in line.partition(" | ")[2].split()))
 
 
 def spellings() -> tuple[tuple[str, str], ...]:
-    """(British, American) letter sequences."""
+    """Pairs (British, American) of letter sequences."""
     pairs = (line.split(" | ") for line in _lines("spelling.txt"))
     return tuple((british, american) for british, american in pairs)
 

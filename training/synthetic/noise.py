@@ -1,4 +1,4 @@
-"""Spelling variants and typing mistakes. Words inside a span are respelled but never mistyped."""
+"""Spelling variants and typing mistakes; words inside a span get the former only."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from training.synthetic.pieces import Piece
 TYPO_SHARE = 0.25
 """Share of postings with typing mistakes; an affected posting has one in about six pieces."""
 SHOUT_SHARE = 0.03
+"""Share of postings in capitals."""
 
 _SPELLINGS = spellings()
 

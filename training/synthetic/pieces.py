@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A stretch of text, the tags of what it states, and the words in it that are worth keeping ("" for none)."""
+    """A part of a text, the tags of the facts that it states, and its words that a summary keeps ("" for none)."""
 
     text: str
     span: str = ""

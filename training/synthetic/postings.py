@@ -1,4 +1,4 @@
-"""Facts and text of one invented posting: sections of pieces, each piece tagged with what it states."""
+"""Generation of one posting: its facts, and its text as pieces tagged with the facts that they state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ METADATA_REMOTE = {"remote": "remote", "hybrid": "hybrid", "onsite": "onsite"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Posting:
+class GeneratedPosting:
     """A generated posting: metadata, the pieces whose concatenation is the description, and its facts."""
 
     title: str
@@ -46,12 +46,12 @@ class Posting:
 
     @property
     def description(self) -> str:
-        """The whole text, as an advert prints it."""
+        """The whole text of the posting."""
         return "".join(piece.text for piece in self.pieces).strip()
 
 
 class Writer:
-    """Writes postings from one lexicon; all randomness comes from the `rng` handed in."""
+    """Generates postings from one lexicon; all randomness comes from the `rng` given to its methods."""
 
     def __init__(self, lexicon: Lexicon, *, noisy: bool = True) -> None:
         self.lexicon = lexicon
@@ -62,7 +62,7 @@ class Writer:
 
     def write(
         self, rng: Random, occupation: Occupation | None = None, richness: float | None = None
-    ) -> Posting:
+    ) -> GeneratedPosting:
         """One posting; `richness` in [0, 1] sets its length (about 80 to 700 words), random by default."""
         occupation = occupation or pick(rng, self.lexicon.occupations)
         size = rng.random() ** 1.5 if richness is None else richness
@@ -93,7 +93,7 @@ class Writer:
         pieces = layouts.arrange(rng, sections, self.lexicon.prose, title)
         if self.noisy:
             pieces = noise.distort(rng, pieces, american=country == "US")
-        return Posting(
+        return GeneratedPosting(
             title=title,
             company=company,
             location=town if rng.random() < 0.85 else None,
@@ -107,7 +107,7 @@ class Writer:
     def _draw_facets(
         self, rng: Random, occupation: Occupation, size: float
     ) -> tuple[list[Facet], list[Facet]]:
-        """Facets stated and denied, at most one a group and none in conflict with another."""
+        """Draw facets to state and to deny, at most one of each group and none in conflict with another."""
         stated: list[Facet] = []
         denied: list[Facet] = []
         shut: set[str] = set()
@@ -245,7 +245,7 @@ def _capital(text: str) -> str:
 
 
 def _metadata(rng: Random, names: dict[str, str], facets: Sequence[str]) -> str | None:
-    """What the posting's structured field says: mostly the truth or nothing, now and then nonsense."""
+    """The value of a metadata field: mostly true or missing, at times wrong."""
     roll = rng.random()
     if roll < 0.07:
         return pick(rng, tuple(names.values()))

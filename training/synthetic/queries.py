@@ -1,10 +1,10 @@
-"""Searches over generated postings, worded otherwise than the postings."""
+"""Generated searches over generated postings, in words that differ from the postings'."""
 
 from __future__ import annotations
 
 from random import Random
 
-from training.synthetic.facts import Facts, Query
+from training.synthetic.facts import Facts, GeneratedQuery
 from training.synthetic.lexicon import Lexicon, Occupation
 from training.synthetic.postings import pick
 
@@ -14,15 +14,15 @@ PART_OF_TITLE = 0.08
 
 
 class Asker:
-    """Draws queries about postings; its lexicon decides the wordings."""
+    """Draws queries about postings, worded by its lexicon."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._facets = {facet.key: facet for facet in lexicon.facets}
         self._keys = tuple(self._facets)
         self._wraps = lexicon.prose["query_wrap"]
 
-    def ask(self, rng: Random, facts: Facts, title: str) -> Query:
-        """A query that a posting with these facts and title answers, fully or in part."""
+    def ask(self, rng: Random, facts: Facts, title: str) -> GeneratedQuery:
+        """A query that a posting with these facts and title meets fully or in part."""
         count = rng.choices((0, 1, 2, 3), (25, 40, 28, 7))[0]
         needs = [self._need(rng, facts) for _ in range(count)]
         needs = list(dict.fromkeys(needs))
@@ -32,7 +32,7 @@ class Asker:
         text = self._words(rng, facts.occupation, occupation is not None, needs, title)
         if town:
             text = pick(rng, PLACED).format(x=text, p=town.partition(",")[0])
-        return Query(
+        return GeneratedQuery(
             text=text if rng.random() < 0.35 else text.lower(),
             occupation=occupation,
             needs=tuple(needs),

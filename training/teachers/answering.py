@@ -1,4 +1,4 @@
-"""What an LLM teacher may answer: one JSON object of grades and rationales, checked against the policy, never guessed."""
+"""Reading of an LLM teacher's answer: one JSON object of grades and rationales, checked against the policy."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from itertools import accumulate
 from typing import Any
 
 from training.judging.policy import PROBABILITIES, Policy
-from training.judging.records import MAX_GRADE, Verdict
+from training.judging.records import MAX_GRADE, TeacherVerdict
 
 _GRADE = re.compile(r'"grade"\s*:\s*([0-9])')
 _THOUGHT = "</think>"
 
 
 class BadAnswerError(ValueError):
-    """An answer that gives no verdict; the message is what the teacher is told."""
+    """An answer without a usable verdict; the message is handed back to the teacher with the next request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """The text of one answer and, if asked for, its tokens as `(token, {alternative: logprob})`."""
+    """The text of an answer and, if asked for, its tokens as `(token, {alternative: logprob})`."""
 
     text: str
     tokens: Sequence[tuple[str, dict[str, float]]] = ()
@@ -54,7 +54,7 @@ def usage_of(answer: dict[str, Any]) -> tuple[int, int]:
     return prompt, completion
 
 
-def verdict_of(completion: Completion, policy: Policy) -> Verdict:
+def verdict_of(completion: Completion, policy: Policy) -> TeacherVerdict:
     """Grades and rationales of an answer; BadAnswerError says what is wrong with it."""
     found = _object_in(completion.text)
     for key, value in found.items():
@@ -68,7 +68,7 @@ def verdict_of(completion: Completion, policy: Policy) -> Verdict:
         raise BadAnswerError(str(error)) from error
     reasons = {key: " ".join(found[key]["rationale"].split()) for key in policy.keys}
     probabilities = _probabilities(completion, list(found))
-    return Verdict(
+    return TeacherVerdict(
         grades=grades,
         rationale="\n".join(f"{key}: {reason}" for key, reason in reasons.items() if reason),
         evidence={PROBABILITIES: probabilities} if probabilities else {},
@@ -76,7 +76,7 @@ def verdict_of(completion: Completion, policy: Policy) -> Verdict:
 
 
 def _object_in(text: str) -> dict[str, Any]:
-    """The one JSON object of a text, whatever stands around it; thoughts before it do not count."""
+    """The only JSON object of a text, whatever is around it; everything up to `</think>` is ignored."""
     objects = list(_objects(text.rpartition(_THOUGHT)[2]))
     if len(objects) != 1:
         raise BadAnswerError(
@@ -104,7 +104,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _tokens(choice: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
-    """Tokens with their alternatives' log-probabilities; none if the endpoint gives none in the documented form."""
+    """Tokens with their alternatives' log-probabilities; [] where the endpoint gives none in the documented form."""
     try:
         return [
             (each["token"], {top["token"]: float(top["logprob"]) for top in each["top_logprobs"]})
@@ -115,7 +115,7 @@ def _tokens(choice: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
 
 
 def _probabilities(completion: Completion, keys: list[str]) -> dict[str, list[float]]:
-    """[p_0, …, p_4] by dimension, from the alternatives of each grade's own token; nothing unless all are found."""
+    """[p_0, …, p_4] by dimension, from the alternatives of each grade's token; {} unless all dimensions are found."""
     text = "".join(token for token, _ in completion.tokens)
     places = [match.start(1) for match in _GRADE.finditer(text)]
     ends = list(accumulate(len(token) for token, _ in completion.tokens))
@@ -129,7 +129,7 @@ def _probabilities(completion: Completion, keys: list[str]) -> dict[str, list[fl
 
 
 def _shares(alternatives: dict[str, float]) -> list[float]:
-    """The probabilities of the grades among a token's alternatives, made to add up to 1."""
+    """The probabilities of the grades among a token's alternatives, normalised to sum 1; [] without any."""
     weights = [0.0] * (MAX_GRADE + 1)
     for token, logprob in alternatives.items():
         if token.strip() in {str(grade) for grade in range(MAX_GRADE + 1)}:

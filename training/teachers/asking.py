@@ -1,8 +1,8 @@
-"""What an LLM teacher is asked: the policy once, then the search, then one posting; all that it may answer as a schema.
+"""The messages and the answer schema of an LLM teacher's call: policy, then search, then one posting.
 
-One call judges one pair. A list of postings in one call would be cheaper by its policy tokens, but grades then lean
-on their neighbours and on the order, and one broken answer costs the whole list. Policy and search come first, so
-that a server with a prefix cache computes them once.
+One call judges one pair. A list of postings in one call would save the policy's tokens, but grades would then depend
+on the other postings and their order, and one broken answer would cost the whole list. Policy and search come first,
+so that a server with a prefix cache computes them once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from training.judging.postings import PostingRow
 from training.judging.records import MAX_GRADE, Ask
 
 ASKING_VERSION = 1
-"""Part of the teacher's name: raise it with any change of wording here."""
+"""Part of the teacher's name; to be raised with any change of wording in this module."""
 
 Message = dict[str, str]
 
@@ -43,13 +43,13 @@ def first_messages(policy: Policy, ask: Ask, posting: PostingRow, max_chars: int
 
 
 def told(answer: str, error: str) -> list[Message]:
-    """What follows an answer that could not be used: the answer itself, cut, and what is wrong with it."""
+    """The messages to add after an unusable answer: the answer's start, and what is wrong with it."""
     asked = f"This cannot be used: {error}. Answer again with the one JSON object of the form above, nothing else."
     return [{"role": "assistant", "content": answer[:4000]}, {"role": "user", "content": asked}]
 
 
 def answer_schema(policy: Policy) -> dict[str, Any]:
-    """`response_format` of an OpenAI-compatible endpoint: nothing but full answers can be written."""
+    """The `response_format` for an OpenAI-compatible endpoint: a schema that only a complete answer satisfies."""
     grade = {"type": "integer", "enum": list(range(MAX_GRADE + 1))}
     dimension = _object({"rationale": {"type": "string"}, "grade": grade})
     schema = _object(dict.fromkeys(policy.keys, dimension))
@@ -83,7 +83,7 @@ def _dimension_words(dimension: Dimension) -> str:
 
 
 def _pair_words(ask: Ask, posting: PostingRow, max_chars: int) -> str:
-    """Search and posting as JSON: no text can end its own quotation."""
+    """Search and posting as JSON, so that quotation marks in a text cannot end it."""
     item = posting.item
     fields = {
         "title": item.title,

@@ -1,4 +1,4 @@
-"""Verdicts that were paid for: an append-only file of JSON Lines, so that a rerun is free and a stop loses nothing."""
+"""The cache of an LLM teacher's verdicts: an append-only JSON Lines file, so that no verdict is paid for twice."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from types import TracebackType
 from typing import Any, Self
 
 from schemas.errors import ConfigError
-from training.judging.records import Verdict
+from training.judging.records import TeacherVerdict
 
 
 def cache_key(asked: dict[str, Any]) -> str:
-    """SHA-256 over all that the teacher reads: model, policy, search, posting, settings of the request."""
+    """SHA-256 over everything that decides an answer: model, policy, search, posting, settings of the request."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def cache_file(folder: Path, name: str) -> Path:
-    """The file of one teacher and policy in a folder."""
+    """The file in a folder for one policy and model, whose `name` becomes the file's."""
     return folder / (re.sub(r"[^\w.@+-]+", "-", name) + ".jsonl")
 
 
 class VerdictCache:
-    """Verdicts by key. One process at a time; each line goes to the system whole, so that `kill -9` tears at most the last.
+    """Verdicts by key, in a file that one process at a time may open.
 
-    Only places in the file are held in memory: about 200 bytes a verdict.
+    Each line is one write, so that `kill -9` can damage only the last. Memory holds only the offsets of lines: about
+    200 bytes a verdict.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file; ConfigError when it cannot be, or when another run has it open."""
+        """Open or create the file; ConfigError when that fails, or when another run has it open."""
         self.path, self.damaged = path, 0
         self._places: dict[str, int] = {}
         try:
@@ -60,17 +61,17 @@ class VerdictCache:
     def __len__(self) -> int:
         return len(self._places)
 
-    def get(self, key: str) -> Verdict | None:
-        """The verdict kept under a key."""
+    def get(self, key: str) -> TeacherVerdict | None:
+        """The verdict stored under a key."""
         place = self._places.get(key)
         if place is None:
             return None
         self._file.seek(place)
         row = json.loads(self._file.readline())
-        return Verdict(grades=row["grades"], rationale=row["rationale"], evidence=row["evidence"])
+        return TeacherVerdict(grades=row["grades"], rationale=row["rationale"], evidence=row["evidence"])
 
-    def put(self, key: str, verdict: Verdict, **about: str) -> None:
-        """Keep a verdict; `about` is for people who look into the file. ConfigError when the disk is full."""
+    def put(self, key: str, verdict: TeacherVerdict, **about: str) -> None:
+        """Append a verdict; `about` is for people who read the file. ConfigError when the disk is full."""
         row = {
             **about,
             "key": key,
@@ -80,7 +81,7 @@ class VerdictCache:
         }
         line = json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         try:
-            # The line before may be torn: then this one starts after it all the same.
+            # The last line may be incomplete after a kill: then this one begins on a line of its own.
             line = line if self._whole() else b"\n" + line
             written = self._file.write(line)
             if written != len(line):
@@ -92,7 +93,7 @@ class VerdictCache:
         self._places[key] = self._file.tell() - len(line.lstrip(b"\n"))
 
     def _whole(self) -> bool:
-        """Whether the file ends with a whole line; it is then at its end."""
+        """Whether the file ends with a complete line; leaves the position at the end."""
         if self._file.seek(0, os.SEEK_END) == 0:
             return True
         self._file.seek(-1, os.SEEK_END)
@@ -111,7 +112,7 @@ class VerdictCache:
 
 
 def _key_of(line: bytes) -> str | None:
-    """The key of a whole row, else None."""
+    """The key of a line that holds a complete row, else None."""
     try:
         row = json.loads(line)
         whole = (

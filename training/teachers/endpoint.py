@@ -1,7 +1,8 @@
-"""One OpenAI-compatible endpoint: `POST …/chat/completions` with a pace, deadlines and bounded jittered retries.
+"""Client of one OpenAI-compatible endpoint: `POST …/chat/completions` with a rate limit, deadlines and bounded retries.
 
-What the caller learns is one of three things. `ModelUnavailable`: an outage, or an endpoint set up wrong; nothing
-more will be answered now. `SuspectInput`: this request failed `attempts` times, or (`Refused`) as it stands. Else the answer.
+A request has one of three outcomes: an answer; `SuspectInput`, when this request failed `attempts` times or was
+refused as it is (`RequestRefused`); `ModelUnavailable`, when the endpoint is down or set up wrong, so that other
+requests would fail too.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ Body = dict[str, Any]
 Clock = Callable[[], float]
 
 REFUSED = {400, 413, 422}
-"""Statuses by which an endpoint refuses a request as it stands: a form it does not know, a text too long."""
+"""Statuses by which an endpoint refuses this very request: an unknown field, a text too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointConfig:
-    """How an endpoint is asked; a request is tried `attempts` times, and waits at most `patience_s` for its turn."""
+    """Settings of an endpoint and of its retries; a request is tried `attempts` times."""
 
     url: Annotated[str, Option("llm: OpenAI-compatible endpoint, http://host:port or https://host/v1.")] = ""
     model: Annotated[str, Option("llm: the model's name there.")] = ""
@@ -48,23 +49,23 @@ class EndpointConfig:
     attempt_s: Annotated[float, Option("llm: seconds that one attempt may take.")] = 120.0
     connect_s: float = 5.0
     patience_s: float = 900.0
-    """How long one request may be put off by "too many requests" before that counts as an outage."""
+    """How long one request may be delayed by "too many requests" (429) before that counts as an outage."""
     backoff_s: float = 0.5
     backoff_max_s: float = 30.0
     max_tokens: int = 1000
     request: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the request set otherwise; None takes one out (`{"temperature": null}`)."""
+    """Fields of the request with other values; None removes a field (`{"temperature": null}`)."""
 
 
-class Refused(SuspectInput):
-    """The endpoint refuses this very request: asking again changes nothing."""
+class RequestRefused(SuspectInput):
+    """The endpoint refuses this very request, so that a retry would change nothing."""
 
 
 class Endpoint:
-    """Asks one endpoint; lives on one event loop."""
+    """Sends requests to one endpoint; must be used on one event loop."""
 
     def __init__(self, config: EndpointConfig, clock: Clock = time.monotonic) -> None:
-        """Raise ConfigError for what is not the address of a server."""
+        """Raise ConfigError for a URL that cannot be a server's."""
         check_url(config.url)
         self._config, self._clock = config, clock
         self._limit = RequestLimit(config.requests_per_minute)
@@ -94,13 +95,16 @@ class Endpoint:
         }
 
     async def ask(self, body: Body, response_format: Body) -> Body:
-        """The endpoint's JSON answer; raises ModelUnavailable or SuspectInput. A schema it refuses is left out from then on."""
+        """The endpoint's JSON answer; raises ModelUnavailable or SuspectInput.
+
+        An endpoint that refuses `response_format` is asked without it from then on.
+        """
         if self._takes_schema:
             try:
                 return await self._patiently(body | {"response_format": response_format})
-            except Refused:
+            except RequestRefused:
                 answer = await self._patiently(body)
-                # only now: had the plain request failed as well, the schema was not to blame
+                # set only after the plain request succeeded: had it failed too, the schema would not be the cause
                 self._takes_schema = False
                 return answer
         return await self._patiently(body)
@@ -139,7 +143,7 @@ class Endpoint:
         return self._read(response)
 
     def _read(self, response: httpx.Response) -> Body:
-        """The answer, or an error in which the key does not stand, should the endpoint have repeated it."""
+        """The answer of a response, or its error; an API key that the endpoint repeated is removed from the message."""
         key = self._config.api_key
         try:
             return raise_for_status(response)
@@ -149,11 +153,11 @@ class Endpoint:
                 raise ServerBusy(words, retry_after_s=error.retry_after_s) from None
             if isinstance(error, Misconfigured):
                 raise Misconfigured(words) from None
-            raise (Refused if response.status_code in REFUSED else SuspectInput)(words) from None
+            raise (RequestRefused if response.status_code in REFUSED else SuspectInput)(words) from None
 
 
 class _Retries:
-    """Whether and when one request is tried again."""
+    """Decides whether and when one request is tried again."""
 
     def __init__(self, config: EndpointConfig, limit: RequestLimit, clock: Clock) -> None:
         self._config, self._limit, self._clock = config, limit, clock
@@ -162,7 +166,7 @@ class _Retries:
 
     def again(self, error: Exception) -> bool | float:
         """False, True for the usual wait, or a wait in seconds."""
-        if isinstance(error, Refused | Misconfigured) or not isinstance(
+        if isinstance(error, RequestRefused | Misconfigured) or not isinstance(
             error, SuspectInput | ModelUnavailable
         ):
             return False
@@ -172,7 +176,10 @@ class _Retries:
         return self._failures < self._config.attempts
 
     def _rested(self, busy: ServerBusy) -> bool | float:
-        """All requests wait as long as the endpoint says, else longer each time; not past the deadline."""
+        """Make all requests wait as long as the endpoint says, or longer each time.
+
+        False when that passes the deadline.
+        """
         self._refusals += 1
         backoff = Backoff(first_s=2 * self._config.backoff_s, longest_s=self._config.backoff_max_s)
         backoff_s = backoff.wait_s(self._refusals)

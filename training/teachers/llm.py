@@ -1,4 +1,4 @@
-"""The LLM teacher: a `Teacher` over any OpenAI-compatible endpoint. Each pair is one call, and is paid for once."""
+"""The LLM teacher: a `Teacher` over any OpenAI-compatible endpoint, with one call for each pair and a cache."""
 
 from __future__ import annotations
 
@@ -16,22 +16,20 @@ from models.prompts import MAX_CHARS
 from schemas.errors import ModelUnavailable
 from training.judging.policy import Policy
 from training.judging.postings import PostingRow
-from training.judging.records import Ask, Teacher, Verdict
+from training.judging.records import Ask, AskedPair, Teacher, TeacherVerdict
 from training.judging.unjudged import Rejects
 from training.teachers.answering import BadAnswerError, completion_of, usage_of, verdict_of
 from training.teachers.asking import ASKING_VERSION, answer_schema, first_messages, told
 from training.teachers.cache import VerdictCache, cache_key
-from training.teachers.endpoint import Clock, Endpoint, EndpointConfig, Refused
-
-Pair = tuple[Ask, PostingRow]
+from training.teachers.endpoint import Clock, Endpoint, EndpointConfig, RequestRefused
 
 OUTAGE = 3
-"""So many failed pairs in a row, or as many as are asked at once, and none answered between: it is not the pairs."""
+"""Failures in a row that count as an outage (or as many as calls in flight, if more): the pairs are not the cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmConfig:
-    """What of a posting is read, and how often a pair whose answer cannot be used is asked in all."""
+    """`max_chars`: of a description that are sent; `answers`: how often a pair is asked until an answer is usable."""
 
     max_chars: int = MAX_CHARS
     answers: int = 3
@@ -39,7 +37,7 @@ class LlmConfig:
 
 @dataclass(slots=True, kw_only=True)
 class Spent:
-    """What a run cost so far; `cached` pairs cost nothing."""
+    """Calls and tokens of a run so far, and the pairs answered from the cache."""
 
     calls: int = 0
     cached: int = 0
@@ -48,7 +46,10 @@ class Spent:
 
 
 class LlmTeacher(Teacher):
-    """A teacher behind an LLM's endpoint. A context manager: it holds connections and an event loop; the cache is its caller's."""
+    """A teacher behind an LLM's endpoint.
+
+    A context manager, which closes its connections and event loop; the caller closes the cache.
+    """
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class LlmTeacher(Teacher):
         progress: Callable[[], object] = lambda: None,
         clock: Clock = time.monotonic,
     ) -> None:
-        """`progress` is called after each pair; `rejects` learns why a pair stays unjudged, `spent` what it cost."""
+        """`progress` is called after each pair; unjudged pairs are added to `rejects`, calls and tokens to `spent`."""
         self.spent = Spent() if spent is None else spent
         self._policy, self._settings, self._cache = policy, endpoint, cache
         self._config, self._progress = config or LlmConfig(), progress
@@ -88,12 +89,12 @@ class LlmTeacher(Teacher):
         self._runner.close()
 
     @override
-    def judge_many(self, pairs: Sequence[Pair]) -> list[Verdict | None]:
-        """Raises ModelUnavailable in an outage. What was answered before is in the cache."""
+    def judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
+        """Raises ModelUnavailable in an outage, with all earlier verdicts in the cache."""
         return self._runner.run(self._judge_many(pairs))
 
-    async def _judge_many(self, pairs: Sequence[Pair]) -> list[Verdict | None]:
-        verdicts: list[Verdict | None] = [None] * len(pairs)
+    async def _judge_many(self, pairs: Sequence[AskedPair]) -> list[TeacherVerdict | None]:
+        verdicts: list[TeacherVerdict | None] = [None] * len(pairs)
         waiting = iter(enumerate(pairs))
         workers = [self._work(waiting, verdicts) for _ in range(min(self._settings.concurrency, len(pairs)))]
         try:
@@ -104,12 +105,14 @@ class LlmTeacher(Teacher):
             raise errors.exceptions[0] from errors
         return verdicts
 
-    async def _work(self, waiting: Iterator[tuple[int, Pair]], verdicts: list[Verdict | None]) -> None:
+    async def _work(
+        self, waiting: Iterator[tuple[int, AskedPair]], verdicts: list[TeacherVerdict | None]
+    ) -> None:
         for index, pair in waiting:
             verdicts[index] = await self._verdict(*pair)
             self._progress()
 
-    async def _verdict(self, ask: Ask, posting: PostingRow) -> Verdict | None:
+    async def _verdict(self, ask: Ask, posting: PostingRow) -> TeacherVerdict | None:
         messages = first_messages(self._policy, ask, posting, self._config.max_chars)
         body = self._endpoint.body(messages, logprobs=self._logprobs)
         key = cache_key(body)
@@ -119,16 +122,16 @@ class LlmTeacher(Teacher):
             return known
         try:
             verdict = await self._answered(ask, posting, body)
-        except SuspectInput as strike:
-            self._failed(ask, posting, strike)
+        except SuspectInput as failure:
+            self._failed(ask, posting, failure)
             return None
         self._failed_in_a_row = 0
         if verdict is not None:
             self._cache.put(key, verdict, query=ask.query, posting_id=posting.posting_id)
         return verdict
 
-    async def _answered(self, ask: Ask, posting: PostingRow, body: dict[str, Any]) -> Verdict | None:
-        """A verdict, asked for again while the answer cannot be used, the mistake told; None after the last time."""
+    async def _answered(self, ask: Ask, posting: PostingRow, body: dict[str, Any]) -> TeacherVerdict | None:
+        """Ask until an answer is usable, each time telling the mistake; None after `answers` unusable ones."""
         messages, error, text = body["messages"], "", ""
         for _ in range(self._config.answers):
             answer = await self._endpoint.ask(body, self._schema)
@@ -151,17 +154,20 @@ class LlmTeacher(Teacher):
         self.spent.prompt_tokens += prompt
         self.spent.completion_tokens += completion
 
-    def _failed(self, ask: Ask, posting: PostingRow, strike: SuspectInput) -> None:
-        """Note a pair that got no answer at all; ModelUnavailable if it is not the pair's fault."""
-        refused = isinstance(strike, Refused)
+    def _failed(self, ask: Ask, posting: PostingRow, failure: SuspectInput) -> None:
+        """Note a pair that got no answer.
+
+        ModelUnavailable when so many failed in a row that the endpoint is at fault.
+        """
+        refused = isinstance(failure, RequestRefused)
         self._rejects.add(
-            ask, posting.posting_id, f"the endpoint {'refused' if refused else 'failed'}: {strike}"
+            ask, posting.posting_id, f"the endpoint {'refused' if refused else 'failed'}: {failure}"
         )
-        # Texts too long may well come in a row: refusals speak against the set-up only while nothing ever went well.
+        # Several texts in a row may be too long: refusals mean a wrong set-up only while no pair was ever answered.
         if refused and len(self._cache):
             return
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= max(OUTAGE, self._settings.concurrency):
             raise ModelUnavailable(
-                f"{self._settings.url} failed for {self._failed_in_a_row} pairs in a row, at last: {strike}"
-            ) from strike
+                f"{self._settings.url} failed for {self._failed_in_a_row} pairs in a row, at last: {failure}"
+            ) from failure

@@ -13,15 +13,16 @@ import torch
 from models.prompts import load_tokenizer
 from schemas import arguments
 from training.components.machine import Machine, open_machine
+from training.components.reporting import Log
 from training.evaluation.offline import load
 from training.judging.postings import read_postings
-from training.rules.judge import Prepared, prepare
+from training.rules.judge import PreparedDomain, prepare
 from training.rules.lexicon.entries import DOMAINS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import match_circuit
 from training.tiny.ranker.first_vectors import ranker_table
-from training.tiny.ranker.mix import MixConfig, mixing, texts
-from training.tiny.ranker.run import RankerRun, Report, train_on, train_ranker_from
+from training.tiny.ranker.mix import MixConfig, mix_maker, texts
+from training.tiny.ranker.run import RankerRun, train_on, train_ranker_from
 from training.tiny.settings import TinyRun
 from training.tiny.summarizer.keep_layer import KeepingRun
 from training.tiny.summarizer.run import SummarizerRun, train_summarizer
@@ -31,7 +32,7 @@ GENERATED_TEXTS = 3000
 
 
 def main() -> None:
-    """Train one model on this machine's processors."""
+    """Read the options and train the model that they name."""
     settings = arguments.parse(TinyRun, None, prog="python -m training.tiny", description=__doc__)
     torch.set_num_threads(settings.threads)
     if settings.model == "ranker":
@@ -53,7 +54,10 @@ def _ranker_run(settings: TinyRun) -> RankerRun:
 
 
 def _name(settings: TinyRun) -> str:
-    """One that goes on from another has a name of its own: scores are kept by it."""
+    """The checkpoint's name.
+
+    Scores are stored by it, so a ranker trained on from another gets its own (`ranker@OUT`).
+    """
     return settings.name or (f"ranker@{settings.out.name}" if settings.init else RankerRun().name)
 
 
@@ -68,7 +72,7 @@ def _ranker(settings: TinyRun, run: RankerRun) -> None:
 def _train_ranker(settings: TinyRun, run: RankerRun, machine: Machine) -> None:
     report = _report if machine.rank == 0 else _silent
     domains = _domains(settings, report)
-    mix = mixing(
+    mix = mix_maker(
         MixConfig(seed=run.seed + 1000 * machine.rank), domains, settings.real.onet, settings.real.esco
     )
     if settings.init:
@@ -82,8 +86,11 @@ def _train_ranker(settings: TinyRun, run: RankerRun, machine: Machine) -> None:
     train_ranker_from(*made, mix, run, settings.out, machine, report)
 
 
-def _domains(settings: TinyRun, report: Report) -> list[Prepared]:
-    """Each domain's postings, split and read by the rules; training sees its train split alone."""
+def _domains(settings: TinyRun, report: Log) -> list[PreparedDomain]:
+    """The postings of each domain whose file is given, split and searched for evidence.
+
+    Training reads the train split.
+    """
     found = []
     for domain in DOMAINS:
         if path := getattr(settings.real, domain):
@@ -97,7 +104,7 @@ def _report(line: str) -> None:
 
 
 def _silent(line: str) -> None:
-    """The other processes would say the same."""
+    """Print nothing: the first of several processes already does."""
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ from models.weights import write_weights
 HIDDEN = 256
 HEAD = 64
 ROTARY_BASE = 1e8
-"""So large that most rotary frequencies stand still over 2,048 places: what matters is words, not distances."""
+"""Rotary base, so large that most frequencies hardly turn over 2,048 places: words are compared, not distances."""
 PAD, UNK, EOS = 0, 1, 2
 CONTEXT = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class TinyShape:
     """Layers, heads of 64 and MLP width of a model whose residual stream is 256 wide."""
 
     layers: int
@@ -32,11 +32,11 @@ class Shape:
     mlp: int
 
 
-RANKER = Shape(layers=5, heads=4, mlp=384)
-SUMMARIZER = Shape(layers=5, heads=2, mlp=256)
+RANKER = TinyShape(layers=5, heads=4, mlp=384)
+SUMMARIZER = TinyShape(layers=5, heads=2, mlp=256)
 
 
-def tiny_config(vocab_size: int, shape: Shape) -> Qwen3Config:
+def tiny_config(vocab_size: int, shape: TinyShape) -> Qwen3Config:
     """A stock Qwen3 configuration with tied embeddings and as many key-value heads as heads."""
     return Qwen3Config(
         vocab_size=vocab_size,
@@ -55,7 +55,9 @@ def tiny_config(vocab_size: int, shape: Shape) -> Qwen3Config:
     )
 
 
-def new_model(vectors_VD: npt.NDArray[np.float32], shape: Shape, rng: torch.Generator) -> Qwen3ForCausalLM:
+def new_model(
+    vectors_VD: npt.NDArray[np.float32], shape: TinyShape, rng: torch.Generator
+) -> Qwen3ForCausalLM:
     """A model that starts from [V, 256] token vectors and writes nothing into its residual stream.
 
     Output projections are zero, so that the token vectors reach the head unchanged at first; the others are orthogonal.
@@ -72,7 +74,7 @@ def new_model(vectors_VD: npt.NDArray[np.float32], shape: Shape, rng: torch.Gene
 
 
 def save(model: Qwen3ForCausalLM, tokenizer: Tokenizer, out: Path, name: str) -> None:
-    """Write a directory that stock loaders and `nearline serve` read; weights in bf16. `name` is e.g. `ranker@1`."""
+    """Write a directory that stock loaders and `nearline serve` read, weights in bf16; `name` such as `ranker@1`."""
     out.mkdir(parents=True, exist_ok=True)
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

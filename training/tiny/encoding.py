@@ -1,4 +1,4 @@
-"""Postings and queries as the token ids that the tiny ranker trains on."""
+"""Generated postings as token ids, piece by piece, so that prompts of any window can be joined from them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from models.prompts import Item, Prompter
-from training.synthetic.postings import METADATA_REMOTE, METADATA_TYPES, Posting
+from training.synthetic.postings import METADATA_REMOTE, METADATA_TYPES, GeneratedPosting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Tokens of one piece of text, those of its span, and the evidence that reading it adds."""
+class EncodedPiece:
+    """A piece of text as ids, the ids of its span, and the tags of the facts that it states."""
 
     ids: list[int]
     span_ids: list[int]
@@ -21,17 +21,17 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoded:
-    """A posting ready to be cut to any window."""
+class EncodedPosting:
+    """A posting as ids: `head` is its prompt up to the text, `parts` the text, `known` tags stated in other fields."""
 
-    posting: Posting
+    posting: GeneratedPosting
     head: list[int]
-    parts: list[Part]
+    parts: list[EncodedPiece]
     known: frozenset[str]
 
 
 class Encoder:
-    """Turns postings into ids exactly as `models.prompts` does, but piece by piece."""
+    """Encodes postings to the same ids as `models.prompts`, but piece by piece."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -40,19 +40,20 @@ class Encoder:
         self.marker = self._ids(["\nText:"])[0]
         self.comma = self._ids([";"])[0]
 
-    def encode_many(self, postings: Sequence[Posting]) -> list[Encoded]:
-        """One tokenizer call for all metadata and one for all pieces."""
+    def encode_many(self, postings: Sequence[GeneratedPosting]) -> list[EncodedPosting]:
+        """Encode postings; one tokenizer call for all metadata, one for all pieces, one for all spans."""
         items = [item_of(posting, "") for posting in postings]
         heads = [ids[: -len(self.suffix)] for ids in self.prompter.item_ids_many(items)]
         pieces = [piece for posting in postings for piece in posting.pieces]
         texts = iter(self._ids([piece.text for piece in pieces]))
         spans = iter(self._ids([piece.span for piece in pieces]))
         return [
-            Encoded(
+            EncodedPosting(
                 posting=posting,
                 head=head,
                 parts=[
-                    Part(ids=next(texts), span_ids=next(spans), evidence=p.evidence) for p in posting.pieces
+                    EncodedPiece(ids=next(texts), span_ids=next(spans), evidence=p.evidence)
+                    for p in posting.pieces
                 ],
                 known=_known(posting),
             )
@@ -63,8 +64,8 @@ class Encoder:
         return [e.ids for e in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
 
-def item_of(posting: Posting, text: str) -> Item:
-    """What the ranker reads of a generated posting, with `text` as its description."""
+def item_of(posting: GeneratedPosting, text: str) -> Item:
+    """The ranker's item of a generated posting, with `text` as its description."""
     return Item(
         title=posting.title,
         company=posting.company,
@@ -75,8 +76,8 @@ def item_of(posting: Posting, text: str) -> Item:
     )
 
 
-def _known(posting: Posting) -> frozenset[str]:
-    """Evidence that stands in the metadata: true facets of its fields, and skills in the title."""
+def _known(posting: GeneratedPosting) -> frozenset[str]:
+    """Tags of facts that title and metadata state: true facets of the fields, and skills named in the title."""
     facts = posting.facts
     stated = {posting.employment_type: METADATA_TYPES, posting.remote: METADATA_REMOTE}
     known = {

@@ -21,7 +21,7 @@ from pipeline.checks.agreement import kendall
 from schemas import arguments
 from training.components.arrays import Floats
 from training.evaluation import intervals, metrics
-from training.evaluation.offline import OfflineRanker, OfflineSummarizer
+from training.evaluation.offline import OfflineSummarizer, TransformersScorer
 from training.judging.records import Judged
 from training.tiny.judged_sets import sets
 from training.tiny.settings import Sizes, TinyEvaluation
@@ -38,7 +38,10 @@ def main() -> None:
         TinyEvaluation, None, prog="python -m training.tiny.evaluate", description=__doc__, environ=os.environ
     )
     torch.set_num_threads(given.threads)
-    ranker, summarizer = OfflineRanker.from_dir(given.ranker), OfflineSummarizer.from_dir(given.summarizer)
+    ranker, summarizer = (
+        TransformersScorer.from_dir(given.ranker),
+        OfflineSummarizer.from_dir(given.summarizer),
+    )
     rows: list[Figure] = []
     for name, judged in sets(given.data, given.sizes):
         rows.append(
@@ -49,12 +52,9 @@ def main() -> None:
     given.out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
-def ranking(ranker: OfflineRanker, judged: Sequence[Judged]) -> Figure:
-    """AUC over all pairs and within queries, with intervals over queries; mean p_yes by grade."""
-    scores = np.split(
-        ranker.logits([(j.query, item) for j in judged for item in j.items]),
-        np.cumsum([len(j.items) for j in judged])[:-1],
-    )
+def ranking(ranker: TransformersScorer, judged: Sequence[Judged]) -> Figure:
+    """AUC over all pairs and within queries, with bootstrap intervals over queries; mean p_yes by grade."""
+    scores = ranker.differences([(j.query, j.items) for j in judged])
     good = [np.array(j.grades) >= 3 for j in judged]
 
     def pooled(rows: list[int]) -> float:
@@ -74,9 +74,9 @@ def ranking(ranker: OfflineRanker, judged: Sequence[Judged]) -> Figure:
 
 
 def agreement(
-    ranker: OfflineRanker, summarizer: OfflineSummarizer, judged: Sequence[Judged], sizes: Sizes
+    ranker: TransformersScorer, summarizer: OfflineSummarizer, judged: Sequence[Judged], sizes: Sizes
 ) -> Figure:
-    """Compression of summaries, and how far they keep the ranking on raw text, beside the first words."""
+    """Size of summaries, and Kendall's tau of rankings on them to those on raw text, beside the first words' tau."""
     rng = Random(sizes.seed)
     pool = list({id(item): item for j in judged for item in j.items}.values())
     items = rng.sample(pool, min(sizes.summaries, len(pool)))
@@ -107,7 +107,7 @@ def agreement(
 
 
 def summarize(summarizer: OfflineSummarizer, item: Item) -> tuple[str, bool]:
-    """The summary under the client's limit, and whether it ended by itself."""
+    """The summary under the client's limit, and whether it ended before the limit."""
     (size,) = summarizer.prompter.count_many([item.text])
     limit = max(LEAST, min(CAP, int(SHARE * size)))
     ids = summarizer.generate(item.title, item.text, limit)
@@ -115,7 +115,7 @@ def summarize(summarizer: OfflineSummarizer, item: Item) -> tuple[str, bool]:
 
 
 def first_tokens(prompter: Prompter, text: str, count: int) -> str:
-    """The first words of a text that make at most `count` tokens."""
+    """The longest start of a text, in whole words, of at most `count` tokens."""
     words = text.split()
     low, high = 0, len(words)
     while low < high:
@@ -125,9 +125,8 @@ def first_tokens(prompter: Prompter, text: str, count: int) -> str:
     return " ".join(words[:low])
 
 
-def _matrix(ranker: OfflineRanker, queries: Sequence[str], items: Sequence[Item]) -> Floats:
-    flat = ranker.logits([(query, item) for query in queries for item in items])
-    return flat.reshape(len(queries), len(items))
+def _matrix(ranker: TransformersScorer, queries: Sequence[str], items: Sequence[Item]) -> Floats:
+    return np.stack(ranker.differences([(query, items) for query in queries]))
 
 
 def _shown(value: float | str | list[float]) -> str:

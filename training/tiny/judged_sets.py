@@ -1,4 +1,4 @@
-"""Judged queries on which the tiny checkpoints are measured."""
+"""Sets of judged queries by which tiny checkpoints are measured: generated ones, and real ones if files are there."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from training.rules import judged_queries
 from training.rules.lexicon.entries import Domain
 from training.synthetic import lexicon
 from training.synthetic.facts import grade
-from training.synthetic.postings import METADATA_TYPES, Posting, Writer, pick
+from training.synthetic.postings import METADATA_TYPES, GeneratedPosting, Writer, pick
 from training.synthetic.queries import Asker
 from training.tiny.encoding import item_of
 from training.tiny.settings import Sizes
 
-SAME, RELATED = 8, 2
-
-
+SAME = 8
+"""Candidates of the query's own occupation, at most, beside the posting asked about."""
 REAL: dict[str, Domain] = {"postings_nhs": "health", "postings_hn": "technology"}
 
 
 def sets(data: Path | None, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
-    """Named sets of judged queries: generated ones always, real ones of those files that are in `data`."""
+    """Named sets of judged queries: the generated one, and one for each file of REAL that the folder `data` holds."""
     found = [(name, data / f"{name}.jsonl.gz", domain) for name, domain in REAL.items()] if data else []
     real = [
         (name, judged_queries.judged_queries(path, domain, sizes.queries, sizes.seed))
@@ -33,7 +32,7 @@ def sets(data: Path | None, sizes: Sizes) -> list[tuple[str, list[Judged]]]:
 
 
 def generated(sizes: Sizes) -> list[Judged]:
-    """Queries and postings of the held-out lexicon, 20 candidates each, half of them of the query's occupation."""
+    """Queries over postings of the held-out lexicon, 20 candidates each, about half of the query's occupation."""
     rng, words = Random(sizes.seed), lexicon.load("heldout")
     writer, asker = Writer(words), Asker(words)
     postings = [writer.write(rng) for _ in range(sizes.postings)]
@@ -59,6 +58,6 @@ def generated(sizes: Sizes) -> list[Judged]:
     return out
 
 
-def _evidence(posting: Posting) -> set[str]:
+def _evidence(posting: GeneratedPosting) -> set[str]:
     stated = {f"facet:{k}" for k, v in METADATA_TYPES.items() if v == posting.employment_type}
     return {tag for piece in posting.pieces for tag in piece.evidence} | (stated & posting.facts.evidence())

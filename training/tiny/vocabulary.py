@@ -25,23 +25,23 @@ Table = npt.NDArray[np.float32]
 VOCAB_SIZE = 15_000
 EMBEDDING_STD = 0.05
 SURELY = 1_000_000
-"""The count of a word that must be kept."""
+"""The count given to a word that the vocabulary must have."""
 SPECIAL = ("[PAD]", "[UNK]", "[EOS]")
 FIRST_WORD = 1996
-"""Where whole words begin in the encoder's vocabulary; before it stand special and unused entries and characters."""
+"""First id of a whole word in the encoder's vocabulary; smaller ids are special, unused or characters."""
 CHARACTERS = "–—’‘“”•£€·…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """A tokenizer, and how the sentence encoder spells each of its tokens."""
+    """A tokenizer, and for each of its tokens the sentence encoder's ids that spell it."""
 
     tokenizer: Tokenizer
     spelled: list[tuple[int, ...]]
 
 
 def build(texts: Iterable[str], whole: Iterable[str], encoder: Path, size: int = VOCAB_SIZE) -> Vocabulary:
-    """A pruned tokenizer over our own texts, whose `whole` words are one token each, and its tokens' encoder ids."""
+    """A vocabulary for `texts` small enough to be covered whole; each word of `whole` becomes one token."""
     full = Tokenizer.from_file(str(encoder / "tokenizer.json"))
     full.no_truncation()
     full.no_padding()
@@ -63,7 +63,7 @@ def build(texts: Iterable[str], whole: Iterable[str], encoder: Path, size: int =
 def from_counts(
     texts: Iterable[str], needed: Iterable[str], encoder: Path, size: int = VOCAB_SIZE
 ) -> Vocabulary:
-    """The same for more text than a vocabulary can hold: the commonest words and pieces, all `needed` words among them.
+    """A vocabulary for more text than it can cover: the commonest words and pieces, and all words of `needed`.
 
     A word that the encoder spells in pieces becomes one token if it is commoner than the rarest piece kept.
     """
@@ -114,7 +114,7 @@ def tokenizer(tokens: list[str]) -> Tokenizer:
 
 
 def embeddings(encoder: Path, spelled: Sequence[tuple[int, ...]], width: int) -> Table:
-    """[V, width] vectors of the tokens spelled in the encoder's ids: its mean-pooled outputs, centred and reduced."""
+    """Vectors [V, width] of tokens given by encoder ids: the encoder's mean-pooled outputs, centred and reduced."""
     model = AutoModel.from_pretrained(encoder).eval()
     known = json.loads((encoder / "tokenizer.json").read_text())["model"]["vocab"]
     start, end = known["[CLS]"], known["[SEP]"]
@@ -131,7 +131,7 @@ def embeddings(encoder: Path, spelled: Sequence[tuple[int, ...]], width: int) ->
 
 
 def reduce(vectors: npt.NDArray[np.float32], width: int) -> npt.NDArray[np.float32]:
-    """Centred, projected on the `width` strongest directions, rows of equal length, then scaled."""
+    """Vectors centred, projected on their `width` strongest directions, and scaled to one length."""
     centred = vectors - vectors.mean(0)
     _, _, directions = np.linalg.svd(centred, full_matrices=False)
     reduced = centred @ directions[:width].T

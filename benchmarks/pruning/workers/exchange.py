@@ -1,4 +1,4 @@
-"""What parent and peers hand each other: a task as JSON, calibration ids, plain weights. Needs torch and safetensors."""
+"""Files between the benchmark and a peer: a task as JSON, calibration ids, weights. Needs torch and safetensors."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RESULT = "result.json"
 
 
 def prompts(task: Task) -> list[list[int]]:
-    """The calibration prompts, all of them, in the order in which everybody reads them."""
+    """All calibration prompts, in the order in which each contender reads them."""
     ids: list[list[int]] = json.loads(Path(task["prompts"]).read_text())
     return ids
 
 
 def save_small(model: Any, out: Path) -> None:
-    """Weights [fp32] of a model whose down projections have zero columns, or lost them, without those neurons."""
+    """fp32 weights without the removed neurons, of a model that set their down projections to zero or cut them off."""
     weights: dict[str, Tensor] = dict(model.state_dict())
     for number in range(model.config.num_hidden_layers):
         mlp = f"model.layers.{number}.mlp"
@@ -39,7 +39,7 @@ def save_small(model: Any, out: Path) -> None:
 
 
 def run(kinds: dict[str, Callable[[Task], dict[str, object]]]) -> None:
-    """Do the task that the command line names, and write what it took into RESULT of its folder."""
+    """Run the task that the command line names, and write its seconds to RESULT in the task's folder."""
     task: Task = json.loads(Path(sys.argv[1]).read_text())
     torch.set_num_threads(int(task["threads"]))
     out = Path(task["out"])

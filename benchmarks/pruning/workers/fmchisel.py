@@ -17,7 +17,7 @@ from benchmarks.pruning.workers.exchange import Task, prompts, run, save_small
 
 
 def osscar(task: Task) -> dict[str, object]:
-    """One neuron a step, as in its default; a prompt a batch, for it does not mask padding."""
+    """Prune one neuron a step, fmchisel's default, with one prompt a batch, because it does not mask padding."""
     model = AutoModelForCausalLM.from_pretrained(task["dense"], torch_dtype=torch.float32)
     ids = prompts(task)
     data = Dataset.from_dict({"input_ids": ids, "attention_mask": [[1] * len(one) for one in ids]})
@@ -37,7 +37,7 @@ def osscar(task: Task) -> dict[str, object]:
 
 
 def kernel(task: Task) -> dict[str, object]:
-    """Its greedy and least squares on one layer, fp32 as it calls them itself; the damping is in H already."""
+    """Prune one layer by its greedy search and least squares, in fp32 as it does itself; H is damped already."""
     hessian = torch.from_numpy(np.load(task["hessian"])).float()
     weights = torch.from_numpy(np.load(task["weights"])).float()
     target = hessian @ weights

@@ -17,7 +17,7 @@ DOWN, SCALED = "mlp.down_proj", ["mlp.gate_proj", "mlp.up_proj"]
 
 
 def osscar(task: Task) -> dict[str, object]:
-    """One neuron a step, as in its default."""
+    """Prune one neuron a step, quark's default."""
     model = AutoModelForCausalLM.from_pretrained(task["dense"], dtype=torch.float32).eval()
     size = model.config.intermediate_size
     config = OSSCARConfig(
@@ -38,7 +38,7 @@ def osscar(task: Task) -> dict[str, object]:
 
 
 def _rows(ids: list[list[int]]) -> list[torch.Tensor]:
-    """All prompts one after the other, cut into rows of one length: it keeps the mask of the first row for all."""
+    """All prompts joined and cut into rows of one length, because quark applies the first row's mask to all rows."""
     flat = [token for one in ids for token in one]
     width = min(ROW_TOKENS, len(flat))
     return [torch.tensor([flat[n : n + width]]) for n in range(0, len(flat) - width + 1, width)]

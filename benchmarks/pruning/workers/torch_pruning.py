@@ -1,4 +1,4 @@
-"""torch-pruning 1.6.1 in its environment: hidden neurons by group magnitude or Taylor importance, weights left as they are."""
+"""torch-pruning 1.6.1 in its environment: removes neurons by group magnitude or Taylor importance, corrects none."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TAYLOR_PROMPTS = 256
 
 
 def magnitude(task: Task) -> dict[str, object]:
-    """L2 norm of each neuron's rows of gate and up and column of down."""
+    """Importance by magnitude: L2 norm of a neuron's rows of gate and up and its column of down."""
     return _prune(task, torch_pruning.importance.GroupMagnitudeImportance(p=2, group_reduction="mean"))
 
 
 def taylor(task: Task) -> dict[str, object]:
-    """First-order Taylor of the language-model loss on the first calibration prompts."""
+    """Importance by the first-order Taylor term of the language-model loss on the first calibration prompts."""
     return _prune(
         task, torch_pruning.importance.GroupTaylorImportance(group_reduction="mean"), gradients=True
     )

@@ -1,5 +1,7 @@
 """NDCG by hand and beside trec_eval's, the tie rule, AUC, calibration and intervals."""
 
+from random import Random
+
 import ir_measures
 import numpy as np
 import pytest
@@ -47,6 +49,16 @@ def test_ndcg_agrees_with_trec_eval_to_1e_9_ties_and_all(pool: dict[str, tuple[f
     for k in (3, 10):
         mine = ours(pool, k)[0]
         assert (0.0 if np.isnan(mine) else mine) == pytest.approx(theirs[f"ndcg_cut_{k}"], abs=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(pools, st.randoms(use_true_random=False))
+def test_what_training_and_pruning_measure_is_that_ndcg_whatever_the_order_of_the_items(
+    pool: dict[str, tuple[float, int]], chooser: Random
+) -> None:
+    names = chooser.sample(list(pool), len(pool))
+    found, grades = np.array([pool[name][0] for name in names]), [pool[name][1] for name in names]
+    assert metrics.query_ndcg(found, grades, names) == pytest.approx(ours(pool, 10)[0], nan_ok=True)
 
 
 @settings(max_examples=150, deadline=None)

@@ -16,7 +16,7 @@ from training.evaluation.paper.page import write_page
 from training.evaluation.paper.tables import TABLES, block_names
 from training.evaluation.report import build
 from training.evaluation.settings import BootstrapConfig, EvaluationConfig
-from training.evaluation.systems import Outcome
+from training.evaluation.systems import SystemResult
 from training.judging.records import JudgedQuery
 
 CONFIG = EvaluationConfig(bootstrap=BootstrapConfig(resamples=300))
@@ -29,8 +29,8 @@ def report(runs: Path, stem: str, change: float, *, judged: str = "f00", queries
         for n in range(queries)
     ]
     systems = [
-        Outcome(name="ranker", settings={"parameters": 1234567}, figures=BASE[:queries] + change),
-        Outcome(name="no-description", settings={}, figures=BASE[:queries] - 0.05),
+        SystemResult(name="ranker", settings={"parameters": 1234567}, figures=BASE[:queries] + change),
+        SystemResult(name="no-description", settings={}, figures=BASE[:queries] - 0.05),
     ]
     inputs = [{"role": "judged", "name": "judged.parquet", "bytes": 1, "sha256": judged}]
     settings: dict[str, Any] = {"inputs": inputs, "notes": []}

@@ -16,7 +16,7 @@ from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 from tests.training.evaluation.items import ITEMS, TITLES, tell
 from training.evaluation import report as reports
 from training.evaluation.run import baselines, evaluate, evaluate_runs
-from training.evaluation.settings import BootstrapConfig, EvaluationConfig, RankerPlace, Request
+from training.evaluation.settings import BootstrapConfig, EvaluationConfig, EvaluationRequest, RankerPlace
 from training.evaluation.table import WIDTH, tables
 
 QUICK = EvaluationConfig(bootstrap=BootstrapConfig(resamples=200))
@@ -58,7 +58,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_report_holds_means_intervals_and_values_of_every_system(
     files: tuple[Path, Path], checkpoint: Path, tmp_path: Path
 ) -> None:
-    request = Request(
+    request = EvaluationRequest(
         judged=files[0],
         postings=(files[1],),
         ranker=RankerPlace(name=str(checkpoint), device="cpu"),
@@ -95,14 +95,14 @@ def test_a_report_holds_means_intervals_and_values_of_every_system(
 
 def test_the_same_seed_gives_the_same_report(files: tuple[Path, Path], checkpoint: Path) -> None:
     place = RankerPlace(name=str(checkpoint), device="cpu")
-    request = Request(judged=files[0], postings=(files[1],), ranker=place, baselines="bm25")
+    request = EvaluationRequest(judged=files[0], postings=(files[1],), ranker=place, baselines="bm25")
     assert json.dumps(evaluate(request, QUICK, begin)) == json.dumps(evaluate(request, QUICK, begin))
 
 
 def test_the_table_fits_100_columns_and_names_every_system(
     files: tuple[Path, Path], checkpoint: Path
 ) -> None:
-    request = Request(
+    request = EvaluationRequest(
         judged=files[0],
         postings=(files[1],),
         ranker=RankerPlace(name=str(checkpoint), device="cpu"),

@@ -16,9 +16,11 @@ from tests.support.tiny import byte_level_tokenizer, word_piece_tokenizer, write
 from tests.training.evaluation.items import ITEMS, item, judged_query, tell
 from training.evaluation.baselines.bi_encoder import BiEncoder, BiEncoderConfig, SentenceEncoder
 from training.evaluation.baselines.bm25 import Bm25System, words
-from training.evaluation.ranker_system import LocalScorer, RankerSystem, ServerScorer, open_scorer
+from training.evaluation.offline import TransformersScorer
+from training.evaluation.ranker_system import RankerSystem
+from training.evaluation.scorers import EngineScorer, ServerScorer, open_scorer
 from training.evaluation.settings import MetricConfig, RankerPlace
-from training.evaluation.systems import outcome, random_order
+from training.evaluation.systems import random_order, system_result
 from training.judging.records import JudgedQuery
 
 
@@ -27,11 +29,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_checkpoint(tmp_path_factory.mktemp("ranker"), byte_level_tokenizer(), name="ranker@3")
 
 
-def test_the_engines_logit_differences_are_those_of_transformers_in_fp32(checkpoint: Path) -> None:
+@pytest.mark.parametrize("kind", ["engine", "transformers"])
+def test_logit_differences_are_those_of_transformers_on_each_prompt_by_itself(
+    checkpoint: Path, kind: str
+) -> None:
+    scorer = EngineScorer(checkpoint, "cpu") if kind == "engine" else TransformersScorer.from_dir(checkpoint)
     model = Qwen3ForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
     prompter = Prompter.from_dir(checkpoint)
     queries = [("steel by day", list(ITEMS.values())), ("", list(ITEMS.values())[:2])]
-    found = LocalScorer(checkpoint, "cpu").differences(queries)
+    found = scorer.differences(queries)
     yes, no = prompter.label_ids
     for (query, items), values in zip(queries, found, strict=True):
         for ids, value in zip(prompter.item_ids_many(items), values, strict=True):
@@ -41,14 +47,14 @@ def test_the_engines_logit_differences_are_those_of_transformers_in_fp32(checkpo
 
 
 def test_a_score_does_not_depend_on_what_is_scored_beside_it(checkpoint: Path) -> None:
-    scorer, items = LocalScorer(checkpoint, "cpu"), list(ITEMS.values())
+    scorer, items = EngineScorer(checkpoint, "cpu"), list(ITEMS.values())
     (together,) = scorer.differences([("welder", items)])
     alone = [scorer.differences([("welder", [one])])[0][0] for one in items]
     assert together == pytest.approx(alone, abs=1e-4)
 
 
 def test_without_description_the_ranker_reads_title_and_metadata_only(checkpoint: Path) -> None:
-    scorer = LocalScorer(checkpoint, "cpu")
+    scorer = EngineScorer(checkpoint, "cpu")
     changed = {name: item(one.title, "other words") for name, one in ITEMS.items()}
     query = judged_query("welder", 4, 3, 2, 1, 0, 0)
     blind, seeing = (RankerSystem(scorer=scorer, describe=d) for d in (False, True))
@@ -127,7 +133,7 @@ def test_ties_everywhere_are_counted_and_do_not_depend_on_the_files_order() -> N
         labels=first.labels[::-1],
         soft_labels=first.soft_labels[::-1],
     )
-    found = outcome(Level(), [first, turned], ITEMS, MetricConfig(), tell)
+    found = system_result(Level(), [first, turned], ITEMS, MetricConfig(), tell)
     assert found.figures[0].tolist() == found.figures[1].tolist()
     assert (found.ties.mixed, found.ties.all_items) == (2, 2)
 
@@ -142,7 +148,7 @@ def test_a_score_that_is_no_number_names_its_pair() -> None:
             return [np.array([1.0, np.nan])]
 
     with pytest.raises(ConfigError, match="broken gives no number for posting 'p1' of query 'q1'"):
-        outcome(Broken(), [judged_query("x", 4, 0)], ITEMS, MetricConfig(), tell)
+        system_result(Broken(), [judged_query("x", 4, 0)], ITEMS, MetricConfig(), tell)
 
 
 def test_random_needs_no_seed_and_a_query_of_one_grade_is_always_right() -> None:

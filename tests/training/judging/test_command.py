@@ -20,7 +20,7 @@ from tests.training.teachers.chat_server import ChatServer, chatting, content
 from training.judging.policy import load_policy
 from training.judging.postings import PostingRow
 from training.judging.queries import Query, read_queries
-from training.judging.records import Ask, Verdict
+from training.judging.records import Ask, TeacherVerdict
 from training.judging.run import NO_EVIDENCE, check_splits, judge
 from training.judging.table import read_judgements
 from training.judging.unjudged import Rejects
@@ -360,8 +360,11 @@ class Sparing:
     def __init__(self, *keys: str) -> None:
         self._keys = keys
 
-    def judge_many(self, pairs: Sequence[tuple[Ask, PostingRow]]) -> list[Verdict | None]:
-        return [Verdict(grades=dict.fromkeys(self._keys, 2)) if n % 2 else None for n, _ in enumerate(pairs)]
+    def judge_many(self, pairs: Sequence[tuple[Ask, PostingRow]]) -> list[TeacherVerdict | None]:
+        return [
+            TeacherVerdict(grades=dict.fromkeys(self._keys, 2)) if n % 2 else None
+            for n, _ in enumerate(pairs)
+        ]
 
 
 def test_a_teacher_is_given_chunks_and_the_run_tells_how_far_it_is() -> None:

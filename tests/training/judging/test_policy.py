@@ -1,6 +1,7 @@
 """The policy file, its aggregation and its soft labels."""
 
 import math
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from schemas.errors import ConfigError
 from tests.support.judging import POLICY, ask
 from training.judging.policy import Policy, load_policy
-from training.judging.rationales import OVERALL, graded_of, parse_rationale, rationale_text
-from training.judging.records import MAX_GRADE, Judgement, Verdict
+from training.judging.rationales import LABEL, OVERALL, Graded, graded_of, rationale_text
+from training.judging.records import MAX_GRADE, Judgement, TeacherVerdict
 from training.judging.soft_labels import SoftLabels
 
 GRADES = st.integers(0, MAX_GRADE)
@@ -38,7 +39,7 @@ def test_the_shipped_policy_says_for_each_of_its_dimensions_what_five_grades_mea
 def test_the_shipped_label_is_the_weakest_grade_and_its_soft_label_a_quarter_of_it_inside_0_and_1(
     grades: tuple[int, int, int],
 ) -> None:
-    verdict = Verdict(grades=dict(zip(SHIPPED.keys, grades, strict=True)))
+    verdict = TeacherVerdict(grades=dict(zip(SHIPPED.keys, grades, strict=True)))
     assert SHIPPED.aggregate(verdict.grades) == min(grades)
     assert 0 < SHIPPED.soft_label(verdict) < 1
     assert SHIPPED.soft_label(verdict) == pytest.approx(min(grades) / 4, abs=0.0201)
@@ -58,12 +59,12 @@ def test_a_weighted_mean_rounds_its_halves_up(tmp_path: Path) -> None:
 
 def test_a_soft_label_may_come_from_the_mean_of_the_grades(tmp_path: Path) -> None:
     of_mean = policy(tmp_path, soft='[soft_label]\nof = "mean"')
-    assert of_mean.soft_label(Verdict(grades={"work": 4, "place": 0})) == pytest.approx(0.75)
+    assert of_mean.soft_label(TeacherVerdict(grades={"work": 4, "place": 0})) == pytest.approx(0.75)
 
 
 def test_a_soft_label_may_come_from_a_table(tmp_path: Path) -> None:
     by_table = policy(tmp_path, soft='[soft_label]\nmethod = "table"\ntable = [0, 0.1, 0.2, 0.7, 1]')
-    found = [by_table.soft_label(Verdict(grades={"work": grade, "place": 4})) for grade in range(5)]
+    found = [by_table.soft_label(TeacherVerdict(grades={"work": grade, "place": 4})) for grade in range(5)]
     assert found == pytest.approx([0.02, 0.1, 0.2, 0.7, 0.98])
 
 
@@ -81,7 +82,7 @@ def test_a_soft_label_of_probabilities_is_the_expected_aggregate_over_all_combin
     soft = SoftLabels(method="distribution", margin=1e-9)
     judged = replace(SHIPPED, aggregation=how, soft_labels=soft)
     shares = dict(zip(SHIPPED.keys, (first, second, third), strict=True))
-    verdict = Verdict(grades=dict.fromkeys(SHIPPED.keys, 4), evidence={"probabilities": shares})
+    verdict = TeacherVerdict(grades=dict.fromkeys(SHIPPED.keys, 4), evidence={"probabilities": shares})
     expected = math.fsum(
         first[a] * second[b] * third[c] * (min(a, b, c) if how == "min" else (a + b + c) / 3) / 4
         for a, b, c in product(range(5), repeat=3)
@@ -91,7 +92,7 @@ def test_a_soft_label_of_probabilities_is_the_expected_aggregate_over_all_combin
 
 def test_without_probabilities_a_distribution_falls_back_to_the_label(tmp_path: Path) -> None:
     judged = policy(tmp_path, soft='[soft_label]\nmethod = "distribution"')
-    assert judged.soft_label(Verdict(grades={"work": 3, "place": 2})) == pytest.approx(0.5)
+    assert judged.soft_label(TeacherVerdict(grades={"work": 3, "place": 2})) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,9 @@ def test_a_judgement_names_the_policy_and_another_wording_another_policy(tmp_pat
     assert first.identity == commented.identity
     assert first.identity.startswith("tiny@3+")
     assert other.identity != first.identity
-    judgement = first.judgement(ask(split="dev"), "p1", Verdict(grades={"place": 2, "work": 4}), "somebody@1")
+    judgement = first.judgement(
+        ask(split="dev"), "p1", TeacherVerdict(grades={"place": 2, "work": 4}), "somebody@1"
+    )
     assert (judgement.policy, judgement.label, judgement.split) == (first.identity, 2, "dev")
     assert list(judgement.grades) == ["work", "place"]
 
@@ -188,6 +191,16 @@ def _judgement(grades: dict[str, int], rationale: str, label: int) -> Judgement:
     )
 
 
+def _read_back(text: str) -> Graded:
+    """What a stage 1 text says, read as its form is documented: `NAME GRADE` or `NAME GRADE: WORDS` a line."""
+    found = [re.fullmatch(r"(\w+) ([0-4])(?:: (.+))?", line.strip()) for line in text.strip().splitlines()]
+    lines = [(match[1], int(match[2]), match[3] or "") for match in found if match]
+    assert [key for key, _, _ in lines] == [*SHIPPED.keys, LABEL]
+    *dimensions, (_, label, overall) = lines
+    said = {key: words for key, _, words in [*dimensions, (OVERALL, 0, overall)] if words}
+    return Graded(grades={key: grade for key, grade, _ in dimensions}, label=label, rationales=said)
+
+
 @given(
     st.fixed_dictionaries(dict.fromkeys(SHIPPED.keys, GRADES)),
     GRADES,
@@ -199,7 +212,7 @@ def test_a_stage_1_text_reads_back_as_the_judgement_that_it_was_written_from(
     rationale = "\n".join(f"{key}: {words}" if key else words for key, words in lines)
     judgement = _judgement(grades, rationale, label)
     text = rationale_text(judgement, SHIPPED)
-    assert parse_rationale(text, SHIPPED) == graded_of(judgement, SHIPPED)
+    assert _read_back(text) == graded_of(judgement, SHIPPED)
     assert text.count("\n") == len(SHIPPED.keys) + 1
 
 
@@ -216,18 +229,3 @@ def test_a_stage_1_text_is_short_and_fixed() -> None:
         "requirements": "nights are named,",
         OVERALL: "a car is not",
     }
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("occupation 4\nrequirements 2\nconstraints 4", "label"),
-        ("requirements 4\noccupation 2\nconstraints 4\nlabel 2", "in this order"),
-        ("occupation 5\nrequirements 2\nconstraints 4\nlabel 2", "not a graded line: 'occupation 5'"),
-        ("occupation 4 nurse\nrequirements 2\nconstraints 4\nlabel 2", "not a graded line"),
-        ("", "not a graded line: ''|found"),
-    ],
-)
-def test_a_text_that_is_no_stage_1_text_is_refused(text: str, named: str) -> None:
-    with pytest.raises(ValueError, match=named):
-        parse_rationale(text, SHIPPED)

@@ -11,7 +11,7 @@ from schemas.errors import ConfigError
 from training.judging.postings import PostingRow
 from training.judging.records import Ask
 from training.rules.evidence import Evidence, evidence, facet_in
-from training.rules.lexicon.entries import DOMAINS, Domain, Facet, held_out, lexicon
+from training.rules.lexicon.entries import DOMAINS, Domain, RuleFacet, held_out, lexicon
 from training.rules.places import names, place_of
 from training.rules.prefilter import literals_of, search
 from training.rules.teacher import (
@@ -110,14 +110,14 @@ def test_the_employment_tag_of_health_postings_states_no_full_time_hours() -> No
 
 
 @given(st.sampled_from(FACETS), st.text(max_size=200))
-def test_the_prefilter_hides_no_match(facet: Facet, text: str) -> None:
+def test_the_prefilter_hides_no_match(facet: RuleFacet, text: str) -> None:
     for rule in (facet.stated, facet.denied):
         if rule:
             assert bool(search(rule, text)) == bool(rule.search(text))
 
 
 @given(st.data(), st.sampled_from(FACETS))
-def test_every_match_of_a_rule_passes_the_prefilter(data: st.DataObject, facet: Facet) -> None:
+def test_every_match_of_a_rule_passes_the_prefilter(data: st.DataObject, facet: RuleFacet) -> None:
     text = data.draw(st.from_regex(re.compile(facet.stated.pattern, re.ASCII)))
     assert bool(search(facet.stated, text)) == bool(facet.stated.search(text))
 

@@ -1,5 +1,7 @@
 """Splits, queries, pools and the files that they go into."""
 
+import json
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -16,7 +18,8 @@ from training.judging.records import Judgement, Split
 from training.judging.splits import Splits, check_no_leak, split
 from training.judging.table import read_judgements, write_judgements
 from training.rules.corpus import Corpus, all_evidence, domain_of
-from training.rules.judge import JudgeConfig, Prepared, judged, prepare
+from training.rules.judge import JudgeConfig, PreparedDomain, judged, prepare
+from training.rules.judged_queries import judged_queries
 from training.rules.lexicon.entries import held_out, lexicon
 from training.rules.pools import GOOD
 from training.rules.queries import asks
@@ -61,11 +64,11 @@ def postings() -> list[PostingRow]:
 
 
 @pytest.fixture(scope="module")
-def prepared(postings: list[PostingRow]) -> Prepared:
+def prepared(postings: list[PostingRow]) -> PreparedDomain:
     return prepare(postings, "health")
 
 
-def test_every_posting_of_a_company_is_in_one_split(prepared: Prepared) -> None:
+def test_every_posting_of_a_company_is_in_one_split(prepared: PreparedDomain) -> None:
     sides: dict[str | None, set[Split]] = {}
     for name, rows in prepared.splits.postings.items():
         for row in rows:
@@ -99,7 +102,7 @@ def test_twins_of_companies_too_large_to_join_are_dropped_from_the_smaller_split
     assert sum(map(len, found.postings.values())) + len(found.dropped) == 408
 
 
-def test_a_planted_near_duplicate_is_named(prepared: Prepared) -> None:
+def test_a_planted_near_duplicate_is_named(prepared: PreparedDomain) -> None:
     rows = {name: list(kept) for name, kept in prepared.splits.postings.items()}
     original = rows["train"][0]
     rows["test"].append(
@@ -109,7 +112,7 @@ def test_a_planted_near_duplicate_is_named(prepared: Prepared) -> None:
         check_no_leak(rows)
 
 
-def test_one_posting_in_two_splits_is_named(prepared: Prepared) -> None:
+def test_one_posting_in_two_splits_is_named(prepared: PreparedDomain) -> None:
     rows = {name: list(kept) for name, kept in prepared.splits.postings.items()}
     rows["dev"].append(rows["test"][0])
     with pytest.raises(ConfigError, match=f"{rows['test'][0].posting_id} stands in"):
@@ -125,7 +128,7 @@ def test_texts_that_share_half_their_words_are_no_near_duplicates() -> None:
     assert near_duplicates(rows) == []
 
 
-def test_the_same_seed_draws_the_same_queries_and_another_others(prepared: Prepared) -> None:
+def test_the_same_seed_draws_the_same_queries_and_another_others(prepared: PreparedDomain) -> None:
     def some(seed: int) -> list[list[Judgement]]:
         return list(judged(prepared, "train", 20, seed, JudgeConfig().train_pool, POLICY))
 
@@ -133,7 +136,7 @@ def test_the_same_seed_draws_the_same_queries_and_another_others(prepared: Prepa
     assert some(1) != some(2)
 
 
-def test_no_training_query_uses_a_held_out_wording_or_occupation(prepared: Prepared) -> None:
+def test_no_training_query_uses_a_held_out_wording_or_occupation(prepared: PreparedDomain) -> None:
     for drawn in islice(asks(prepared.corpus("train"), 0), 300):
         occupation = HEALTH.occupations[drawn.needs.occupation]
         assert occupation.key not in HEALTH.test_only()
@@ -150,7 +153,7 @@ def test_no_training_query_uses_a_held_out_wording_or_occupation(prepared: Prepa
         assert "seen phrase" in drawn.ask.strata
 
 
-def test_a_test_query_is_worded_by_held_out_phrases_or_by_none(prepared: Prepared) -> None:
+def test_a_test_query_is_worded_by_held_out_phrases_or_by_none(prepared: PreparedDomain) -> None:
     drawn = list(islice(asks(prepared.corpus("test"), 0), 200))
     unseen = [d for d in drawn if "unseen phrase" in d.ask.strata]
     assert 0.3 < len(unseen) / len(drawn) < 0.7
@@ -159,7 +162,7 @@ def test_a_test_query_is_worded_by_held_out_phrases_or_by_none(prepared: Prepare
         assert any(w.lower() in d.ask.query.lower() for w in kept)
 
 
-def test_a_query_has_a_good_match_and_another_and_stays_in_its_split(prepared: Prepared) -> None:
+def test_a_query_has_a_good_match_and_another_and_stays_in_its_split(prepared: PreparedDomain) -> None:
     inside = {row.posting_id for row in prepared.splits.postings["test"]}
     for rows in judged(prepared, "test", 30, 0, JudgeConfig().pool, POLICY):
         labels = [row.label for row in rows]
@@ -169,9 +172,24 @@ def test_a_query_has_a_good_match_and_another_and_stays_in_its_split(prepared: P
         assert len({row.posting_id for row in rows}) == len(rows)
 
 
-def test_too_few_postings_for_the_queries_asked_is_an_error(prepared: Prepared) -> None:
+def test_judged_queries_in_memory_are_of_the_test_split_with_the_postings_own_items(
+    postings: list[PostingRow], prepared: PreparedDomain, tmp_path: Path
+) -> None:
+    path = tmp_path / "postings.jsonl"
+    rows = [{"id": p.posting_id, "description": p.item.text, **asdict(p.item)} for p in postings]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = judged_queries(path, "health", 5, 1, tmp_path / "cache")
+    items = {row.posting_id: row.item for row in prepared.splits.postings["test"]}
+    assert len(found) == 5
+    for one in found:
+        assert [items[name] for name in one.posting_ids] == list(one.items)
+        assert max(one.grades) >= GOOD > min(one.grades)
+    assert judged_queries(path, "health", 5, 1, tmp_path / "cache") == found
+
+
+def test_too_few_postings_for_the_queries_asked_is_an_error(prepared: PreparedDomain) -> None:
     few = {**prepared.splits.postings, "dev": prepared.splits.postings["train"][:12]}
-    small = Prepared(words=HEALTH, splits=Splits(postings=few, dropped=()), known=prepared.known)
+    small = PreparedDomain(words=HEALTH, splits=Splits(postings=few, dropped=()), known=prepared.known)
     with pytest.raises(ConfigError, match="dev split of 12 postings"):
         list(judged(small, "dev", 500, 0, JudgeConfig().pool, POLICY))
 
@@ -186,7 +204,7 @@ def test_evidence_is_kept_and_read_again(postings: list[PostingRow], tmp_path: P
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_corpus_counts_places_and_occupations(prepared: Prepared) -> None:
+def test_a_corpus_counts_places_and_occupations(prepared: PreparedDomain) -> None:
     corpus: Corpus = prepared.corpus("train")
     assert set(corpus.places) == {"leeds", "york", "hull"}
     assert {"dietitian", "nurse", "porter"} <= set(corpus.of_occupation)

@@ -16,9 +16,9 @@ from training.components.stopping import Stop
 from training.judging.postings import read_postings
 from training.sft.config import SftStage
 from training.sft.examples import Answers, encode
-from training.sft.model import Ranker, open_model, open_prompter
+from training.sft.model import RankerModule, open_model, open_prompter
 from training.sft.objective import batch_loss, count
-from training.sft.order import Step
+from training.sft.order import StepBatches
 from training.sft.run import Inputs
 from training.sft.targets import judged
 
@@ -46,7 +46,10 @@ def test_the_loss_of_labels_is_equation_3_of_the_plain_models_last_logits(given:
         soft = row.soft_label
         by_hand += (soft * math.log(soft / p_yes) + (1 - soft) * math.log((1 - soft) / p_no)) / len(chosen)
     batch = ((0,), (1,), (2,))
-    ranker, counts = Ranker(model, prompter.label_ids), count(examples, Step(epoch=0, batches=(batch,)))
+    ranker, counts = (
+        RankerModule(model, prompter.label_ids),
+        count(examples, StepBatches(epoch=0, batches=(batch,))),
+    )
     found = batch_loss(ranker, examples, batch, SftStage(), counts, CPU.device)
     assert found.item() == pytest.approx(by_hand, rel=1e-4)
 
@@ -65,8 +68,8 @@ def test_the_loss_of_rationales_is_that_of_the_text_after_the_prompt_alone(given
         for place in range(row.prompt_length, row.length):
             total, number = total - logs[place - 1, ids[0, place]].item(), number + 1
     batch, stage = ((0,), (1,), (2,)), SftStage(objective="rationales")
-    counts = count(examples, Step(epoch=0, batches=(batch,)))
-    found = batch_loss(Ranker(model, prompter.label_ids), examples, batch, stage, counts, CPU.device)
+    counts = count(examples, StepBatches(epoch=0, batches=(batch,)))
+    found = batch_loss(RankerModule(model, prompter.label_ids), examples, batch, stage, counts, CPU.device)
     assert counts.answers == number
     assert found.item() == pytest.approx(total / number, rel=1e-4)
 
@@ -75,11 +78,11 @@ def test_a_step_cut_into_two_batches_has_the_same_loss(given: Inputs) -> None:
     chosen = judgements()[:4]
     postings = {row.posting_id: row.item for row in read_postings(given.postings)}
     examples = encode(chosen, postings, open_prompter(given.model, None), judged)
-    ranker, stage = Ranker(open_model(given.model), (5, 6)), SftStage(listwise_weight=0.5)
+    ranker, stage = RankerModule(open_model(given.model), (5, 6)), SftStage(listwise_weight=0.5)
     whole, parts = (((0, 1), (2, 3)),), (((0, 1),), ((2, 3),))
 
     def loss(batches: tuple[tuple[tuple[int, ...], ...], ...]) -> float:
-        counts = count(examples, Step(epoch=0, batches=batches))
+        counts = count(examples, StepBatches(epoch=0, batches=batches))
         return sum(batch_loss(ranker, examples, b, stage, counts, CPU.device).item() for b in batches)
 
     assert loss(whole) == pytest.approx(loss(parts), rel=1e-5)

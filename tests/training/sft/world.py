@@ -13,7 +13,7 @@ from training.components.stopping import Stop
 from training.judging.records import Judgement, Split
 from training.sft.config import SftConfig, SftStage
 from training.sft.examples import Wording
-from training.sft.loop import Result, Watch
+from training.sft.loop import SftResult, Watch
 from training.sft.run import Inputs, fine_tune
 
 TRADES = ("welder", "nurse", "driver", "cook")
@@ -96,7 +96,7 @@ def tune(
     watch: Watch = nobody,
     stop: Stop | None = None,
     resume: bool = False,
-) -> Result:
+) -> SftResult:
     return fine_tune(
         config,
         given,

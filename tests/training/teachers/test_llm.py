@@ -20,7 +20,7 @@ from tests.support.judging import ask, posting
 from tests.training.teachers.chat_server import KEYS, ChatServer, chatting, completion, content
 from training.judging.policy import Policy, load_policy
 from training.judging.postings import PostingRow
-from training.judging.records import Verdict
+from training.judging.records import TeacherVerdict
 from training.judging.soft_labels import SoftLabels
 from training.judging.unjudged import Rejects
 from training.teachers.answering import BadAnswerError, Completion, verdict_of
@@ -59,7 +59,7 @@ def teaching(
         yield teacher
 
 
-def graded(verdicts: list[Verdict | None]) -> list[int | None]:
+def graded(verdicts: list[TeacherVerdict | None]) -> list[int | None]:
     return [None if verdict is None else min(verdict.grades.values()) for verdict in verdicts]
 
 
@@ -399,7 +399,7 @@ def test_a_cache_cut_anywhere_keeps_its_whole_lines_and_goes_on(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("cache") / "c.jsonl"
-    kept = {f"k{n}": Verdict(grades={"work": n % 5}, rationale=f"é\u2028\n{n}") for n in range(4)}
+    kept = {f"k{n}": TeacherVerdict(grades={"work": n % 5}, rationale=f"é\u2028\n{n}") for n in range(4)}
     with VerdictCache(path) as cache:
         for key, verdict in kept.items():
             cache.put(key, verdict, query="q")
@@ -428,7 +428,7 @@ def test_a_cache_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_an_error_that_names_the_cache_and_loses_nothing(tmp_path: Path) -> None:
-    verdict = Verdict(grades={"work": 1}, rationale="long " * 50)
+    verdict = TeacherVerdict(grades={"work": 1}, rationale="long " * 50)
     with VerdictCache(tmp_path / "c.jsonl") as cache:
         cache.put("first", verdict)
         with file_limit(500), pytest.raises(ConfigError, match=r"c\.jsonl cannot be written"):

@@ -2,57 +2,43 @@
 
 import json
 import math
-import re
-from collections import Counter
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import Qwen3ForCausalLM
 
 from models.prompts import Prompter, load_tokenizer, summarizer_input
+from tests.support.vocabulary import small_vocabulary
 from training.components import losses
 from training.components.machine import Machine
 from training.components.optimizer import orthogonalized
 from training.evaluation import metrics
-from training.evaluation.offline import OfflineRanker, OfflineSummarizer, load
+from training.evaluation.offline import OfflineSummarizer, TransformersScorer, load
 from training.synthetic.lexicon import load as load_lexicon
-from training.synthetic.postings import Posting, Writer
-from training.tiny import vocabulary
+from training.synthetic.postings import GeneratedPosting, Writer
 from training.tiny.encoding import Encoder, item_of
 from training.tiny.evaluate import ranking, summarize
 from training.tiny.judged_sets import generated
-from training.tiny.ranker.mix import MixConfig, mixing
-from training.tiny.ranker.pools import Stage
+from training.tiny.ranker.mix import MixConfig, mix_maker
+from training.tiny.ranker.pools import WindowStage
 from training.tiny.ranker.run import RankerRun, agreed, train_ranker_from
 from training.tiny.settings import Sizes
+from training.tiny.summarizer import copy_circuit
 from training.tiny.summarizer.keep_layer import KeepingRun
 from training.tiny.summarizer.run import SummarizerRun, train_summarizer_from
-from training.tiny.vocabulary import Table
 
 CHECKPOINTS = Path("models/checkpoints")
 RANKER, SUMMARIZER = CHECKPOINTS / "ranker-tiny", CHECKPOINTS / "summarizer-tiny"
 PRUNED = CHECKPOINTS / "ranker-tiny-pruned"
 
 
-def postings(count: int, seed: int) -> list[Posting]:
+def postings(count: int, seed: int) -> list[GeneratedPosting]:
     writer, rng = Writer(load_lexicon("heldout")), Random(seed)
     return [writer.write(rng, richness=0.3) for _ in range(count)]
-
-
-def small_vocabulary() -> tuple[Tokenizer, Table]:
-    writer, rng = Writer(load_lexicon("train")), Random(0)
-    text = " ".join(writer.write(rng).description for _ in range(200)).lower()
-    words = [word for word, _ in Counter(re.findall("[a-z]+", text)).most_common(900)]
-    prompt = "does the posting match search answer yes or no title company location type remote text summary : . ; ?"
-    tokens = list(dict.fromkeys([*vocabulary.SPECIAL, *prompt.split(), "sum", *words]))
-    return vocabulary.tokenizer(tokens), np.random.default_rng(0).normal(size=(len(tokens), 256)).astype(
-        "float32"
-    )
 
 
 def test_binary_kl_is_equation_3() -> None:
@@ -99,9 +85,9 @@ def test_piecewise_encoding_equals_the_prompters() -> None:
 
 @pytest.mark.timeout(60)
 def test_twenty_steps_lower_the_rankers_loss_and_leave_a_loadable_checkpoint(tmp_path: Path) -> None:
-    stage = Stage(start=0.0, windows=(24,), queries=2)
-    run = RankerRun(minutes=1.0, steps=20, stages=(stage,))
-    mix = mixing(MixConfig(pool=200), [], None, None)
+    stage = WindowStage(start=0.0, windows=(24,), queries=2)
+    run = RankerRun(minutes=60.0, steps=20, stages=(stage,))
+    mix = mix_maker(MixConfig(pool=200), [], None, None)
     history = train_ranker_from(*small_vocabulary(), mix, run, tmp_path, report=lambda _: None)
     assert len(history) == 20
     assert np.mean(history[-5:]) < np.mean(history[:5])
@@ -129,13 +115,13 @@ def test_two_processes_agree_on_gradients_loss_and_clock() -> None:
 
 @pytest.mark.timeout(60)
 def test_twenty_steps_lower_the_summarizers_loss_and_leave_a_loadable_checkpoint(tmp_path: Path) -> None:
-    run = SummarizerRun(pool=60, keeping=KeepingRun(minutes=1.0, steps=20, batch=4))
+    run = SummarizerRun(pool=60, keeping=KeepingRun(minutes=60.0, steps=20, batch=4))
     history = train_summarizer_from(*small_vocabulary(), run, tmp_path, lambda _: None)
     assert len(history) == 20
     assert np.mean(history[-5:]) < np.mean(history[:5])
-    assert (
-        OfflineSummarizer.from_dir(tmp_path).generate("Nurse", "We need a nurse for nights.", 4) is not None
-    )
+    trained = load(tmp_path).model.layers[0].mlp.down_proj.weight
+    assert trained.any(dim=1).nonzero().flatten().tolist() == [copy_circuit.KEPT]
+    assert len(OfflineSummarizer.from_dir(tmp_path).generate("Nurse", "A nurse for nights.", 4)) <= 4
 
 
 @pytest.mark.parametrize("directory", [RANKER, PRUNED, SUMMARIZER])
@@ -151,7 +137,7 @@ def test_a_shipped_checkpoint_is_a_stock_qwen3_of_at_most_12_mb_with_a_model_car
 @pytest.mark.parametrize("checkpoint", [RANKER, PRUNED], ids=["dense", "pruned"])
 def test_the_shipped_rankers_tell_unseen_generated_postings_apart(checkpoint: Path) -> None:
     judged = generated(Sizes(queries=16, postings=120, seed=101))
-    auc = ranking(OfflineRanker.from_dir(checkpoint), judged)["auc"]
+    auc = ranking(TransformersScorer.from_dir(checkpoint), judged)["auc"]
     assert isinstance(auc, list)
     value, low, _ = auc
     assert value >= 0.65

@@ -16,11 +16,11 @@ from training.rules.evidence import evidence
 from training.rules.lexicon.entries import lexicon
 from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
-from training.tiny.ranker.examples import CANDIDATES, Example
-from training.tiny.ranker.facet_queries import FacetAsker, spans
-from training.tiny.ranker.pools import Mix, Renewed
-from training.tiny.ranker.real_pool import Asked, Mention, RealPool, Source
-from training.tiny.ranker.real_sources import sources
+from training.tiny.ranker.examples import CANDIDATES, LabelledPrompt
+from training.tiny.ranker.facet_queries import FacetAsker, stated_spans
+from training.tiny.ranker.marked_postings import marked_postings
+from training.tiny.ranker.pools import PoolMix, RenewedPool
+from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting, Mention, RealPool
 from training.tiny.ranker.title_pool import TitlePool, Titles, read
 from training.tiny.ranker.word_queries import WordAsker
 
@@ -41,14 +41,16 @@ def posting(number: int, title: str, text: str) -> PostingRow:
     return PostingRow(posting_id=str(number), item=item, posted_at=None, source=None)
 
 
-def source(text: str, mentions: tuple[Mention, ...] = ()) -> Source:
+def source(text: str, mentions: tuple[Mention, ...] = ()) -> MarkedPosting:
     ids = np.array(TOKENIZER.encode(text, add_special_tokens=False).ids, dtype=np.int32)
-    return Source(head=[5, 6], ids=ids, mentions=mentions, known=frozenset(), occupation="nurse", place=None)
+    return MarkedPosting(
+        head=[5, 6], ids=ids, mentions=mentions, known=frozenset(), occupation="nurse", place=None
+    )
 
 
-def pool(item: Source, tags: frozenset[str], rng: Random) -> RealPool:
-    def ask() -> Asked:
-        return Asked(
+def pool(item: MarkedPosting, tags: frozenset[str], rng: Random) -> RealPool:
+    def ask() -> AskedQuery:
+        return AskedQuery(
             prefix=[7],
             candidates=(item,) * CANDIDATES,
             tags=tags,
@@ -97,16 +99,16 @@ def test_spans_are_where_the_rules_found_their_evidence() -> None:
     text = "We care for adults. You will work night shifts on the ward. There are no weekends."
     row = posting(1, "Staff Nurse", text)
     found = evidence(row, HEALTH)
-    marks = spans(row, found, HEALTH)
+    marks = stated_spans(row, found, HEALTH)
     said = {tag: text[a:b] for a, b, tag in marks.spans}
     assert "night shift" in said["facet:nights"]
     assert "weekends" in said["deny:weekends"]
-    (read_,) = sources(Encoder(TOKENIZER), TOKENIZER, [row.item], [marks])
+    (read_,) = marked_postings(Encoder(TOKENIZER), TOKENIZER, [row.item], [marks])
     nights = next(m for m in read_.mentions if m.tag == "facet:nights")
     assert "night" in TOKENIZER.decode(read_.ids[nights.begin : nights.end].tolist())
 
 
-def corpus() -> tuple[Corpus, list[Source]]:
+def corpus() -> tuple[Corpus, list[MarkedPosting]]:
     titles = (
         "Staff Nurse",
         "Registered Nurse",
@@ -127,8 +129,8 @@ def corpus() -> tuple[Corpus, list[Source]]:
     ]
     known = {row.posting_id: evidence(row, HEALTH) for row in rows}
     made = Corpus.of("train", HEALTH, rows, known)
-    marks = [spans(row, known[row.posting_id], HEALTH) for row in rows]
-    return made, sources(Encoder(TOKENIZER), TOKENIZER, [row.item for row in rows], marks)
+    marks = [stated_spans(row, known[row.posting_id], HEALTH) for row in rows]
+    return made, marked_postings(Encoder(TOKENIZER), TOKENIZER, [row.item for row in rows], marks)
 
 
 def test_a_rule_query_comes_with_a_candidate_that_meets_it_and_others_that_do_not() -> None:
@@ -154,7 +156,9 @@ def test_a_word_query_is_met_by_the_posting_that_holds_the_word() -> None:
         for n in range(200)
     ]
     plain = [
-        Source(head=[5], ids=source(t).ids, mentions=(), known=frozenset(), occupation="nurse", place=None)
+        MarkedPosting(
+            head=[5], ids=source(t).ids, mentions=(), known=frozenset(), occupation="nurse", place=None
+        )
         for t in texts
     ]
     asker = WordAsker(Random(4), Encoder(TOKENIZER), plain, tokens, table, wording)
@@ -208,14 +212,14 @@ class Fixed:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def batch(self, queries: int, window: int) -> list[Example]:
+    def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
         self.asked.append(queries)
-        return [Example(ids=[window], places=[0], targets=[0.5])] * queries
+        return [LabelledPrompt(ids=[window], places=[0], targets=[0.5])] * queries
 
 
 def test_a_step_draws_each_pool_by_its_share_and_its_weights_sum_to_one() -> None:
     one, other = Fixed(), Fixed()
-    mix = Mix(Random(0), [(0.75, one), (0.25, other)])
+    mix = PoolMix(Random(0), [(0.75, one), (0.25, other)])
     for _ in range(200):
         assert sum(weight for weight, _ in mix.draw(queries=6, window=9)) == pytest.approx(1)
     assert sum(other.asked) / sum(one.asked) == pytest.approx(1 / 3, rel=0.15)
@@ -228,7 +232,7 @@ def test_a_renewed_pool_is_made_again_after_so_many_batches() -> None:
         made.append(Fixed())
         return made[-1]
 
-    renewed = Renewed(make, 2)
+    renewed = RenewedPool(make, 2)
     for _ in range(5):
         renewed.batch(1, 1)
     assert [len(pool.asked) for pool in made] == [1, 2, 2]

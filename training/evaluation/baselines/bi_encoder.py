@@ -31,7 +31,7 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BiEncoderConfig:
-    """Texts are cut where the encoder was trained to cut them; `batch_tokens` bounds a padded batch."""
+    """`max_tokens`: where texts are cut, as in the encoder's training; `batch_tokens`: bound of a padded batch."""
 
     max_tokens: int = 256
     batch_tokens: int = 8_192
@@ -82,7 +82,7 @@ class BiEncoder(System):
 
 
 class SentenceEncoder:
-    """Mean-pooled MiniLM."""
+    """MiniLM with mean pooling: texts to vectors of length 1."""
 
     def __init__(self, config: BiEncoderConfig) -> None:
         directory = encoder_dir()
@@ -104,7 +104,7 @@ class SentenceEncoder:
         return vectors
 
     def _batch(self, ids: Sequence[list[int]]) -> Vectors:
-        """In order of length."""
+        """Vectors of texts given as ids, the longest last."""
         width = len(ids[-1])
         padded = torch.tensor([row + [0] * (width - len(row)) for row in ids])
         real = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
@@ -115,7 +115,7 @@ class SentenceEncoder:
 
 
 def _scaled(tell: Tell, share: float) -> Tell:
-    """Texts told as pairs."""
+    """A `Tell` that is told texts and passes on pairs, of which there are `share` for each text."""
     done = 0
 
     def scaled(texts: int) -> None:
@@ -127,7 +127,7 @@ def _scaled(tell: Tell, share: float) -> Tell:
 
 
 class _Kept:
-    """Vectors by a hash of their text and settings, in memory and, with a folder, in one file of it."""
+    """Vectors by a hash of text and settings, kept in memory and, if a folder is given, in one file there."""
 
     def __init__(self, folder: Path | None, config: BiEncoderConfig) -> None:
         self._salt = f"all-MiniLM-L6-v2/{config.max_tokens}/"
@@ -144,7 +144,7 @@ class _Kept:
         return self._vectors[self._key(text)]
 
     def add(self, texts: Sequence[str], vectors: Vectors) -> None:
-        """Keep them; the file is replaced whole."""
+        """Keep the vectors of new texts and replace the file."""
         self._vectors |= {self._key(text): vector for text, vector in zip(texts, vectors, strict=True)}
         if self._file is None:
             return

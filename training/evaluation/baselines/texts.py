@@ -1,4 +1,4 @@
-"""What a baseline reads of a posting: the same words as the ranker, without its prompt."""
+"""The texts of postings for baselines: the same fields as in the ranker's prompt, as plain text."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def full_text(item: Item) -> str:
 
 
 def sound(text: str) -> str:
-    """Unpaired surrogates replaced: no encoding has them."""
+    """The text with unpaired surrogates replaced, which no encoding can hold."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,8 +1,8 @@
-"""Our figures for the paper's tables 1, 2 and 3 (and what we have of 4 and 6), from reports in a folder.
+"""Our figures for the paper's tables 1 to 3, 4 and 6, read from the reports in a folder.
 
-A report is `STEM.json`, written by `nearline evaluate --report` (its stems stand in `paper.TABLES`) or, as
-`scan.json`, by `nearline prune scan --report`. A `ranker.json` there may give rows other files and titles:
-`{"note": "…", "files": {"mlp50": "runs/7.json"}, "titles": {"mlp50": "…"}}`. What is not there is not measured.
+A report is `STEM.json`, written by `nearline evaluate --report` (stems: `paper.tables.TABLES`), or `scan.json`,
+written by `nearline prune scan --report`. A `ranker.json` there may give rows other files and titles: `{"note": "…",
+"files": {"mlp50": "runs/7.json"}, "titles": {"mlp50": "…"}}`. A row without its file is not measured.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation import report as reports
 from training.evaluation.intervals import Interval, paired
-from training.evaluation.paper.tables import DENSE, SCAN, TABLES, PaperTable, Row, block_names
-from training.evaluation.report import Report
+from training.evaluation.paper.tables import DENSE, SCAN, TABLES, PaperRow, PaperTable, block_names
+from training.evaluation.report import EvaluationReport
 from training.evaluation.settings import BootstrapConfig
 
 MANIFEST = "ranker.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """Our figures for a row: NDCG@k and its change to dense on the same queries, with both gains."""
+class RankerFigures:
+    """Our figures for a row: NDCG@k, and its change to the dense model on the same queries with both gains."""
 
     value: Interval
     change: Interval | None
@@ -37,19 +37,19 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A row of a table; `measured` is None where its file is not there."""
+class ComparedRow:
+    """A row of a table with our figures (None where its file is missing) and the paper's."""
 
     title: str
-    measured: Measured | None
+    measured: RankerFigures | None
     file: str
     paper_model: str = ""
     paper_change: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """Table 2: one block removed; without per-query values there is no interval."""
+class BlockChange:
+    """A row of table 2: the change by removing one block; its interval is None where a scan has no per-query values."""
 
     block: int
     change: float
@@ -58,26 +58,29 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
-    """All that a page shows."""
+class PaperComparison:
+    """Everything that the page shows."""
 
     note: str
-    dense: Report | None
-    tables: Sequence[tuple[PaperTable, Sequence[Line]]]
-    blocks: Sequence[Block] | None
+    dense: EvaluationReport | None
+    tables: Sequence[tuple[PaperTable, Sequence[ComparedRow]]]
+    blocks: Sequence[BlockChange] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Other files and titles for rows, by their keys."""
+    """Content of `ranker.json`: a note for the page, and other files and titles for rows, by their keys."""
 
     note: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_tables(runs: Path) -> Tables:
-    """ConfigError for a folder without any report, a file that is no report, and reports on different queries."""
+def read_tables(runs: Path) -> PaperComparison:
+    """Read all reports of a folder.
+
+    ConfigError for a folder without any, for a file that is no report, and for reports on different queries.
+    """
     manifest = _manifest(runs)
     rows = [row for table in TABLES for row in table.rows]
     paths = {row.file: runs / manifest.files.get(row.file, f"{row.file}.json") for row in rows}
@@ -89,13 +92,15 @@ def read_tables(runs: Path) -> Tables:
     for name, report in found.items():
         _check_same(dense, report, paths[name])
     tables = [(t, [_line(row, manifest, found, paths) for row in t.rows]) for t in TABLES]
-    return Tables(
+    return PaperComparison(
         note=manifest.note, dense=dense, tables=tables, blocks=_scan(scan) if scan.is_file() else None
     )
 
 
-def _line(row: Row, manifest: Manifest, found: Mapping[str, Report], paths: Mapping[str, Path]) -> Line:
-    return Line(
+def _line(
+    row: PaperRow, manifest: Manifest, found: Mapping[str, EvaluationReport], paths: Mapping[str, Path]
+) -> ComparedRow:
+    return ComparedRow(
         title=manifest.titles.get(row.key, row.title),
         measured=_measured(row, found),
         file=paths[row.file].name,
@@ -104,7 +109,7 @@ def _line(row: Row, manifest: Manifest, found: Mapping[str, Report], paths: Mapp
     )
 
 
-def _measured(row: Row, found: Mapping[str, Report]) -> Measured | None:
+def _measured(row: PaperRow, found: Mapping[str, EvaluationReport]) -> RankerFigures | None:
     system = _system(found.get(row.file), row.system)
     if system is None:
         return None
@@ -112,7 +117,7 @@ def _measured(row: Row, found: Mapping[str, Report]) -> Measured | None:
     config = _bootstrap(found[row.file])
     compared = [_paired(dense or system, system, metric, config) for metric in ("ndcg", "ndcg_exp")]
     known = dense is not None
-    return Measured(
+    return RankerFigures(
         value=compared[0][0],
         change=compared[0][1] if known else None,
         change_exp=compared[1][1] if known else None,
@@ -130,17 +135,17 @@ def _values(per_query: Sequence[float | None]) -> Floats:
     return np.array([np.nan if value is None else value for value in per_query])
 
 
-def _system(report: Report | None, name: str) -> dict[str, Any] | None:
+def _system(report: EvaluationReport | None, name: str) -> dict[str, Any] | None:
     systems: list[dict[str, Any]] = report["systems"] if report else []
     return next((system for system in systems if system["name"] == name), None)
 
 
-def _bootstrap(report: Report) -> BootstrapConfig:
+def _bootstrap(report: EvaluationReport) -> BootstrapConfig:
     said = report["settings"]
     return BootstrapConfig(resamples=said["resamples"], seed=said["seed"], confidence=said["confidence"])
 
 
-def _check_same(dense: Report | None, report: Report, path: Path) -> None:
+def _check_same(dense: EvaluationReport | None, report: EvaluationReport, path: Path) -> None:
     if dense is None:
         return
     if (dense["query_ids"], dense["settings"]["k"]) != (
@@ -152,18 +157,18 @@ def _check_same(dense: Report | None, report: Report, path: Path) -> None:
         )
 
 
-def _judged(report: Report) -> list[str]:
+def _judged(report: EvaluationReport) -> list[str]:
     return [each["sha256"] for each in report["settings"]["inputs"] if each["role"] == "judged"]
 
 
-def _scan(path: Path) -> list[Block]:
+def _scan(path: Path) -> list[BlockChange]:
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
         whole, without = float(read["whole"]), [float(value) for value in read["without"]]
         per_query = read.get("per_query")
         intervals = _scan_intervals(per_query) if per_query else [None] * len(without)
         return [
-            Block(block=b, change=value - whole, interval=i, paper=block_names(b, len(without)))
+            BlockChange(block=b, change=value - whole, interval=i, paper=block_names(b, len(without)))
             for b, (value, i) in enumerate(zip(without, intervals, strict=True))
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:

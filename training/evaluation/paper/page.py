@@ -1,4 +1,4 @@
-"""The page of the paper's tables beside ours, in Markdown, and its plot."""
+"""The page that sets our figures beside the paper's tables: Markdown and a plot."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from training.evaluation.intervals import STATEMENT, Interval
-from training.evaluation.paper.measured import Block, Line, Tables
+from training.evaluation.paper.measured import BlockChange, ComparedRow, PaperComparison
 from training.evaluation.paper.plot import draw
 
 NOT_MEASURED = "not measured"
 
 
-def write_page(tables: Tables, out: Path) -> None:
-    """Write the page and, beside it, `STEM.png`."""
+def write_page(tables: PaperComparison, out: Path) -> None:
+    """Write the page to `out` and its plot beside it, with the same stem and `.png`."""
     out.parent.mkdir(parents=True, exist_ok=True)
     plot = out.with_suffix(".png")
     draw(tables, plot)
     out.write_text("\n".join(_page(tables, plot.name)) + "\n", encoding="utf-8")
 
 
-def _page(tables: Tables, plot: str) -> Iterator[str]:
+def _page(tables: PaperComparison, plot: str) -> Iterator[str]:
     yield "# The ranker beside the paper"
     yield ""
     yield "Written by `nearline report ranker`; the paper is arXiv 2510.22101, whose model, queries and teacher are others:"
@@ -38,7 +38,7 @@ def _page(tables: Tables, plot: str) -> Iterator[str]:
             yield from _blocks(tables.blocks)
 
 
-def _measured_on(tables: Tables) -> Iterator[str]:
+def _measured_on(tables: PaperComparison) -> Iterator[str]:
     if tables.note:
         yield from (tables.note, "")
     if tables.dense is None:
@@ -53,14 +53,14 @@ def _measured_on(tables: Tables) -> Iterator[str]:
     yield from (f"Inputs of the dense row by SHA-256: {files}.", "")
 
 
-def _table(lines: Sequence[Line]) -> Iterator[str]:
+def _table(lines: Sequence[ComparedRow]) -> Iterator[str]:
     yield "| model | parameters | NDCG@10 | change | change, 2^grade - 1 | paper's model | paper's change |"
     yield "|---|---|---|---|---|---|---|"
     for line in lines:
         yield f"| {line.title} | {_ours(line)} | {line.paper_model or '–'} | {_change(line.paper_change)} |"
 
 
-def _ours(line: Line) -> str:
+def _ours(line: ComparedRow) -> str:
     found = line.measured
     if found is None:
         return f"– | {NOT_MEASURED} (`{line.file}`) | – | –"
@@ -69,7 +69,7 @@ def _ours(line: Line) -> str:
     return f"{size} | {value} | {_spread(found.change)} | {_spread(found.change_exp)}"
 
 
-def _blocks(blocks: Sequence[Block] | None) -> Iterator[str]:
+def _blocks(blocks: Sequence[BlockChange] | None) -> Iterator[str]:
     yield "## Table 2: one block removed at a time"
     yield ""
     if not blocks:

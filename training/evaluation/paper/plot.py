@@ -1,4 +1,4 @@
-"""The changes of NDCG@10 by row, with intervals, beside the paper's."""
+"""The plot of changes of NDCG@10: ours with intervals and the paper's, one line for each model."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from training.evaluation.intervals import Interval
-from training.evaluation.paper.measured import Block, Line, Tables
+from training.evaluation.paper.measured import BlockChange, ComparedRow, PaperComparison
 
 PAPER, OURS = "#8c8c8c", "#1f5fa8"
 Mark = tuple[str, float | None, Interval | None, Sequence[float]]
-"""A row: its name, our change, its interval, the paper's changes."""
+"""A line of the plot: the model's name, our change, its interval, the paper's changes."""
 
 
-def draw(tables: Tables, out: Path) -> None:
-    """Write a PNG with a panel for the rows of the tables and one for single blocks, as far as there are any."""
+def draw(tables: PaperComparison, out: Path) -> None:
+    """Write a PNG with one panel for the rows of the tables and one for single blocks; an empty panel is left out."""
     rows = [mark for _, lines in tables.tables for line in lines if (mark := _of_line(line))]
     panels = [list(dict.fromkeys(rows)), [_of_block(block) for block in tables.blocks or ()]]
     panels = [panel for panel in panels if panel]
@@ -31,7 +31,7 @@ def draw(tables: Tables, out: Path) -> None:
     FigureCanvasAgg(figure).print_png(out)
 
 
-def _of_line(line: Line) -> Mark | None:
+def _of_line(line: ComparedRow) -> Mark | None:
     change = line.measured.change if line.measured else None
     paper = () if line.paper_change is None else (line.paper_change,)
     if line.paper_change == 0 or (change is None and not paper):
@@ -39,7 +39,7 @@ def _of_line(line: Line) -> Mark | None:
     return line.title, change.mean if change else None, change, paper
 
 
-def _of_block(block: Block) -> Mark:
+def _of_block(block: BlockChange) -> Mark:
     return f"without block {block.block}", block.change, block.interval, tuple(block.paper.values())
 
 

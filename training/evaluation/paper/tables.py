@@ -1,4 +1,4 @@
-"""The paper's tables (arXiv 2510.22101) as rows, each with the file that holds our counterpart."""
+"""The paper's tables (arXiv 2510.22101) as rows, each with the name of the report that holds our figure."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ SCAN = "scan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A model of the paper's and ours: `file` is the stem of an evaluation's report, `system` the row in it."""
+class PaperRow:
+    """A model of the paper and ours: `file` is the stem of our evaluation report, `system` the system in it."""
 
     file: str
     title: str
     system: str = "ranker"
     paper_model: str = ""
     paper_change: float | None = None
-    """Of NDCG@10, to the paper's dense model on raw text; None where the paper measured nothing."""
+    """The paper's change of NDCG@10 to its dense model on raw text; None where it gives none."""
 
     @property
     def key(self) -> str:
-        """What a manifest calls the row."""
+        """The row's name in a manifest (`measured.MANIFEST`)."""
         return self.file if self.system == "ranker" else f"{self.file}:{self.system}"
 
 
@@ -31,11 +31,11 @@ class PaperTable:
 
     number: str
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[PaperRow, ...]
 
 
-_DENSE = Row(file=DENSE, title="dense", paper_model="600M, unpruned", paper_change=0.0)
-_DROPPED = Row(
+_DENSE = PaperRow(file=DENSE, title="dense", paper_model="600M, unpruned", paper_change=0.0)
+_DROPPED = PaperRow(
     file="mlp50-drop-sft",
     title="50% MLP + SFT, blocks dropped, SFT",
     paper_model="376M: 8 of 28 blocks",
@@ -48,8 +48,8 @@ TABLES = (
         title="half of the MLP's hidden neurons removed",
         rows=(
             _DENSE,
-            Row(file="mlp50", title="50% MLP", paper_model="464M", paper_change=-0.0095),
-            Row(file="mlp50-sft", title="50% MLP + SFT", paper_model="464M", paper_change=-0.0046),
+            PaperRow(file="mlp50", title="50% MLP", paper_model="464M", paper_change=-0.0095),
+            PaperRow(file="mlp50-sft", title="50% MLP + SFT", paper_model="464M", paper_change=-0.0046),
         ),
     ),
     PaperTable(
@@ -57,15 +57,15 @@ TABLES = (
         title="half of the MLP and whole blocks removed",
         rows=(
             _DENSE,
-            Row(file="mlp50-drop", title="50% MLP + SFT, blocks dropped, no SFT after it"),
+            PaperRow(file="mlp50-drop", title="50% MLP + SFT, blocks dropped, no SFT after it"),
             _DROPPED,
-            Row(
+            PaperRow(
                 file="mlp50-drop10-sft",
                 title="the same, more blocks",
                 paper_model="354M: 10 of 28 blocks",
                 paper_change=-0.0074,
             ),
-            Row(
+            PaperRow(
                 file="mlp50-drop12-sft",
                 title="the same, most blocks",
                 paper_model="332M: 12 of 28 blocks",
@@ -78,21 +78,21 @@ TABLES = (
         title="less text, and both: a smaller model on less text",
         rows=(
             replace(_DENSE, paper_model="600M: .8950"),
-            Row(
+            PaperRow(
                 file=DENSE,
                 system="no-description",
                 title="dense, no description",
                 paper_model="no item description (said as -9%)",
                 paper_change=-0.09,
             ),
-            Row(file="mlp50-drop-sft", title="pruned, raw text"),
-            Row(
+            PaperRow(file="mlp50-drop-sft", title="pruned, raw text"),
+            PaperRow(
                 file="mlp50-drop-sft-summaries",
                 title="pruned, SFT on raw text, read summaries",
                 paper_model="375M: .8786",
                 paper_change=-0.0164,
             ),
-            Row(
+            PaperRow(
                 file="mlp50-drop-summaries-sft-summaries",
                 title="pruned, SFT on summaries, read summaries",
                 paper_model="375M: .8788",
@@ -104,11 +104,11 @@ TABLES = (
 """Table 6 gives levels of NDCG@10; the changes are their differences."""
 
 BLOCKS = {0: -0.3356, 1: -0.0296, 2: -0.0133, 9: -0.0166, -3: -0.0001, -2: -0.0004, -1: -0.0009}
-"""Table 2: what removing one of 28 blocks did, counted from the first (0) or from the last (-1)."""
+"""Table 2: change by removing one of 28 blocks, numbered from the first (0) or from the last (-1)."""
 
 
 def block_names(block: int, blocks: int) -> dict[str, float]:
-    """The paper's blocks that stand where block number `block` of `blocks` does; a small model's may be two of them."""
+    """The paper's changes for blocks at the same place from the start or the end as block `block` of `blocks`."""
     names = {
         0: "first",
         1: "second",

@@ -1,4 +1,4 @@
-"""The words of the rules: facets and occupations, how postings state them and how searchers phrase them."""
+"""The rules' lexicon: facets and occupations, how postings state them and how searchers word them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from training.judging.splits import stable
 Domain = Literal["health", "technology"]
 DOMAINS: tuple[Domain, ...] = ("health", "technology")
 HELD_OUT_PART = 1 / 3
-"""The part of a facet's or occupation's wordings that no training query uses."""
+"""Share of a facet's or occupation's wordings that no training query uses."""
 TEST_ONLY_PART = 0.12
-"""The part of the occupations that no training query asks for."""
+"""Share of the occupations that no training query asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facet:
-    """Something that a searcher may ask for; `hard`: being contradicted is worse than being unmentioned.
+class RuleFacet:
+    """A requirement that a searcher may have.
 
-    `stated` and `denied` are sought in the lowercased full text, `cased` in the text as written. The statement of
-    a facet in `opposed_by` denies this one where the text does not state it.
+    `hard`: a posting that denies it is worse than one that does not mention it. `stated` and `denied` are searched in
+    the lower-case text, `cased` in the text as written. A text that states a facet of `opposed_by` and not this one
+    denies this one.
     """
 
     key: str
@@ -39,8 +40,8 @@ class Facet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Occupation:
-    """A kind of work, found in titles; asking for it, those in `includes` are it too, those in `close` nearly."""
+class RuleOccupation:
+    """A kind of work, recognised in titles; `includes`: kinds of it, `close`: closely related occupations."""
 
     key: str
     field: str
@@ -52,12 +53,12 @@ class Occupation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lexicon:
+class RuleLexicon:
     """The facets and occupations of one domain."""
 
     domain: Domain
-    facets: Mapping[str, Facet]
-    occupations: Mapping[str, Occupation]
+    facets: Mapping[str, RuleFacet]
+    occupations: Mapping[str, RuleOccupation]
 
     def test_only(self) -> frozenset[str]:
         """The occupations kept for the test split."""
@@ -65,14 +66,14 @@ class Lexicon:
 
 
 @cache
-def lexicon(domain: Domain) -> Lexicon:
+def lexicon(domain: Domain) -> RuleLexicon:
     """The lexicon shipped for a domain; ConfigError names the file and the entry that is wrong."""
     facets = {key: _facet(key, row) for key, row in _read(f"{domain}_facets.toml").items()}
     rows = _read(f"{domain}_occupations.toml")
     close = {key: set(row.get("close", ())) for key, row in rows.items()}
     close = {key: near | {other for other in rows if key in close[other]} for key, near in close.items()}
     occupations = {key: _occupation(key, row, frozenset(close[key])) for key, row in rows.items()}
-    return _checked(Lexicon(domain=domain, facets=facets, occupations=occupations))
+    return _checked(RuleLexicon(domain=domain, facets=facets, occupations=occupations))
 
 
 def held_out(wordings: Sequence[str]) -> frozenset[str]:
@@ -88,8 +89,8 @@ def _read(name: str) -> dict[str, dict[str, Any]]:
     return tomllib.loads((Path(__file__).parent / name).read_text("utf-8"))
 
 
-def _facet(key: str, row: Mapping[str, Any]) -> Facet:
-    return Facet(
+def _facet(key: str, row: Mapping[str, Any]) -> RuleFacet:
+    return RuleFacet(
         key=key,
         hard=bool(row.get("hard", False)),
         stated=re.compile(row["stated"]),
@@ -100,9 +101,9 @@ def _facet(key: str, row: Mapping[str, Any]) -> Facet:
     )
 
 
-def _occupation(key: str, row: Mapping[str, Any], close: frozenset[str]) -> Occupation:
+def _occupation(key: str, row: Mapping[str, Any], close: frozenset[str]) -> RuleOccupation:
     includes = frozenset(row.get("includes", ()))
-    return Occupation(
+    return RuleOccupation(
         key=key,
         field=row["field"],
         title=re.compile(row["title"]),
@@ -117,7 +118,7 @@ def _compiled(rule: str | None) -> re.Pattern[str] | None:
     return None if rule is None else re.compile(rule)
 
 
-def _checked(words: Lexicon) -> Lexicon:
+def _checked(words: RuleLexicon) -> RuleLexicon:
     for facet in words.facets.values():
         _known(words.domain, facet.key, facet.opposed_by, words.facets)
     for occupation in words.occupations.values():

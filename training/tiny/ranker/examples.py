@@ -1,4 +1,4 @@
-"""Training examples of the tiny ranker, and their batches."""
+"""Labelled prompts of the tiny ranker, and their batches."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import torch
 from torch import Tensor
 
 CANDIDATES = 8
+"""Candidates of each query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """One prompt: ids, where labels stand and what they are; the last one is the answer's."""
+class LabelledPrompt:
+    """A prompt's ids, the places of its labels and their targets p*_yes; the last label is at the answer."""
 
     ids: list[int]
     places: list[int]
     targets: list[float]
 
 
-def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def collate(examples: Sequence[LabelledPrompt]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Ids [N, T] right-padded, and flat label coordinates: rows, columns, targets [L] in example order."""
     width = max(len(e.ids) for e in examples)
     ids = torch.zeros(len(examples), width, dtype=torch.long)

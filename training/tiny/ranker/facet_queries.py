@@ -1,4 +1,4 @@
-"""Queries of the rule teacher over real postings: an occupation, facets and a place in a searcher's words."""
+"""Queries drawn by the rules over real postings: an occupation, facets and a place in a searcher's words."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from training.judging.postings import PostingRow
 from training.rules import evidence as rules
 from training.rules.corpus import Corpus
 from training.rules.evidence import Evidence
-from training.rules.lexicon.entries import Facet, Lexicon
+from training.rules.lexicon.entries import RuleFacet, RuleLexicon
 from training.rules.queries import asks
 from training.rules.teacher import Needs, constraints_grade, occupation_grade, place_met, requirements_grade
 from training.tiny.encoding import Encoder
 from training.tiny.ranker.examples import CANDIDATES
-from training.tiny.ranker.real_pool import Asked, Source
-from training.tiny.ranker.real_sources import Evidence as Spans
+from training.tiny.ranker.marked_postings import StatedSpans
+from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting
 
 MOST_MENTIONS = 4
 
 
-def spans(posting: PostingRow, found: Evidence, words: Lexicon) -> Spans:
-    """Where a posting's text states and denies what the rules found, and what its other fields do."""
+def stated_spans(posting: PostingRow, found: Evidence, words: RuleLexicon) -> StatedSpans:
+    """Where a posting's text states or denies the facets that the rules found, and which its other fields state."""
     item = posting.item
     lower = item.text.lower()
     fields = f"{item.title}\nemployment: {item.employment_type}\nworkplace: {item.remote}"
@@ -34,17 +34,17 @@ def spans(posting: PostingRow, found: Evidence, words: Lexicon) -> Spans:
         marks += [(a, b, f"facet:{key}") for a, b in _statements(facet, item.text, lower)]
     for key in found.denied:
         marks += [(a, b, f"deny:{key}") for a, b in _denials(key, item.text, lower, words)]
-    return Spans(
+    return StatedSpans(
         spans=tuple(marks), known=frozenset(known), occupation=(*found.occupations, "")[0], place=found.place
     )
 
 
-def _statements(facet: Facet, text: str, lower: str) -> Iterable[tuple[int, int]]:
+def _statements(facet: RuleFacet, text: str, lower: str) -> Iterable[tuple[int, int]]:
     matches = [*facet.stated.finditer(lower), *(facet.cased.finditer(text) if facet.cased else ())]
     return [m.span() for m in matches if not rules.negated(lower, m)][:MOST_MENTIONS]
 
 
-def _denials(key: str, text: str, lower: str, words: Lexicon) -> Iterable[tuple[int, int]]:
+def _denials(key: str, text: str, lower: str, words: RuleLexicon) -> Iterable[tuple[int, int]]:
     facet = words.facets[key]
     if facet.denied and (match := facet.denied.search(lower)):
         return [match.span()]
@@ -54,10 +54,12 @@ def _denials(key: str, text: str, lower: str, words: Lexicon) -> Iterable[tuple[
 
 
 class FacetAsker:
-    """Draws queries about a corpus of the training split, with lists of candidates that differ in what they state."""
+    """Draws queries over the training split, with candidates that state all, some or none of the facets asked for."""
 
-    def __init__(self, rng: Random, encoder: Encoder, corpus: Corpus, sources: Sequence[Source]) -> None:
-        """`sources` are the corpus's postings, in its order."""
+    def __init__(
+        self, rng: Random, encoder: Encoder, corpus: Corpus, sources: Sequence[MarkedPosting]
+    ) -> None:
+        """`sources` are the corpus's postings as ids, in the corpus's order."""
         self._rng, self._encoder, self._words = rng, encoder, corpus.words
         self._sources = sources
         self._asks = asks(corpus, rng.randrange(1 << 30))
@@ -66,12 +68,12 @@ class FacetAsker:
         self._all = [s for s, found in zip(sources, corpus.found, strict=True) if found.occupations]
         self._by_occupation = {key: [sources[i] for i in rows] for key, rows in corpus.of_occupation.items()}
 
-    def __call__(self) -> Asked:
-        """One query asked of a posting, with that posting among its candidates."""
+    def __call__(self) -> AskedQuery:
+        """Draw one query about a posting, which is among the candidates."""
         drawn = next(self._asks)
         needs = drawn.needs
         candidates = self._candidates(needs.occupation, self._sources[drawn.source], needs.facets)
-        return Asked(
+        return AskedQuery(
             prefix=self._encoder.prompter.prefix_ids(drawn.ask.query),
             candidates=tuple(candidates),
             tags=frozenset(f"{kind}:{facet}" for facet in needs.facets for kind in ("facet", "deny")),
@@ -79,8 +81,8 @@ class FacetAsker:
             grade=lambda item, seen: self._grade(needs, item, seen),
         )
 
-    def _candidates(self, key: str, source: Source, facets: Sequence[str]) -> list[Source]:
-        """The source, one more that states all, four of the occupation that do not, a close one, others."""
+    def _candidates(self, key: str, source: MarkedPosting, facets: Sequence[str]) -> list[MarkedPosting]:
+        """The posting asked about, another that states all facets, up to four of its occupation that do not, others."""
         rng = self._rng
         same = rng.sample(self._by_occupation[key], min(60, len(self._by_occupation[key])))
         same = [s for s in same if s is not source]
@@ -97,7 +99,7 @@ class FacetAsker:
         ]
         return chosen + rng.sample(self._all, CANDIDATES - len(chosen))
 
-    def _grade(self, needs: Needs, item: Source, seen: Collection[str]) -> int:
+    def _grade(self, needs: Needs, item: MarkedPosting, seen: Collection[str]) -> int:
         posting, found = self._found[id(item)]
         occupation = occupation_grade(needs.occupation, found, self._words) or 0
         if not occupation:

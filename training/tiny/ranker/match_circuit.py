@@ -1,9 +1,14 @@
-"""First weights of the ranker that already match words: a small hand-set circuit which training then refines.
+"""First weights of the tiny ranker: attention heads set by hand that match words; training starts from them.
 
-The first layer tells each token's region (system text, query or item) from two marker words of the prompt. In the
-last but two a token of the item attends to query words like it, with itself as the alternative, so that the weight
-on the query is a soft "this word was asked for". The last gathers those weights and writes the answer. Everything
-else, such as whole layers between these, has zero output projections, so that training starts from the circuit alone.
+| layer | a token reads | and writes |
+|---|---|---|
+| first | the query's marker word (head 0), the item's (head 1) | `IN_QUERY`: positive inside the query only |
+| last but two | query words with a similar vector, or itself (heads 0-2) | `MATCH`: its attention on the query |
+| last | the highest `MATCH` so far (head 0), their mean (head 1) | `ANSWER`: logit of yes minus logit of no |
+
+`MATCH` is high where the query asks for the token's word.
+
+All other heads and layers begin with output projections of zero, so that at the start they change nothing.
 """
 
 from __future__ import annotations
@@ -19,17 +24,19 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3Attention
 from training.tiny.vocabulary import Table
 
 RESERVED = 16
-"""Dimensions of the residual stream kept free of token vectors, at its end."""
+"""Dimensions at the end of the residual stream that token vectors leave free."""
 CONSTANT, ITEM_MARK, QUERY_MARK, ANSWER, STOP, IN_QUERY, MATCH = range(7)
+"""The reserved dimensions, counted from their first; `MATCH` is the first of MATCH_HEADS."""
 MATCH_HEADS = 3
 OF_ITEM = 0.5
+"""The weight of `MATCH` in the last layer's keys and values."""
 SLOW = 12
 """The first rotary frequency slow enough (1e-3 a token at base 1e8) to compare content at any distance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marks:
-    """Token ids: the last system word before the query, the first word of an item, the label words, and empty words."""
+class RankerMarkers:
+    """Token ids that the circuit knows: the word before the query, an item's first word, the labels, stop words."""
 
     query: int
     item: int
@@ -38,8 +45,8 @@ class Marks:
     stop: tuple[int, ...]
 
 
-def plant_vectors(vectors_VE: Table, marks: Marks) -> Table:
-    """[V, E + RESERVED]: rows of length 1, then the reserved dimensions with the marks."""
+def plant_vectors(vectors_VE: Table, marks: RankerMarkers) -> Table:
+    """Token vectors [V, E + RESERVED]: the given ones at length 1, then the reserved dimensions with the markers."""
     unit = vectors_VE / (np.linalg.norm(vectors_VE, axis=1, keepdims=True) + 1e-6)
     table: Table = np.concatenate([unit, np.zeros((len(unit), RESERVED), dtype=np.float32)], axis=1)
     first = unit.shape[1]
@@ -54,9 +61,10 @@ def plant_vectors(vectors_VE: Table, marks: Marks) -> Table:
 
 @torch.no_grad()
 def plant(model: Qwen3ForCausalLM, rng: torch.Generator) -> None:
-    """Set the circuit into a new model of four layers or more whose embeddings `plant_vectors` made.
+    """Set the circuit's weights in a new model of at least four layers whose embeddings `plant_vectors` made.
 
-    In half the heads the query projection equals the key projection: tokens attend to their relatives.
+    In half of the heads the query projection is made equal to the key projection, so that tokens attend to similar
+    ones.
     """
     first = model.config.hidden_size - RESERVED
     for layer in model.model.layers:
@@ -72,7 +80,7 @@ def plant(model: Qwen3ForCausalLM, rng: torch.Generator) -> None:
 
 
 def _plant_regions(attention: Qwen3Attention, first: int) -> None:
-    """Head 0 finds the query's mark, head 1 the item's; the difference of the two says "inside the query"."""
+    """Head 0 finds the query's marker, head 1 the item's; their difference is positive inside the query."""
     for head, mark, sign in ((0, QUERY_MARK, 1.0), (1, ITEM_MARK, -1.0)):
         q, k, v, o = head_of(attention, head)
         for weight in (q, k, v, o):
@@ -85,7 +93,10 @@ def _plant_regions(attention: Qwen3Attention, first: int) -> None:
 
 
 def _plant_match(attention: Qwen3Attention, first: int, rng: torch.Generator) -> None:
-    """Heads 0-2 compare token vectors through random projections on slow dimensions, keys in the query preferred."""
+    """Heads 0-2 compare token vectors by random projections on dimensions that turn slowly.
+
+    Keys in the query get a bonus.
+    """
     half = head_of(attention, 0)[0].shape[0] // 2
     slow = [*range(SLOW, half - 1), *range(half + SLOW, 2 * half - 1)]
     for head in range(MATCH_HEADS):
@@ -105,7 +116,10 @@ def _plant_match(attention: Qwen3Attention, first: int, rng: torch.Generator) ->
 
 
 def _plant_gather(attention: Qwen3Attention, first: int) -> None:
-    """Head 0 looks for the best match in the item, head 1 averages over all that was read; both write the answer."""
+    """Head 0 attends to the token that matches best, head 1 to all tokens alike.
+
+    Both write what they find to `ANSWER`.
+    """
     for head in (0, 1):
         q, k, v, o = head_of(attention, head)
         for weight in (q, k, v, o):
@@ -113,7 +127,7 @@ def _plant_gather(attention: Qwen3Attention, first: int) -> None:
         q[-1 if head == 0 else -3, first + CONSTANT] = 1.0
         k[-2, first + CONSTANT] = 0.5
         for weight, row in ((k, -1), (v, 0)):
-            # A query word matches itself: what it found does not count.
+            # A query's word matches itself, so matches found inside the query are taken off.
             weight[row, first + IN_QUERY] = -1.6 * OF_ITEM
             weight[row, first + MATCH : first + MATCH + MATCH_HEADS] = OF_ITEM
         v[1, first + CONSTANT] = 1.0
@@ -122,7 +136,7 @@ def _plant_gather(attention: Qwen3Attention, first: int) -> None:
 
 
 def head_of(attention: Qwen3Attention, head: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Views of one head's rows of q, k, v and columns of o."""
+    """One head's weights as views: its rows of q, k and v, and its columns of o."""
     size: int = attention.head_dim
     rows = slice(head * size, (head + 1) * size)
     q, k, v = (p.weight[rows] for p in (attention.q_proj, attention.k_proj, attention.v_proj))

@@ -1,4 +1,4 @@
-"""What the shipped tiny ranker trains on: titles, generated postings, and real postings if there are any."""
+"""The training data of the tiny ranker: titles, generated postings, and real postings if files are given."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from random import Random
 
 from tokenizers import Tokenizer
 
-from training.rules.judge import Prepared
+from training.rules.judge import PreparedDomain
 from training.rules.lexicon.entries import held_out
 from training.synthetic import lexicon
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import title_pool
-from training.tiny.ranker.facet_queries import FacetAsker, spans
-from training.tiny.ranker.generated_pool import Pool as Generated
-from training.tiny.ranker.pools import Mix, Pool, Renewed
+from training.tiny.ranker.facet_queries import FacetAsker, stated_spans
+from training.tiny.ranker.generated_pool import GeneratedPool
+from training.tiny.ranker.marked_postings import marked_postings
+from training.tiny.ranker.pools import ExamplePool, PoolMix, RenewedPool
 from training.tiny.ranker.pseudo_occupations import PseudoLexicon
-from training.tiny.ranker.real_pool import Asked, RealPool
-from training.tiny.ranker.real_sources import sources
+from training.tiny.ranker.real_pool import AskedQuery, RealPool
 from training.tiny.ranker.word_queries import WordAsker
 from training.tiny.vocabulary import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixConfig:
-    """Shares of a step's queries, and sizes."""
+    """Shares of a step's queries by kind, and sizes.
+
+    `pool`: generated postings held at a time; after `renew_batches` batches others are generated.
+    """
 
     titles: float = 0.4
-    """Beside the others: titles alone cost little."""
+    """Added to the shares of the others, which sum to 1: prompts of titles are short and cost little."""
     generated: float = 0.1
     facets: float = 0.75
     words: float = 0.15
@@ -38,39 +41,46 @@ class MixConfig:
     seed: int = 1
 
 
-def mixing(
-    config: MixConfig, domains: Sequence[Prepared], onet: Path | None, esco: Path | None
-) -> Callable[[Encoder, Tokenizer, Table], Mix]:
-    """The mix over a tokenizer that is not known yet."""
+def mix_maker(
+    config: MixConfig, domains: Sequence[PreparedDomain], onet: Path | None, esco: Path | None
+) -> Callable[[Encoder, Tokenizer, Table], PoolMix]:
+    """Return a function that builds the mix once the tokenizer and its vectors are made."""
 
-    def build(encoder: Encoder, tokenizer: Tokenizer, table_VD: Table) -> Mix:
+    def build(encoder: Encoder, tokenizer: Tokenizer, table_VD: Table) -> PoolMix:
         rng = Random(config.seed)
         pseudo = PseudoLexicon(*whole_words(tokenizer, table_VD))
         words = lexicon.load("train")
-        generated = Renewed(lambda: Generated(rng, words, encoder, config.pool, pseudo), config.renew_batches)
-        parts: list[tuple[float, Pool]] = [(config.generated, generated)]
+        generated = RenewedPool(
+            lambda: GeneratedPool(rng, words, encoder, config.pool, pseudo), config.renew_batches
+        )
+        parts: list[tuple[float, ExamplePool]] = [(config.generated, generated)]
         if onet:
             parts.append((config.titles, title_pool.TitlePool(rng, encoder, title_pool.read(onet, esco))))
         share = (config.facets + config.words) / max(1, len(domains))
         parts += [(share, real_pool(rng, encoder, tokenizer, table_VD, domain, config)) for domain in domains]
-        return Mix(rng, parts)
+        return PoolMix(rng, parts)
 
     return build
 
 
 def real_pool(
-    rng: Random, encoder: Encoder, tokenizer: Tokenizer, table_VD: Table, domain: Prepared, config: MixConfig
+    rng: Random,
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    table_VD: Table,
+    domain: PreparedDomain,
+    config: MixConfig,
 ) -> RealPool:
-    """Queries of both kinds over one domain's postings."""
+    """A pool over the training postings of one domain, with facet queries and word queries."""
     words, corpus = domain.words, domain.corpus("train")
-    marked = [spans(p, f, words) for p, f in zip(corpus.postings, corpus.found, strict=True)]
-    read = sources(encoder, tokenizer, [p.item for p in corpus.postings], marked)
+    marked = [stated_spans(p, f, words) for p, f in zip(corpus.postings, corpus.found, strict=True)]
+    read = marked_postings(encoder, tokenizer, [p.item for p in corpus.postings], marked)
     tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
     wordings = {
         key: tuple(w for w in o.wordings if w not in held_out(o.wordings))
         for key, o in words.occupations.items()
     }
-    askers: list[tuple[float, Callable[[], Asked]]] = [
+    askers: list[tuple[float, Callable[[], AskedQuery]]] = [
         (config.facets, FacetAsker(rng, encoder, corpus, read)),
         (config.words, WordAsker(rng, encoder, read, tokens, table_VD, wordings)),
     ]
@@ -78,13 +88,13 @@ def real_pool(
 
 
 def whole_words(tokenizer: Tokenizer, table: Table) -> tuple[list[str], Table]:
-    """The vocabulary's alphabetic whole words of four letters and more, and their vectors."""
+    """The vocabulary's whole words of four letters and more, and their vectors."""
     named = sorted((i, t) for t, i in tokenizer.get_vocab().items() if t.isalpha() and len(t) > 3)
     return [token for _, token in named], table[[i for i, _ in named]]
 
 
-def texts(domains: Iterable[Prepared]) -> Iterable[str]:
-    """All words of the training postings, for the vocabulary."""
+def texts(domains: Iterable[PreparedDomain]) -> Iterable[str]:
+    """Title and text of each training posting, from which the vocabulary is made."""
     for domain in domains:
         for posting in domain.splits.postings["train"]:
             yield f"{posting.item.title} {posting.item.text}"

@@ -1,4 +1,4 @@
-"""What one training step reads: micro-batches of several pools, each padded on its own."""
+"""The protocol of pools, and the draw of one training step: micro-batches of several pools, each padded by itself."""
 
 from __future__ import annotations
 
@@ -9,49 +9,52 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from training.tiny.ranker.examples import Example
+from training.tiny.ranker.examples import LabelledPrompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """From a share `start` of the run on: windows of text tokens to draw from, and queries a step."""
+class WindowStage:
+    """From a share `start` of the run on: the windows (text tokens of a prompt) to draw from, and queries a step."""
 
     start: float
     windows: tuple[int, ...]
     queries: int
 
 
-class Pool(Protocol):
-    """Draws queries with their candidates, cut to a window of text tokens."""
+class ExamplePool(Protocol):
+    """Draws queries with candidates, whose texts are cut to a window of tokens."""
 
-    def batch(self, queries: int, window: int) -> list[Example]:
-        """`queries` x CANDIDATES examples, those of one query together."""
+    def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
+        """`queries` x CANDIDATES prompts, those of one query together."""
         ...
 
 
-class Renewed(Pool):
-    """A pool that is made anew after so many batches: generated postings are read a few times, then never again."""
+class RenewedPool(ExamplePool):
+    """Makes a new pool after every `batches` batches: a generated posting is read a few times, then never again."""
 
-    def __init__(self, make: Callable[[], Pool], batches: int) -> None:
+    def __init__(self, make: Callable[[], ExamplePool], batches: int) -> None:
         self._make, self._batches, self._drawn = make, batches, 0
         self._pool = make()
 
     @override
-    def batch(self, queries: int, window: int) -> list[Example]:
+    def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
         self._drawn += 1
         if self._drawn % self._batches == 0:
             self._pool = self._make()
         return self._pool.batch(queries, window)
 
 
-class Mix:
-    """Pools by their share of a step's queries; a share below one query is drawn by chance."""
+class PoolMix:
+    """Draws each step from all pools, by their shares of the step's queries.
 
-    def __init__(self, rng: Random, parts: Sequence[tuple[float, Pool]]) -> None:
+    A fraction of a query is drawn as a whole one with that probability.
+    """
+
+    def __init__(self, rng: Random, parts: Sequence[tuple[float, ExamplePool]]) -> None:
         self._rng, self._parts = rng, parts
 
-    def draw(self, queries: int, window: int) -> list[tuple[float, list[Example]]]:
-        """Micro-batches of one step of about `queries` queries, each with its share of the step's loss."""
+    def draw(self, queries: int, window: int) -> list[tuple[float, list[LabelledPrompt]]]:
+        """The micro-batches of one step, about `queries` queries in all, each with its weight in the step's loss."""
         counts = [self._count(share * queries) for share, _ in self._parts]
         if not any(counts):
             counts[0] = 1

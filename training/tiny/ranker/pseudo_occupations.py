@@ -1,7 +1,7 @@
-"""Occupations that do not exist, over the whole vocabulary: matching must be learned, not a list of trades.
+"""Occupations that do not exist, made of random words, so that the ranker learns matching and not a list of trades.
 
-A pseudo occupation's head words are random words of the vocabulary; its other titles swap a word for one of
-that word's nearest relatives in the embedding space. Its skills are random words or made-up names.
+A first title is two random words of the vocabulary; the other titles replace a word by one with a near vector. Skills
+are random words or made-up names.
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ SYLLABLES = (
     "ja",
 )
 RELATIVES = 4
+"""Words with the nearest vectors that may replace a word."""
 
 
 class PseudoLexicon:
-    """Makes occupations from words and their vectors."""
+    """Invents occupations from words and their vectors."""
 
     def __init__(self, words: list[str], vectors_VD: npt.NDArray[np.float32]) -> None:
         """`words` are whole words; row i of `vectors_VD` is the vector of words[i]."""
@@ -62,7 +63,7 @@ class PseudoLexicon:
         )
 
     def occupation(self, rng: Random, like: Occupation, number: int) -> Occupation:
-        """An invented occupation with the duties and places of `like`."""
+        """An invented occupation with titles and skills of its own, and the duties and places of `like`."""
         head, other = pick(rng, self._words), pick(rng, self._words)
         group = f"pseudo {head}"
         titles = [

@@ -1,7 +1,8 @@
-"""Training pairs over real postings: windows of their texts, with the grade of what was read so far at every place.
+"""Training prompts over real postings: windows of their texts, labelled with the grade of the text up to each place.
 
-Two kinds of queries: those of the rule teacher (an occupation and facets, in a searcher's words), and an occupation
-with words that a posting's text contains, or with their nearest relatives, which teach matching beyond any lexicon.
+Queries come from two askers: `facet_queries` (an occupation and facets of the rule teacher, in a searcher's words) and
+`word_queries` (an occupation and words of a posting's text, or words with near vectors), which teaches matching beyond
+any lexicon.
 """
 
 from __future__ import annotations
@@ -10,25 +11,24 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
-import numpy as np
-import numpy.typing as npt
-
+from training.components.arrays import Ids
 from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
-from training.tiny.ranker.examples import CANDIDATES, Example
+from training.tiny.ranker.examples import CANDIDATES, LabelledPrompt
 
-Ids = npt.NDArray[np.int32]
 EVERY = 16
-"""Tokens between two places that carry a label though nothing new was read."""
+"""Tokens between two labelled places of a stretch in which the grade does not change."""
 SUMMARY, CROP = 0.25, 0.45
-"""Shares of views that are snippets around mentions, and stretches from anywhere; the rest begins at the start."""
+"""Shares of windows made of snippets around mentions, and of windows from anywhere; the others start at the start."""
 AROUND = 10
+"""Most tokens of a snippet on either side of its mention."""
 NEAR_MENTION = 0.7
+"""Share of the windows from anywhere that are placed so that they hold a mention asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
-    """Tokens [begin, end) of a text that state `tag`."""
+    """Tokens [begin, end) of a text that state the fact named by `tag`, such as `facet:nights`."""
 
     begin: int
     end: int
@@ -36,44 +36,44 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Source:
-    """A posting as the pool reads it: its prompt's metadata, its text, and where the text states what."""
+class MarkedPosting:
+    """A posting as ids: `head` is its prompt up to the text, `ids` the text, `mentions` the facts stated in it."""
 
     head: list[int]
     ids: Ids
     mentions: tuple[Mention, ...]
     known: frozenset[str]
-    """What title and metadata state."""
+    """Tags of the facts that title and metadata state."""
     occupation: str
     place: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A query in ids, its candidates, and the grade 0-4 of each for what was read of it so far."""
+class AskedQuery:
+    """A query as ids, its candidates, and the function that grades a candidate 0-4 by the tags read so far."""
 
     prefix: list[int]
-    candidates: tuple[Source, ...]
+    candidates: tuple[MarkedPosting, ...]
     tags: frozenset[str]
-    """The tags that the grade depends on."""
+    """Tags on which the grade depends."""
     extra: tuple[tuple[Mention, ...], ...]
-    """Further mentions in each candidate, of the query's own words."""
-    grade: Callable[[Source, Collection[str]], int]
+    """For each candidate, mentions of the query's own words beside those that the posting carries."""
+    grade: Callable[[MarkedPosting, Collection[str]], int]
 
 
 class RealPool:
-    """Draws queries from the askers handed in and cuts their candidates to windows."""
+    """Draws queries from several askers by their shares, and cuts the candidates' texts to windows."""
 
     def __init__(
-        self, rng: Random, encoder: Encoder, askers: Sequence[tuple[float, Callable[[], Asked]]]
+        self, rng: Random, encoder: Encoder, askers: Sequence[tuple[float, Callable[[], AskedQuery]]]
     ) -> None:
-        """`askers`: shares, and what draws one query with CANDIDATES candidates."""
+        """`askers`: for each its share, and a function that draws one query with CANDIDATES candidates."""
         self._rng, self._encoder = rng, encoder
         self._shares, self._askers = zip(*askers, strict=True)
 
-    def batch(self, queries: int, window: int) -> list[Example]:
-        """`queries` x CANDIDATES examples, those of one query together."""
-        out: list[Example] = []
+    def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
+        """`queries` x CANDIDATES prompts, those of one query together."""
+        out: list[LabelledPrompt] = []
         for _ in range(queries):
             asked = self._rng.choices(self._askers, self._shares)[0]()
             assert len(asked.candidates) == CANDIDATES  # noqa: S101
@@ -81,7 +81,9 @@ class RealPool:
                 out.append(self._example(asked, item, extra, window))
         return out
 
-    def _example(self, asked: Asked, item: Source, extra: Sequence[Mention], window: int) -> Example:
+    def _example(
+        self, asked: AskedQuery, item: MarkedPosting, extra: Sequence[Mention], window: int
+    ) -> LabelledPrompt:
         wanted = sorted(
             (m for m in (*item.mentions, *extra) if m.tag in asked.tags), key=lambda mention: mention.end
         )
@@ -109,10 +111,10 @@ class RealPool:
                     targets.append(value)
                 at = max(at, stop)
         ids = ids + self._encoder.suffix
-        return Example(ids=ids, places=[*places, len(ids) - 1], targets=[*targets, value])
+        return LabelledPrompt(ids=ids, places=[*places, len(ids) - 1], targets=[*targets, value])
 
     def _view(self, length: int, wanted: Sequence[Mention], window: int) -> list[tuple[int, int]]:
-        """Pieces [begin, end) of the text, at most `window` tokens together."""
+        """The parts [begin, end) of the text that a prompt holds, at most `window` tokens in all."""
         rng, roll = self._rng, self._rng.random()
         if length == 0:
             return []
@@ -129,7 +131,7 @@ class RealPool:
         return [(0, min(length, window))]
 
     def _snippets(self, length: int, wanted: Sequence[Mention], window: int) -> list[tuple[int, int]]:
-        """As a summary reads: a few words around most of what was asked for and around some other places."""
+        """Parts that read like a summary: a few tokens around most mentions asked for, and around random places."""
         rng = self._rng
         spans = [(m.begin, m.end) for m in wanted if rng.random() < 0.8]
         spans += [(at, at + 2) for at in (rng.randrange(length) for _ in range(rng.randrange(2, 7)))]

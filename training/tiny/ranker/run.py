@@ -17,58 +17,58 @@ from models.prompts import Prompter
 from training.components import losses
 from training.components.machine import Machine
 from training.components.optimizer import Optimizer, schedule
+from training.components.reporting import Log
 from training.judging import words
 from training.tiny import checkpoint
-from training.tiny.checkpoint import Shape
+from training.tiny.checkpoint import TinyShape
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import match_circuit
 from training.tiny.ranker.examples import CANDIDATES, collate
-from training.tiny.ranker.pools import Mix, Stage
+from training.tiny.ranker.pools import PoolMix, WindowStage
 from training.tiny.vocabulary import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankerRun:
-    """Everything that a training run depends on; `minutes` of wall clock or `steps`, whichever ends first."""
+    """Settings of a training run, which lasts `minutes` of wall clock or `steps`, whichever is shorter."""
 
     name: str = "ranker@3"
-    """What the checkpoint is called wherever its scores are kept."""
+    """The checkpoint's name, `NAME@VERSION`; scores are stored under it."""
     minutes: float = 40.0
     steps: int = 1_000_000
     seed: int = 1
     begin: float = 0.0
-    """The share of the schedule that a checkpoint to go on from has behind it."""
+    """Share of the schedule that is already done, where the run continues from a checkpoint."""
     save_steps: int = 200
     compiled: bool = False
-    shape: Shape = checkpoint.RANKER
+    shape: TinyShape = checkpoint.RANKER
     matrix_rate: float = 0.004
     vector_rate: float = 1e-3
     dense_weight: float = 0.5
     listwise_weight: float = 0.3
-    stages: tuple[Stage, ...] = (
-        Stage(start=0.0, windows=(8, 24, 48), queries=5),
-        Stage(start=0.15, windows=(24, 48, 96), queries=5),
-        Stage(start=0.35, windows=(32, 64, 160, 320), queries=4),
-        Stage(start=0.65, windows=(64, 160, 400, 700), queries=4),
+    stages: tuple[WindowStage, ...] = (
+        WindowStage(start=0.0, windows=(8, 24, 48), queries=5),
+        WindowStage(start=0.15, windows=(24, 48, 96), queries=5),
+        WindowStage(start=0.35, windows=(32, 64, 160, 320), queries=4),
+        WindowStage(start=0.65, windows=(64, 160, 400, 700), queries=4),
     )
 
 
 ONE = Machine(device=torch.device("cpu"))
-Report = Callable[[str], None]
-Mixing = Callable[[Encoder, Tokenizer, Table], Mix]
-"""What to train on, once the tokenizer and its vectors are known."""
+MixMaker = Callable[[Encoder, Tokenizer, Table], PoolMix]
+"""Builds the training data for a tokenizer and its vectors (`mix.mix_maker`)."""
 
 
 def train_ranker_from(
     tokenizer: Tokenizer,
     table_VD: Table,
-    mixing: Mixing,
+    make_mix: MixMaker,
     run: RankerRun,
     out: Path,
     machine: Machine = ONE,
-    report: Report = print,
+    report: Log = print,
 ) -> list[float]:
-    """Train from a tokenizer's [V, 256] vectors, the strongest directions first; returns the loss of each step."""
+    """Train a new model from a tokenizer's [V, 256] vectors, strongest directions first; returns each step's loss."""
     torch.manual_seed(run.seed)
     table = table_VD[:, : checkpoint.HIDDEN - match_circuit.RESERVED]
     encoder = Encoder(tokenizer)
@@ -77,21 +77,21 @@ def train_ranker_from(
         match_circuit.plant_vectors(table, marks(tokenizer, encoder)), run.shape, first
     )
     match_circuit.plant(model, first)
-    return train_on(model, tokenizer, mixing(encoder, tokenizer, table), run, out, machine, report)
+    return train_on(model, tokenizer, make_mix(encoder, tokenizer, table), run, out, machine, report)
 
 
 def train_on(
     model: Qwen3ForCausalLM,
     tokenizer: Tokenizer,
-    mix: Mix,
+    mix: PoolMix,
     run: RankerRun,
     out: Path,
     machine: Machine = ONE,
-    report: Report = print,
+    report: Log = print,
 ) -> list[float]:
-    """Train a model further and save it to `out`, every `save_steps` steps as well; of several processes, the first.
+    """Train a model, save it to `out` at the end and every `save_steps` steps; returns each step's loss.
 
-    `mix` must draw other examples in each process.
+    Of several processes the first one saves; `mix` must draw other prompts in each.
     """
     labels = Prompter(tokenizer).label_ids
 
@@ -104,11 +104,11 @@ def train_on(
     return history
 
 
-def marks(tokenizer: Tokenizer, encoder: Encoder) -> match_circuit.Marks:
-    """The prompt's marker words as ids: the last system word, the item's first, the labels; and empty words."""
+def marks(tokenizer: Tokenizer, encoder: Encoder) -> match_circuit.RankerMarkers:
+    """The token ids that the match circuit knows, looked up in this tokenizer."""
     vocab = tokenizer.get_vocab()
     yes, no = encoder.prompter.label_ids
-    return match_circuit.Marks(
+    return match_circuit.RankerMarkers(
         query=encoder.prompter.prefix_ids("")[-1],
         item=vocab["title"],
         yes=yes,
@@ -120,16 +120,16 @@ def marks(tokenizer: Tokenizer, encoder: Encoder) -> match_circuit.Marks:
 def _loop(
     run: RankerRun,
     model: Qwen3ForCausalLM,
-    mix: Mix,
+    mix: PoolMix,
     labels: tuple[int, int],
     machine: Machine,
     save: Callable[[], None],
-    report: Report,
+    report: Log,
 ) -> list[float]:
     optimizer = Optimizer(model, matrix_rate=run.matrix_rate, vector_rate=run.vector_rate)
     body = torch.compile(model.model, dynamic=True) if run.compiled else model.model
     start, history, tokens, elapsed = time.monotonic(), list[float](), 0, 0.0
-    # All processes draw texts of one length, or one would wait for another.
+    # All processes draw the same window at each step: with texts of unequal length one would wait for another.
     lengths = Random(run.seed)
     for step in range(run.steps):
         spent = max(elapsed / (60 * run.minutes), step / run.steps)
@@ -149,7 +149,7 @@ def _loop(
         optimizer.step(schedule(done))
         history.append(total)
         if step and step % run.save_steps == 0:
-            # What a long run has learned so far survives its death.
+            # a killed run keeps its progress up to here
             save()
         if step % 20 == 0:
             mean = sum(history[-50:]) / len(history[-50:])
@@ -159,7 +159,10 @@ def _loop(
 
 @torch.no_grad()
 def agreed(model: nn.Module, machine: Machine, loss: float, elapsed: float) -> tuple[float, float]:
-    """The mean over all processes of gradients, loss and clock, so that all take the same step."""
+    """Average gradients, loss and elapsed time over all processes, so that all take the same step.
+
+    Returns the latter two.
+    """
     parameters = list(model.parameters())
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     flat = torch.cat([*(grad.flatten() for grad in grads), torch.tensor([loss, elapsed])])
@@ -178,7 +181,7 @@ def label_logits(
     columns_L: Tensor,
     labels: tuple[int, int],
 ) -> Tensor:
-    """logit_yes - logit_no at the given places, shape [L]. Padding stands on the right: nothing attends to it."""
+    """logit_yes - logit_no [L] at the given rows and columns; padding is on the right, where nothing attends to it."""
     hidden: Tensor = body(input_ids=ids_NT, use_cache=False).last_hidden_state  # type: ignore[attr-defined]
     table = model.model.embed_tokens.weight
     logits_L: Tensor = hidden[rows_L, columns_L] @ (table[labels[0]] - table[labels[1]])
@@ -186,7 +189,7 @@ def label_logits(
 
 
 def ranker_loss(run: RankerRun, rows_L: Tensor, logits_L: Tensor, targets_L: Tensor) -> Tensor:
-    """Equation (3) at the answer, plus the listwise and dense parts. Each row's last label is its answer."""
+    """Equation (3) at the answers (each row's last label), plus weighted listwise and dense losses."""
     final = torch.ones_like(rows_L, dtype=torch.bool)
     final[:-1] = rows_L[1:] != rows_L[:-1]
     answers, wanted = logits_L[final], targets_L[final]

@@ -1,7 +1,7 @@
-"""Title matching at scale: titles of one occupation in public classifications (O*NET, ESCO) as queries and items.
+"""Training prompts of titles alone: titles of one occupation in O*NET and ESCO are queries and items for each other.
 
-A prompt is a title and nothing else, so that a step costs a tenth of one on texts; from 90,000 wordings the ranker
-learns which titles mean the same work before it reads any posting.
+From 90,000 titles the ranker learns which of them mean the same work. A prompt holds no text, so a step costs a tenth
+of one on texts.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from models.prompts import Item
 from training.judging.lines import json_lines
 from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
-from training.tiny.ranker.examples import CANDIDATES, Example
+from training.tiny.ranker.examples import CANDIDATES, LabelledPrompt
 
 SAME, RELATED = 3, 1
+"""Candidates with other titles of the query's occupation, and of a related one, at most."""
 MIXED_CASE = 0.5
+"""Share of queries that keep their capitals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,7 @@ class Titles:
 
 
 def read(onet: Path, esco: Path | None = None) -> list[Titles]:
-    """Occupations of an O*NET file, then of an ESCO one; those with fewer than three titles are left out."""
+    """The occupations of an O*NET file, then those of an ESCO file."""
     rows = [row for _, row in json_lines(onet)]
     place = {row["code"]: i for i, row in enumerate(rows)}
     found = [
@@ -54,17 +56,20 @@ def read(onet: Path, esco: Path | None = None) -> list[Titles]:
 
 
 class TitlePool:
-    """Candidate lists of titles alone; `window` is taken for the sake of the other pools' form and ignored."""
+    """Draws queries among the occupations with three titles or more; candidates are titles.
+
+    `window` is unused; the pools share one signature.
+    """
 
     def __init__(self, rng: Random, encoder: Encoder, occupations: Sequence[Titles]) -> None:
         self._rng, self._encoder, self._all = rng, encoder, occupations
         self._asked = [i for i, one in enumerate(occupations) if len(one.titles) >= 3]
 
-    def batch(self, queries: int, window: int) -> list[Example]:  # noqa: ARG002
-        """`queries` x CANDIDATES examples, those of one query together, each with the answer's label only."""
+    def batch(self, queries: int, window: int) -> list[LabelledPrompt]:  # noqa: ARG002
+        """`queries` x CANDIDATES prompts, those of one query together, each with one label, at the answer."""
         return [example for _ in range(queries) for example in self._query()]
 
-    def _query(self) -> list[Example]:
+    def _query(self) -> list[LabelledPrompt]:
         rng = self._rng
         row = rng.choice(self._asked)
         own = list(self._all[row].titles)
@@ -87,13 +92,13 @@ class TitlePool:
         prefix = prompter.prefix_ids(asked if rng.random() < MIXED_CASE else asked.lower())
         ids = [prefix + item for item in prompter.item_ids_many(items)]
         return [
-            Example(ids=i, places=[len(i) - 1], targets=[label])
+            LabelledPrompt(ids=i, places=[len(i) - 1], targets=[label])
             for i, (_, label) in zip(ids, chosen, strict=True)
         ]
 
 
 def _related(row: dict[str, Any]) -> list[str]:
-    """Codes of the first tier."""
+    """Codes of the occupations that O*NET calls most closely related ("Primary-Short")."""
     return [
         str(one["code"])
         for one in row.get("related", ())

@@ -1,4 +1,4 @@
-"""Queries for an occupation and words of a posting's own text, said as they stand there or by a near relative."""
+"""Queries for an occupation and one or two words of a posting's text, or words with near vectors in their place."""
 
 from __future__ import annotations
 
@@ -12,32 +12,38 @@ from schemas.errors import ConfigError
 from training.judging.words import EMPTY_WORDS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker.examples import CANDIDATES
-from training.tiny.ranker.real_pool import Asked, Mention, Source
+from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting, Mention
 from training.tiny.vocabulary import Table
 
 RAREST, COMMONEST = 12, 0.12
-"""Postings that must contain a word, and the share of postings that may, for it to be asked for."""
+"""A word is asked for if at least RAREST postings and at most the share COMMONEST of all contain it."""
 RELATIVES, NEAR = 3, 0.55
+"""Relatives of a word, at most, and the cosine above which a word is one."""
 SAME_WITH, SAME_WITHOUT = 1, 3
+"""Candidates of the query's occupation with all words asked for, and with none, at most."""
 ALONE, TWO, RELATIVE = 0.2, 0.4, 0.45
+"""Shares of queries without an occupation, of queries with two words, of words said by a relative."""
 
 
 class WordAsker:
-    """Draws (occupation, words) queries over sources; `wording` words an occupation."""
+    """Draws queries of an occupation and words over postings; `wording` gives the wordings of each occupation."""
 
     def __init__(
         self,
         rng: Random,
         encoder: Encoder,
-        sources: Sequence[Source],
+        sources: Sequence[MarkedPosting],
         tokens: Sequence[str],
         table_VD: Table,
         wording: dict[str, tuple[str, ...]],
     ) -> None:
-        """`tokens`: the vocabulary in the order of ids; `table_VD`: their vectors, for relatives."""
+        """`tokens`: the vocabulary in the order of ids; `table_VD`: its vectors, by which relatives are found.
+
+        Raise ConfigError when no posting has a word that may be asked for.
+        """
         self._rng, self._encoder, self._sources, self._tokens = rng, encoder, sources, tokens
         self._wording = wording
-        self._by_occupation: dict[str, list[Source]] = {}
+        self._by_occupation: dict[str, list[MarkedPosting]] = {}
         for source in sources:
             self._by_occupation.setdefault(source.occupation, []).append(source)
         counts = Counter(int(i) for s in sources for i in np.unique(s.ids))
@@ -52,8 +58,8 @@ class WordAsker:
         self._unit = table_VD / (np.linalg.norm(table_VD, axis=1, keepdims=True) + 1e-6)
         self._rows = np.array(sorted(self._words))
 
-    def __call__(self) -> Asked:
-        """One query; half of the draws ask for a second word, a fifth name no occupation."""
+    def __call__(self) -> AskedQuery:
+        """Draw one query about a posting, which is among the candidates."""
         rng = self._rng
         source = rng.choice(self._askable)
         own = sorted(self._own[id(source)])
@@ -70,7 +76,7 @@ class WordAsker:
             rng.shuffle(parts)
         accepted = [frozenset((word, *near)) for word, near in zip(words, met, strict=True)]
         candidates = self._candidates(source, accepted)
-        return Asked(
+        return AskedQuery(
             prefix=self._encoder.prompter.prefix_ids(rng.choice((" ", " ", ", ", " and ")).join(parts)),
             candidates=tuple(candidates),
             tags=frozenset(f"word:{n}" for n in range(len(words))),
@@ -83,7 +89,7 @@ class WordAsker:
         order = np.argsort(-likeness)[1 : RELATIVES + 1]
         return [int(self._rows[i]) for i in order if likeness[i] > NEAR]
 
-    def _candidates(self, source: Source, accepted: Sequence[frozenset[int]]) -> list[Source]:
+    def _candidates(self, source: MarkedPosting, accepted: Sequence[frozenset[int]]) -> list[MarkedPosting]:
         rng = self._rng
         same = self._by_occupation[source.occupation]
         drawn = rng.sample(same, min(len(same), 40))
@@ -101,7 +107,7 @@ def _asked_for(token: str) -> bool:
     return token.isalpha() and len(token) >= 4 and token not in EMPTY_WORDS
 
 
-def _mentions(item: Source, accepted: Sequence[frozenset[int]]) -> tuple[Mention, ...]:
+def _mentions(item: MarkedPosting, accepted: Sequence[frozenset[int]]) -> tuple[Mention, ...]:
     found = []
     for number, ids in enumerate(accepted):
         places = np.flatnonzero(np.isin(item.ids, list(ids)))[:6]

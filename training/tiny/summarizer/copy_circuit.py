@@ -1,11 +1,19 @@
-"""First weights of the summarizer: a circuit that copies flagged words of a text, each once, in their order.
+"""First weights of the tiny summarizer: heads set by hand that copy chosen words of a text, each once, in order.
 
-Token vectors are [meaning | identity | before | last | link | flags]; identity is a random code, so that two
-words are never confused. Layer 0 finds out where in the text a token stands and what stands before it; its MLP
-learns from the place and the token's salience to raise the flag KEPT (`keeping.py`). Layer 1 makes a clear yes
-or no of the flag, and drops a token whose like is already known to stand before another one. In layer 2 every token finds the last kept token up to itself, in layer 3 it takes
-over its predecessor's finding: its link. In layer 4 the token just written looks for the kept token whose link
-it is: the next word to write. If there is none, it finds one that is not kept, and ends.
+A token's vector is [meaning | identity | before | last | link | flags]. `identity` is a random code, so that no two
+words are confused; the layers fill `before`, `last` and `link` with identities of other tokens. Only the flag `KEPT` is
+learned (`keep_layer.py`).
+
+| layer | a token reads | and writes |
+|---|---|---|
+| 0, head 0 | the share of its attention that the prompt's first token gets | `PLACE`: how early it stands |
+| 0, head 1 | the token just before it | `before`: that token's identity |
+| 0, MLP | its own `PLACE`, `SCORE` and meaning | `KEPT`: whether a summary keeps it |
+| 1, head 0 | its own `KEPT` | `DROPPED`: 1 unless `KEPT` is above a half |
+| 1, head 1 | an earlier token whose `before` is its identity: the word occurred already | `DROPPED`: raised further |
+| 2, head 0 | the nearest token up to itself that is not `DROPPED` | `last`: that token's identity |
+| 3, head 0 | the `last` of the token just before it | `link`: the kept word that precedes it |
+| 4, heads 0, 1 | the kept token whose `link` is the word just written | the next word; `END` if there is none |
 """
 
 from __future__ import annotations
@@ -26,12 +34,14 @@ MEANING, CODE, FLAGS = 68, 44, 12
 WIDTH = MEANING + 4 * CODE + FLAGS
 IDENTITY_AT, BEFORE_AT, LAST_AT, LINK_AT, FLAGS_AT = (MEANING + i * CODE for i in range(5))
 CONSTANT, SINK, SCORE, EMPTY, PLACE, KEPT, DROPPED, END = (FLAGS_AT + i for i in range(8))
+"""Dimensions of the flags; `SINK` marks the prompt's first token, where heads look that find nothing."""
 SLOW = 12
-"""Rotary frequencies from this one on are slow enough to compare content anywhere (checkpoint: base 1e8)."""
+"""Rotary frequencies from this one on turn so slowly that content compares at any distance (base 1e8)."""
 HALF = 32
 GAIN = 12.0
 BIAS = 0.4
 DECISION = 0.6
+"""The value of `KEPT` that separates kept tokens from others in training."""
 NEARNESS = (
     (7e-05, 0.0002, 0.00081, 0.001, 0.00162, 0.00208, 0.00106, 0.0043, 0.00829, -0.02434, -0.07601, 0.62532),
     (
@@ -49,31 +59,31 @@ NEARNESS = (
         -0.16819,
     ),
 )
-"""Cosine and sine weights on the fast frequencies whose sum falls with every step from distance 0 to 2,100.
+"""Cosine and sine weights on the fast frequencies; their sum falls with each token of distance, from 0 to 2,100.
 
-Found by gradient ascent on its smallest fall, which is .0014 at a total weight of 1.
+Found by gradient ascent on the smallest fall from one distance to the next, which is .0014 at a total weight of 1.
 """
 PLACES = 550.0
-"""A token t places from the start reads about PLACES / (PLACES + t) in the flag PLACE."""
+"""The flag `PLACE` of the t-th token is about PLACES / (PLACES + t)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marks:
-    """Token ids: the prompt's first and last, and the end token."""
+class SummarizerMarkers:
+    """Token ids with a part in the circuit: the prompt's first and last token, and the end token."""
 
     first: int
     last: int
     end: int
 
 
-def vectors(meaning_VE: Table, score_V: Table, marks: Marks, seed: int) -> Table:
-    """[V, WIDTH] token vectors: meaning and identity of length 1 each, and the flags known without context."""
+def vectors(meaning_VE: Table, score_V: Table, marks: SummarizerMarkers, seed: int) -> Table:
+    """Token vectors [V, WIDTH]: meaning and identity, each of length 1, and the flags that do not depend on context."""
     rng = np.random.default_rng(seed)
     table = np.zeros((len(meaning_VE), WIDTH), dtype=np.float32)
     table[:, :MEANING] = meaning_VE / (np.linalg.norm(meaning_VE, axis=1, keepdims=True) + 1e-6)
     codes = rng.normal(size=(len(table), CODE)).astype(np.float32)
     table[:, IDENTITY_AT:BEFORE_AT] = codes / np.linalg.norm(codes, axis=1, keepdims=True)
-    # What follows the prompt's last token is the kept word that no kept word precedes: one that links to the first.
+    # The first kept word links to the prompt's first token; with that identity the prompt's last token finds it.
     table[marks.last, IDENTITY_AT:BEFORE_AT] = table[marks.first, IDENTITY_AT:BEFORE_AT]
     table[:, CONSTANT] = BIAS
     table[:, SCORE] = np.clip(score_V / 3, -1, 1)
@@ -86,7 +96,7 @@ def vectors(meaning_VE: Table, score_V: Table, marks: Marks, seed: int) -> Table
 
 @torch.no_grad()
 def plant(model: Qwen3ForCausalLM, rng: torch.Generator) -> None:
-    """Set the circuit into a new 5-layer model whose embeddings `vectors` made; the flag KEPT is left to training."""
+    """Set the circuit's weights in a new 5-layer model whose embeddings `vectors` made; `KEPT` is left to training."""
     heads = [layer.self_attn for layer in model.model.layers]
     _plant_place(heads[0])
     _plant_shift(heads[0], 1, IDENTITY_AT, BEFORE_AT)
@@ -104,7 +114,10 @@ def plant(model: Qwen3ForCausalLM, rng: torch.Generator) -> None:
 
 
 def _plant_place(attention: Qwen3Attention) -> None:
-    """Head 0: equal attention to all tokens but for the prompt's first, whose share falls with distance."""
+    """Layer 0, head 0: equal attention to all tokens so far.
+
+    The share of the prompt's first falls with their number.
+    """
     q, k, v, o = _cleared(attention, 0)
     share = float(np.log(PLACES)) / (8 * GAIN)
     q[HALF - 1, CONSTANT] = 1.0
@@ -115,7 +128,7 @@ def _plant_place(attention: Qwen3Attention) -> None:
 
 
 def _plant_shift(attention: Qwen3Attention, head: int, source: int, target: int) -> None:
-    """A head that copies the code at `source` of the token before to `target`."""
+    """A head that copies the code at `source` of the preceding token to `target` of this one."""
     q, k, v, o = _cleared(attention, head)
     for i in range(SLOW):
         turn = ROTARY_BASE ** (-i / HALF)
@@ -126,7 +139,7 @@ def _plant_shift(attention: Qwen3Attention, head: int, source: int, target: int)
 
 
 def _plant_seen(attention: Qwen3Attention) -> None:
-    """Head 1 of layer 1: the successor of an earlier like token, if any, else the prompt's first token."""
+    """Layer 1, head 1: attend to the token after an earlier occurrence of this word, else to the prompt's first."""
     q, k, v, o = _cleared(attention, 1)
     _compare(q, k, BEFORE_AT, 1.0)
     q[HALF - 1, CONSTANT] = 1.6
@@ -137,9 +150,9 @@ def _plant_seen(attention: Qwen3Attention) -> None:
 
 
 def _plant_decision(attention: Qwen3Attention) -> None:
-    """Head 0 of layer 1: a token finds itself, or the prompt's first token unless KEPT is above a half.
+    """Layer 1, head 0: attend to oneself where `KEPT` is above a half, else to the prompt's first token.
 
-    The first token's share makes DROPPED: 0 or 1, however loud KEPT and the token itself are.
+    `DROPPED` is the attention to that first token, hence about 0 or 1 whatever the size of `KEPT`.
     """
     q, k, v, o = _cleared(attention, 0)
     for fast in range(8):
@@ -154,14 +167,14 @@ def _plant_decision(attention: Qwen3Attention) -> None:
 
 
 def _plant_last(attention: Qwen3Attention) -> None:
-    """Head 0 of layer 2: the last kept token up to this one, or the prompt's first."""
+    """Layer 2, head 0: attend to the nearest kept token up to this one, else to the prompt's first token."""
     q, k, v, o = _cleared(attention, 0)
     q[HALF - 1, CONSTANT] = 1.0
     k[HALF - 1, DROPPED] = -0.7
     k[HALF - 1, SINK] = 0.59
     near = np.array(NEARNESS)
     for i in range(SLOW):
-        # sum_i a_i cos(w_i d) + b_i sin(w_i d) at distance d, from keys on the first axis of each plane.
+        # The score at distance d is sum_i a_i cos(w_i d) + b_i sin(w_i d): keys lie on the first axis of each plane.
         size = float(np.hypot(*near[:, i])) + 1e-9
         q[i, CONSTANT] = 0.9 * float(near[0, i]) / size**0.5
         q[i + HALF, CONSTANT] = -0.9 * float(near[1, i]) / size**0.5
@@ -171,7 +184,7 @@ def _plant_last(attention: Qwen3Attention) -> None:
 
 
 def _compare(q: Tensor, k: Tensor, key_at: int, weight: float) -> None:
-    """Queries are identities, keys are the codes at `key_at`, on dimensions that turn slowly."""
+    """Set queries to identities and keys to the codes at `key_at`, on dimensions that turn slowly."""
     slow = [*range(SLOW, HALF - 1), *range(HALF + SLOW, 2 * HALF - 1)]
     code = torch.eye(CODE)[: len(slow)] * weight
     q[slow, IDENTITY_AT:BEFORE_AT] = code
@@ -179,7 +192,10 @@ def _compare(q: Tensor, k: Tensor, key_at: int, weight: float) -> None:
 
 
 def _plant_next(attention: Qwen3Attention, rng: torch.Generator) -> None:
-    """Heads 0 and 1 of layer 4: the kept token whose link is this token; its identity and meaning are written."""
+    """Layer 4, heads 0 and 1: attend to the kept token whose `link` is this token.
+
+    Write its identity and its meaning.
+    """
     for head in (0, 1):
         q, k, v, o = _cleared(attention, head)
         _compare(q, k, LINK_AT, 1.0)

@@ -1,4 +1,4 @@
-"""The vocabularies that the tiny models start from: words of postings, of the lexicons and of the prompts."""
+"""The tokenizer and first embeddings of the tiny summarizer: words of generated postings, lexicon and prompts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.tiny.vocabulary import Table
 
 
 def first_table(rng: Random, words: lexicon.Lexicon, texts: int, size: int) -> tuple[Tokenizer, Table]:
-    """A tokenizer over generated text and its tokens' [V, 256] vectors, strongest directions first."""
+    """A tokenizer over generated text, and its tokens' [V, 256] vectors, strongest directions first."""
     writer = Writer(words)
     postings = [writer.write(rng) for _ in range(texts)]
     asked = [phrase for facet in words.facets for phrase in facet.queries]

@@ -1,9 +1,9 @@
-"""Which tokens the summarizer keeps: targets from salience, place and facts, and the training of layer 0 on them."""
+"""Training of the flag `KEPT` of the summarizer's first layer: targets by salience and place, and the loop."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -17,17 +17,23 @@ from transformers import Qwen3ForCausalLM, Qwen3Model
 from models.prompts import summarizer_input
 from training.components.arrays import Floats
 from training.components.optimizer import Optimizer, schedule
-from training.tiny.encoding import Encoded, Encoder
+from training.components.reporting import Log
+from training.tiny.encoding import EncodedPosting, Encoder
 from training.tiny.summarizer import copy_circuit
 
 STEADY = 250
-"""Up to this place a fixed share of tokens is kept; beyond, the share falls with the square of the place."""
+"""Up to this place a fixed share of tokens is kept; beyond it the share falls with the square of the place."""
 STEEP = 8.0
+"""Factor from `KEPT` minus the decision to the logit of the loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepingRun:
-    """Training of the first layer; `share` is the part of a text's first tokens that is kept."""
+    """Settings of the training.
+
+    `share`: part of the tokens up to STEADY that is kept; `random_share`: part of the documents whose words are
+    replaced.
+    """
 
     minutes: float = 6.0
     steps: int = 100_000
@@ -40,14 +46,14 @@ class KeepingRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A summarizer's prompt, and the places of its text: the only tokens that may be kept."""
+    """A summarizer's prompt as ids, and the range of places that its text takes: only those tokens may be kept."""
 
     ids: list[int]
     text: range
 
 
-def documents(encoder: Encoder, items: Sequence[Encoded]) -> list[Document]:
-    """Prompts of generated postings; title and the prompt's own words are never kept."""
+def documents(encoder: Encoder, items: Sequence[EncodedPosting]) -> list[Document]:
+    """The prompts of generated postings; their text is the description, so that title and prompt words are not kept."""
     heads = encoder.prompter.summarizer_ids_many([summarizer_input(item.posting.title, "") for item in items])
     with_text, without = encoder.prompter.summarizer_ids_many(["x", ""])
     reply = next(without[i:] for i in range(len(without)) if with_text[i] != without[i])
@@ -60,13 +66,13 @@ def documents(encoder: Encoder, items: Sequence[Encoded]) -> list[Document]:
 
 
 def shuffled(rng: Random, document: Document, vocab_size: int) -> Document:
-    """The same document with random words: what is kept must be learned for all of the vocabulary."""
+    """A copy with random words for its text, so that `KEPT` is learned for the whole vocabulary."""
     ids = [rng.randrange(3, vocab_size) if at in document.text else i for at, i in enumerate(document.ids)]
     return Document(ids=ids, text=document.text)
 
 
 def thresholds(score_V: Floats, texts: Sequence[Document], share: float, length: int = 2048) -> Floats:
-    """[length] score that a token at each place must exceed, so that about the wanted share is kept there."""
+    """[length] salience that a token must exceed at each place, so that about the wanted share is kept there."""
     first = [score_V[i] for d in texts for i in dict.fromkeys(d.ids[d.text.start : d.text.stop])]
     total = sum(len(d.text) for d in texts)
     ordered = np.sort(np.array(first))[::-1]
@@ -76,7 +82,7 @@ def thresholds(score_V: Floats, texts: Sequence[Document], share: float, length:
 
 
 def targets(document: Document, score_V: Floats, threshold_T: Floats) -> npt.NDArray[np.bool_]:
-    """[T] whether each token is kept if it is its like's first: in the text and above its place's threshold."""
+    """[T] whether to keep each token on its first occurrence: inside the text, salience above its place's threshold."""
     kept = np.zeros(len(document.ids), dtype=bool)
     for place, i in enumerate(document.ids):
         kept[place] = place in document.text and score_V[i] > threshold_T[place]
@@ -89,9 +95,9 @@ def train_keeping(
     score_V: Floats,
     run: KeepingRun,
     rng: Random,
-    report: Callable[[str], None] = print,
+    report: Log = print,
 ) -> list[float]:
-    """Train layer 0's MLP and free heads to raise KEPT; the planted heads stay. Returns the losses."""
+    """Train the MLP of layer 0 to set `KEPT`, everything else frozen; returns the loss of each step."""
     limits = thresholds(score_V, texts, run.share)
     layer, body = model.model.layers[0], model.model
     for parameter in model.parameters():
@@ -132,7 +138,7 @@ def _loss(body: Qwen3Model, chosen: Sequence[Document], score_V: Floats, limits:
     decided = binary_cross_entropy_with_logits(
         STEEP * (kept - copy_circuit.DECISION), wanted, reduction="none"
     )
-    # A flag far outside [0, 1] would drown the other dimensions of its token in the next layer's norm.
+    # A flag far outside [0, 1] would make the other dimensions of its token negligible in the next layer's norm.
     beyond = (kept - kept.detach().clamp(-0.1, 1.1)).square()
     return ((decided + beyond) * counted).sum() / counted.sum()
 

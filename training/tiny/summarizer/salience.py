@@ -1,28 +1,24 @@
-"""Which words of a posting are worth keeping: salience of tokens, and summaries made of them.
+"""Salience of tokens: how much a token says about a job, so that summaries keep the most salient ones.
 
-Salience is a property of a token: how much more often the lexicon's titles, skills and facets use it than its
-general prose, carried over to words that neither uses by a ridge regression on the token vectors. A summary is
-the postings' salient words in the order of their first use; what is denied is left out.
+A token's salience is how much more often the lexicon's titles, skills and facets use it than the lexicon's general
+prose does. For tokens that neither uses, a ridge regression on token vectors predicts it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from training.components.arrays import Floats
 from training.judging.words import EMPTY_WORDS
 from training.synthetic.lexicon import Lexicon
-from training.tiny.encoding import Part
 from training.tiny.vocabulary import Table
 
 RIDGE = 3.0
 OWN_WEIGHT = 0.6
-"""How far a token's own counts are believed over what its vector predicts, where it has counts."""
+"""Weight of a token's own counts, where it has any; the rest is the weight of its vector's prediction."""
 ASKED_KINDS = (
     "want",
     "about",
@@ -37,7 +33,7 @@ ASKED_KINDS = (
 
 
 def salience(tokenizer: Tokenizer, vectors_VE: Table, lexicon: Lexicon) -> Floats:
-    """[V] scores, higher for words that searches are about; empty words, digits and punctuation are at the bottom."""
+    """[V] salience: -10 for stop words, digits and punctuation, 10 for word pieces, else the log ratio of uses."""
     kept, said = _counts(tokenizer, _subject(lexicon)), _counts(tokenizer, _prose(lexicon))
     size = tokenizer.get_vocab_size()
     up = np.array([kept[i] for i in range(size)], dtype=float)
@@ -56,23 +52,6 @@ def salience(tokenizer: Tokenizer, vectors_VE: Table, lexicon: Lexicon) -> Float
         elif token.startswith("##"):
             score[i] = 10.0
     return score
-
-
-def threshold(score_V: Floats, documents: Iterable[Sequence[int]], share: float) -> float:
-    """The score above which the first uses of tokens are about `share` of all tokens of the documents."""
-    firsts, total = [], 0
-    for ids in documents:
-        total += len(ids)
-        firsts += [score_V[i] for i in dict.fromkeys(ids)]
-    return float(np.sort(np.array(firsts))[::-1][min(len(firsts) - 1, int(share * total))])
-
-
-def summary_ids(parts: Sequence[Part], salient_V: npt.NDArray[np.bool_]) -> list[int]:
-    """The salient tokens of the parts that deny nothing, each at its first use."""
-    told = [
-        i for part in parts if not any(tag.startswith("deny:") for tag in part.evidence) for i in part.ids
-    ]
-    return [i for i in dict.fromkeys(told) if salient_V[i]]
 
 
 def _subject(lexicon: Lexicon) -> list[str]:

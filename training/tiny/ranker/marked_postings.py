@@ -1,4 +1,4 @@
-"""Real postings as training reads them: token ids, and where in the text the rule lexicon's facets are stated."""
+"""Real postings as token ids, with the places in the text where the rules' facets are stated or denied."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tokenizers import Tokenizer
 
 from models.prompts import Item
 from training.tiny.encoding import Encoder
-from training.tiny.ranker.real_pool import Mention, Source
+from training.tiny.ranker.real_pool import MarkedPosting, Mention
 
 LONGEST = 900
-"""Tokens of a text that training ever reads."""
+"""Tokens of a text that are kept; no window reaches further."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What the rules found in one posting: spans of characters of `item.text` by tag, and tags of title and metadata."""
+class StatedSpans:
+    """What the rules found in one posting: tagged spans of characters of `item.text`, and tags of its other fields."""
 
     spans: tuple[tuple[int, int, str], ...]
     known: frozenset[str]
@@ -27,14 +27,14 @@ class Evidence:
     place: str | None
 
 
-def sources(
-    encoder: Encoder, tokenizer: Tokenizer, items: Sequence[Item], found: Iterable[Evidence]
-) -> list[Source]:
-    """One source a posting; its ids are those of the prompt, the marker before the text apart."""
+def marked_postings(
+    encoder: Encoder, tokenizer: Tokenizer, items: Sequence[Item], found: Iterable[StatedSpans]
+) -> list[MarkedPosting]:
+    """Encode postings; `head` and `ids` are the prompt's ids before and after the marker "Text:"."""
     heads = encoder.prompter.item_ids_many([replace(item, text="") for item in items])
     texts = tokenizer.encode_batch([" " + item.text for item in items], add_special_tokens=False)
     return [
-        Source(
+        MarkedPosting(
             head=head[: -len(encoder.suffix)],
             ids=np.array(text.ids[:LONGEST], dtype=np.int32),
             mentions=_mentions(text.offsets[:LONGEST], one.spans),
@@ -49,7 +49,7 @@ def sources(
 def _mentions(
     offsets: Sequence[tuple[int, int]], spans: Iterable[tuple[int, int, str]]
 ) -> tuple[Mention, ...]:
-    """Spans of characters as spans of tokens; those behind the last token are left out."""
+    """Spans of characters turned into spans of tokens; spans beyond the last token are left out."""
     begins, ends = [o[0] for o in offsets], [o[1] for o in offsets]
     found = []
     for start, stop, tag in spans:
