@@ -3,7 +3,7 @@
 import logging
 import os
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -13,6 +13,7 @@ from rich.markup import escape
 from nearline.cli import options
 from nearline.cli.errors import settings_end_with_2
 from nearline.cli.explain_parts import ExplainParts, Named, addresses
+from nearline.cli.from_settings import from_settings
 from pipeline.explain import Explanation, ScoreCheck
 from schemas.records import FeatureRecord
 
@@ -22,33 +23,11 @@ def register(app: typer.Typer) -> None:
     app.command()(explain)
 
 
+@from_settings
 def explain(
     search: Annotated[str, typer.Argument(help="The saved search's id.")],
     posting: Annotated[str, typer.Argument(help="The posting's id.")],
-    *,
-    bootstrap: Annotated[
-        str | None,
-        typer.Option(help="A deployed system's Kafka brokers, HOST:PORT,...; default: the local stack's."),
-    ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(help="A deployed system's feature store, as the alert consumer was given it."),
-    ] = None,
-    cache: Annotated[
-        str | None, typer.Option(help="Score cache; default: the local stack's, none for a deployed system.")
-    ] = None,
-    schema_registry: Annotated[
-        str | None,
-        typer.Option(
-            help="Schema registry's URL, if the topics have Confluent framing; default: the local stack's."
-        ),
-    ] = None,
-    ranker: Annotated[
-        str | None, typer.Option(help="Model server's URL, or `instant:`; default: the local stack's.")
-    ] = None,
-    tokenizer: Annotated[
-        Path | None, typer.Option(help="Checkpoint that the model server serves; default: the local stack's.")
-    ] = None,
+    named: partial[Named],
     home: options.Home = None,
 ) -> None:
     """Show why a search and a posting did or did not alert: filters, prompt, p_yes, cache, versions, quota, ledger.
@@ -58,16 +37,7 @@ def explain(
     """
     # kafka-python logs every attempt to reach a broker that is down; the error says it once
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    named = Named(
-        home=home,
-        bootstrap=bootstrap,
-        store=store,
-        cache=cache,
-        schema_registry=schema_registry,
-        ranker=ranker,
-        tokenizer=tokenizer,
-    )
-    with settings_end_with_2(), ExplainParts(addresses(named, os.environ)) as parts:
+    with settings_end_with_2(), ExplainParts(addresses(named(home=home), os.environ)) as parts:
         show(parts.explain(search, posting), Console())
 
 

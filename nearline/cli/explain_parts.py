@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from models.client.remote import open_ranker
@@ -19,6 +19,7 @@ from pipeline.explain import Explainer, Explanation
 from pipeline.scoring.cached import CachedScorer
 from schemas.errors import BrokersUnavailable, ConfigError, ModelUnavailable
 from schemas.records import SavedSearch
+from schemas.settings import Option
 from storage.base import KeyValue
 from storage.couchbase.url import with_login, without_login
 from storage.features import FeatureStore
@@ -39,13 +40,26 @@ SCORE_DEADLINE_S = 15.0
 class Named:
     """The options of the command line; None for one that was not given."""
 
+    bootstrap: Annotated[
+        str | None, Option("A deployed system's Kafka brokers, HOST:PORT,...; default: the local stack's.")
+    ] = None
+    store: Annotated[
+        str | None, Option("A deployed system's feature store, as the alert consumer was given it.")
+    ] = None
+    cache: Annotated[
+        str | None, Option("Score cache; default: the local stack's, none for a deployed system.")
+    ] = None
+    schema_registry: Annotated[
+        str | None,
+        Option("Schema registry's URL, if the topics have Confluent framing; default: the local stack's."),
+    ] = None
+    ranker: Annotated[
+        str | None, Option("Model server's URL, or `instant:`; default: the local stack's.")
+    ] = None
+    tokenizer: Annotated[
+        Path | None, Option("Checkpoint that the model server serves; default: the local stack's.")
+    ] = None
     home: Path | None = None
-    bootstrap: str | None = None
-    store: str | None = None
-    cache: str | None = None
-    schema_registry: str | None = None
-    ranker: str | None = None
-    tokenizer: Path | None = None
 
     @property
     def is_deployed(self) -> bool:

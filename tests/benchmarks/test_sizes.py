@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from benchmarks.common.report import Row
-from benchmarks.sizes import SizesBenchmark, message_bytes, search_bytes, store_bytes
+from benchmarks.common.settings import SizesBenchmark
+from benchmarks.sizes import message_bytes, search_bytes, store_bytes
 
 SMALL = SizesBenchmark(postings=400, searches=500, items=20)
 

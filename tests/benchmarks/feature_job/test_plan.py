@@ -2,7 +2,8 @@ import pytest
 
 pytest.importorskip("confluent_kafka", reason="the extra `bench` is not installed")
 
-from benchmarks.feature_job.benchmark import FeatureJobBenchmark, at_most, contenders, grid, shipped
+from benchmarks.common.settings import FeatureJobBenchmark
+from benchmarks.feature_job.benchmark import at_most, contenders, grid, shipped
 from benchmarks.feature_job.contenders import FeatureJob, Peer
 
 SHIPPED = shipped("instant")
