@@ -1,4 +1,4 @@
-"""`python -m benchmarks.configuration_page` prints `docs/configuration.md`: product and benchmarks (`make config-page`)."""
+"""`python -m benchmarks.configuration_page` prints `docs/configuration.md` (`make config-page`)."""
 
 import sys
 

@@ -33,7 +33,7 @@ Scores = list[Floats]
 
 
 def measure(settings: RoundingBenchmark, folder: Path) -> Result:
-    """Measure, write the result to `folder` and return it; real postings are read if `settings.data` names their folder."""
+    """Measure, write the result to `folder` and return it; `settings.data` may name a folder of real postings."""
     path = Path(settings.ranker)
     checkpoint = load_checkpoint(path, "ranker")
     load = partial(load_kernels, kernel_cache(os.environ))

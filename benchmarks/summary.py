@@ -1,4 +1,4 @@
-"""`python -m benchmarks.summary`: the table of figures in `docs/benchmarks/README.md`, from the JSON files beside it."""
+"""`python -m benchmarks.summary`: write the figures of `docs/benchmarks/README.md` from the JSON files beside it."""
 
 import json
 import sys

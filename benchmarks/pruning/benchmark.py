@@ -35,7 +35,7 @@ Make = Callable[[Path], float]
 
 
 def measure(settings: PruningBenchmark, folder: Path) -> Result:
-    """Measure, write the result to `folder` and return it; real postings are read if `settings.data` names their folder."""
+    """Measure, write the result to `folder` and return it; `settings.data` may name a folder of real postings."""
     torch.set_num_threads(settings.threads)
     with tempfile.TemporaryDirectory(prefix="pruning-") as name:
         work = Path(name)

@@ -5,8 +5,8 @@
     def mlp(run: MlpRun) -> None: ...
 
 A parameter that is a settings class (`schemas/settings.py`) becomes its options. A parameter `partial[Settings]` too,
-but the command makes the settings itself, by calling it with the fields that it decides. A parameter with the name of an
-option replaces that option.
+but the command makes the settings itself, by calling it with the fields that it decides. A parameter with the name of
+an option replaces that option.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""Every command of `nearline` with its options, as sections of the configuration page: read from the command line itself."""
+"""Sections of the configuration page for every command of `nearline`, read from the command line itself."""
 
 import inspect
 from collections.abc import Iterator

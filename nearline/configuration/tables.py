@@ -1,4 +1,4 @@
-"""Tables of the configuration page: one row for each option, variable or parameter, and how a type and a default are written."""
+"""Tables of the configuration page: one row for each option, variable or parameter, with its type and default."""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum

@@ -24,7 +24,7 @@ Exported = dict[str, frozenset[str]]
 FLINK_PREFIX = "flink_taskmanager_job_task_operator_nearline_"
 JOB = frozenset({"job_id", "job_name", "host"})
 TASK = JOB | {"tm_id", "task_id", "task_name", "subtask_index", "operator_id", "operator_name"}
-#: Flink's own metrics that rules, dashboard and pages name; tests/integration/test_stack.py asks a running Flink for them.
+#: Flink's own metrics that rules, dashboard and pages name; test_stack.py asks a running Flink for them.
 FLINK_OWN: Exported = {
     "flink_jobmanager_numRunningJobs": frozenset({"host"}),
     "flink_jobmanager_job_lastCheckpointCompletedTimestamp": JOB,

@@ -1,4 +1,4 @@
-"""Every program's options, and the options that a text names: for a program whose command line it shows, or anywhere."""
+"""Every program's options, and the options that a text names, in a command line or anywhere else."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The options and environment variables that pages name exist, those in command lines in the program that is started."""
+"""Options and environment variables that pages name exist; options in a command line exist in that program."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

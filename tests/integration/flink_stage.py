@@ -1,4 +1,4 @@
-"""What the tests of the feature job stand on: a cluster, a submitted job, and a stream with every kind of trouble in it."""
+"""What the tests of the feature job use: a cluster, a submitted job, and a stream with every kind of trouble in it."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""What the tests of our Kafka processes stand on: a store, a group of their own, processes, and everything that came out."""
+"""What the tests of our Kafka processes use: a store, a group of their own, processes, and all that came out."""
 
 import contextlib
 import subprocess

@@ -1,4 +1,4 @@
-"""The feature job on a real cluster: one outcome for each source offset, and the store as a sequential fold leaves it."""
+"""The feature job on a real cluster: one outcome for each source offset, the store as a sequential fold leaves it."""
 
 import random
 import time

@@ -12,7 +12,7 @@ from schemas.errors import ConfigError
 from training.judging.lines import open_lines
 
 DATA = "NEARLINE_DATA"
-"""Environment variable with the folder of real postings and titles, which the repository does not hold (docs/data.md)."""
+"""Environment variable: folder of real postings and titles, which the repository does not hold (docs/data.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
