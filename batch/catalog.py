@@ -51,7 +51,7 @@ class Split:
 
 
 def list_files(addresses: Sequence[str]) -> list[CatalogFile]:
-    """The files of paths, folders (all below them but hidden ones and `_*`), globs and URIs, in the order of their names.
+    """The files that paths, folders, globs and URIs name, sorted; a folder's but hidden ones and `_*`, at any depth.
 
     Raises ConfigError when one names nothing.
     """

@@ -1,4 +1,4 @@
-"""A feature store that shows a chunk what it held when the chunk was first begun, however often the chunk is begun again."""
+"""Feature store for chunks that may be tried again: reads return what was held before the first attempt."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,7 +23,7 @@ class FirstSeen(FeatureStore):
         self._save: Callable[[Held], None] = _keep
 
     def begin(self, held: Held | None, save: Callable[[Held], None]) -> None:
-        """Begin a chunk: `held` if it was begun before; else `save` is told what is held, before anything is written."""
+        """Begin a chunk: `held` is what its first attempt read; else `save` gets what is read before any write."""
         self._held, self._written = dict(held or {}), set()
         self._save = save if held is None else _keep
 

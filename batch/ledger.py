@@ -19,8 +19,9 @@ Held = dict[str, bytes | None]
 class Notes:
     """What the survey says of a split.
 
-    `base`: lines of the file before it; `versions`: of rows whose time another row of the posting has too; `again`: rows
-    of postings that the store did not have when the run began, though another row of the catalog brings them as well.
+    `base`: lines of the file before it; `versions`: of rows whose time another row of the posting has too; `again`:
+    rows of postings that the store did not have when the run began, though another row of the catalog brings them as
+    well.
     """
 
     base: int = 0

@@ -1,4 +1,4 @@
-"""What each mode does with a chunk of updates: which go through featurize, which are left alone, which are refreshed."""
+"""Which updates each mode sends through featurize, which it leaves alone, and which it refreshes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

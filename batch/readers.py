@@ -34,7 +34,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line as it stands, or a decoded row; `number` of a plain file's later split counts from the split's beginning."""
+    """A line as it stands, or a decoded row; in a later split of a plain file `number` counts from its start."""
 
     number: int
     data: bytes | dict[str, Any]
@@ -49,7 +49,7 @@ class Broken:
 
 
 def read_rows(split: Split) -> Iterator[Row | Broken]:
-    """Every row of a split but blank lines; damage ends it with one `Broken`. Raises OSError when it cannot be opened."""
+    """Every row of a split but blank lines; damage ends it with one `Broken`. OSError when the file does not open."""
     filesystem, path = open_filesystem(split.address)
     rows, number = _READERS[split.format](filesystem.open_input_file(path), split), 0
     while True:

@@ -13,8 +13,8 @@ SECONDS_AN_HOUR = 3600.0
 class Report:
     """Counts of a whole run, whatever it was killed by in between; the outcomes add up to `rows_in`.
 
-    `seconds` and `work_s` (without start and survey) are this process's part, and so are `rows_here`; `rate_per_s` is the
-    summaries' rate that a dry run reckons with.
+    `seconds` and `work_s` (without start and survey) are this process's part, and so are `rows_here`; `rate_per_s` is
+    the summaries' rate that a dry run reckons with.
     """
 
     total: Progress
@@ -73,7 +73,7 @@ class Report:
 
 
 def progress_line(done: int, total: int, began_with: int, seconds: float) -> str:
-    """`done` of `total` rows, the rate since `began_with` rows, `seconds` ago, and when all will be done at this rate."""
+    """`done` of `total` rows, the rate since `began_with` rows `seconds` ago, and the time left at this rate."""
     rate = (done - began_with) / max(1e-9, seconds)
     share = f"{100 * done / total:.0f}%" if total else "100%"
     left = f"{_clock((total - done) / rate)} left" if rate > 0 else "–"

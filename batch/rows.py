@@ -68,7 +68,7 @@ def in_sample(key: bytes, part: float) -> bool:
 
 
 def dead_letter(file: str, row: int, bad: BadRow) -> bytes:
-    """A line of the dead-letter dataset: where the row stood, why it is here, and its bytes (base64 where not UTF-8)."""
+    """A line of the dead-letter dataset: the row's place, the reason, and its bytes (base64 unless they are UTF-8)."""
     letter: dict[str, Any] = {"file": file, "row": row, "reason": bad.reason, "length": len(bad.data)}
     try:
         letter["data"] = bad.data.decode()

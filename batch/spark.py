@@ -1,4 +1,4 @@
-"""The two Spark jobs of a backfill, and the session that runs them: the only module here that imports PySpark's engine."""
+"""The two Spark jobs of a backfill and their session: the only module of `batch` that imports PySpark's engine."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence

@@ -1,8 +1,8 @@
-"""One look at the whole catalog before the work: how many rows, and which rows of one posting have to know of each other.
+"""Counts the rows of the whole catalog before the work, and finds the postings that have more than one row.
 
-A version is a row's time, but two different rows of a posting at the same instant take the next free microseconds in the
-order of the file (`schemas.events.Versioner`), wherever the file is split. And in mode `missing` a posting that the run
-itself brought must go on counting as missing for the catalog's further rows.
+A version is a row's time, but two different rows of a posting at the same instant take the next free microseconds in
+the order of the file (`schemas.events.Versioner`), wherever the file is split. And in mode `missing` a posting that
+the run itself brought must go on counting as missing for the catalog's further rows.
 """
 
 import json
@@ -67,7 +67,7 @@ def conclude(
     missing: Callable[[Sequence[str]], Sequence[bool]],
     folder: Folder,
 ) -> int:
-    """Write each split's notes; the rows in all. `repeated`: the postings of more than one row; `missing`: of the store."""
+    """Write each split's notes; return the number of rows. `repeated`: postings of several rows, with their places."""
     versions: defaultdict[int, dict[int, int]] = defaultdict(dict)
     again: defaultdict[int, set[int]] = defaultdict(set)
     remaining = iter(repeated)

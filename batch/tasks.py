@@ -1,4 +1,4 @@
-"""What Spark calls in its Python workers. It pickles these by reference to this module, which must never be `__main__`."""
+"""What Spark calls in its Python workers: pickled by reference to this module, which must never be `__main__`."""
 
 import gc
 from collections.abc import Iterator

@@ -48,7 +48,7 @@ class Task:
 
 
 class Remembering(Summarizer):
-    """A summarizer that is asked for a text once while a chunk lasts, however often an outage makes the chunk begin anew."""
+    """A summarizer that asks for each text once a chunk, also when an outage makes the chunk start again."""
 
     def __init__(self, summarizer: Summarizer) -> None:
         self._summarizer = summarizer

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [feature-job | consumer | latency | backfill | stores | model-server | rounding | pruning]`; without a name all of them, one after the other."""
+"""`python -m benchmarks NAME` runs one benchmark of `BENCHMARKS`; without a name all of them, one after the other."""
 
 import argparse
 import dataclasses

@@ -1,4 +1,4 @@
-"""`python -m benchmarks latency`: from a posting update to its feature and to its alert, on the whole local stack without a model."""
+"""`python -m benchmarks latency`: from an update to its feature and its alert, on the whole local stack, no model."""
 
 import shutil
 import threading

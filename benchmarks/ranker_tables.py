@@ -1,7 +1,8 @@
 """`python -m benchmarks.ranker_tables`: the paper's tables 1 to 3 for a tiny ranker, from postings to the page.
 
-Queries of both domains are judged by the rules; the ranker is measured as it is, with half of its MLP, fine-tuned, without
-the block that costs least, and fine-tuned again. What is there is not made again, so that a run that was cut off goes on.
+Queries of both domains are judged by the rules; the ranker is measured as it is, with half of its MLP, fine-tuned,
+without the block that costs least, and fine-tuned again. What is there is not made again, so that a run that was cut
+off goes on.
 """
 
 from __future__ import annotations

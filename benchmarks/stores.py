@@ -1,4 +1,4 @@
-"""`python -m benchmarks stores`: newest-wins of a thousand records in bulk, LMDB and Couchbase, beside the SDK's own blind calls."""
+"""`python -m benchmarks stores`: merges of a thousand records, LMDB and Couchbase, beside the SDK's blind writes."""
 
 import shutil
 import time

@@ -3,10 +3,10 @@
     pyflyte run nearline/refresh_workflow.py refresh --catalog C.jsonl.gz --live lmdb:///live --work /tmp/refresh \
         --summarizer http://127.0.0.1:8900
 
-Each task is one `nearline` command, so that what a person types and what a scheduler runs are the same; a task that fails
-ends the run with the command's own words, and a new run goes on where a backfill stopped. On a cluster the tasks run in
-the image of `docker/spark.Dockerfile` (`pyflyte run --remote --image nearline-spark ...`), with stores and folders that
-every pod reaches.
+Each task is one `nearline` command, so that what a person types and what a scheduler runs are the same; a task that
+fails ends the run with the command's own words, and a new run goes on where a backfill stopped. On a cluster the
+tasks run in the image of `docker/spark.Dockerfile` (`pyflyte run --remote --image nearline-spark ...`), with stores
+and folders that every pod reaches.
 """
 
 import subprocess

@@ -113,7 +113,7 @@ class AlertStep:
         )
 
     def release(self, requests: Sequence[Located]) -> None:
-        """Give these candidates up: what they claimed for a transaction that never committed is free for later requests.
+        """Give up the candidates of a transaction that never committed: later requests may claim them.
 
         Raises StoreError; call again then.
         """

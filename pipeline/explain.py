@@ -49,7 +49,7 @@ class ScoreCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaCheck:
-    """The alerts of the search that count on the posting's event-time day (`schemas.keys.day_of`), of at most `allowed`."""
+    """The search's alerts that count on the posting's event-time day (`schemas.keys.day_of`), of at most `allowed`."""
 
     day: int
     used: int

@@ -117,7 +117,7 @@ def read_update(codec: Codec, value: bytes | PostingUpdate) -> PostingUpdate | s
 
 
 def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
-    """What `merge` makes of a record that waits for a summary and that summary, in one step because every text takes it.
+    """Fast path of `merge` for the commonest case: a record that waits for its summary gets it.
 
     The generation is read from the model's name in the answer.
     """

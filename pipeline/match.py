@@ -51,7 +51,7 @@ def ready(feature: FeatureRecord) -> bool:
 
 
 def has_content(feature: FeatureRecord) -> bool:
-    """Whether the posting has text to match: not after a bare `open`, nor one after a removal; there no summary is missing."""
+    """Whether the posting has text to match: not after a bare `open` or a removal, where no summary is awaited."""
     return feature.content_version != NEVER
 
 

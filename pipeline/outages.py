@@ -32,10 +32,10 @@ def outlast(
     sleep: Callable[[float], object] = time.sleep,
     spread: Callable[[], float] = lambda: random.uniform(0.8, 1.0),
 ) -> Result:
-    """Repeat `action` until no outage stops it, pausing 1 s, then 2 s, ... up to `max_backoff_s`; gives up after `patience_s` of pauses in a row.
+    """Repeat `action` until no outage stops it, pausing in between; give up after pauses of `patience_s` in a row.
 
-    `action` must be safe to repeat. Each failed attempt is logged; any error but an outage is raised, and so is the
-    outage when patience ends.
+    Pauses double from 1 s to `max_backoff_s`. `action` must be safe to repeat. Each failed attempt is logged; any error
+    but an outage is raised, and so is the outage when patience ends.
     """
     backoff_s, paused_s = FIRST_BACKOFF_S, 0.0
     while True:

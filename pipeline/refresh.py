@@ -36,7 +36,7 @@ def is_old(record: FeatureRecord, generation: int) -> bool:
 
 
 class Refresher:
-    """One bulk read of records and texts, one call for their summaries, one bulk write; again for what changed meanwhile."""
+    """Read records and texts in bulk, summarize in one call, write in bulk; repeat for what changed meanwhile."""
 
     def __init__(
         self,

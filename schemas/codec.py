@@ -118,7 +118,7 @@ class Codec:
         return data if self._registry is None else self.encode(self.decode(cls, data))
 
     def register_subjects(self) -> None:
-        """Ask for the ids of all `subjects` now, after which `encode` asks for none of them; raises as `register` does."""
+        """Ask for the ids of all `subjects` now, so that `encode` asks for none; raises as `register` does."""
         if self._registry is not None:
             for cls in self._subjects:
                 self._prefix(self._registry, cls)

@@ -49,7 +49,7 @@ def write_int(value: int) -> bytes:
 
 
 def read_unsigned(data: bytes, pos: int) -> tuple[int, int]:
-    """The variable-length number at `pos` and the position after it; raises ValueError unless it is the shortest form."""
+    """The variable-length number at `pos` and the position after it; ValueError unless its form is the shortest."""
     shift = value = 0
     while True:
         byte = data[pos]

@@ -9,8 +9,8 @@
 | `q/1/<day>/<search id>` | the alerts of one search and event-time day |
 | `m/1/<hash of a URL>` | where an interrupted copy from there goes on |
 
-A key is UTF-8 text without NUL of at most `storage.base.MAX_KEY_BYTES` bytes, so that it fits every back end as it is. An id
-that is longer than `MAX_ID_BYTES`, holds a NUL or begins with DEL is replaced by DEL and its hash.
+A key is UTF-8 text without NUL of at most `storage.base.MAX_KEY_BYTES` bytes, so that it fits every back end as it
+is. An id that is longer than `MAX_ID_BYTES`, holds a NUL or begins with DEL is replaced by DEL and its hash.
 """
 
 from base64 import urlsafe_b64encode
@@ -20,7 +20,7 @@ from schemas.records import Posting
 
 HASH_BYTES = 16
 MAX_ID_BYTES = 192
-"""With prefix, day or hashes, and the byte that marks a lease, a key stays within `storage.base.MAX_KEY_BYTES` (246)."""
+"""With prefix, day or hashes and a lease's byte, a key stays within `storage.base.MAX_KEY_BYTES` (246)."""
 _HASHED = b"\x7f"  # DEL: no id that is stored as it is begins with it
 US_PER_DAY = 86_400_000_000
 

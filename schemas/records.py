@@ -67,7 +67,7 @@ class PostingUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureRecord:
-    """What the store holds of one posting and what topic `postings.features` carries: registers, each a maximum over versions.
+    """What the store and topic `postings.features` hold of a posting: registers, each a maximum over versions.
 
     `version` is the highest version of any register. Raw text is not here: it lives under the posting's second key.
     """

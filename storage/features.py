@@ -18,7 +18,7 @@ _TEXT = struct.Struct(">q?B")  # content version, removed, length of the content
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawText:
-    """The text that the owner wrote; `removed` is the tombstone that erases what is not newer than `content_version`."""
+    """The owner's text; `removed` is the tombstone that erases what is not newer than `content_version`."""
 
     content_version: int
     content_hash: bytes = b""
@@ -155,7 +155,7 @@ def decoded(codec: Codec, key: bytes, data: bytes) -> FeatureRecord:
 
 
 def merge_records(codec: Codec, key: bytes, data: bytes, stored: bytes | None) -> bytes | None:
-    """What to store where another store's record `data` meets `stored` (None: leave it). StoreError for unreadable bytes."""
+    """Merge another store's record `data` into `stored`; None leaves it as it is. StoreError for unreadable bytes."""
     record = decoded(codec, key, data)
     if stored is not None and stored != data:
         data = codec.encode(merge(decoded(codec, key, stored), record))

@@ -24,8 +24,9 @@ NO_DAY = -1
 ENTRIES, QUOTAS = ledger_key(""), b"q/1/"
 TTL_S = 400 * 86_400.0
 """400 days. An entry has work as long as its request may come again (the topics' longest retention, 30 days, a replayed
-dead letter among it) and as long as its opening lasts: topic postings.features keeps open postings for ever, so a matcher
-that reads it from the beginning asks about all of them. An opening of over a year is the exception that may alert twice."""
+dead letter among it) and as long as its opening lasts: topic postings.features keeps open postings for ever, so a
+matcher that reads it from the beginning asks about all of them. An opening of over a year is the exception that may
+alert twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

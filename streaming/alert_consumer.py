@@ -87,7 +87,7 @@ OPTIONS: dict[type[Any], tuple[Option, ...]] = {
 def run(
     settings: ConsumerSettings, stopped: Callable[[], bool], probe: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Consume until `stopped()`; every turn ends in a commit, so there is nothing to flush. Raises what a restart may cure."""
+    """Consume until `stopped()`. Every turn ends in a commit, so nothing is flushed. Raises what a restart may cure."""
     needed = (topics.SCORE_REQUESTS, topics.ALERTS, topics.SEARCHES, topics.DLQ)
     if not wait_for_topics(settings.kafka, tuple(topic.name for topic in needed), stopped):
         return

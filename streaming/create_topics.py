@@ -1,4 +1,4 @@
-"""Creates what is missing of the topic table on any brokers: `python -m streaming.create_topics --bootstrap HOST:PORT`."""
+"""Creates the missing topics of the table: `python -m streaming.create_topics --bootstrap HOST:PORT`."""
 
 import argparse
 import os

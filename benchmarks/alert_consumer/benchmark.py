@@ -1,4 +1,4 @@
-"""`python -m benchmarks consumer`: candidates a second of the alert consumer when every score is cached, on one core."""
+"""`python -m benchmarks consumer`: candidates a second of the alert consumer on one core, with every score cached."""
 
 import shutil
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The alert consumer as the process that it is: requests on the topic before it starts, alerts and offsets behind it."""
+"""Runs the alert consumer as a process: requests are on the topic before it starts, alerts and offsets come out."""
 
 import sys
 import time

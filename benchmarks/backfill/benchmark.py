@@ -1,4 +1,4 @@
-"""`python -m benchmarks backfill`: postings a second of a backfill without a model, beside a bare `mapInArrow` with the same work."""
+"""`python -m benchmarks backfill`: postings a second of a backfill without a model, beside a bare `mapInArrow`."""
 
 import json
 import shutil

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.backfill.run backfill|bare ...`: one run over a catalog in a process of its own; its seconds as JSON.
+"""`python -m benchmarks.backfill.run backfill|bare ...`: one run over a catalog as a process; its seconds as JSON.
 
-`bare` is what the backfill is measured against: `mapInArrow` over Spark's own text reader with the same parsing, merging
-and writing, and nothing that makes a backfill resumable, bounded or exact.
+`bare` is what the backfill is measured against: `mapInArrow` over Spark's own text reader with the same parsing,
+merging and writing, and nothing that makes a backfill resumable, bounded or exact.
 """
 
 import argparse

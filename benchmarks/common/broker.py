@@ -84,7 +84,7 @@ class Offsets:
         return sum(max(0, part.offset) for part in answer)
 
     def span(self, topics: Sequence[Topic], share: float = 1.0) -> tuple[int, int, int]:
-        """The first `share` of each partition's messages: how many, the broker's times of the first and of the last in ms.
+        """Count of the first `share` of each partition's messages; the broker's times of the first and the last in ms.
 
         Raises ValueError when there are none.
         """

@@ -32,7 +32,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one benchmark found. `tables`: title to rows that all have the same columns; `detail` goes into the JSON only."""
+    """What one benchmark found. `tables`: title to rows with the same columns; `detail` goes into the JSON only."""
 
     name: str
     title: str

@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One look. Memory in MiB: `private` is a role's own, `mapped` what it shares with files, the store's pages above all."""
+    """One sample. Memory in MiB: `private` is a role's own, `mapped` shared with files, mostly those of the store."""
 
     at_s: float
     outputs: int

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.engine`: our engine and its peers, interleaved on one machine; see docs/benchmarks/README.md."""
+"""`python -m benchmarks.engine`: our engine and its peers, interleaved on one machine (docs/benchmarks/README.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks feature-job`: the feature job and its peers over the same loaded updates, side by side in one run."""
+"""`python -m benchmarks feature-job`: the feature job and its peers over the same loaded updates, in one run."""
 
 import itertools
 from collections.abc import Sequence

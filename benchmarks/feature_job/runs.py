@@ -10,7 +10,7 @@ from storage.opening import open_store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one run gave. `rate`: records a second from the first output to the hundredth before the last, by the broker's clock."""
+    """One run. `rate`: records a second from the first output to the hundredth before the last (broker's clock)."""
 
     contender: str
     sync: str

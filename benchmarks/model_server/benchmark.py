@@ -1,4 +1,4 @@
-"""`python -m benchmarks model-server`: what the server costs beside its engine, and its pauses under a load that saturates it."""
+"""`python -m benchmarks model-server`: what the server costs beside its engine, and its pauses at saturation."""
 
 import random
 import socket
@@ -32,7 +32,7 @@ CHECKPOINT = ROOT / "models" / "checkpoints" / "ranker-tiny"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelServerBenchmark:
-    """Each round: the engine alone, in this process, for `alone_seconds`, then the server under load for `load_seconds`."""
+    """A round: the engine alone in this process for `alone_seconds`, then the server under load for `load_seconds`."""
 
     rounds: int = 10
     load_seconds: int = 60

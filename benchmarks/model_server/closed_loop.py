@@ -1,4 +1,4 @@
-"""Clients that always have a request under way: raw HTTP/1.1 over kept connections, so that they cost little themselves."""
+"""Clients that always have a request under way: raw HTTP/1.1 over kept connections, so that they cost little."""
 
 import asyncio
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Who prunes the hidden neurons of a checkpoint: ours, baselines in this process, peers in environments of their own."""
+"""The ways to prune a checkpoint's hidden neurons: ours, baselines in this process, peers in their environments."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from training.pruning import data
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """Share of each MLP's output on its own inputs, KL of the next token and of the label, NDCG of each query by set."""
+    """What pruning lost: share of each MLP's output on its own inputs, KL of next token and label, NDCG by query."""
 
     errors: list[float]
     kl_token: float

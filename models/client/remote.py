@@ -1,8 +1,8 @@
 """Ranker and summarizer behind a model server, and their choice by URL.
 
 `http://host:port` and `https://host:port` name a server of ours or an SGLang, and need the tokenizer of the
-checkpoint that it serves (token ids are sent, never text); `instant:` names the stand-ins without a model (`instant:2`: the
-summarizer as generation 2).
+checkpoint that it serves (token ids are sent, never text); `instant:` names the stand-ins without a model
+(`instant:2`: the summarizer as generation 2).
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class BatchConfig:
     queue_tokens: int = 4_000_000
     """Waiting tokens take about 40 bytes each: this bounds the memory of whatever many callers send at once."""
     linger_s: float = 0.0
-    """How long a batch that is not full waits for company: for jobs so long that one that starts alone delays the rest."""
+    """How long a batch that is not full waits for more: for jobs so long that one started alone delays the rest."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -56,7 +56,7 @@ def read_shape(path: Path) -> Shape:
 
 
 def model_name(path: Path, role: str) -> str:
-    """The name that answers carry: `name` in nearline.json, else `role@directory`, which is generation 0 (or 7 of a `7/`).
+    """The name that answers carry: `name` in nearline.json, else `role@directory` (generation 0, or 7 for a `7/`).
 
     The directory is in it because whoever caches answers tells models apart by their names.
     """

@@ -35,7 +35,7 @@ class Source:
 
 
 def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Source:
-    """Read any plain Qwen3 directory; ConfigError names the missing file, the foreign architecture or the bad tensor."""
+    """Read any plain Qwen3 directory; ConfigError names the missing file, foreign architecture or bad tensor."""
     from transformers import Qwen3ForCausalLM  # slow to import
 
     if device not in {"cpu", *_cuda_names()}:

@@ -11,7 +11,7 @@ from schemas.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one request may ask for: more is answered 400, 413 for the body. Raises ConfigError for a limit that allows nothing."""
+    """What one request may ask for; more is answered 400, or 413 for the body. ConfigError for a limit of nothing."""
 
     body_bytes: int = 2 * 2**20
     """While this much JSON is parsed nothing else runs: about 30 ms."""

@@ -17,7 +17,7 @@ STRUCTURE = 50_000
 
 
 class BadRequest(Exception):
-    """The caller's mistake: answered with `status`, SGLang's name for its kind and the message, and nothing else happens."""
+    """The caller's mistake, answered with `status`, SGLang's name for its kind and the message; no work is done."""
 
     def __init__(self, message: str, status: int = 400, kind: str = "BadRequestError") -> None:
         super().__init__(message)
@@ -94,7 +94,7 @@ class _Body(BaseModel):
 
 
 class ScoreBody(_Body):
-    """POST /v1/score. The fields at the end are SGLang's for other kinds of models: refused where they ask for something."""
+    """POST /v1/score. The last fields are SGLang's for other kinds of models: refused where they ask for something."""
 
     model_config = ConfigDict(json_schema_extra={"examples": SCORE_EXAMPLES})
 

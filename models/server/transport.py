@@ -32,7 +32,7 @@ class Bodies:
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, counted while it is in use; BadRequest when it is too large or too slow, Refused beside too many."""
+        """The body, counted while in use; BadRequest when it is too large or too slow, Refused beside too many."""
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._limits.body_bytes:
             raise self._too_large()

@@ -36,7 +36,7 @@ def explain(
     posting: Annotated[str, typer.Argument(help="The posting's id.")],
     home: options.Home = None,
 ) -> None:
-    """Show why a saved search and a posting did or did not alert: filters, prompt, p_yes, cache, versions, quota, ledger."""
+    """Show why a saved search and a posting did or did not alert: filters, prompt, p_yes, cache, quota, ledger."""
     stack = options.running_stack(home)
     with closing(open_codec(options.registry(stack.schema_registry))) as codec:
         wanted = current_search(KafkaSettings(bootstrap=stack.bootstrap), codec, search)

@@ -57,7 +57,7 @@ def serve(
         float, typer.Option(help="Seconds, whatever its x-deadline-ms says.", rich_help_panel=REQUEST)
     ] = LIMITS.deadline_s,
 ) -> None:
-    """Host a ranker and a summarizer from Hugging Face checkpoint directories behind SGLang's routes (default: the shipped ones)."""
+    """Host a ranker and a summarizer (the shipped ones, unless other directories are given) behind SGLang's routes."""
     if ranker is None and summarizer is None:
         ranker, summarizer = options.CHECKPOINTS / "ranker-tiny", options.CHECKPOINTS / "summarizer-tiny"
     run_server(

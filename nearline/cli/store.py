@@ -93,7 +93,7 @@ def verify(
     limit: Annotated[int, typer.Option(help="Differences to print at most; all are counted.")] = 100,
     home: options.Home = None,
 ) -> None:
-    """Print what two stores do not agree on as JSON Lines, posting by posting and field by field; exit status 1 if anything."""
+    """Print as JSON Lines what two stores disagree on, by posting and field; exit status 1 if there is anything."""
     found = 0
     with closing(_open(source, home)) as ours, closing(_open(target, home)) as theirs:
         for found, difference in enumerate(differences(ours, theirs), 1):

@@ -15,7 +15,7 @@ _GAP_CELLS = 2  # after each column but the last: a space of padding and one of 
 
 
 def alert_table(alerts: Sequence[Alert], *, title: str, width: int) -> Table:
-    """A row of query, title, company and score for each alert; what does not fit into `width` cells ends in an ellipsis."""
+    """A row of query, title, company and score for each alert, cut to `width` cells with an ellipsis."""
     rows = [[_line(text) for text in (alert.query, alert.title, alert.company or "")] for alert in alerts]
     wanted = [max(map(cell_len, [name, *texts])) for name, *texts in zip(_COLUMNS, *rows, strict=True)]
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)

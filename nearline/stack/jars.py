@@ -12,7 +12,7 @@ _POM = Path(__file__).with_name("pom.xml")
 
 
 def ensure_jars(target: Path, pom: Path = _POM) -> None:
-    """Fetch `pom`'s jars into `target` unless they are there for this very file. ConfigError with Maven's words if not."""
+    """Fetch the jars of `pom` into `target`, unless those of this very file are there. ConfigError quotes Maven."""
     stamp = target / "pom.sha256"
     wanted = hashlib.sha256(pom.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:

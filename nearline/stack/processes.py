@@ -1,4 +1,4 @@
-"""Processes that carry a mark in their environment, so that none is ever left behind, orphans of a killed parent included."""
+"""Processes with a mark in their environment: all are found and ended, also orphans of a killed parent."""
 
 import contextlib
 import os

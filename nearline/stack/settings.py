@@ -1,4 +1,4 @@
-"""What a local stack consists of: one frozen value, kept beside the stack's logs so that `status` and `down` find it."""
+"""What a local stack consists of: one frozen value, kept beside the logs for `status` and `down` to find."""
 
 import dataclasses
 import json
@@ -31,11 +31,11 @@ class StackSettings:
     """Settings of the local stack.
 
     `models` is `tiny` (the shipped checkpoints behind the model server), `instant-server` (stand-ins behind the same
-    server), `instant` (stand-ins inside job and consumer, no server), the URL of a server, or two of them with a comma
-    between, ranker and summarizer: an SGLang serves one model. `crash_at` is for the fault tests (streaming/process/fault_probe.py).
-    `store` is a URL, or `couchbase` for Couchbase's test server as one more component; the cache of a Couchbase store is
-    in the same place. `batch_size` None: what suits the models. `schema_registry`: its URL, handed to every part that
-    reads or writes a topic.
+    server), `instant` (stand-ins inside job and consumer, no server), the URL of a server, or two of them with a
+    comma between, ranker and summarizer: an SGLang serves one model. `crash_at` is for the fault tests
+    (streaming/process/fault_probe.py). `store` is a URL, or `couchbase` for Couchbase's test server as one more
+    component; the cache of a Couchbase store is in the same place. `batch_size` None: what suits the models.
+    `schema_registry`: its URL, handed to every part that reads or writes a topic.
     """
 
     home: Path = Path("build/stack")

@@ -1,4 +1,4 @@
-"""A real SGLang beside us, from the environment that `make sglang-env` builds: with a GPU the stock way, else on the CPU."""
+"""A real SGLang from the environment that `make sglang-env` builds: as it ships on a GPU, else on the CPU."""
 
 import shutil
 import subprocess

@@ -1,7 +1,7 @@
 """Do summaries keep what the ranker needs? How far scores on summaries order postings as scores on raw texts do.
 
-Kendall's tau-b per query, 1 where the order is the same and -1 where it is turned round, and its mean over queries. Used
-before a new summarizer generation is promoted.
+Kendall's tau-b per query, 1 where the order is the same and -1 where it is turned round, and its mean over queries.
+Used before a new summarizer generation is promoted.
 """
 
 from collections.abc import Sequence
@@ -74,9 +74,9 @@ def agreement(
 def kendall(left: Sequence[float], right: Sequence[float]) -> float:
     """Kendall's tau-b of two scorings of the same things, in [-1, 1]; nan where one of them is constant: no order.
 
-    (concordant - discordant pairs) / sqrt(pairs untied on the left x pairs untied on the right). Unlike tau-a it reaches 1
-    and -1 for scorings with ties, so that a ranker that gives several postings one score agrees with itself. Raises
-    ValueError for fewer than two things.
+    (concordant - discordant pairs) / sqrt(pairs untied on the left x pairs untied on the right). Unlike tau-a it
+    reaches 1 and -1 for scorings with ties, so that a ranker that gives several postings one score agrees with
+    itself. Raises ValueError for fewer than two things.
     """
     if len(left) < 2:
         raise ValueError("an order needs two things")

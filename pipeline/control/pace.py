@@ -1,4 +1,4 @@
-"""How fast one task may ask a model server that many tasks share: its part of the limit, halved when the server says no."""
+"""Bounds how fast one of several tasks may ask a model server: its share, halved when the server refuses."""
 
 import time
 from collections import deque

@@ -1,7 +1,7 @@
 """Which keys a collection holds: by the server's range scan, or by a view where there is none.
 
-Both read what a node has on its disk or in its index, so a scan may miss what was written within the last moments unless
-the write was made with a durability that persists.
+Both read what a node has on its disk or in its index, so a scan may miss what was written within the last moments
+unless the write was made with a durability that persists.
 """
 
 import warnings

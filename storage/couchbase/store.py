@@ -1,7 +1,7 @@
 """The Couchbase back end: many machines, newest-wins by compare-and-swap in bulk.
 
-A document is its expiry (eight bytes, UTC seconds as a double, infinity for never) and then the caller's bytes; our clock
-judges it. The document's own expiry, a little later, lets the server clear it away.
+A document is its expiry (eight bytes, UTC seconds as a double, infinity for never) and then the caller's bytes; our
+clock judges it. The document's own expiry, a little later, lets the server clear it away.
 """
 
 import math
@@ -26,7 +26,7 @@ LONGEST_PAUSE_S = 0.05
 
 
 class CouchbaseStore(KeyValue):
-    """The `KeyValue` protocol over one collection; opened lazily, once a process. Raises ConfigError for a bad login."""
+    """The `KeyValue` protocol over one collection, opened at first use in each process. ConfigError for a bad login."""
 
     def __init__(self, settings: CouchbaseSettings, clock: Clock = time.time) -> None:
         self._clock = clock
@@ -125,7 +125,7 @@ class _Turns:
                 self.pending.setdefault(key, []).append(i)
 
     def run(self, stored: Mapping[str, Stored], now: float) -> dict[bytes, bytes]:
-        """Merge every pending turn in the batch's order; what is to be written. Writes nothing, so `merge` may raise."""
+        """Merge every pending turn in the batch's order and return what to write; when `merge` raises, nothing is."""
         held = {key: _live(stored.get(key.decode()), now) for key in self.pending}
         changed: dict[bytes, bytes] = {}
         for i, key in sorted((i, key) for key, turns in self.pending.items() for i in turns):

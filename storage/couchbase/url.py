@@ -12,8 +12,8 @@
 | `certificate` | path of the authority's PEM file, for couchbases:// |
 | `verify` | `peer` or `none`: whether the server's certificate is checked (peer) |
 
-The login may stand in the environment instead (read in `main()` only, handed to `with_login`): NEARLINE_COUCHBASE_USERNAME
-and NEARLINE_COUCHBASE_PASSWORD.
+The login may stand in the environment instead (read in `main()` only, handed to `with_login`):
+NEARLINE_COUCHBASE_USERNAME and NEARLINE_COUCHBASE_PASSWORD.
 """
 
 import re

@@ -35,7 +35,8 @@ class LmdbSettings:
     """What a URL says.
 
     `durable` (`sync=commit`): an acknowledged write survives power loss; without (`sync=os`) it survives the process,
-    and after a power loss the directory must be thrown away. `map_size` in bytes is the limit; the file grows as needed.
+    and after a power loss the directory must be thrown away. `map_size` in bytes is the limit; the file grows as
+    needed.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""`nearline store copy`: everything of one store merged into another; any order, repetition or writer beside it is fine."""
+"""`nearline store copy`: merges one store into another; order, repetition and writers beside it do not matter."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from streaming.kafka.messages import Message, Outgoing
 
 
 class RequestLog(Protocol):
-    """The consumer's group on `score.requests` and its transactions. Partitions that have gone to others are ignored."""
+    """The consumer's group on `score.requests` and its transactions; partitions that went to others are ignored."""
 
     def poll(self, timeout_s: float) -> list[Message]:
         """The next requests, each partition in offset order."""

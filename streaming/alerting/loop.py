@@ -43,7 +43,7 @@ class LoopSettings:
 
 @dataclass(slots=True, kw_only=True)
 class RequestLoop:
-    """Safe to kill at any moment: the ledger is written before the transaction, and knows the request's offset again."""
+    """Scores requests and sends alerts; safe to kill at any moment, since the ledger notes a request's offset first."""
 
     requests: RequestLog
     step: Step

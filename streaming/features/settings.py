@@ -138,7 +138,7 @@ def _properties(kafka: KafkaSettings) -> dict[str, str]:
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str], *, description: str = "") -> FeatureJobSettings:
-    """The settings that the command line, NEARLINE_KAFKA_* and NEARLINE_SCHEMA_REGISTRY_AUTH ask for. ConfigError names a bad one."""
+    """The settings of command line, NEARLINE_KAFKA_* and NEARLINE_SCHEMA_REGISTRY_AUTH; ConfigError names a bad one."""
     parser = argparse.ArgumentParser(
         prog="flink run ... -pym streaming.feature_job",
         description=description,

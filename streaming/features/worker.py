@@ -1,4 +1,4 @@
-"""What one Python worker of the feature job holds: a store, a summarizer and the featurizer over both. No Flink here."""
+"""What one Python worker of the feature job holds: a store, a summarizer and a featurizer. Flink is not imported."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

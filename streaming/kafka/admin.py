@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def require_reachable(bootstrap: str) -> None:
-    """Raise BrokersUnavailable when none of `host:port,host:port` accepts a connection, ConfigError when it is no such list."""
+    """Raise BrokersUnavailable when none of `host:port,host:port` accepts a connection, ConfigError for a bad list."""
     try:
         hosts = collect_hosts(bootstrap, randomize=False)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""How values are framed on the topics: Avro single-object encoding, or Confluent's framing where a schema registry is set.
+"""Framing of values on topics: Avro single-object encoding, or Confluent's where a schema registry is set.
 
 The feature store keeps single-object encoding whatever the topics carry: it must be readable without the registry.
 """
@@ -39,8 +39,8 @@ def open_codec(
     """The codec of topic values; close it. Without a registry it writes single-object encoding and reads nothing else.
 
     `writes`: the topic of each record that the caller sends. Their schemas are registered now under Confluent's
-    default subjects, `<topic>-value` (TopicNameStrategy), so that only reading a new schema id can meet an outage later.
-    Raises RegistryUnavailable, and IncompatibleSchema where a subject holds a schema that ours cannot follow.
+    default subjects, `<topic>-value` (TopicNameStrategy), so that only reading a new schema id can meet an outage
+    later. Raises RegistryUnavailable, and IncompatibleSchema where a subject holds a schema that ours cannot follow.
     """
     if not registry.url:
         return Codec()

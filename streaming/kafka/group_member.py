@@ -12,7 +12,7 @@ from streaming.kafka.messages import Message
 
 
 class GroupMember:
-    """A group's consumer with the producer of what it makes; `probe` is told of named steps (streaming/process/fault_probe.py)."""
+    """A group's consumer and the producer of its results; `probe` is told of named steps (process/fault_probe.py)."""
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ def lag(kafka: KafkaSettings, group: str, topic: str) -> int:
 
 
 class LagMeter:
-    """How many messages a consumer has before it, by partition, asked of the broker every few seconds, paused or not."""
+    """Messages that a consumer has not read, by partition: the broker is asked every few seconds, also when paused."""
 
     def __init__(self, consumer: KafkaConsumer, gauge: Gauge, *, interval_s: float = 5.0) -> None:
         self._consumer = consumer

@@ -1,4 +1,4 @@
-"""Kafka messages as plain values, so that what a loop decides needs no broker; and how a bad one becomes a dead letter."""
+"""Kafka messages as plain values, so that loops need no broker to decide; and the dead letter of a bad one."""
 
 from collections.abc import Mapping
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""How every Kafka client of ours reaches the brokers: one frozen setting, spelled for kafka-python and for Java's client.
+"""How every Kafka client of ours reaches the brokers: one frozen setting for kafka-python and for Java's client.
 
 Environment (read in `main()` only, handed to `from_env`): NEARLINE_KAFKA_ plus a field's name in capitals, such as
 NEARLINE_KAFKA_SECURITY_PROTOCOL=SASL_SSL. Certificates are PEM files, on every machine that runs a client.

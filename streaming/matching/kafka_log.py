@@ -82,7 +82,7 @@ class FeatureGroup(GroupMember, FeatureLog):
 
 
 def parse_met(metadata: str) -> Offsets:
-    """What `format_met` wrote; nothing met when someone else wrote there (a reset by Kafka's own tools leaves it empty)."""
+    """What `format_met` wrote; empty when another tool committed (a reset by Kafka's own tools leaves it empty)."""
     try:
         return {int(partition): int(offset) for partition, offset in json.loads(metadata)["searches"].items()}
     except (ValueError, TypeError, KeyError, AttributeError):

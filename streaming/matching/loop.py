@@ -64,7 +64,8 @@ class MatchLoop:
     def run(self, stopped: Callable[[], bool]) -> None:
         """Read all searches, then turn until `stopped()`; leave nothing waiting.
 
-        Raises RegistryUnavailable for a schema id that nobody can look up now: nothing is committed, a restart reads on.
+        Raises RegistryUnavailable for a schema id that nobody can look up now: nothing is committed, a restart reads
+        on.
         """
         # 1. every search there is, before the first feature
         self._take_searches(self.feed.read_to_end(stopped))
@@ -113,7 +114,7 @@ class MatchLoop:
         self.metrics.searches.set(len(self.table.held))
 
     def _take_over(self, assignment: Mapping[int, Progress] | None, now_s: float) -> None:
-        """After a rebalance: what waits goes out (it may be another's now, twice is harmless), the rest starts at the commits."""
+        """After a rebalance send every open window, then restart at the committed offsets; the ledger drops repeats."""
         if assignment is None:
             return
         log.info("assigned features partitions %s", sorted(assignment))
@@ -194,7 +195,7 @@ class MatchLoop:
         self._dirty = True
 
     def _report_bad(self) -> None:
-        """Unreadable searches are dead letters once: the instance with partition 0 sends those since its last commit."""
+        """Send unreadable searches as dead letters, once: whoever has partition 0 sends those since its last commit."""
         if 0 not in self.progress:
             return
         for bad in self.table.bad:

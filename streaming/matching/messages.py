@@ -10,7 +10,7 @@ from streaming.kafka.messages import Message, Outgoing, dead_letter, size_bytes
 
 
 def request_messages(request: ScoreRequest, codec: Codec) -> Iterator[Outgoing]:
-    """The request as messages that the topic accepts: halved while too large; one candidate too large is a dead letter."""
+    """The request as messages that fit the topic: halved while too large; one candidate too large is a dead letter."""
     search_id = request.search.search_id.encode()
     message = Outgoing(topics.SCORE_REQUESTS.name, search_id, codec.encode(request))
     half = len(request.candidates) // 2

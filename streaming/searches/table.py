@@ -1,4 +1,4 @@
-"""The saved searches as the compacted topic `searches` tells them: what is held, since which offset, and what was unreadable."""
+"""The saved searches of the compacted topic `searches`: what is held, since which offset, what was unreadable."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -71,7 +71,7 @@ def is_since(held: Held, met: Offsets) -> bool:
 
 
 def check_search(search: SavedSearch) -> None:
-    """Raise DecodeError for values that the wire carries but no search can mean; a NaN threshold would pass everything."""
+    """Raise DecodeError for values that decode but make no search; a threshold of NaN would pass everything."""
     if not search.search_id:
         raise DecodeError("search_id is empty")
     if not 0 <= search.threshold <= 1:

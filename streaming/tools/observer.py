@@ -1,4 +1,4 @@
-"""Watches what leaves the system: one outcome for each source offset, alerts, and how long each took by the broker's clock."""
+"""Watches what leaves the system: outcomes by source offset, alerts, and how long each took by the broker's clock."""
 
 from collections import Counter
 from dataclasses import dataclass, field

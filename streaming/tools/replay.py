@@ -33,7 +33,7 @@ def replay_updates(
     clock: Callable[[], float] = time.monotonic,
     codec: Codec | None = None,
 ) -> Replayed:
-    """Send every event in order, at most `rate_per_s` (0: as fast as the broker takes them); returns when all are acknowledged.
+    """Send every event in order, at most `rate_per_s` (0: no limit); return when all are acknowledged.
 
     A line that is no event goes as the bytes it is: the feature job is the one that judges input.
     """

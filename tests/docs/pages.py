@@ -1,4 +1,4 @@
-"""The project's texts as the tests of citations read them: pages with their anchors, and every file that may cite one."""
+"""The project's texts as the tests of citations read them: pages with their anchors, and files that may cite one."""
 
 import re
 from functools import cache

@@ -1,7 +1,7 @@
 """Whatever is killed in the middle of a replay, the store and the alerts end as if nothing had been.
 
-`make faults` runs this; KILLS sets the number of kills of each component, SEED their moments, PORT_BASE the ports, so that
-several can run at once.
+`make faults` runs this; KILLS sets the number of kills of each component, SEED their moments, PORT_BASE the ports, so
+that several can run at once.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What the tests of the feature job stand on: a cluster, a submitted job, and a stream with every kind of trouble in it."""
+"""The ground of the feature job's tests: a cluster, a submitted job, and a stream with every kind of trouble."""
 
 import os
 import random

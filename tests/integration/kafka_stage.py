@@ -1,4 +1,4 @@
-"""What the tests of our Kafka processes stand on: a store, a group of their own, processes, and everything that came out."""
+"""The ground of the Kafka processes' tests: a store, a group, processes, and everything that came out."""
 
 import contextlib
 import subprocess

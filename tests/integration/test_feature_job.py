@@ -1,4 +1,4 @@
-"""The feature job on a real cluster: one outcome for each source offset, and the store as a sequential fold leaves it."""
+"""The feature job on a real cluster: one outcome for each source offset, and a sequential fold's store."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""Matcher and consumer as processes on a real broker, in Confluent framing through a registry that asks who they are."""
+"""Matcher and consumer on a real broker, in Confluent framing through a registry that asks who they are."""
 
 import time
 from contextlib import closing

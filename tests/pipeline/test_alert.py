@@ -1,4 +1,4 @@
-"""The alert step: the rules of docs/semantics.md#alerts for thresholds, quotas, the ledger and postings that changed meanwhile."""
+"""The alert step (docs/semantics.md#alerts): thresholds, quotas, the ledger, postings that changed meanwhile."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -39,7 +39,7 @@ def end_state(events: list[Event], batch_size: int = 64) -> list[FeatureRecord]:
 
 
 def by_hand(events: list[PostingUpdate]) -> dict[str, tuple[object, ...]]:
-    """The registers (docs/semantics.md#registers) written as plainly as possible: what is visible of each posting in the end."""
+    """The registers (docs/semantics.md#registers), written as plainly as possible: what is visible in the end."""
     ends: dict[str, tuple[object, ...]] = {}
     for posting_id in {event.posting_id for event in events}:
         mine = [event for event in events if event.posting_id == posting_id]

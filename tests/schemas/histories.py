@@ -1,4 +1,4 @@
-"""Histories of one posting, their fold with a summarizer, and the record in which docs/semantics.md#registers says that they end."""
+"""Histories of a posting, their fold with a summarizer, and the record that docs/semantics.md#registers demands."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Confluent's schema registry protocol over a MemoryRegistry on loopback: what our client and any other's would call."""
+"""Confluent's schema registry protocol over a MemoryRegistry on loopback, as our client and any other calls it."""
 
 import json
 import threading

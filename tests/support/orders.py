@@ -45,7 +45,7 @@ def sequential(stream: Path) -> list[FeatureRecord]:
 
 
 def shuffled(stream: Path, seed: int, target: Path) -> Path:
-    """The stream's lines in another order; a posting's events of one instant keep theirs, since it makes their versions."""
+    """The stream's lines in another order; a posting's events of one instant keep theirs: it makes their versions."""
     chooser = random.Random(seed)
     keys: dict[tuple[str, str], float] = {}
     lines = stream.read_bytes().splitlines()

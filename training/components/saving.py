@@ -42,7 +42,7 @@ def write_model(
     name: str,
     dtype: torch.dtype,
 ) -> None:
-    """Weights in `dtype`, the configuration, and the tokenizer and generation settings of `source`; `name` is what answers carry."""
+    """Write weights in `dtype`, configuration, tokenizer and generation settings of `source`; answers carry `name`."""
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
     kept = {key: value.to(dtype).contiguous() for key, value in state.items() if key not in tied}
     write_weights(kept, directory / "model.safetensors")

@@ -1,4 +1,4 @@
-"""Pools for queries that name no postings: what BM25 finds on titles and on full texts, and postings drawn at random."""
+"""Pools for queries that name no postings: what BM25 finds in titles and in full texts, and a random draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judging as one run: pairs to a teacher, verdicts to rows by the policy, the unjudged apart, no leak between splits."""
+"""Judging as one run: pairs go to a teacher, verdicts become rows by the policy; no text is in two splits."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ Of = Literal["label", "mean"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftLabels:
-    """`expected`: a grade in [0, 4] divided by 4; `table`: a value for each label; both at least `margin` inside (0, 1)."""
+    """`expected`: a grade in [0, 4] divided by 4; `table`: a value a label; both at least `margin` inside (0, 1)."""
 
     method: Method = "expected"
     of: Of = "label"

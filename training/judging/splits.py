@@ -78,7 +78,7 @@ def _side(group: str) -> Split:
 
 
 def _joined(company: Mapping[str, str], twins: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The group of every company: companies that share near-duplicates, the most shared first, while groups stay small."""
+    """The group of every company: near-duplicates join companies, the most shared first, while groups stay small."""
     size = Counter(company.values())
     parent = {name: name for name in size}
 

@@ -24,7 +24,7 @@ class WordIndexConfig:
 
 
 class WordIndex:
-    """BM25 (Robertson et al.) in Lucene's form, computed by bm25s; document frequencies are those of the texts given."""
+    """BM25 (Robertson et al.) in Lucene's form, by bm25s; document frequencies are those of the texts given."""
 
     def __init__(self, texts: Sequence[list[str]], config: WordIndexConfig | None = None) -> None:
         """Take texts as words; a text without a word finds no query."""

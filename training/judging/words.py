@@ -1,8 +1,8 @@
-"""Stop words, a list for each purpose; `pipeline.terms.STOP_WORDS`, which decides matching, is a third and not read here.
+"""Stop words, a list for each purpose; matching has its own, `pipeline.terms.STOP_WORDS`, not read here.
 
-The lists stay apart because each is part of a result that is compared from commit to commit: `EMPTY_WORDS` of the shipped
-tokenizers and first weights, `SEARCH_FILLER` of the pools that a seed draws. `SEARCH_FILLER` holds only words that
-matching leaves out too (tested).
+The lists stay apart because each is part of a result that is compared from commit to commit: `EMPTY_WORDS` of the
+shipped tokenizers and first weights, `SEARCH_FILLER` of the pools that a seed draws. `SEARCH_FILLER` holds only words
+that matching leaves out too (tested).
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def run_stages(
     settings: Mapping[str, object] | None = None,
     progress: Progress = lambda _: None,
 ) -> None:
-    """Run what is not there yet, each in a directory of its own under `work`; the last one's copy is `out`, called `name`.
+    """Run the missing stages, each in a directory under `work`; the last one is copied to `out`, called `name`.
 
     ConfigError if `work` holds stages of another checkpoint or of other `settings`.
     """

@@ -35,9 +35,10 @@ class SftConfig:
     """A whole run: its stages in order, and what they share.
 
     `budget_tokens`: of a prompt; None means as at inference (2,048, or the model's context when smaller).
-    `batch_tokens`: of one forward pass, padding included; `accumulation` of them, over all processes, make a
-    step. `soft_label` names a rule of `training.sft.targets`. `patience`: evaluations without a better dev
-    NDCG@10 after which a stage of labels ends. `table_share`: of the rate, for the embedding table. `best_dtype`: of the weights in `best/`.
+    `batch_tokens`: of one forward pass, padding included; `accumulation` of them, over all processes, make a step.
+    `soft_label` names a rule of `training.sft.targets`. `patience`: evaluations without a better dev NDCG@10 after
+    which a stage of labels ends. `table_share`: of the rate, for the embedding table. `best_dtype`: of the weights in
+    `best/`.
     """
 
     stages: tuple[SftStage, ...] = (SftStage(),)

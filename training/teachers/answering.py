@@ -1,4 +1,4 @@
-"""What an LLM teacher may answer: one JSON object of grades and rationales, checked against the policy, never guessed."""
+"""What an LLM teacher may answer: one JSON object of grades and rationales, checked against the policy."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def cache_file(folder: Path, name: str) -> Path:
 
 
 class VerdictCache:
-    """Verdicts by key. One process at a time; each line goes to the system whole, so that `kill -9` tears at most the last.
+    """Verdicts by key, for one process at a time; lines are written whole, so `kill -9` tears at most the last.
 
     Only places in the file are held in memory: about 200 bytes a verdict.
     """

@@ -91,7 +91,7 @@ class Endpoint:
         }
 
     async def ask(self, body: Body, response_format: Body) -> Body:
-        """The endpoint's JSON answer; raises ModelUnavailable or Strike. A schema it refuses is left out from then on."""
+        """The endpoint's JSON answer; ModelUnavailable or Strike. A schema that it refuses is left out from then on."""
         if self._takes_schema:
             try:
                 return await self._patiently(body | {"response_format": response_format})

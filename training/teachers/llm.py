@@ -48,7 +48,7 @@ class Spent:
 
 
 class LlmTeacher(Teacher):
-    """A teacher behind an LLM's endpoint. A context manager: it holds connections and an event loop; the cache is its caller's."""
+    """A teacher behind an LLM's endpoint. A context manager of its connections; the caller owns the cache."""
 
     def __init__(
         self,

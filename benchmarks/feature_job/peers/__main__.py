@@ -1,4 +1,4 @@
-"""One peer as a process: `python -m benchmarks.feature_job.peers quix --bootstrap ... --store ... --group ...`; SIGTERM ends it."""
+"""Runs one peer as a process: `python -m benchmarks.feature_job.peers quix --bootstrap ...`; SIGTERM ends it."""
 
 import argparse
 from contextlib import closing

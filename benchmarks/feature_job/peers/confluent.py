@@ -1,4 +1,4 @@
-"""The plain loop on confluent-kafka (librdkafka): no framework at all, so about the least that the work can cost in Python."""
+"""The plain loop on confluent-kafka (librdkafka): no framework, about the least that the work can cost in Python."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ PRODUCER = {
 
 
 class ConfluentSource(Source):
-    """Updates by librdkafka. Before partitions go to another member, `settle` is called and what was polled is committed."""
+    """Updates by librdkafka. Before partitions leave, `settle` is called and what was polled is committed."""
 
     def __init__(self, bootstrap: str, group: str, batch_size: int, settle: Callable[[], None]) -> None:
         self._batch_size = batch_size

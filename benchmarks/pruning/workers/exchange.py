@@ -1,4 +1,4 @@
-"""What parent and peers hand each other: a task as JSON, calibration ids, plain weights. Needs torch and safetensors."""
+"""What parent and peers exchange: a task as JSON, calibration ids, plain weights. Needs torch and safetensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torch-pruning 1.6.1 in its environment: hidden neurons by group magnitude or Taylor importance, weights left as they are."""
+"""torch-pruning 1.6.1 in its environment: hidden neurons by group magnitude or Taylor importance; weights stay."""
 
 from __future__ import annotations
 

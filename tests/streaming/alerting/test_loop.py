@@ -350,7 +350,7 @@ class Play:
         return self.world.features.get_many([f"p{number}"])[0]
 
     def write(self, number: int, kind: str) -> None:
-        """One event: the text passes, fails or still waits for its summary, or the posting closes; the next opens it."""
+        """One event: the text passes, fails or awaits its summary, or the posting closes; the next opens it."""
         self.version += 1
         before, hashed = self.held(number), self.version.to_bytes(16, "big")
         if kind == "closed":

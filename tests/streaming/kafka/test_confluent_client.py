@@ -1,4 +1,4 @@
-"""Confluent's own client and ours over one registry: the same subjects, the same ids, each reads what the other writes."""
+"""Confluent's client and ours over one registry: same subjects, same ids, each reads what the other writes."""
 
 from collections.abc import Iterator
 from contextlib import closing

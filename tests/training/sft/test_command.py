@@ -1,4 +1,4 @@
-"""`nearline train sft` from files to a checkpoint, as a process: its exit status, its files, SIGTERM and a full disk."""
+"""`nearline train sft` from files to a checkpoint as a process: exit status, files, SIGTERM, a full disk."""
 
 import json
 import resource

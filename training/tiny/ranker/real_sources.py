@@ -19,7 +19,7 @@ LONGEST = 900
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What the rules found in one posting: spans of characters of `item.text` by tag, and tags of title and metadata."""
+    """What the rules found in a posting: character spans of `item.text` by tag, and tags of title and metadata."""
 
     spans: tuple[tuple[int, int, str], ...]
     known: frozenset[str]

@@ -1,11 +1,12 @@
 """First weights of the summarizer: a circuit that copies flagged words of a text, each once, in their order.
 
-Token vectors are [meaning | identity | before | last | link | flags]; identity is a random code, so that two
-words are never confused. Layer 0 finds out where in the text a token stands and what stands before it; its MLP
-learns from the place and the token's salience to raise the flag KEPT (`keeping.py`). Layer 1 makes a clear yes
-or no of the flag, and drops a token whose like is already known to stand before another one. In layer 2 every token finds the last kept token up to itself, in layer 3 it takes
-over its predecessor's finding: its link. In layer 4 the token just written looks for the kept token whose link
-it is: the next word to write. If there is none, it finds one that is not kept, and ends.
+Token vectors are [meaning | identity | before | last | link | flags]; identity is a random code, so that two words
+are never confused. Layer 0 finds out where in the text a token stands and what stands before it; its MLP learns from
+the place and the token's salience to raise the flag KEPT (`keeping.py`). Layer 1 makes a clear yes or no of the flag,
+and drops a token whose like is already known to stand before another one. In layer 2 every token finds the last kept
+token up to itself, in layer 3 it takes over its predecessor's finding: its link. In layer 4 the token just written
+looks for the kept token whose link it is: the next word to write. If there is none, it finds one that is not kept,
+and ends.
 """
 
 from __future__ import annotations
