@@ -32,7 +32,7 @@ def stack_settings() -> Iterator[StackSettings]:
     shutil.rmtree(home)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def broker_address(stack_settings: StackSettings) -> Iterator[KafkaSettings]:
     """A running broker."""
     component = broker(stack_settings)
@@ -69,9 +69,18 @@ def stage(kafka: KafkaSettings, tmp_path: Path) -> Iterator[Stage]:
 
 
 def _free_port_base() -> int:
+    """The first of 200 free ports: a second stack of a test takes the upper hundred.
+
+    Test runs begin at places that differ, and the workers of one run far apart, since they look at the same moment.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     # below 32768, where systems begin to take ports for outgoing connections
-    spread = range(10_000 + 100 * (os.getpid() % 150), 27_000, 100)
-    return next(base for base in spread if all(map(_free, StackSettings(port_base=base).ports.values())))
+    spread = range(10_000 + 1_000 * (os.getppid() % 15) + 200 * worker, 31_000, 200)
+    return next(base for base in spread if all(map(_free, _ports(base) + _ports(base + 100))))
+
+
+def _ports(base: int) -> list[int]:
+    return list(StackSettings(port_base=base).ports.values())
 
 
 def _free(port: int) -> bool:
