@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.common.report import say
+from models.writing import replacing_file
 
 STAGES = {"mlp50": "1-mlp", "mlp50-sft": "2-mlp-sft", "mlp50-drop": "3-drop", "mlp50-drop-sft": "4-drop-sft"}
 """A row of the page, and the recipe's stage behind it."""
@@ -125,12 +126,10 @@ def _nearline(*words: object) -> Sequence[str]:
 
 
 def _join(files: Iterable[Path], out: Path) -> None:
-    partial = out.with_suffix(".partial")
-    with partial.open("wb") as whole:
+    with replacing_file(out) as partial, partial.open("wb") as whole:
         for path in files:
             with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as lines:
                 shutil.copyfileobj(lines, whole)
-    partial.replace(out)
 
 
 def _settings() -> RankerTables:

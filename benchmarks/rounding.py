@@ -18,7 +18,7 @@ from models.engine.qwen3 import Head
 from models.prompts import Prompter
 from training.components.arrays import Floats
 from training.evaluation import intervals
-from training.evaluation.ndcg import ndcg
+from training.evaluation.metrics import query_ndcg, ranked
 from training.judging.records import Judged
 from training.tiny import judged_sets
 
@@ -79,20 +79,25 @@ def _scores(
 
 def _row(kind: str, scores: dict[str, Scores], judged: list[Judged]) -> Row:
     exact, here = scores["float32"], scores[kind]
-    grades = [one.grades for one in judged]
-    gained = np.array([ndcg(p, g) - ndcg(q, g) for p, q, g in zip(here, exact, grades, strict=True)])
-    mean, low, high = intervals.bootstrap(judged, lambda rows: float(np.nanmean(gained[rows])))
+    found, wanted = _ndcgs(here, judged), _ndcgs(exact, judged)
+    mean, low, high = intervals.bootstrap(judged, lambda rows: float(np.nanmean((found - wanted)[rows])))
     orders = [
-        (np.argsort(-p, kind="stable") == np.argsort(-q, kind="stable")).all()
-        for p, q in zip(here, exact, strict=True)
+        bool((ranked(p, one.posting_ids) == ranked(q, one.posting_ids)).all())
+        for p, q, one in zip(here, exact, judged, strict=True)
     ]
     return {
         "arithmetic": kind,
-        "NDCG@10": f"{np.nanmean([ndcg(p, g) for p, g in zip(here, grades, strict=True)]):.4f}",
+        "NDCG@10": f"{np.nanmean(found):.4f}",
         "against float32": f"{mean:+.4f} ({low:+.4f} to {high:+.4f})",
         "max |Δp|": f"{max(float(np.abs(p - q).max()) for p, q in zip(here, exact, strict=True)):.4f}",
         "queries in the same order": f"{np.mean(orders):.1%}",
     }
+
+
+def _ndcgs(scores: Scores, judged: list[Judged]) -> Floats:
+    return np.array(
+        [query_ndcg(p, one.grades, one.posting_ids) for p, one in zip(scores, judged, strict=True)]
+    )
 
 
 def _finding(name: str, rows: list[Row]) -> str:

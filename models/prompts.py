@@ -106,13 +106,13 @@ def load_tokenizer(checkpoint: Path) -> Tokenizer:
     """
     path = checkpoint / "tokenizer.json"
     if not path.is_file():
-        msg = f"no tokenizer.json in {checkpoint}: give a whole Hugging Face checkpoint directory"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"no tokenizer.json in {checkpoint}: give a whole Hugging Face checkpoint directory"
+        )
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises bare Exception on any damaged file
-        msg = f"{path} is not a tokenizer: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{path} is not a tokenizer: {error}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
@@ -134,8 +134,7 @@ class Prompter:
         self.summarizer_budget = budget - self.summary_tokens
         fixed = len(self._system) + len(self._newline)
         if fixed >= self.prefix_budget or 2 * len(self._suffix) >= self.item_budget:
-            msg = f"a budget of {budget} tokens cannot hold the prompt's fixed words"
-            raise ValueError(msg)
+            raise ValueError(f"a budget of {budget} tokens cannot hold the prompt's fixed words")
         self.label_ids = self._label_ids()
 
     @classmethod
@@ -147,12 +146,12 @@ class Prompter:
             config = json.loads(path.read_text())
             context, vocab_size = int(config["max_position_embeddings"]), int(config["vocab_size"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            msg = f"{path} does not say max_position_embeddings and vocab_size: give a whole checkpoint"
-            raise ConfigError(msg) from error
+            raise ConfigError(
+                f"{path} does not say max_position_embeddings and vocab_size: give a whole checkpoint"
+            ) from error
         size = tokenizer.get_vocab_size(with_added_tokens=True)
         if size > vocab_size:
-            msg = f"{checkpoint}: the tokenizer has {size} ids, the model only {vocab_size}"
-            raise ConfigError(msg)
+            raise ConfigError(f"{checkpoint}: the tokenizer has {size} ids, the model only {vocab_size}")
         return cls(tokenizer, min(budget, context - CONTEXT_RESERVE_TOKENS))
 
     @property
@@ -201,6 +200,7 @@ class Prompter:
     def _label_ids(self) -> tuple[int, int]:
         yes, no = self._encode(LABELS)
         if len(yes) != 1 or len(no) != 1 or yes == no:
-            msg = f"the labels {LABELS} must be one token each, and two different ones: got {yes} and {no}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"the labels {LABELS} must be one token each, and two different ones: got {yes} and {no}"
+            )
         return yes[0], no[0]

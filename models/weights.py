@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -15,7 +15,10 @@ Save = Callable[[dict[str, Tensor], Path, dict[str, str]], None]
 
 def write_weights(weights: Mapping[str, Tensor], path: Path, save: Save = save_file) -> None:
     """Contiguous tensors as they are; OSError if the file was not written whole."""
-    save(dict(weights), path, {"format": "pt"})
+    try:
+        save(dict(weights), path, {"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(f"{path.name} was not written: {error}") from error
     with safe_open(path, "pt") as file:  # what was written can be read: a short write is found now
         if set(file.keys()) != set(weights):
             raise OSError(f"{path.name} was not written whole")

@@ -77,8 +77,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
 def recipe(name: str) -> Recipe:
     """The recipe of that name; ConfigError lists those that exist."""
     if name not in RECIPES:
-        msg = f"no recipe {name!r}; there are {', '.join(RECIPES)}"
-        raise ConfigError(msg)
+        raise ConfigError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
     return RECIPES[name]()
 
 

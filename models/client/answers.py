@@ -44,14 +44,13 @@ def raise_for_status(response: httpx.Response) -> dict[str, Any]:
     """The JSON object of a good answer; raises Strike, Busy or Misconfigured."""
     status = response.status_code
     if status in BUSY:
-        msg = f"{response.url} answers {status}: {_message(response)}"
-        raise Busy(msg, retry_after_s=_retry_after_s(response))
+        raise Busy(
+            f"{response.url} answers {status}: {_message(response)}", retry_after_s=_retry_after_s(response)
+        )
     if status in REFUSED:
-        msg = f"{status}: {_message(response)}"
-        raise Strike(msg)
+        raise Strike(f"{status}: {_message(response)}")
     if status != httpx.codes.OK:
-        msg = f"{response.url} answers {status}: {_message(response)}"
-        raise Misconfigured(msg)
+        raise Misconfigured(f"{response.url} answers {status}: {_message(response)}")
     try:
         answer = response.json()
     except ValueError as error:
@@ -69,8 +68,9 @@ def card_of(answer: dict[str, Any], model: str, context_tokens: int) -> Served:
         if _base(name) == model:
             length = card.get("max_model_len")
             if isinstance(length, int) and length < context_tokens:
-                msg = f"{name} takes {length} tokens, but prompts are cut to {context_tokens}: wrong tokenizer directory?"
-                raise Misconfigured(msg)
+                raise Misconfigured(
+                    f"{name} takes {length} tokens, but prompts are cut to {context_tokens}: wrong tokenizer directory?"
+                )
             return Served(name=name, asked_at=time.monotonic())
     names = [card.get("id") for card in cards]
     raise Misconfigured(f"the server lists {names}, none of them {model}@N: {_naming(model)}")
@@ -87,12 +87,10 @@ def read_scores(answer: dict[str, Any], items: int) -> list[float]:
     rows = answer.get("scores")
     if not isinstance(rows, list) or len(rows) != items:
         found = len(rows) if isinstance(rows, list) else type(rows).__name__
-        msg = f"{items} rows of scores expected, found {found}"
-        raise Strike(msg)
+        raise Strike(f"{items} rows of scores expected, found {found}")
     for row in rows:
         if not isinstance(row, list) or len(row) != 2 or not all(map(_is_probability, row)):
-            msg = f"two probabilities expected, found {row!r:.80}"
-            raise Strike(msg)
+            raise Strike(f"two probabilities expected, found {row!r:.80}")
     return [float(row[0]) for row in rows]
 
 

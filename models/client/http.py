@@ -140,11 +140,9 @@ class ModelClient:
                             strikes += await self._witness.vouches(began_at)
                             self._judge(strike, strikes)
         except TimeoutError as error:
-            msg = f"{self._url} gave no answer within the deadline"
-            raise ModelUnavailable(msg) from error
+            raise ModelUnavailable(f"{self._url} gave no answer within the deadline") from error
         except Strike as strike:
-            msg = f"{self._url} failed, and not this input alone: {strike}"
-            raise ModelUnavailable(msg) from strike
+            raise ModelUnavailable(f"{self._url} failed, and not this input alone: {strike}") from strike
         raise AssertionError  # stamina either returns from the loop or raises
 
     async def _ask_name(self) -> Served:
@@ -152,15 +150,15 @@ class ModelClient:
             async with _transport_errors(), asyncio.timeout(self._config.attempt_s):
                 answer = raise_for_status(await self._http.get("/v1/models"))
         except (Strike, TimeoutError) as error:
-            msg = f"{self._url} does not list its models: {error!r}"
-            raise ModelUnavailable(msg) from error
+            raise ModelUnavailable(f"{self._url} does not list its models: {error!r}") from error
         self._served = card_of(answer, self._model, self._context)
         return self._served
 
     def _judge(self, strike: Strike, strikes: int) -> NoReturn:
         if strikes >= POISON_STRIKES:
-            msg = f"failed {strikes} times while its neighbours succeeded: {strike}"
-            raise ModelRejected(msg) from strike
+            raise ModelRejected(
+                f"failed {strikes} times while its neighbours succeeded: {strike}"
+            ) from strike
         raise strike
 
     def _wait(self, error: Exception, deadline: float) -> bool | float:
@@ -185,8 +183,7 @@ class ModelClient:
             async with _transport_errors(), asyncio.timeout(limit_s):
                 response = await self._http.post(call.route, json=body, headers=headers)
         except TimeoutError as error:
-            msg = f"no answer in {limit_s:.1f} s"
-            raise Strike(msg) from error
+            raise Strike(f"no answer in {limit_s:.1f} s") from error
         except ModelUnavailable:
             self._served = None  # whatever comes back may be another generation
             raise
@@ -201,8 +198,9 @@ class ModelClient:
             if not prompt:
                 raise ModelRejected("the prompt is empty")
             if min(prompt) < 0 or max(prompt) >= self._vocab_size:
-                msg = f"the prompt holds token ids outside the vocabulary of {self._vocab_size}"
-                raise ModelRejected(msg)
+                raise ModelRejected(
+                    f"the prompt holds token ids outside the vocabulary of {self._vocab_size}"
+                )
 
     async def _healthy(self) -> bool:
         try:
@@ -226,11 +224,9 @@ async def _transport_errors() -> AsyncIterator[None]:
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        msg = f"the model server cannot be reached: {error}"
-        raise ModelUnavailable(msg) from error
+        raise ModelUnavailable(f"the model server cannot be reached: {error}") from error
     except httpx.HTTPError as error:
-        msg = f"the connection broke: {error!r}"
-        raise Strike(msg) from error
+        raise Strike(f"the connection broke: {error!r}") from error
 
 
 def check_url(url: str) -> None:
@@ -238,11 +234,11 @@ def check_url(url: str) -> None:
     try:
         parts = httpx.URL(url)
     except httpx.InvalidURL as error:
-        msg = f"{url!r} is not a URL of a model server: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{url!r} is not a URL of a model server: {error}") from error
     if parts.scheme not in {"http", "https"} or not parts.host:
-        msg = f"{url!r} names no model server: give http://host:port, https://host:port or instant:"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"{url!r} names no model server: give http://host:port, https://host:port or instant:"
+        )
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext | bool:
@@ -252,8 +248,7 @@ def trust(ca_file: Path | None) -> ssl.SSLContext | bool:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
-        msg = f"cannot read the certificate authorities {ca_file}: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"cannot read the certificate authorities {ca_file}: {error}") from error
 
 
 def _loop_time(monotonic: float) -> float:

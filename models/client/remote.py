@@ -105,8 +105,7 @@ class HttpRanker(_Remote, Ranker):
         answers = self._loop.run(self._ask_all(calls, time.monotonic() + deadline_s))
         names = {name for name, _ in answers}
         if len(names) > 1:
-            msg = f"the model changed during one request: {sorted(names)}"
-            raise ModelUnavailable(msg)
+            raise ModelUnavailable(f"the model changed during one request: {sorted(names)}")
         (self._name,) = names
         return [score for _, scores in answers for score in scores]
 
@@ -202,6 +201,5 @@ def _checked(url: str, tokenizer: Path | None, config: ClientConfig | None) -> t
     check_url(url)
     trust(config.ca_file)
     if tokenizer is None:
-        msg = f"{url} needs the tokenizer directory of the checkpoint that is served there"
-        raise ConfigError(msg)
+        raise ConfigError(f"{url} needs the tokenizer directory of the checkpoint that is served there")
     return Prompter.from_dir(tokenizer), config

@@ -58,8 +58,7 @@ class BatchConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             if field.name != "linger_s" and getattr(self, field.name) < 1:
-                msg = f"{field.name} is {getattr(self, field.name)}: give at least 1"
-                raise ConfigError(msg)
+                raise ConfigError(f"{field.name} is {getattr(self, field.name)}: give at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +155,11 @@ class Batcher(Generic[Job, Result]):
         ahead = sum(min(caller.tokens, max(tokens, caller.waiting[0].job.tokens)) for caller in self._callers)
         wait_s = self._seconds(self._running_tokens + ahead)
         if self._clock() + wait_s > deadline:
-            msg = f"the deadline cannot be met: {wait_s:.1f} s of work are waiting"
-            raise Refused(msg, reason="deadline unreachable", retry_after_s=max(0.1, wait_s))
+            raise Refused(
+                f"the deadline cannot be met: {wait_s:.1f} s of work are waiting",
+                reason="deadline unreachable",
+                retry_after_s=max(0.1, wait_s),
+            )
 
     def _seconds(self, tokens: int) -> float:
         return tokens / self.tokens_per_s if self.tokens_per_s else 0.0

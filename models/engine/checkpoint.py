@@ -96,14 +96,13 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text())
     except OSError as error:
-        msg = f"no readable {path.name} in {path.parent}: give a whole Hugging Face checkpoint directory"
-        raise ConfigError(msg) from error
+        raise ConfigError(
+            f"no readable {path.name} in {path.parent}: give a whole Hugging Face checkpoint directory"
+        ) from error
     except ValueError as error:
-        msg = f"{path} is not JSON: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{path} is not JSON: {error}") from error
     if not isinstance(document, dict):
-        msg = f"{path} holds no JSON object"
-        raise ConfigError(msg)
+        raise ConfigError(f"{path} holds no JSON object")
     return document
 
 
@@ -126,8 +125,7 @@ def _shape(path: Path, config: dict[str, Any]) -> Shape:
             tied=bool(config.get("tie_word_embeddings", False)),
         )
     except (KeyError, TypeError, ValueError) as error:
-        msg = f"{path / 'config.json'} is incomplete: {error!r}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{path / 'config.json'} is incomplete: {error!r}") from error
 
 
 def _check_architecture(path: Path, config: dict[str, Any]) -> None:
@@ -143,8 +141,9 @@ def _check_architecture(path: Path, config: dict[str, Any]) -> None:
     }
     found = {name: value for name, value in variants.items() if value}
     if kind is None or found:
-        msg = f"{path} is not a plain Qwen3 checkpoint: {found or 'config.json names no model_type'}"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"{path} is not a plain Qwen3 checkpoint: {found or 'config.json names no model_type'}"
+        )
 
 
 def _eos_ids(path: Path) -> frozenset[int]:
@@ -164,8 +163,7 @@ def _load_weights(path: Path) -> dict[str, Tensor]:
         try:
             weights |= load_file(path / name)
         except (OSError, SafetensorError) as error:
-            msg = f"cannot read the weights {path / name}: {error}"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"cannot read the weights {path / name}: {error}") from error
     return weights
 
 
@@ -174,8 +172,6 @@ def _check_weights(path: Path, shape: Shape, weights: dict[str, Tensor]) -> None
         tensor = weights.get(name)
         if tensor is None or tuple(tensor.shape) != size:
             found = "missing" if tensor is None else f"{tuple(tensor.shape)}"
-            msg = f"{path}: tensor {name} must be {size} but is {found}"
-            raise ConfigError(msg)
+            raise ConfigError(f"{path}: tensor {name} must be {size} but is {found}")
         if not torch.isfinite(tensor).all():
-            msg = f"{path}: tensor {name} holds values that are not finite"
-            raise ConfigError(msg)
+            raise ConfigError(f"{path}: tensor {name} holds values that are not finite")

@@ -131,10 +131,8 @@ def _placement(config: EngineConfig) -> tuple[torch.device, torch.dtype]:
     cuda = torch.cuda.is_available()
     name = ("cuda" if cuda else "cpu") if config.device == "auto" else config.device
     if name.startswith("cuda") and not cuda:
-        msg = f"device {name!r} asked for, but torch sees no GPU: use --device cpu"
-        raise ConfigError(msg)
+        raise ConfigError(f"device {name!r} asked for, but torch sees no GPU: use --device cpu")
     dtype = ("bfloat16" if name.startswith("cuda") else "float32") if config.dtype == "auto" else config.dtype
     if dtype not in DTYPES:
-        msg = f"dtype {dtype!r} is unknown: use one of auto, {', '.join(DTYPES)}"
-        raise ConfigError(msg)
+        raise ConfigError(f"dtype {dtype!r} is unknown: use one of auto, {', '.join(DTYPES)}")
     return torch.device(name), DTYPES[dtype]

@@ -10,6 +10,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from models.length_batches import length_batches
 from models.prompts import Item, Prompter
 from models.pruning.config import CalibrationSize
 
@@ -34,7 +35,8 @@ class Calibration:
         """Batches of prompts of like length, whose padded size is at most `batch_tokens` where a prompt's is."""
         prompts = self._counted()
         while chunk := list(islice(prompts, CHUNK)):
-            yield from _by_length(chunk, self._size.batch_tokens)
+            for rows in length_batches([len(ids) for ids in chunk], self._size.batch_tokens):
+                yield [chunk[row] for row in rows]
 
     def _counted(self) -> Iterator[list[int]]:
         for ids in self._prompts:
@@ -60,14 +62,3 @@ def padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     ids_NW = torch.tensor([[*ids, *[0] * (width - len(ids))] for ids in prompts])
     lengths_N = torch.tensor([len(ids) for ids in prompts])
     return ids_NW, torch.arange(width) < lengths_N[:, None]
-
-
-def _by_length(prompts: list[list[int]], batch_tokens: int) -> Iterator[list[list[int]]]:
-    batch: list[list[int]] = []
-    for ids in sorted(prompts, key=len):
-        if batch and (len(batch) + 1) * len(ids) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(ids)
-    if batch:
-        yield batch

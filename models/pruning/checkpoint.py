@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from models.engine.checkpoint import load_checkpoint
 from models.pruning.lineage import Step, write_card
-from models.pruning.replacing import replacing
 from models.weights import write_weights
+from models.writing import replacing
 from schemas.errors import ConfigError
 
 Writer = Callable[[dict[str, Tensor], Path], None]
@@ -67,10 +66,7 @@ def save(
         if name:
             (folder / "nearline.json").write_text(json.dumps({"name": name}) + "\n", encoding="utf-8")
         write_card(folder, name or out.name, source.path, step)
-        try:
-            write(_weights(source), folder / "model.safetensors")
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+        write(_weights(source), folder / "model.safetensors")
 
 
 def _cuda_names() -> list[str]:

@@ -78,11 +78,10 @@ def prune_mlps(
     walk = _Walk(model, calibration, states)
     progress(f"{calibration.tokens} calibration tokens in {calibration.prompts} prompts")
     if calibration.tokens < kept:
-        msg = (
+        raise ConfigError(
             f"the calibration set has {calibration.tokens} tokens, a layer keeps {kept} neurons: "
             f"give at least {kept} tokens, better {10 * kept}"
         )
-        raise ConfigError(msg)
     reports = []
     for number, layer in enumerate(model.model.layers):
         begun = time.monotonic()

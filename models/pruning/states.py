@@ -83,8 +83,9 @@ class FileStates(States):
             while data:
                 data = data[self._file.write(data) :]
         except OSError as error:
-            msg = f"no room for hidden states in {self._path.parent}: {error}; give another --scratch or fewer --tokens"
-            raise ConfigError(msg) from error
+            raise ConfigError(
+                f"no room for hidden states in {self._path.parent}: {error}; give another --scratch or fewer --tokens"
+            ) from error
 
     def __enter__(self) -> Self:
         """Itself."""

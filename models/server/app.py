@@ -185,11 +185,9 @@ class Routes:
         try:
             left_s = limit_s if text is None else float(text) / 1000
         except ValueError as error:
-            msg = f"{DEADLINE_HEADER} must be a number of milliseconds"
-            raise BadRequest(msg) from error
+            raise BadRequest(f"{DEADLINE_HEADER} must be a number of milliseconds") from error
         if not math.isfinite(left_s):
-            msg = f"{DEADLINE_HEADER} must be finite"
-            raise BadRequest(msg)
+            raise BadRequest(f"{DEADLINE_HEADER} must be finite")
         return time.monotonic() + min(left_s, limit_s)
 
 
@@ -205,8 +203,7 @@ async def _apart(
 
 def _require(model: Any, role: str) -> Any:
     if model is None:
-        msg = f"no {role} is served here: start the server with --{role} DIR"
-        raise BadRequest(msg, status=404)
+        raise BadRequest(f"no {role} is served here: start the server with --{role} DIR", status=404)
     return model
 
 

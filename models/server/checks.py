@@ -11,25 +11,21 @@ from models.server.requests import BadRequest
 def check_ids(ids: list[int], vocab_size: int, what: str) -> None:
     """Refuse ids outside the vocabulary."""
     if ids and not (min(ids) >= 0 and max(ids) < vocab_size):
-        msg = f"{what} holds token ids outside [0, {vocab_size})"
-        raise BadRequest(msg)
+        raise BadRequest(f"{what} holds token ids outside [0, {vocab_size})")
 
 
 def check_length(tokens: int, limit: int, what: str) -> None:
     """Refuse an empty prompt and one over the context."""
     if tokens == 0:
-        msg = f"{what}: the prompt is empty"
-        raise BadRequest(msg)
+        raise BadRequest(f"{what}: the prompt is empty")
     if tokens > limit:
-        msg = f"{what}: {tokens} tokens, at most {max(0, limit)} fit the model's context"
-        raise BadRequest(msg)
+        raise BadRequest(f"{what}: {tokens} tokens, at most {max(0, limit)} fit the model's context")
 
 
 def check_total(tokens: int, limits: Limits) -> None:
     """Refuse a request that is too much work."""
     if tokens > limits.request_tokens:
-        msg = f"{tokens} tokens in one request, at most {limits.request_tokens} are allowed"
-        raise BadRequest(msg)
+        raise BadRequest(f"{tokens} tokens in one request, at most {limits.request_tokens} are allowed")
 
 
 def usage(prompt: int, completion: int) -> dict[str, Any]:

@@ -18,8 +18,7 @@ def generate_jobs(body: CompletionBody, engine: Engine, limits: Limits) -> list[
     if body.stream:
         raise BadRequest("stream is not served: leave it out")
     if len(body.prompt) > limits.items and _several(body.prompt):
-        msg = f"{len(body.prompt)} prompts in one request, at most {limits.items} are allowed"
-        raise BadRequest(msg)
+        raise BadRequest(f"{len(body.prompt)} prompts in one request, at most {limits.items} are allowed")
     prompts = _prompts(body.prompt, engine)
     for index, prompt in enumerate(prompts):
         check_ids(prompt, info.vocab_size, f"prompt {index}")

@@ -26,8 +26,7 @@ class Limits:
     def __post_init__(self) -> None:
         for one in fields(self):
             if not getattr(self, one.name) > 0:
-                msg = f"{one.name} is {getattr(self, one.name)}: give more than 0"
-                raise ConfigError(msg)
+                raise ConfigError(f"{one.name} is {getattr(self, one.name)}: give more than 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

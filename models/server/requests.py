@@ -137,16 +137,13 @@ def parse(kind: type[Body], body: bytes) -> Body:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"][:2])
-        msg = f"{where}: {first['msg']}" if where else first["msg"]
-        raise BadRequest(msg, kind=MALFORMED) from error
+        raise BadRequest(f"{where}: {first['msg']}" if where else first["msg"], kind=MALFORMED) from error
 
 
 def _json(body: bytes) -> object:
     if body.count(b"[") + body.count(b"{") + body.count(b'":') > STRUCTURE:
-        msg = f"the body holds more than {STRUCTURE} lists, objects and keys"
-        raise BadRequest(msg, kind=MALFORMED)
+        raise BadRequest(f"the body holds more than {STRUCTURE} lists, objects and keys", kind=MALFORMED)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        msg = f"the body is not JSON: {error}"
-        raise BadRequest(msg, kind=MALFORMED) from error
+        raise BadRequest(f"the body is not JSON: {error}", kind=MALFORMED) from error

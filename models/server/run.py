@@ -63,8 +63,9 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
     try:
         from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
     except ImportError as error:
-        msg = "serving a checkpoint needs torch: pip install 'nearline-job-search[models]'"
-        raise ConfigError(msg) from error
+        raise ConfigError(
+            "serving a checkpoint needs torch: pip install 'nearline-job-search[models]'"
+        ) from error
     how = EngineConfig(dtype=config.dtype, device=config.device, threads=config.threads, role=role)
     return Qwen3Engine(path, how)
 

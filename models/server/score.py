@@ -38,8 +38,7 @@ def score_request(body: ScoreBody, engine: Engine, limits: Limits, batch_tokens:
         return Scoring(body=body, jobs=[], items=0, tokens=0, prompt_tokens=0)
     items = [body.items] if isinstance(body.items, str) else body.items
     if len(items) > limits.items:
-        msg = f"{len(items)} items in one request, at most {limits.items} are allowed"
-        raise BadRequest(msg)
+        raise BadRequest(f"{len(items)} items in one request, at most {limits.items} are allowed")
     job = ScoreJob(
         prefix=[],
         items=[],
@@ -107,8 +106,7 @@ def _check_kind(body: ScoreBody) -> None:
         raise BadRequest("return_pooled_hidden_states is not served: a decoder has no pooled states")
     for name in ("score_extraction_token", "query_embed_overrides", "item_embed_overrides"):
         if getattr(body, name) is not None:
-            msg = f"{name} is not served: leave it out"
-            raise BadRequest(msg)
+            raise BadRequest(f"{name} is not served: leave it out")
 
 
 def _labels(given: Any, items: int, vocab_size: int, limit: int) -> list[list[int]]:
@@ -117,8 +115,9 @@ def _labels(given: Any, items: int, vocab_size: int, limit: int) -> list[list[in
         _check_labels(given, vocab_size, limit)
         return [given] * items
     if len(given) != items:
-        msg = f"label_token_ids holds {len(given)} lists, the request {items} items: one list for each"
-        raise BadRequest(msg)
+        raise BadRequest(
+            f"label_token_ids holds {len(given)} lists, the request {items} items: one list for each"
+        )
     for labels in given:
         _check_labels(labels, vocab_size, limit)
     return list(given)
@@ -128,8 +127,7 @@ def _check_labels(labels: list[int], vocab_size: int, limit: int) -> None:
     if not labels:
         raise BadRequest("label_token_ids must not be empty")
     if len(labels) > limit:
-        msg = f"label_token_ids holds {len(labels)} ids, at most {limit} are allowed"
-        raise BadRequest(msg)
+        raise BadRequest(f"label_token_ids holds {len(labels)} ids, at most {limit} are allowed")
     if len(set(labels)) < len(labels):
         raise BadRequest("label_token_ids holds duplicates")
     check_ids(labels, vocab_size, "label_token_ids")
@@ -141,8 +139,7 @@ def _rows(body: ScoreBody, items: Any, engine: Engine) -> tuple[list[int], list[
     query = ("" if text else []) if body.query is None else body.query
     if isinstance(query, str) != text:
         one, other = ("text", "token ids") if isinstance(query, str) else ("token ids", "text")
-        msg = f"query is {one} but items are {other}: send both as ids, or both as text"
-        raise BadRequest(msg)
+        raise BadRequest(f"query is {one} but items are {other}: send both as ids, or both as text")
     joined = [item + query for item in items] if body.item_first else None
     if isinstance(query, str):
         return [], engine.encode_many(joined or [query + item for item in items])

@@ -28,8 +28,7 @@ class Hosted(Generic[Job, Result]):
         """Refuse another model's name; another generation of this one is answered with the true name."""
         name = self.engine.info.name
         if asked != DEFAULT_MODEL and base_name(asked) != base_name(name):
-            msg = f"model {asked[:99]!r} is not served here, {name!r} is"
-            raise BadRequest(msg, status=404)
+            raise BadRequest(f"model {asked[:99]!r} is not served here, {name!r} is", status=404)
 
 
 def base_name(model: str) -> str:

@@ -62,8 +62,7 @@ class Bodies:
             raise Refused("too many large requests at once", reason="bodies in hand")
 
     def _too_large(self) -> BadRequest:
-        msg = f"the body is larger than {self._limits.body_bytes} bytes"
-        return BadRequest(msg, status=413)
+        return BadRequest(f"the body is larger than {self._limits.body_bytes} bytes", status=413)
 
 
 async def finish(request: Request, futures: Sequence[Future[Result]], deadline: float) -> list[Result]:

@@ -66,10 +66,10 @@ def sft(
     # Torch and transformers are imported here: `--help` stays quick.
     import torch
 
-    from training.components.atomic import copy_directory
+    from models.writing import copy_directory
     from training.components.machine import open_machine
     from training.components.stopping import stopping
-    from training.judging.table import read_judged
+    from training.judging.table import read_judgements
     from training.sft.run import Inputs, fine_tune
 
     config = override(_config(recipe, work), set_ or [])
@@ -83,7 +83,7 @@ def sft(
             config,
             given,
             out,
-            read_judged(judged),
+            read_judgements(judged),
             wording=_wording(policy),
             machine=machine,
             stop=stop,

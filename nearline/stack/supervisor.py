@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.writing import write_whole
 from nearline.stack import processes
 from nearline.stack.component import Component, Submission
 from nearline.stack.settings import StackSettings
@@ -104,10 +105,8 @@ class Supervisor:
         state = {
             "components": [*map(_component_state, self._watched), *map(_submission_state, self._submitted)]
         }
-        path = self.settings.home / "state.json"
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(state))
-        draft.replace(path)
+        # no flush: after a power cut none of these processes is there
+        write_whole(self.settings.home / "state.json", json.dumps(state), durable=False)
 
     def _begin(self, part: Component | Submission, now: float) -> _Watched | _Submitted:
         if isinstance(part, Submission):

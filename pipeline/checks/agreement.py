@@ -1,12 +1,13 @@
 """Do summaries keep what the ranker needs? How far scores on summaries order postings as scores on raw texts do.
 
-Kendall's tau-a per query: (concordant - discordant pairs) / all pairs, 1 where the order is the same, -1 where it is
-turned round, ties counting nothing; its mean over queries. Used before a new summarizer generation is promoted.
+Kendall's tau-b per query, 1 where the order is the same and -1 where it is turned round, and its mean over queries. Used
+before a new summarizer generation is promoted.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice
+from math import isnan, nan, sqrt
 from statistics import fmean
 
 from models.ranker import Ranker
@@ -71,11 +72,18 @@ def agreement(
 
 
 def kendall(left: Sequence[float], right: Sequence[float]) -> float:
-    """Tau-a of two orders of the same things. Raises ValueError for fewer than two."""
+    """Kendall's tau-b of two scorings of the same things, in [-1, 1]; nan where one of them is constant: no order.
+
+    (concordant - discordant pairs) / sqrt(pairs untied on the left x pairs untied on the right). Unlike tau-a it reaches 1
+    and -1 for scorings with ties, so that a ranker that gives several postings one score agrees with itself. Raises
+    ValueError for fewer than two things.
+    """
     if len(left) < 2:
         raise ValueError("an order needs two things")
     pairs = list(combinations(zip(left, right, strict=True), 2))
-    return sum(_sign(a - c) * _sign(b - d) for (a, b), (c, d) in pairs) / len(pairs)
+    signs = [(_sign(a - c), _sign(b - d)) for (a, b), (c, d) in pairs]
+    untied = sum(a != 0 for a, _ in signs) * sum(b != 0 for _, b in signs)
+    return sum(a * b for a, b in signs) / sqrt(untied) if untied else nan
 
 
 def _taus(
@@ -87,7 +95,13 @@ def _taus(
     raw = [replace(item_of(record), text=text.description) for record, _, text in rows]
     new, old = [item_of(record) for record, _, _ in rows], [item_of(record) for _, record, _ in rows]
     wanted, found, was = (ranker.score_many(query, items, deadline_s) for items in (raw, new, old))
-    return kendall(wanted, found), kendall(wanted, was)
+    return _kept(wanted, found), _kept(wanted, was)
+
+
+def _kept(wanted: Sequence[float], found: Sequence[float]) -> float:
+    """Tau-b of summaries' scores to raw texts'; 0 where one side is constant: nothing of an order is kept."""
+    tau = kendall(wanted, found)
+    return 0.0 if isnan(tau) else tau
 
 
 def _summarized(record: FeatureRecord) -> bool:

@@ -121,7 +121,7 @@ def test_a_store_moves_to_couchbase_and_back_unchanged(url: str, tmp_path: Path)
 def test_a_child_that_inherits_a_connection_ends_as_it_likes(url: str) -> None:
     program = f"""
         import os, sys
-        from storage.base import open_store
+        from storage.opening import open_store
         store = open_store({url!r})
         store.put_many([(b"inherited", b"1")])
         for use in (False, True):

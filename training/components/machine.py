@@ -63,12 +63,12 @@ def open_machine(device: str, environment: Mapping[str, str], *, shard: bool = F
     world = int(environment.get("WORLD_SIZE", "1"))
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if name.startswith("cuda") and not torch.cuda.is_available():
-        msg = f"device {device!r}: torch finds no CUDA GPU here"
-        raise ConfigError(msg)
+        raise ConfigError(f"device {device!r}: torch finds no CUDA GPU here")
     if world == 1:
         if shard:
-            msg = "sharding needs several processes: start the command by `accelerate launch` or `torchrun`"
-            raise ConfigError(msg)
+            raise ConfigError(
+                "sharding needs several processes: start the command by `accelerate launch` or `torchrun`"
+            )
         return Machine(device=_device(name))
     if name == "cuda":
         name = f"cuda:{environment.get('LOCAL_RANK', '0')}"
@@ -81,8 +81,7 @@ def _device(name: str) -> torch.device:
     try:
         return torch.device(name)
     except RuntimeError as error:
-        msg = f"device {name!r}: give auto, cpu, cuda or cuda:N"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"device {name!r}: give auto, cpu, cuda or cuda:N") from error
 
 
 def _sharded(module: nn.Module) -> nn.Module:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models import writing
 from schemas.errors import ConfigError, StoreFull
-from training.components import atomic
 
 STATE = "training_state.pt"
 
@@ -52,14 +52,12 @@ class RunDirectory:
     def start(self, description: Mapping[str, Any]) -> None:
         """Write config.json. ConfigError when a run is here already."""
         if self.started:
-            msg = f"{self.path} holds a run: go on with --resume, or give another --out"
-            raise ConfigError(msg)
+            raise ConfigError(f"{self.path} holds a run: go on with --resume, or give another --out")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            msg = f"cannot make the run directory {self.path}: {error}"
-            raise ConfigError(msg) from error
-        atomic.write_text(self.path / "config.json", json.dumps(description, indent=2) + "\n")
+            raise ConfigError(f"cannot make the run directory {self.path}: {error}") from error
+        writing.write_whole(self.path / "config.json", json.dumps(description, indent=2) + "\n")
 
     def resume(self, description: Mapping[str, Any]) -> None:
         """ConfigError naming every setting and input in which the run here differs from `description`."""
@@ -67,8 +65,7 @@ class RunDirectory:
         try:
             said = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            msg = f"cannot resume: {path} is not readable ({error})"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"cannot resume: {path} is not readable ({error})") from error
         here, there = _flat(said), _flat(json.loads(json.dumps(description)))
         differing = [
             f"{key}: there {here.get(key)!r}, now {there.get(key)!r}"
@@ -76,9 +73,8 @@ class RunDirectory:
             if here.get(key) != there.get(key) and not key.startswith(("versions.", "paths."))
         ]
         if differing:
-            msg = f"{self.path} is a run of another configuration; {'; '.join(differing)}"
-            raise ConfigError(msg)
-        atomic.recover(self.best)
+            raise ConfigError(f"{self.path} is a run of another configuration; {'; '.join(differing)}")
+        writing.recover(self.best)
 
     def checkpoints(self) -> list[Path]:
         """The whole checkpoints, oldest first."""
@@ -87,13 +83,15 @@ class RunDirectory:
 
     def save(self, step: int, fill: Callable[[Path], None]) -> None:
         """Write checkpoint `step-N`, then remove all but the last few."""
-        atomic.write_directory(self.path / f"step-{step}", fill)
+        with writing.replacing(self.path / f"step-{step}") as partial:
+            fill(partial)
         for old in self.checkpoints()[: -self._keep_last]:
-            atomic.remove(old)
+            writing.remove_directory(old)
 
     def save_best(self, fill: Callable[[Path], None]) -> None:
         """Replace `best`."""
-        atomic.write_directory(self.best, fill)
+        with writing.replacing(self.best) as partial:
+            fill(partial)
 
     def append(self, metrics: Mapping[str, Any]) -> None:
         """One more line of metrics. StoreFull when it cannot be written."""
@@ -102,8 +100,7 @@ class RunDirectory:
             with path.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(metrics) + "\n")
         except OSError as error:
-            msg = f"cannot write {path}: {error}; the last checkpoint is intact"
-            raise StoreFull(msg) from error
+            raise StoreFull(f"cannot write {path}: {error}; the last checkpoint is intact") from error
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines written so far; a last line cut off by a kill is left out."""
@@ -114,7 +111,7 @@ class RunDirectory:
     def rewind(self, step: int) -> None:
         """Forget the metrics of steps after `step`: they come again."""
         kept = [json.dumps(line) for line in self.metrics() if line["step"] <= step]
-        atomic.write_text(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept))
+        writing.write_whole(self.path / "metrics.jsonl", "".join(f"{line}\n" for line in kept))
 
 
 def _parsed(lines: Iterable[str]) -> Iterable[dict[str, Any]]:

@@ -46,6 +46,12 @@ def ndcg(gains_N: Floats, judged_M: Floats, k: int = 10) -> float:
     return dcg(gains_N, k) / best if best > 0 else float("nan")
 
 
+def query_ndcg(scores_N: Floats, grades: Sequence[int], posting_ids: Sequence[str], k: int = 10) -> float:
+    """NDCG@k, linear gains, of one query's scores by the tie rule of this module; nan where no grade is above 0."""
+    gains = np.asarray(grades, dtype=np.float64)
+    return ndcg(gains[ranked(scores_N, posting_ids)], gains, k)
+
+
 def dcg(gains_N: Floats, k: int) -> float:
     """Sum of the first k gains, each over log2(rank + 1)."""
     first = gains_N[:k]
@@ -88,11 +94,3 @@ def auc(scores_N: Floats, positive_N: npt.NDArray[np.bool_]) -> float:
     ordered = np.sort(downs)
     below = np.searchsorted(ordered, ups, "left") + np.searchsorted(ordered, ups, "right")
     return float(below.mean() / (2 * len(downs)))
-
-
-def kendall(a_N: Floats, b_N: Floats) -> float:
-    """Kendall's tau-b; nan when either side is constant."""
-    rows, columns = np.triu_indices(len(a_N), 1)
-    da, db = np.sign(a_N[rows] - a_N[columns]), np.sign(b_N[rows] - b_N[columns])
-    scale = np.sqrt((da != 0).sum() * (db != 0).sum())
-    return float((da * db).sum() / scale) if scale else float("nan")

@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import Qwen3ForCausalLM
 
+from models.length_batches import length_batches
 from models.prompts import Item, Prompter, load_tokenizer, summarizer_input
 from training.components.arrays import Floats
 
@@ -32,7 +33,7 @@ class OfflineRanker:
         items = self.prompter.item_ids_many([item for _, item in pairs])
         prompts = [self.prompter.prefix_ids(q) + ids for (q, _), ids in zip(pairs, items, strict=True)]
         out = np.zeros(len(prompts))
-        for rows in batches([len(p) for p in prompts]):
+        for rows in length_batches([len(p) for p in prompts], BATCH_TOKENS):
             out[rows] = self._batch([prompts[row] for row in rows])
         return out
 
@@ -46,16 +47,6 @@ class OfflineRanker:
         table = self._model.model.embed_tokens.weight
         difference: Floats = (last @ (table[yes] - table[no])).double().numpy()
         return difference
-
-
-def batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Rows grouped by length so that no padded batch exceeds BATCH_TOKENS."""
-    groups: list[list[int]] = [[]]
-    for row in sorted(range(len(lengths)), key=lambda r: lengths[r]):
-        if groups[-1] and (len(groups[-1]) + 1) * lengths[row] > BATCH_TOKENS:
-            groups.append([])
-        groups[-1].append(row)
-    return [group for group in groups if group]
 
 
 def load(checkpoint: Path) -> Qwen3ForCausalLM:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from models.writing import write_whole
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.intervals import STATEMENT, Interval, paired
@@ -149,10 +150,7 @@ def _sha256(path: Path) -> str:
 
 def write(report: Report, path: Path) -> None:
     """Write a report whole or not at all; what is not a number is null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(_finite(report), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(_finite(report), indent=1, allow_nan=False) + "\n")
 
 
 def load(path: Path) -> Report:

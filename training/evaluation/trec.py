@@ -9,9 +9,9 @@ from pathlib import Path
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.metrics import ranked, single
-from training.judging.read import grouped
+from training.judging.judged_file import grouped
 from training.judging.records import JudgedQuery
-from training.judging.rows import Pair
+from training.judging.rows import JudgedPair
 
 MAX_QREL = 30
 """2^30 is the largest exponential gain; a negative grade is no gain, as with trec_eval."""
@@ -78,7 +78,7 @@ def _run_lines(queries: Sequence[JudgedQuery], scores: Sequence[Floats], tag: st
             yield f"{query.query_id} Q0 {query.posting_ids[index]} {rank} {held[index]:.9g} {tag}\n"
 
 
-def _judged(where: str, fields: list[str]) -> Pair:
+def _judged(where: str, fields: list[str]) -> JudgedPair:
     query, _, posting, grade = fields
     try:
         label = int(grade)
@@ -87,7 +87,7 @@ def _judged(where: str, fields: list[str]) -> Pair:
     if label > MAX_QREL:
         raise ConfigError(f"{where}: grade {label} is over {MAX_QREL}")
     label = max(0, label)
-    return Pair(
+    return JudgedPair(
         query_id=query,
         query=query,
         posting_id=posting,

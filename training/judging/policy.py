@@ -66,12 +66,14 @@ class Policy:
         missing = [key for key in self.keys if key not in grades]
         unknown = [key for key in grades if key not in self.keys]
         if missing or unknown:
-            msg = f"the dimensions are {', '.join(self.keys)}; missing: {missing}, unknown: {unknown}"
-            raise ValueError(msg)
+            raise ValueError(
+                f"the dimensions are {', '.join(self.keys)}; missing: {missing}, unknown: {unknown}"
+            )
         for key, grade in grades.items():
             if not isinstance(grade, int) or isinstance(grade, bool) or grade not in GRADES:
-                msg = f"the grade of {key} must be an integer from 0 to {MAX_GRADE}, not {grade!r:.40}"
-                raise ValueError(msg)
+                raise ValueError(
+                    f"the grade of {key} must be an integer from 0 to {MAX_GRADE}, not {grade!r:.40}"
+                )
         return {key: grades[key] for key in self.keys}
 
     def aggregate(self, grades: Mapping[str, Any]) -> int:
@@ -131,13 +133,11 @@ def load_policy(path: Path = MATCHING) -> Policy:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        msg = f"the policy {path} cannot be read: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"the policy {path} cannot be read: {error}") from error
     try:
         return _policy(document)
     except ValueError as error:
-        msg = f"the policy {path}: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"the policy {path}: {error}") from error
 
 
 def _policy(document: dict[str, Any]) -> Policy:
@@ -155,16 +155,14 @@ def _policy(document: dict[str, Any]) -> Policy:
 
 def _dimensions(tables: dict[str, Any]) -> tuple[Dimension, ...]:
     if not tables:
-        msg = "dimensions: at least one is needed"
-        raise ValueError(msg)
+        raise ValueError("dimensions: at least one is needed")
     return tuple(_dimension(key, table) for key, table in tables.items())
 
 
 def _dimension(key: str, value: object) -> Dimension:
     where = f"dimensions.{key}"
     if key in RESERVED:
-        msg = f"{where}: the name is taken"
-        raise ValueError(msg)
+        raise ValueError(f"{where}: the name is taken")
     table = table_of(value, where)
     only(table, ("question", "weight", "grades"), f"{where}.")
     grades = table_of(table.get("grades"), f"{where}.grades")

@@ -1,8 +1,8 @@
-"""Pools for queries that name no postings: what BM25 finds on titles and on full texts, and strangers."""
+"""Pools for queries that name no postings: what BM25 finds on titles and on full texts, and postings drawn at random."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -12,12 +12,13 @@ from schemas.errors import ConfigError
 from training.judging.postings import PostingRow
 from training.judging.queries import Query
 from training.judging.splits import split
-from training.judging.word_index import Bm25
+from training.judging.word_index import WordIndex
+from training.judging.words import search_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSizes:
-    """How many postings of a pool come from where."""
+    """How many postings of a pool BM25 finds on titles and on full texts, and how many are drawn at random."""
 
     by_title: int = 8
     by_text: int = 8
@@ -35,7 +36,7 @@ def with_pools(
         return list(queries)
     by_split = split(postings).postings
     pools = {
-        name: Pool(by_split.get(name, ()), name, sizes or PoolSizes())
+        name: SplitIndex(by_split.get(name, ()), name, sizes or PoolSizes())
         for name in {query.ask.split for query in queries if not query.posting_ids}
     }
     return [
@@ -44,17 +45,18 @@ def with_pools(
     ]
 
 
-class Pool:
+class SplitIndex:
     """The postings of one split, ready to be searched."""
 
     def __init__(self, postings: Sequence[PostingRow], name: str, sizes: PoolSizes) -> None:
         """Raise ConfigError for a split without postings."""
         if not postings:
-            msg = f"no posting falls into the split {name}: give more postings, or name the items of its queries"
-            raise ConfigError(msg)
+            raise ConfigError(
+                f"no posting falls into the split {name}: give more postings, or name the items of its queries"
+            )
         self._ids, self._sizes = [posting.posting_id for posting in postings], sizes
-        self._by_title = Bm25([posting.item.title for posting in postings])
-        self._by_text = Bm25([f"{posting.item.title} {posting.item.text}" for posting in postings])
+        self._by_title = index_of(posting.item.title for posting in postings)
+        self._by_text = index_of(f"{posting.item.title} {posting.item.text}" for posting in postings)
 
     def draw(self, query: Query, seed: int) -> tuple[str, ...]:
         """The ids of one query's pool in random order, the same for the same seed."""
@@ -68,20 +70,12 @@ class Pool:
         return tuple(chosen)
 
 
-def _best(index: Bm25, query: Query, count: int) -> list[int]:
+def index_of(texts: Iterable[str]) -> WordIndex:
+    """An index of texts by their search words; a text without any gets the word `-`, so that its length is not 0."""
+    return WordIndex([search_words(text) or ["-"] for text in texts])
+
+
+def _best(index: WordIndex, query: Query, count: int) -> list[int]:
     """Positions of the best scores above 0; of equal ones the first."""
-    scores_N = index.scores(query.ask.query)
+    scores_N = index.scores(search_words(query.ask.query))
     return [int(place) for place in np.argsort(-scores_N, kind="stable")[:count] if scores_N[place] > 0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolConfig:
-    """How many candidates come from where; `same` are of the occupation and below GOOD, `met` are good."""
-
-    by_title: int = 4
-    by_text: int = 5
-    by_dense: int = 4
-    met: int = 2
-    same: int = 10
-    close: int = 2
-    random: int = 5

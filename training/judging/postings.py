@@ -1,8 +1,7 @@
-"""Postings that are judged, read from JSON Lines."""
+"""The reader of postings files: JSON Lines, plain or gzip."""
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from models.prompts import Item
 from schemas.errors import ConfigError
+from training.judging.lines import open_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +23,9 @@ class PostingRow:
 
 
 def read_postings(path: Path) -> Iterator[PostingRow]:
-    """Postings of a JSON Lines file, gzipped or not, in file order; ConfigError names the row that is wrong."""
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield _posting(path, number, line)
+    """Postings of a JSON Lines file in file order; ConfigError names the line that is wrong."""
+    for number, line in open_lines(path):
+        yield _posting(path, number, line)
 
 
 def _posting(path: Path, number: int, line: str) -> PostingRow:
@@ -45,5 +43,6 @@ def _posting(path: Path, number: int, line: str) -> PostingRow:
             source=row.get("source"),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        msg = f"{path}, line {number}: not a posting ({type(error).__name__}: {error}); each line is an object with id, title, description"
-        raise ConfigError(msg) from error
+        raise ConfigError(
+            f"{path}, line {number}: not a posting ({type(error).__name__}: {error}); each line is an object with id, title, description"
+        ) from error

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from schemas.errors import ConfigError
+from training.judging.judged_file import read_judged_queries
+from training.judging.lines import open_lines
 from training.judging.postings import PostingRow
-from training.judging.records import Ask, Split
+from training.judging.records import ALL, Ask, Split
 
 KNOWN = ("query_id", "query", "items", "needs", "split", "strata")
 
@@ -29,34 +30,32 @@ def read_queries(path: Path) -> list[Query]:
     """The queries of a file, in its order; ConfigError names the line that is wrong, or the file that holds none."""
     queries: list[Query] = []
     lines: dict[str, int] = {}
-    for number, line in _lines(path):
+    for number, line in open_lines(path):
         try:
             query = _query(line)
-            if query.ask.query_id in lines:
-                msg = f"query_id {query.ask.query_id!r} stands in line {lines[query.ask.query_id]} already"
-                raise ValueError(msg)  # noqa: TRY301
         except ValueError as error:
-            msg = f"{path}, line {number}: {error}"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"{path}, line {number}: {error}") from error
+        if query.ask.query_id in lines:
+            raise ConfigError(
+                f"{path}, line {number}: query_id {query.ask.query_id!r} stands in line "
+                f"{lines[query.ask.query_id]} already"
+            )
         lines[query.ask.query_id] = number
         queries.append(query)
     if not queries:
-        msg = f"{path} holds no query: give JSON Lines {{query_id, query, items}}"
-        raise ConfigError(msg)
+        raise ConfigError(f"{path} holds no query: give JSON Lines {{query_id, query, items}}")
     return queries
 
 
 def queries_of_table(path: Path) -> list[Query]:
-    """The pairs of a judged table without what was said of them, for another teacher."""
-    from training.judging.table import read_judged
-
-    asks: dict[str, Ask] = {}
-    items: dict[str, list[str]] = {}
-    for row in read_judged(path):
-        ask = Ask(query_id=row.query_id, query=row.query, split=row.split, strata=row.strata)
-        asks.setdefault(row.query_id, ask)
-        items.setdefault(row.query_id, []).append(row.posting_id)
-    return [Query(ask=ask, posting_ids=tuple(items[query_id])) for query_id, ask in asks.items()]
+    """The pairs of a judged file without their grades, for another teacher to grade."""
+    return [
+        Query(
+            ask=Ask(query_id=one.query_id, query=one.query, split=one.split, strata=one.strata),
+            posting_ids=one.posting_ids,
+        )
+        for one in read_judged_queries(path, ALL)
+    ]
 
 
 def pairs_of(queries: Iterable[Query], postings: Mapping[str, PostingRow]) -> list[tuple[Ask, PostingRow]]:
@@ -65,32 +64,20 @@ def pairs_of(queries: Iterable[Query], postings: Mapping[str, PostingRow]) -> li
     for query in queries:
         for posting_id in query.posting_ids:
             if posting_id not in postings:
-                msg = f"query {query.ask.query_id!r}: the postings file has no posting {posting_id!r}"
-                raise ConfigError(msg)
+                raise ConfigError(
+                    f"query {query.ask.query_id!r}: the postings file has no posting {posting_id!r}"
+                )
             pairs.append((query.ask, postings[posting_id]))
     return pairs
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, line
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
-        msg = f"{path} is not UTF-8 text, plain or gzipped: {error}"
-        raise ConfigError(msg) from error
 
 
 def _query(line: str) -> Query:
     row = json.loads(line)
     if not isinstance(row, dict):
-        msg = f"not an object: {line.strip()[:60]}"
-        raise ValueError(msg)  # noqa: TRY004  (a mistake in a file, not in a call)
+        raise ValueError(f"not an object: {line.strip()[:60]}")  # noqa: TRY004  (a mistake in a file, not in a call)
     for key in row:
         if key not in KNOWN:
-            msg = f"{key!r:.40} is not a field; known: {', '.join(KNOWN)}"
-            raise ValueError(msg)
+            raise ValueError(f"{key!r:.40} is not a field; known: {', '.join(KNOWN)}")
     return Query(
         ask=Ask(
             query_id=_word(row, "query_id"),
@@ -106,15 +93,13 @@ def _query(line: str) -> Query:
 def _word(row: dict[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not value.strip():
-        msg = f"{key} is missing" if value is None else f"{key} must be a text, not {value!r:.40}"
-        raise ValueError(msg)
+        raise ValueError(f"{key} is missing" if value is None else f"{key} must be a text, not {value!r:.40}")
     return value
 
 
 def _needs(value: object) -> dict[str, Any]:
     if not isinstance(value, dict | None):
-        msg = f"needs must be an object, not {value!r:.40}"
-        raise ValueError(msg)  # noqa: TRY004
+        raise ValueError(f"needs must be an object, not {value!r:.40}")  # noqa: TRY004
     return value or {}
 
 
@@ -122,8 +107,7 @@ def _split(value: object) -> Split:
     for split in get_args(Split):
         if value == split:
             return split  # type: ignore[no-any-return]
-    msg = f"split must be one of {', '.join(get_args(Split))}, not {value!r:.40}"
-    raise ValueError(msg)
+    raise ValueError(f"split must be one of {', '.join(get_args(Split))}, not {value!r:.40}")
 
 
 def _list(row: dict[str, Any], key: str) -> list[str]:
@@ -136,10 +120,8 @@ def _list(row: dict[str, Any], key: str) -> list[str]:
         or not values
         or not all(isinstance(each, str) and each for each in values)
     ):
-        msg = f"{key} must be a list of texts with at least one, not {values!r:.60}"
-        raise ValueError(msg)
+        raise ValueError(f"{key} must be a list of texts with at least one, not {values!r:.60}")
     most, times = Counter(values).most_common(1)[0]
     if times > 1:
-        msg = f"{key} names {most!r} {times} times"
-        raise ValueError(msg)
+        raise ValueError(f"{key} names {most!r} {times} times")
     return values

@@ -68,8 +68,9 @@ def parse_rationale(text: str, policy: Policy) -> Graded:
     parsed = [_parsed(line) for line in lines]
     keys = [key for key, _, _ in parsed]
     if keys != [*policy.keys, LABEL]:
-        msg = f"lines for {', '.join(policy.keys)} and {LABEL} expected, in this order; found: {', '.join(keys)}"
-        raise ValueError(msg)
+        raise ValueError(
+            f"lines for {', '.join(policy.keys)} and {LABEL} expected, in this order; found: {', '.join(keys)}"
+        )
     *dimensions, (_, label, overall) = parsed
     rationales = {key: words for key, _, words in dimensions if words} | (
         {OVERALL: overall} if overall else {}
@@ -84,6 +85,5 @@ def _line(key: str, grade: int, words: str | None) -> str:
 def _parsed(line: str) -> tuple[str, int, str]:
     found = _LINE.fullmatch(line)
     if found is None:
-        msg = f"not a graded line: {line[:60]!r}"
-        raise ValueError(msg)
+        raise ValueError(f"not a graded line: {line[:60]!r}")
     return found[1], int(found[2]), found[3] or ""

@@ -51,9 +51,10 @@ class JudgedQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A judged query with the items themselves and their grades 0-4."""
+    """A judged query with the items themselves and their grades 0-4, all in one order."""
 
     query: str
+    posting_ids: tuple[str, ...]
     items: tuple[Item, ...]
     grades: tuple[int, ...]
 

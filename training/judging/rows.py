@@ -1,24 +1,22 @@
-"""One judged (query, posting), checked field by field, and the JSON Lines that it may come from."""
+"""One judged (query, posting), checked field by field, and the JSON Lines that hold such pairs."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from schemas.errors import ConfigError
+from training.judging.lines import json_lines
 from training.judging.records import MAX_GRADE, Split
 
 EXPECTED = 'each line is {"query": ..., "items": [{"id": ..., "grade": 0-4}]}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """One judged (query, posting) and where it stood."""
+class JudgedPair:
+    """One judged (query, posting), and its place in a file for error messages."""
 
     query_id: str
     query: str
@@ -30,7 +28,7 @@ class Pair:
     where: str
 
 
-def line_pairs(path: Path) -> Iterator[Pair]:
+def line_pairs(path: Path) -> Iterator[JudgedPair]:
     """Pairs of a JSON Lines file of judged queries, in file order."""
     numbers: dict[str, str] = {}
     for where, row in json_lines(path):
@@ -49,34 +47,10 @@ def number_of(query: str, numbers: dict[str, str]) -> str:
     return numbers.setdefault(query, f"q{len(numbers) + 1}")
 
 
-def json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Objects of a JSON Lines file, plain or gzip, with where each stands; ConfigError names a line that is none."""
-    with path.open("rb") as file:
-        opened = gzip.open if file.read(2) == b"\x1f\x8b" else open
-    number = 0
-    try:
-        with opened(path, "rt", encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield f"{path}, line {number}", _object(path, number, line)
-    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is damaged after line {number}: {error}") from error
-
-
-def _object(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}, line {number}: not JSON ({error}); {EXPECTED}") from error
-    if not isinstance(row, dict):
-        raise ConfigError(f"{path}, line {number}: not an object; {EXPECTED}")
-    return row
-
-
-def pair_of(where: str, head: Mapping[str, Any], item: Mapping[str, Any]) -> Pair:
+def pair_of(where: str, head: Mapping[str, Any], item: Mapping[str, Any]) -> JudgedPair:
     """A pair from what a row says of its query (`head`) and of its posting; ConfigError names the row and the field."""
     label = _grade(where, item)
-    return Pair(
+    return JudgedPair(
         query_id=_name(where, "query_id", head["query_id"]),
         query=_name(where, "query", head["query"]),
         posting_id=_name(where, "id of the posting", item.get("id")),

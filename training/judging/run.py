@@ -41,8 +41,9 @@ def judge(
             try:
                 yield policy.judgement(ask, posting.posting_id, verdict, teacher.name)
             except ValueError as error:
-                msg = f"{teacher.name} does not grade by the policy {policy.identity}: {error}"
-                raise ConfigError(msg) from error
+                raise ConfigError(
+                    f"{teacher.name} does not grade by the policy {policy.identity}: {error}"
+                ) from error
         done(len(asked))
 
 

@@ -53,9 +53,9 @@ def _values(values: object, method: str) -> tuple[float, ...]:
     if values is None and method != "table":
         return ()
     if not isinstance(values, list) or len(values) != MAX_GRADE + 1 or not all(map(is_number, values)):
-        msg = f"soft_label.table must be {MAX_GRADE + 1} numbers, one for each label, not {values!r:.80}"
-        raise ValueError(msg)
+        raise ValueError(
+            f"soft_label.table must be {MAX_GRADE + 1} numbers, one for each label, not {values!r:.80}"
+        )
     if values != sorted(values) or values[0] < 0 or values[-1] > 1:
-        msg = f"soft_label.table must rise within [0, 1], not {values!r}"
-        raise ValueError(msg)
+        raise ValueError(f"soft_label.table must rise within [0, 1], not {values!r}")
     return tuple(float(value) for value in values)

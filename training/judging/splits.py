@@ -57,15 +57,15 @@ def check_no_leak(postings: Mapping[Split, Sequence[PostingRow]]) -> None:
     for name, rows in postings.items():
         for row in rows:
             if side.setdefault(row.posting_id, name) != name:
-                msg = f"posting {row.posting_id} stands in the splits {side[row.posting_id]} and {name}: each posting belongs to one split"
-                raise ConfigError(msg)
+                raise ConfigError(
+                    f"posting {row.posting_id} stands in the splits {side[row.posting_id]} and {name}: each posting belongs to one split"
+                )
     for one, other in near_duplicates([row for rows in postings.values() for row in rows]):
         if side[one] != side[other]:
-            msg = (
+            raise ConfigError(
                 f"postings {one} ({side[one]}) and {other} ({side[other]}) are near-duplicates in two splits: "
                 "put them into one, or drop one"
             )
-            raise ConfigError(msg)
 
 
 def _side(group: str) -> Split:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from models.writing import replacing_file
 from schemas.errors import ConfigError
-from training.judging.records import MAX_GRADE, JudgedQuery, Judgement
+from training.judging.records import Judgement
+from training.judging.rows import pair_of
 
 COLUMNS = {
     "query_id": "string",
@@ -26,12 +27,11 @@ COLUMNS = {
     "split": "string",
     "strata": "list<string>",
 }
-_FOR_QUERIES = ("query_id", "query", "posting_id", "label", "soft_label", "split", "strata")
 _ROWS_AT_ONCE = 8192
 
 
 def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
-    """Write all rows, then put the file in place at once; the number of rows. The file before stays on any error."""
+    """Write all rows into a file that replaces `path` once it is whole; return their number."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -42,66 +42,25 @@ def write_judgements(path: Path, judgements: Iterable[Judgement]) -> int:
         "list<string>": pa.list_(pa.string()),
     }
     schema = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     rows, count = iter(judgements), 0
-    try:
-        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            while some := [_row(judgement) for judgement in islice(rows, _ROWS_AT_ONCE)]:
-                writer.write_table(pa.Table.from_pylist(some, schema=schema))
-                count += len(some)
-        os.replace(part, path)  # noqa: PTH105 - atomic, over an existing file
-    except OSError as error:
-        msg = f"{path} cannot be written: {error}; what stood there before stands there still"
-        raise ConfigError(msg) from error
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing_file(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        while some := [_row(judgement) for judgement in islice(rows, _ROWS_AT_ONCE)]:
+            writer.write_table(pa.Table.from_pylist(some, schema=schema))
+            count += len(some)
     return count
 
 
-def read_judgements(path: Path) -> Iterator[Judgement]:
-    """All rows in file order; ConfigError names the file and the column or row that is wrong."""
-    for number, row in enumerate(_rows(path, tuple(COLUMNS))):
-        _check(path, number, row)
-        try:
-            row |= {"grades": json.loads(row["grades"]), "evidence": json.loads(row["evidence"] or "{}")}
-        except ValueError as error:
-            msg = f"{path}, row {number}: grades or evidence are not JSON ({error})"
-            raise ConfigError(msg) from error
-        yield Judgement(**row | {"strata": tuple(row["strata"] or ())})
+def read_judgements(path: Path) -> list[Judgement]:
+    """All rows in file order. ConfigError names a missing column, the row that is wrong, or a file without any row."""
+    from training.judging.parquet_rows import ParquetRows
 
-
-def read_judged(path: Path) -> list[Judgement]:
-    """All rows at once; ConfigError, besides what `read_judgements` refuses, for a file without any."""
-    judgements = list(read_judgements(path))
-    if not judgements:
-        msg = f"{path} holds no judgement"
-        raise ConfigError(msg)
-    return judgements
-
-
-def read_queries(path: Path) -> list[JudgedQuery]:
-    """The judged queries in the order of their first rows, each with its items in file order."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for number, row in enumerate(_rows(path, _FOR_QUERIES)):
-        _check(path, number, row)
-        found.setdefault(row["query_id"], []).append(row)
+    table = ParquetRows(path)
+    for name in COLUMNS:
+        table.one_of(name)
+    found = [_judgement(where, row) for where, row in table.rows(tuple(COLUMNS))]
     if not found:
-        msg = f"{path} holds no judgement: judge some queries first (`nearline train judge`)"
-        raise ConfigError(msg)
-    return [_query(rows) for rows in found.values()]
-
-
-def _query(rows: Sequence[dict[str, Any]]) -> JudgedQuery:
-    return JudgedQuery(
-        query_id=rows[0]["query_id"],
-        query=rows[0]["query"],
-        posting_ids=tuple(row["posting_id"] for row in rows),
-        labels=tuple(row["label"] for row in rows),
-        soft_labels=tuple(row["soft_label"] for row in rows),
-        split=rows[0]["split"],
-        strata=tuple(rows[0]["strata"] or ()),
-    )
+        raise ConfigError(f"{path} holds no judgement")
+    return found
 
 
 def _row(judgement: Judgement) -> dict[str, Any]:
@@ -113,30 +72,24 @@ def _row(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _judgement(where: str, row: dict[str, Any]) -> Judgement:
+    item = {"id": row["posting_id"], "grade": row["label"], "soft_label": row["soft_label"]}
+    pair = pair_of(where, row, item)
     try:
-        with pq.ParquetFile(path) as file:
-            missing = [name for name in columns if name not in file.schema_arrow.names]
-            if missing:
-                msg = (
-                    f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} of a judged file"
-                )
-                raise ConfigError(msg)
-            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(columns)):
-                yield from batch.to_pylist()
-    except (OSError, pa.ArrowInvalid) as error:
-        msg = f"{path} cannot be read as Parquet: {error}"
-        raise ConfigError(msg) from error
-
-
-def _check(path: Path, number: int, row: dict[str, Any]) -> None:
-    label, soft = row["label"], row["soft_label"]
-    if label is None or not 0 <= label <= MAX_GRADE:
-        msg = f"{path}, row {number}: the label {label} is not a grade of 0 to {MAX_GRADE}"
-        raise ConfigError(msg)
-    if soft is None or not 0 <= soft <= 1:
-        msg = f"{path}, row {number}: the soft label {soft} is not within 0 and 1"
-        raise ConfigError(msg)
+        grades, evidence = json.loads(row["grades"]), json.loads(row["evidence"] or "{}")
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{where}: grades or evidence are not JSON ({error})") from error
+    return Judgement(
+        query_id=pair.query_id,
+        query=pair.query,
+        posting_id=pair.posting_id,
+        grades=grades,
+        label=pair.label,
+        soft_label=pair.soft_label,
+        rationale=row["rationale"] or "",
+        evidence=evidence,
+        teacher=row["teacher"],
+        policy=row["policy"],
+        split=pair.split,
+        strata=pair.strata,
+    )

@@ -11,8 +11,7 @@ def only(table: Mapping[str, Any], known: Collection[str], where: str = "") -> N
     """Refuse a key that means nothing: a slip of spelling must not pass for a default."""
     for key in table:
         if key not in known:
-            msg = f"{where}{key} is not a setting; known: {', '.join(sorted(known))}"
-            raise ValueError(msg)
+            raise ValueError(f"{where}{key} is not a setting; known: {', '.join(sorted(known))}")
 
 
 def table_of(value: object, where: str) -> dict[str, Any]:
@@ -66,5 +65,4 @@ def is_number(value: object) -> TypeGuard[float]:
 
 def _refuse(value: object, where: str, expected: str) -> NoReturn:
     found = "it is missing" if value is None else f"not {value!r:.60}"
-    msg = f"{where} must be {expected}: {found}"
-    raise ValueError(msg)
+    raise ValueError(f"{where} must be {expected}: {found}")

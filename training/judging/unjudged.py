@@ -51,5 +51,4 @@ class Rejects:
             if self._found:
                 path.write_text("".join(lines), encoding="utf-8", errors="replace")
         except OSError as error:
-            msg = f"{path} cannot be written: {error}"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"{path} cannot be written: {error}") from error

@@ -1,69 +1,42 @@
-"""A BM25 index over postings, to find candidates for a query."""
+"""BM25 over texts given as lists of words: the one index by words, for pools of candidates and for the baseline."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
-from training.components.arrays import Singles
-
-_WORD = re.compile(r"[a-z0-9+#.]*[a-z0-9+#]")
+from training.components.arrays import Reals
 
 
-_EMPTY = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "of",
-        "to",
-        "in",
-        "for",
-        "on",
-        "at",
-        "by",
-        "with",
-        "from",
-        "as",
-        "i",
-        "my",
-        "is",
-        "are",
-        "any",
-        "want",
-        "work",
-        "looking",
-        "job",
-        "jobs",
-    ]
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordIndexConfig:
+    """BM25's two constants: `k1` bounds what a word's repetition counts for, `b` how much a text's length does.
+
+    `dtype` is that of the stored scores of single words.
+    """
+
+    k1: float = 1.5
+    b: float = 0.75
+    dtype: Literal["float32", "float64"] = "float32"
 
 
-class Bm25:
-    """BM25 (Robertson, Lucene's variant, k1 1.5, b 0.75) over texts."""
+class WordIndex:
+    """BM25 (Robertson et al.) in Lucene's form, computed by bm25s; document frequencies are those of the texts given."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[list[str]], config: WordIndexConfig | None = None) -> None:
+        """Take texts as words; a text without a word finds no query."""
         import bm25s
 
-        self._size = len(texts)
-        self._index: Any = bm25s.BM25()
-        self._index.index([_words(text) or ["-"] for text in texts], show_progress=False)
-        self._known = frozenset(self._index.vocab_dict)
+        config = config or WordIndexConfig()
+        self._nothing: Reals = np.zeros(len(texts), config.dtype)
+        self._index: Any = bm25s.BM25(k1=config.k1, b=config.b, method="lucene", dtype=config.dtype)
+        self._index.index(texts, show_progress=False)
 
-    def scores(self, query: str) -> Singles:
-        """[N] scores of all texts."""
-        words = [word for word in _words(query) if word in self._known]
-        return (
-            np.asarray(self._index.get_scores(words), np.float32)
-            if words
-            else np.zeros(self._size, np.float32)
-        )
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in _WORD.findall(text.lower()) if word not in _EMPTY]
+    def scores(self, words: Sequence[str]) -> Reals:
+        """[N] scores of all texts for a query's words; zeros when no text has any of them."""
+        known = [number for word in words if (number := self._index.vocab_dict.get(word)) is not None]
+        found: Reals = self._index.get_scores_from_ids(known) if known else self._nothing
+        return found

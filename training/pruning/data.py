@@ -1,7 +1,7 @@
 """What pruning reads: (query, item) pairs to calibrate on, and judged queries to measure a model by.
 
-A file of queries is judged (`training.judging.read`), or JSON Lines with one object with `query` a line, such as
-saved searches. Postings are JSON Lines (`training.judging.records`).
+A file of queries is judged (`training.judging.judged_file`), or JSON Lines with one object with `query` a line, such as
+saved searches. Postings are JSON Lines (`training.judging.postings`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from models.prompts import Item, Prompter
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
-from training.evaluation.ndcg import ndcg
+from training.evaluation.metrics import query_ndcg
 from training.evaluation.offline import OfflineRanker
+from training.judging.judged_file import check_known, is_judged, read_judged_queries
+from training.judging.lines import json_lines
 from training.judging.postings import read_postings
-from training.judging.read import check_known, read_judged
 from training.judging.records import ALL, Judged, JudgedQuery
-from training.judging.rows import json_lines
 
 ROUNDS = 8
 """Postings are taken in so many passes, every eighth in each: a few tokens still come from the whole file."""
@@ -36,7 +36,7 @@ def pairs(postings: Path, queries: Path | None, seed: int = 0) -> Iterator[tuple
     rng = Random(seed)
     if queries is None:
         yield from _own_titles(postings)
-    elif _is_judged(queries):
+    elif is_judged(queries):
         yield from _judged_pairs(postings, queries, rng)
     else:
         words = _plain(queries)
@@ -45,10 +45,15 @@ def pairs(postings: Path, queries: Path | None, seed: int = 0) -> Iterator[tuple
 
 def judged_queries(judged: Path, postings: Path, split: str = ALL) -> list[Judged]:
     """The judged queries of a split with their items; ConfigError if it has none, or names a posting nobody has."""
-    queries = read_judged(judged, split)
+    queries = read_judged_queries(judged, split)
     items = _items(postings, queries)
     return [
-        Judged(query=one.query, items=tuple(items[i] for i in one.posting_ids), grades=one.labels)
+        Judged(
+            query=one.query,
+            posting_ids=one.posting_ids,
+            items=tuple(items[i] for i in one.posting_ids),
+            grades=one.labels,
+        )
         for one in queries
     ]
 
@@ -63,13 +68,15 @@ def ndcgs(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable
 
     def measure(model: Any) -> Floats:
         scores = np.split(OfflineRanker(model, prompter).logits(asked), cuts)
-        return np.array([ndcg(each, one.grades, k) for each, one in zip(scores, scored, strict=True)])
+        return np.array(
+            [query_ndcg(s, one.grades, one.posting_ids, k) for s, one in zip(scores, scored, strict=True)]
+        )
 
     return measure
 
 
 def _judged_pairs(postings: Path, judged: Path, rng: Random) -> Iterator[tuple[str, Item]]:
-    queries = read_judged(judged, ALL)
+    queries = read_judged_queries(judged, ALL)
     queries = [one for one in queries if one.split == "train"] or queries
     items = _items(postings, queries)
     named = [(one.query, posting_id) for one in queries for posting_id in one.posting_ids]
@@ -96,13 +103,6 @@ def _items(postings: Path, queries: Sequence[JudgedQuery]) -> dict[str, Item]:
     items = {row.posting_id: row.item for row in read_postings(postings) if row.posting_id in wanted}
     check_known(queries, items)
     return items
-
-
-def _is_judged(path: Path) -> bool:
-    """Parquet is, and JSON Lines whose first object has items."""
-    if path.is_dir() or path.suffix == ".parquet":
-        return True
-    return any("items" in row for _, row in islice(json_lines(path), 1))
 
 
 def _plain(path: Path) -> list[str]:

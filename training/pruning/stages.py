@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from models.pruning.lineage import FILE, Step, weights_sha256, write_card
-from models.pruning.replacing import replacing
+from models.writing import replacing
 from schemas.errors import ConfigError
 from training import recipes
 from training.pruning.blocks import Drop

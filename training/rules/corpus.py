@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.progress import track
 
+from models.writing import write_whole
 from training.judging.postings import PostingRow
 from training.judging.records import Split
 from training.rules.evidence import Evidence, evidence
@@ -82,10 +83,8 @@ def all_evidence(
     shown = track(postings, description=f"evidence ({words.domain})", disable=not sys.stderr.isatty())
     found = {posting.posting_id: evidence(posting, words) for posting in shown}
     if kept:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(".part")
-        part.write_text(json.dumps({key: f.as_json() for key, f in found.items()}), "utf-8")
-        part.replace(kept)
+        rows = json.dumps({key: f.as_json() for key, f in found.items()})
+        write_whole(kept, rows, concurrent=True)
     return found
 
 

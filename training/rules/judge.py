@@ -9,14 +9,13 @@ from random import Random
 
 from schemas.errors import ConfigError
 from training.judging.policy import Policy
-from training.judging.pools import PoolConfig
 from training.judging.postings import PostingRow
 from training.judging.records import Judgement, Split
 from training.judging.splits import Splits, split
 from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.evidence import Evidence
 from training.rules.lexicon.entries import Domain, Lexicon, lexicon
-from training.rules.pools import Candidate, Dense, Pools
+from training.rules.pools import Candidate, Dense, Pools, RulePoolSizes
 from training.rules.queries import Drawn, asks
 from training.rules.teacher import RuleTeacher
 
@@ -29,9 +28,9 @@ class JudgeConfig:
 
     queries: dict[Split, int] = field(default_factory=lambda: {"train": 8000, "dev": 200, "test": 800})
     seed: int = 0
-    pool: PoolConfig = field(default_factory=PoolConfig)
-    train_pool: PoolConfig = field(
-        default_factory=lambda: PoolConfig(by_title=3, by_text=4, same=8, random=5)
+    pool: RulePoolSizes = field(default_factory=RulePoolSizes)
+    train_pool: RulePoolSizes = field(
+        default_factory=lambda: RulePoolSizes(by_title=3, by_text=4, same=8, random=5)
     )
 
 
@@ -59,7 +58,7 @@ def judged(
     name: Split,
     count: int,
     seed: int,
-    pool: PoolConfig,
+    pool: RulePoolSizes,
     policy: Policy,
     dense: Dense | None = None,
 ) -> Iterator[list[Judgement]]:
@@ -91,8 +90,7 @@ def pooled(corpus: Corpus, pools: Pools, seed: int, count: int) -> Iterator[tupl
                 seen.add(drawn.ask.query)
             yield drawn, found
     if given < count:
-        msg = (
+        raise ConfigError(
             f"the {corpus.split} split of {len(corpus.postings)} postings gave {given} of {count} queries: "
             "ask for fewer, or give more postings"
         )
-        raise ConfigError(msg)

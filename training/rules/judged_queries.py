@@ -21,6 +21,7 @@ def judged_queries(postings: Path, domain: Domain, count: int, seed: int) -> lis
     return [
         Judged(
             query=rows[0].query,
+            posting_ids=tuple(row.posting_id for row in rows),
             items=tuple(items[row.posting_id] for row in rows),
             grades=tuple(row.label for row in rows),
         )

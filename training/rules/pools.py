@@ -8,10 +8,10 @@ from random import Random
 
 import numpy as np
 
-from training.components.arrays import Singles
-from training.judging.pools import PoolConfig
+from training.components.arrays import Reals, Singles
+from training.judging.pools import PoolSizes, index_of
 from training.judging.records import Verdict
-from training.judging.word_index import Bm25
+from training.judging.words import search_words
 from training.rules.corpus import Corpus
 from training.rules.queries import Drawn
 from training.rules.teacher import Aggregate, RuleTeacher
@@ -19,6 +19,23 @@ from training.rules.teacher import Aggregate, RuleTeacher
 Dense = Callable[[str], Singles]
 GOOD = 3
 """The lowest label of a good match."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulePoolSizes(PoolSizes):
+    """How many postings of a judged pool come from where.
+
+    Beside what `PoolSizes` names: MiniLM's nearest (`by_dense`), of the query's occupation with a label of GOOD or more
+    (`met`) and below (`same`), and of closely related occupations (`close`).
+    """
+
+    by_title: int = 4
+    by_text: int = 5
+    random: int = 5
+    by_dense: int = 4
+    met: int = 2
+    same: int = 10
+    close: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,24 +55,22 @@ class Pools:
         corpus: Corpus,
         teacher: RuleTeacher,
         aggregate: Aggregate,
-        config: PoolConfig | None = None,
+        config: RulePoolSizes | None = None,
         dense: Dense | None = None,
     ) -> None:
         self._corpus, self._teacher, self._aggregate = corpus, teacher, aggregate
-        self._config, self._dense = config or PoolConfig(), dense
+        self._config, self._dense = config or RulePoolSizes(), dense
         items = [posting.item for posting in corpus.postings]
-        self.by_title = Bm25(
-            [f"{item.title} {item.location} {item.employment_type} {item.remote}" for item in items]
-        )
-        self.by_text = Bm25([f"{item.title} {item.location} {item.company} {item.text}" for item in items])
+        self._by_title = index_of(f"{i.title} {i.location} {i.employment_type} {i.remote}" for i in items)
+        self._by_text = index_of(f"{i.title} {i.location} {i.company} {i.text}" for i in items)
 
     def pool(self, drawn: Drawn, rng: Random) -> list[Candidate] | None:
         """The judged candidates in random order; None without both a good match and another."""
-        config, query = self._config, drawn.ask.query
+        config, query, words = self._config, drawn.ask.query, search_words(drawn.ask.query)
         taken: dict[int, Candidate] = {}
         self._take(drawn, taken, [drawn.source], 1)
-        self._take(drawn, taken, _top(self.by_title.scores(query), 3 * config.by_title), config.by_title)
-        self._take(drawn, taken, _top(self.by_text.scores(query), 3 * config.by_text), config.by_text)
+        self._take(drawn, taken, _top(self._by_title.scores(words), 3 * config.by_title), config.by_title)
+        self._take(drawn, taken, _top(self._by_text.scores(words), 3 * config.by_text), config.by_text)
         if self._dense:
             self._take(drawn, taken, _top(self._dense(query), 3 * config.by_dense), config.by_dense)
         same = _some(rng, self._corpus.of_occupation[drawn.needs.occupation], 60)
@@ -94,7 +109,7 @@ class Pools:
                 count -= 1
 
 
-def _top(scores_N: Singles, count: int) -> list[int]:
+def _top(scores_N: Reals, count: int) -> list[int]:
     """Positions of the highest scores above zero, best first."""
     count = min(count, len(scores_N))
     best = np.argpartition(-scores_N, count - 1)[:count]

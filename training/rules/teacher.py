@@ -38,8 +38,9 @@ class Needs:
         unknown = [key for key in needs.get("facets", {}) if key not in words.facets]
         unknown += [key for key in [needs.get("occupation")] if key not in words.occupations]
         if unknown:
-            msg = f"query {ask.query_id}: its needs name {unknown[0]}, which the {words.domain} lexicon does not have"
-            raise ConfigError(msg)
+            raise ConfigError(
+                f"query {ask.query_id}: its needs name {unknown[0]}, which the {words.domain} lexicon does not have"
+            )
         return cls(
             occupation=needs["occupation"], facets=tuple(needs.get("facets", ())), place=needs.get("place")
         )

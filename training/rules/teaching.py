@@ -24,10 +24,9 @@ def rule_teacher(asks: Sequence[Ask]) -> RuleTeacher:
     domains = [_domain(ask) for ask in asks]
     others = [ask.query_id for ask, domain in zip(asks, domains, strict=True) if domain != domains[0]]
     if others:
-        msg = (
+        raise ConfigError(
             f"query {others[0]!r} is of another domain than {asks[0].query_id!r}: judge each domain by itself"
         )
-        raise ConfigError(msg)
     return RuleTeacher(lexicon(next(domain for domain in DOMAINS if domain == domains[0])))
 
 
@@ -59,12 +58,12 @@ def drawn(
 def _domain(ask: Ask) -> str:
     needs = ask.needs
     if needs.get("domain") not in DOMAINS:
-        msg = (
+        raise ConfigError(
             f"query {ask.query_id!r}: the rules need to know what is behind a query, "
             f"needs: {{domain: {' or '.join(DOMAINS)}, occupation, facets, place}}, not {needs!r:.80}"
         )
-        raise ConfigError(msg)
     if not isinstance(needs.get("occupation"), str) or not isinstance(needs.get("facets", {}), dict | list):
-        msg = f"query {ask.query_id!r}: needs.occupation must be a text and needs.facets a list, not {needs!r:.80}"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"query {ask.query_id!r}: needs.occupation must be a text and needs.facets a list, not {needs!r:.80}"
+        )
     return str(needs["domain"])

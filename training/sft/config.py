@@ -76,8 +76,7 @@ _AT_LEAST_ONE = (
 def check(config: SftConfig) -> None:
     """Raise ConfigError for a number that no run can work with."""
     if not config.stages:
-        msg = "stages: give at least one"
-        raise ConfigError(msg)
+        raise ConfigError("stages: give at least one")
     for name in _AT_LEAST_ONE:
         _positive(name, getattr(config, name))
     for name in ("max_examples", "budget_tokens", "dev_queries"):
@@ -97,14 +96,11 @@ def _check_stage(name: str, stage: SftStage) -> None:
     if stage.max_steps is not None:
         _positive(f"{name}.max_steps", stage.max_steps)
     if stage.listwise_weight < 0:
-        msg = f"{name}.listwise_weight must not be negative: {stage.listwise_weight}"
-        raise ConfigError(msg)
+        raise ConfigError(f"{name}.listwise_weight must not be negative: {stage.listwise_weight}")
     if stage.listwise_weight and stage.list_size < 2:
-        msg = f"{name}.list_size must be at least 2: {stage.list_size}"
-        raise ConfigError(msg)
+        raise ConfigError(f"{name}.list_size must be at least 2: {stage.list_size}")
 
 
 def _positive(name: str, value: float) -> None:
     if not value > 0:
-        msg = f"{name} must be positive: {value}"
-        raise ConfigError(msg)
+        raise ConfigError(f"{name} must be positive: {value}")

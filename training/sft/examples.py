@@ -34,6 +34,7 @@ class Wording:
 class Example:
     """One judged pair. `prompt` is equation (1), kept as its two shared parts; `answer` follows it in stage 1."""
 
+    posting_id: str
     query: Ids
     item: Ids
     soft_label: float
@@ -89,16 +90,14 @@ class Answers:
         try:
             return self.wording.text(judgement)
         except ValueError as error:
-            msg = f"{_where(number, judgement)}: {error}"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"{_where(number, judgement)}: {error}") from error
 
 
 def of_split(judgements: Sequence[Judgement], split: Split, source: Path) -> list[Judgement]:
     """The judgements of a split; ConfigError when it has none."""
     chosen = [judgement for judgement in judgements if judgement.split == split]
     if not chosen:
-        msg = f"{source}: no judgement in split {split!r} (of {len(judgements)})"
-        raise ConfigError(msg)
+        raise ConfigError(f"{source}: no judgement in split {split!r} (of {len(judgements)})")
     return chosen
 
 
@@ -140,7 +139,12 @@ def encode(
     said = answers.ids_many(judgements) if answers else [nothing] * len(judgements)
     rows = tuple(
         Example(
-            query=prefixes[j.query], item=items[j.posting_id], soft_label=soft, grade=j.label, answer=answer
+            posting_id=j.posting_id,
+            query=prefixes[j.query],
+            item=items[j.posting_id],
+            soft_label=soft,
+            grade=j.label,
+            answer=answer,
         )
         for j, soft, answer in zip(judgements, soft_labels, said, strict=True)
     )
@@ -158,14 +162,12 @@ def _check_postings(judgements: Sequence[Judgement], postings: Mapping[str, Item
     missing = list(dict.fromkeys(j.posting_id for j in judgements if j.posting_id not in postings))
     if missing:
         shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        msg = f"{len(missing)} judged postings are not in the postings file: {shown}"
-        raise ConfigError(msg)
+        raise ConfigError(f"{len(missing)} judged postings are not in the postings file: {shown}")
 
 
 def _checked(number: int, judgement: Judgement, soft_label: float) -> float:
     if not 0 <= soft_label <= 1:
-        msg = f"{_where(number, judgement)}: soft label {soft_label} is outside [0, 1]"
-        raise ConfigError(msg)
+        raise ConfigError(f"{_where(number, judgement)}: soft label {soft_label} is outside [0, 1]")
     return float(soft_label)
 
 

@@ -74,13 +74,13 @@ def open_prompter(directory: Path, budget: int | None, answer_tokens: int = 0) -
     context = read_shape(directory).context - CONTEXT_RESERVE_TOKENS
     room = context - answer_tokens
     if budget is not None and budget > room:
-        msg = f"budget_tokens {budget}: the context of {directory} has room for prompts of {room} tokens"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"budget_tokens {budget}: the context of {directory} has room for prompts of {room} tokens"
+        )
     try:
         return Prompter.from_dir(directory, min(budget or BUDGET_TOKENS, room))
     except ValueError as error:
-        msg = f"{directory}: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{directory}: {error}") from error
 
 
 def check_vocabulary(directory: Path) -> None:
@@ -89,11 +89,11 @@ def check_vocabulary(directory: Path) -> None:
     try:
         ids = Prompter.from_dir(directory).vocab_size
     except ValueError as error:
-        msg = f"{directory}: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{directory}: {error}") from error
     if rows - ids > MOST_SPARE_ROWS:
-        msg = f"{directory}: the model has {rows} tokens, its tokenizer only {ids}: not one checkpoint"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"{directory}: the model has {rows} tokens, its tokenizer only {ids}: not one checkpoint"
+        )
 
 
 def end_id(directory: Path) -> int:
@@ -103,8 +103,7 @@ def end_id(directory: Path) -> int:
         said = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
         if said is not None:
             return int(said[0] if isinstance(said, list) else said)
-    msg = f"{directory / 'config.json'} names no eos_token_id: rationales could not end"
-    raise ConfigError(msg)
+    raise ConfigError(f"{directory / 'config.json'} names no eos_token_id: rationales could not end")
 
 
 def _silence(model: Qwen3ForCausalLM) -> None:

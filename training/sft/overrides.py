@@ -21,8 +21,7 @@ def override(config: SftConfig, changes: Sequence[str]) -> SftConfig:
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:
-            msg = f"--set {change!r}: give name=value"
-            raise ConfigError(msg)
+            raise ConfigError(f"--set {change!r}: give name=value")
         config = (
             _stages(config, name, value) if name.startswith("stages.") else _with(config, name, name, value)
         )
@@ -33,8 +32,7 @@ def _stages(config: SftConfig, name: str, value: str) -> SftConfig:
     _, *path, field = name.split(".")
     chosen = path or [str(at) for at in range(len(config.stages))]
     if len(path) > 1 or not all(at.isdigit() and int(at) < len(config.stages) for at in chosen):
-        msg = f"--set {name}: the stages are 0 to {len(config.stages) - 1}"
-        raise ConfigError(msg)
+        raise ConfigError(f"--set {name}: the stages are 0 to {len(config.stages) - 1}")
     stages = [
         _with(stage, field, name, value) if str(at) in chosen else stage
         for at, stage in enumerate(config.stages)
@@ -45,8 +43,7 @@ def _stages(config: SftConfig, name: str, value: str) -> SftConfig:
 def _with(settings: T, field: str, name: str, value: str) -> T:
     known = [f.name for f in fields(settings) if f.name != "stages"]
     if field not in known:
-        msg = f"--set {name}: no such setting; there are {', '.join(known)}"
-        raise ConfigError(msg)
+        raise ConfigError(f"--set {name}: no such setting; there are {', '.join(known)}")
     return replace(settings, **{field: _parsed(get_type_hints(type(settings))[field], name, value)})
 
 
@@ -60,6 +57,5 @@ def _parsed(kind: Any, name: str, value: str) -> Any:
         found = float(found)
     if found not in kinds and type(found) not in kinds and not (found is None and type(None) in kinds):
         wanted = " or ".join(k.__name__ if isinstance(k, type) else repr(k) for k in kinds)
-        msg = f"--set {name}={value}: must be {wanted}"
-        raise ConfigError(msg)
+        raise ConfigError(f"--set {name}={value}: must be {wanted}")
     return found

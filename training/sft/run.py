@@ -50,8 +50,7 @@ def fine_tune(
     """
     check(config)
     if machine.shard and config.optimizer != "adamw":
-        msg = f"optimizer {config.optimizer!r} needs whole matrices: shard with adamw"
-        raise ConfigError(msg)
+        raise ConfigError(f"optimizer {config.optimizer!r} needs whole matrices: shard with adamw")
     check_vocabulary(given.model)
     data = load_data(config, given, judgements, wording)
     run = RunDirectory(out, keep_last=config.keep_last)
@@ -111,8 +110,9 @@ def _encoded(
 def _check_lengths(examples: Examples, batch_tokens: int) -> None:
     longest = max(examples.lengths)
     if longest > batch_tokens:
-        msg = f"batch_tokens {batch_tokens}: the longest example has {longest} tokens; raise it or lower budget_tokens"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"batch_tokens {batch_tokens}: the longest example has {longest} tokens; raise it or lower budget_tokens"
+        )
 
 
 def _first_queries(judgements: Sequence[Judgement], most: int | None) -> list[Judgement]:

@@ -42,6 +42,5 @@ RULES: Mapping[str, SoftLabel] = {
 def rule(name: str) -> SoftLabel:
     """The rule of that name; ConfigError lists those that exist."""
     if name not in RULES:
-        msg = f"soft_label {name!r}: there are {', '.join(RULES)}"
-        raise ConfigError(msg)
+        raise ConfigError(f"soft_label {name!r}: there are {', '.join(RULES)}")
     return RULES[name]

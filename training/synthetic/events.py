@@ -46,8 +46,7 @@ def generate_events(n_postings: int, n_events: int, seed: int = 0) -> Iterator[E
     Every posting is added; one may be edited while closed, and after a removal comes nothing or a new add.
     """
     if not 1 <= n_postings <= n_events:
-        msg = f"{n_events} events cannot add {n_postings} postings and at least one"
-        raise ValueError(msg)
+        raise ValueError(f"{n_events} events cannot add {n_postings} postings and at least one")
     return _late(Random(seed), _Stream(Random(seed + 1)).events(n_postings, n_events))
 
 

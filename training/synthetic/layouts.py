@@ -104,27 +104,13 @@ def fragments(rng: Random, sections: Sections, _prose: Prose, title: str) -> lis
 def boilerplate_first(rng: Random, sections: Sections, prose: Prose, title: str) -> list[Piece]:
     """The employer speaks of itself for a long while before it says what the work is."""
     first = [*_paragraph(sections.about), *_paragraph(sections.legal), *_paragraph(sections.offer)]
-    rest = Sections(
-        intro=sections.intro,
-        duties=sections.duties,
-        want=sections.want,
-        terms=sections.terms,
-        apply=sections.apply,
-    )
+    rest = replace(sections, about=[], legal=[], offer=[])
     return first + bulleted(rng, rest, prose, title)
 
 
 def facts_first(rng: Random, sections: Sections, prose: Prose, title: str) -> list[Piece]:
     """A block of terms at the top, as forms print it."""
-    rest = Sections(
-        intro=sections.intro,
-        about=sections.about,
-        duties=sections.duties,
-        want=sections.want,
-        offer=sections.offer,
-        legal=sections.legal,
-        apply=sections.apply,
-    )
+    rest = replace(sections, terms=[])
     return _lines(sections.terms, "") + prose_only(rng, rest, prose, title)
 
 

@@ -159,8 +159,7 @@ def _facets(split: Split) -> Iterator[Facet]:
 def _phrase(marked: str) -> Phrase:
     match = re.search(r"\[(.+?)\]", marked)
     if match is None:
-        msg = f"facets.txt: no [span] in {marked!r}"
-        raise ValueError(msg)
+        raise ValueError(f"facets.txt: no [span] in {marked!r}")
     return Phrase(text=marked.replace("[", "").replace("]", ""), span=match[1])
 
 

@@ -37,8 +37,7 @@ def completion_of(answer: dict[str, Any]) -> Completion:
     if not isinstance(choice, dict) or not isinstance(message, dict):
         raise BadAnswerError("the response has not the form of a chat completion with one choice")
     if message.get("refusal"):
-        msg = f"the answer is a refusal: {message['refusal']!r:.200}"
-        raise BadAnswerError(msg)
+        raise BadAnswerError(f"the answer is a refusal: {message['refusal']!r:.200}")
     if choice.get("finish_reason") == "length":
         raise BadAnswerError("the answer was cut off at the limit of tokens: write shorter rationales")
     if not isinstance(message.get("content"), str):
@@ -60,11 +59,9 @@ def verdict_of(completion: Completion, policy: Policy) -> Verdict:
     found = _object_in(completion.text)
     for key, value in found.items():
         if not isinstance(value, dict) or set(value) != {"rationale", "grade"}:
-            msg = f'{key!r:.40} must be an object of "rationale" and "grade"'
-            raise BadAnswerError(msg)
+            raise BadAnswerError(f'{key!r:.40} must be an object of "rationale" and "grade"')
         if not isinstance(value["rationale"], str):
-            msg = f"the rationale of {key!r:.40} must be a text"
-            raise BadAnswerError(msg)
+            raise BadAnswerError(f"the rationale of {key!r:.40} must be a text")
     try:
         grades = policy.check({key: value["grade"] for key, value in found.items()})
     except ValueError as error:
@@ -82,8 +79,9 @@ def _object_in(text: str) -> dict[str, Any]:
     """The one JSON object of a text, whatever stands around it; thoughts before it do not count."""
     objects = list(_objects(text.rpartition(_THOUGHT)[2]))
     if len(objects) != 1:
-        msg = f"one JSON object expected, {len(objects)} found" if objects else "no whole JSON object found"
-        raise BadAnswerError(msg)
+        raise BadAnswerError(
+            f"one JSON object expected, {len(objects)} found" if objects else "no whole JSON object found"
+        )
     return objects[0]
 
 
@@ -94,16 +92,14 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         try:
             value, end = decoder.raw_decode(text, start)
         except (json.JSONDecodeError, RecursionError) as error:
-            msg = f"the JSON is broken: {error}"
-            raise BadAnswerError(msg) from error
+            raise BadAnswerError(f"the JSON is broken: {error}") from error
         yield value
         start = text.find("{", end)
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
-        msg = f"a key stands twice: {[key for key, _ in pairs]}"
-        raise BadAnswerError(msg)
+        raise BadAnswerError(f"a key stands twice: {[key for key, _ in pairs]}")
     return dict(pairs)
 
 

@@ -39,14 +39,14 @@ class VerdictCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b", buffering=0)
         except OSError as error:
-            msg = f"the cache {path} cannot be opened: {error}"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"the cache {path} cannot be opened: {error}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            msg = f"the cache {path} is in use by another run: wait for it, or name another --cache"
-            raise ConfigError(msg) from error
+            raise ConfigError(
+                f"the cache {path} is in use by another run: wait for it, or name another --cache"
+            ) from error
         self._read()
 
     def __enter__(self) -> Self:
@@ -86,8 +86,9 @@ class VerdictCache:
             if written != len(line):
                 raise OSError(f"{written} of {len(line)} bytes written")  # noqa: TRY301
         except OSError as error:
-            msg = f"the cache {self.path} cannot be written: {error}; what it holds is whole, make room and run again"
-            raise ConfigError(msg) from error
+            raise ConfigError(
+                f"the cache {self.path} cannot be written: {error}; what it holds is whole, make room and run again"
+            ) from error
         self._places[key] = self._file.tell() - len(line.lstrip(b"\n"))
 
     def _whole(self) -> bool:

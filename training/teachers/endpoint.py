@@ -128,14 +128,11 @@ class Endpoint:
             async with asyncio.timeout(self._config.attempt_s):
                 response = await self._http.post(self.route, json=body)
         except TimeoutError as error:
-            msg = f"no answer in {self._config.attempt_s:g} s"
-            raise Strike(msg) from error
+            raise Strike(f"no answer in {self._config.attempt_s:g} s") from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            msg = f"{self.route} cannot be reached: {error}"
-            raise ModelUnavailable(msg) from error
+            raise ModelUnavailable(f"{self.route} cannot be reached: {error}") from error
         except httpx.HTTPError as error:
-            msg = f"the connection broke: {error!r}"
-            raise Strike(msg) from error
+            raise Strike(f"the connection broke: {error!r}") from error
         return self._read(response)
 
     def _read(self, response: httpx.Response) -> Body:

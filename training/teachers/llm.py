@@ -162,5 +162,6 @@ class LlmTeacher(Teacher):
             return
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= max(OUTAGE, self._settings.concurrency):
-            msg = f"{self._settings.url} failed for {self._failed_in_a_row} pairs in a row, at last: {strike}"
-            raise ModelUnavailable(msg) from strike
+            raise ModelUnavailable(
+                f"{self._settings.url} failed for {self._failed_in_a_row} pairs in a row, at last: {strike}"
+            ) from strike

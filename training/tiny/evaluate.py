@@ -1,7 +1,7 @@
 """`python -m training.tiny.evaluate`: what the tiny checkpoints do on postings that they never saw.
 
 Ranker: AUC of p_yes (grade 3 and 4 against the rest) with an interval over resampled queries. Summarizer: share of
-the input's tokens, and Kendall's tau per query between the ranking of postings on summaries and on raw text,
+the input's tokens, and Kendall's tau-b per query between the ranking of postings on summaries and on raw text,
 beside the same for the first words of the same length. Real data are read only if the directory exists.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 
 from models.prompts import Item, Prompter
+from pipeline.checks.agreement import kendall
 from training.components.arrays import Floats
 from training.evaluation import intervals, metrics
 from training.evaluation.offline import OfflineRanker, OfflineSummarizer
@@ -93,10 +95,14 @@ def agreement(
     ]
     queries = [j.query for j in judged]
     raw = _matrix(ranker, queries, items)
-    kept = _matrix(ranker, queries, [_with(item, text) for item, (text, _) in zip(items, short, strict=True)])
-    begun = _matrix(ranker, queries, [_with(item, text) for item, text in zip(items, first, strict=True)])
-    ours = np.array([metrics.kendall(a, b) for a, b in zip(raw, kept, strict=True)])
-    theirs = np.array([metrics.kendall(a, b) for a, b in zip(raw, begun, strict=True)])
+    kept = _matrix(
+        ranker, queries, [replace(item, text=text) for item, (text, _) in zip(items, short, strict=True)]
+    )
+    begun = _matrix(
+        ranker, queries, [replace(item, text=text) for item, text in zip(items, first, strict=True)]
+    )
+    ours = np.array([kendall(a.tolist(), b.tolist()) for a, b in zip(raw, kept, strict=True)])
+    theirs = np.array([kendall(a.tolist(), b.tolist()) for a, b in zip(raw, begun, strict=True)])
     return {
         "share_mean_max": [float(shares.mean()), float(shares.max())],
         "ended": float(np.mean([done for _, done in short])),
@@ -128,17 +134,6 @@ def first_tokens(prompter: Prompter, text: str, count: int) -> str:
 def _matrix(ranker: OfflineRanker, queries: Sequence[str], items: Sequence[Item]) -> Floats:
     flat = ranker.logits([(query, item) for query in queries for item in items])
     return flat.reshape(len(queries), len(items))
-
-
-def _with(item: Item, text: str) -> Item:
-    return Item(
-        title=item.title,
-        company=item.company,
-        location=item.location,
-        employment_type=item.employment_type,
-        remote=item.remote,
-        text=text,
-    )
 
 
 def _shown(value: float | str | list[float]) -> str:

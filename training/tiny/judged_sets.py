@@ -47,7 +47,8 @@ def generated(sizes: Sizes) -> list[Judged]:
     rng, words = Random(sizes.seed), lexicon.load("heldout")
     writer, asker = Writer(words), Asker(words)
     postings = [writer.write(rng) for _ in range(sizes.postings)]
-    items = {id(p): item_of(p, p.description) for p in postings}
+    items = [item_of(p, p.description) for p in postings]
+    number = {id(p): n for n, p in enumerate(postings)}
     out: list[Judged] = []
     while len(out) < sizes.queries:
         source = pick(rng, postings)
@@ -56,7 +57,15 @@ def generated(sizes: Sizes) -> list[Judged]:
         chosen = [source, *rng.sample(same, min(SAME, len(same))), *rng.sample(postings, 20 - SAME - 1)]
         grades = tuple(grade(query, p.facts.occupation, p.facts.town, _evidence(p)) for p in chosen)
         if 0 < sum(g >= 3 for g in grades) < len(grades):
-            out.append(Judged(query=query.text, items=tuple(items[id(p)] for p in chosen), grades=grades))
+            places = [number[id(p)] for p in chosen]
+            out.append(
+                Judged(
+                    query=query.text,
+                    posting_ids=tuple(f"generated-{n:06d}" for n in places),
+                    items=tuple(items[n] for n in places),
+                    grades=grades,
+                )
+            )
     return out
 
 

@@ -11,6 +11,8 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
+from models.writing import replacing_file
+
 TYPES = {
     "float32": gguf.GGMLQuantizationType.F32,
     "bfloat16": gguf.GGMLQuantizationType.BF16,
@@ -36,9 +38,8 @@ def ensure(checkpoint: Path, dtype: str) -> Path:
     """The file beside the weights, written if it is not there; norms stay in float32."""
     path = checkpoint / f"{dtype}.gguf"
     if not path.is_file():
-        unfinished = path.with_suffix(".unfinished")
-        _write(checkpoint, unfinished, TYPES[dtype])
-        unfinished.rename(path)
+        with replacing_file(path) as partial:
+            _write(checkpoint, partial, TYPES[dtype])
     return path
 
 

@@ -9,10 +9,12 @@ import logging
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from models.writing import replacing_file
+from schemas.errors import NearlineError
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ def open_library(into: Path, toolchain: Toolchain) -> ctypes.CDLL | None:
     """The library, or None (logged) where the CPU or the compiler is missing: torch's kernels take its place."""
     try:
         return ctypes.CDLL(str(build(into, toolchain)))
-    except (NoKernels, OSError) as error:
+    except (NoKernels, NearlineError, OSError) as error:
         log.warning("scoring runs on torch's kernels, which are slower: %s", error)
         return None
 
@@ -81,12 +83,10 @@ def cache_directory() -> Path:
 def build(into: Path, toolchain: Toolchain) -> Path:
     """The library's path, compiled if `into` has none of these sources for this toolchain; raises NoKernels."""
     if NEEDED not in toolchain.cpu:
-        msg = f"the CPU has no {NEEDED}"
-        raise NoKernels(msg)
+        raise NoKernels(f"the CPU has no {NEEDED}")
     compiler = next(filter(None, map(shutil.which, toolchain.compilers)), None)
     if compiler is None:
-        msg = f"no C++ compiler found ({', '.join(toolchain.compilers)})"
-        raise NoKernels(msg)
+        raise NoKernels(f"no C++ compiler found ({', '.join(toolchain.compilers)})")
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
     digest = _digest(version, repr(sorted(toolchain.cpu)).encode(), " ".join(toolchain.options).encode())
     path = into / f"kernels-{digest}.so"
@@ -101,14 +101,10 @@ def _digest(*parts: bytes) -> str:
 
 
 def _compile(compiler: list[str], path: Path) -> None:
-    """Into a file of its own, then renamed: processes that start together do not meet half a library."""
+    """Compile to `path`; processes that start together each compile, and none loads half a library."""
     log.info("compiling the scoring kernels for this CPU")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as directory:
-        out = Path(directory) / path.name
-        command = [*compiler, str(SOURCES / "forward.cpp"), "-o", str(out)]
+    with replacing_file(path, concurrent=True) as partial:
+        command = [*compiler, str(SOURCES / "forward.cpp"), "-o", str(partial)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            msg = f"{compiler[0]} failed: {done.stderr.strip()[-500:]}"
-            raise NoKernels(msg)
-        out.replace(path)
+            raise NoKernels(f"{compiler[0]} failed: {done.stderr.strip()[-500:]}")

@@ -92,8 +92,7 @@ class NativeForward(Forward):
         if not self._kernels.nearline_forward(
             KINDS[self._kind], ctypes.byref(self._model), ctypes.byref(batch)
         ):
-            msg = f"this machine has no {self._kind} arithmetic"
-            raise RuntimeError(msg)
+            raise RuntimeError(f"this machine has no {self._kind} arithmetic")
         return out
 
     def _work_space(self, tokens: int, slots: int) -> tuple[int, int, int]:

@@ -19,9 +19,9 @@ from models.pruning.config import MlpPruning
 from models.pruning.layer_drop import drop_layers
 from models.pruning.lineage import FILE, Step, read_steps, weights_sha256
 from models.pruning.mlp import prune_mlps
-from models.pruning.replacing import replacing
 from models.pruning.states import MemoryStates
-from schemas.errors import ConfigError
+from models.writing import replacing
+from schemas.errors import ConfigError, StoreFull
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 IDS = [5, 6, 7, 8, 9]
@@ -133,7 +133,7 @@ def killed(_: dict[str, Tensor], path: Path) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("writer", "raised"), [(full_disk, ConfigError), (killed, KeyboardInterrupt)])
+@pytest.mark.parametrize(("writer", "raised"), [(full_disk, StoreFull), (killed, KeyboardInterrupt)])
 def test_a_write_that_fails_leaves_the_last_good_checkpoint_as_it_was(
     tmp_path: Path, writer: checkpoints.Writer, raised: type[BaseException]
 ) -> None:
@@ -149,7 +149,7 @@ def test_a_write_that_fails_leaves_the_last_good_checkpoint_as_it_was(
 
 def test_a_full_disk_is_an_error_that_names_the_directory(tmp_path: Path) -> None:
     source = smaller(stored(tmp_path, torch.float32, tied=True))
-    with pytest.raises(ConfigError, match=r"cannot write .*small: No space left on device"):
+    with pytest.raises(StoreFull, match=r"cannot write .*small: No space left on device"):
         checkpoints.save(source, tmp_path / "small", step(source.path), writer=full_disk)
     assert not (tmp_path / "small").exists()
 

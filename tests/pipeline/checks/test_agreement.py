@@ -1,5 +1,7 @@
 """Whether summaries keep the ranker's order of raw texts."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -73,12 +75,36 @@ def test_nothing_to_judge_is_said() -> None:
             agreement(candidate, before, LexicalRanker(), queries, 1.0)
 
 
-@given(st.lists(st.integers(0, 5), min_size=2, max_size=8))
-def test_an_order_agrees_with_itself_and_not_with_its_reverse(order: list[int]) -> None:
-    same = kendall(order, order)
-    assert 0 <= same <= 1
-    assert kendall(order, [-value for value in order]) == -same
-    assert (same == 1) == (len(set(order)) == len(order))
+def tau_b(left: Sequence[float], right: Sequence[float]) -> float:
+    """Kendall (1945) by the counts of its definition: ties on either side, not by signs of differences."""
+    n = len(left)
+    pairs = [(i, j) for i in range(n) for j in range(i)]
+    concordant = sum(
+        (left[i] < left[j] and right[i] < right[j]) or (left[i] > left[j] and right[i] > right[j])
+        for i, j in pairs
+    )
+    discordant = sum(
+        (left[i] < left[j] and right[i] > right[j]) or (left[i] > left[j] and right[i] < right[j])
+        for i, j in pairs
+    )
+    ties = [sum(t * (t - 1) // 2 for t in Counter(side).values()) for side in (left, right)]
+    whole = n * (n - 1) // 2
+    return (concordant - discordant) / math.sqrt((whole - ties[0]) * (whole - ties[1]))
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=8).filter(lambda order: len(set(order)) > 1))
+def test_an_order_agrees_with_itself_and_not_with_its_reverse_ties_or_none(order: list[int]) -> None:
+    assert kendall(order, order) == pytest.approx(1)
+    assert kendall(order, [-value for value in order]) == pytest.approx(-1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=9))
+def test_tau_is_kendalls_tau_b_and_undefined_where_a_side_is_constant(scored: list[tuple[int, int]]) -> None:
+    left, right = zip(*scored, strict=True)
+    if min(len(set(left)), len(set(right))) == 1:
+        assert math.isnan(kendall(left, right))
+    else:
+        assert kendall(left, right) == pytest.approx(tau_b(left, right))
 
 
 def test_an_order_of_one_thing_is_none() -> None:

@@ -87,7 +87,7 @@ def test_a_map_that_another_process_has_grown_is_adopted(tmp_path: Path) -> None
     store = small(tmp_path / "s")
     store.put_many([(b"k", b"1")])
     script = (
-        "from storage.base import open_store\n"
+        "from storage.opening import open_store\n"
         f"store = open_store('lmdb://{tmp_path}/s?sync=os&map_size=8M')\n"
         "assert store.put_many([(b'%d' % i, b'x' * 1000) for i in range(3000)]) == [None] * 3000\n"
     )
@@ -120,7 +120,7 @@ def test_a_file_size_limit_is_an_outage_that_ends(tmp_path: Path) -> None:
     script = (
         "import resource, sys\n"
         "from schemas.errors import StoreUnavailable\n"
-        "from storage.base import open_store\n"
+        "from storage.opening import open_store\n"
         f"store = open_store('lmdb://{tmp_path}/s')\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))\n"
         "rows = [(b'%d' % i, b'x' * 1000) for i in range(3000)]\n"
@@ -148,7 +148,7 @@ def test_a_killed_reader_pins_no_pages_once_another_process_opens(tmp_path: Path
         assert reader.stdout.readline() == b"reading\n"
         reader.send_signal(signal.SIGKILL)
     written = (
-        "from storage.base import open_store\n"
+        "from storage.opening import open_store\n"
         f"store = open_store('lmdb://{tmp_path}?sync=os&map_size=64M')\n"
         "for _ in range(100):\n    store.put_many([(b'%d' % i, b'x' * 1000) for i in range(100)])\n"
         "print(store.stats()['bytes'])\n"

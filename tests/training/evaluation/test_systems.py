@@ -15,7 +15,7 @@ from schemas.errors import ConfigError
 from tests.support.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
 from tests.training.evaluation.items import ITEMS, item, judged_query, tell
 from training.evaluation.baselines.bi_encoder import BiEncoder, BiEncoderConfig, SentenceEncoder
-from training.evaluation.baselines.bm25 import Bm25, words
+from training.evaluation.baselines.bm25 import Bm25System, words
 from training.evaluation.ranker_system import LocalScorer, RankerSystem, ServerScorer, open_scorer
 from training.evaluation.settings import MetricConfig, RankerPlace
 from training.evaluation.systems import outcome, random_order
@@ -71,7 +71,7 @@ def test_bm25_by_hand() -> None:
     query = JudgedQuery(
         query_id="q", query="Steel nothing", posting_ids=("b", "a"), labels=(0, 4), soft_labels=(0, 1)
     )
-    (found,) = Bm25().score_many([query], items, tell)
+    (found,) = Bm25System().score_many([query], items, tell)
     idf, lengths = np.log(1 + (2 - 1 + 0.5) / (1 + 0.5)), (5, 3)
     by_hand = idf * 2 / (2 + 0.9 * (1 - 0.4 + 0.4 * lengths[0] / np.mean(lengths)))
     assert found == pytest.approx([0, by_hand])
@@ -79,7 +79,7 @@ def test_bm25_by_hand() -> None:
 
 def test_bm25_on_titles_does_not_read_the_text() -> None:
     query = judged_query("steel acme", 4, 0, 0, 0, 0, 0)
-    (whole,), (title,) = (Bm25(whole=w).score_many([query], ITEMS, tell) for w in (True, False))
+    (whole,), (title,) = (Bm25System(whole=w).score_many([query], ITEMS, tell) for w in (True, False))
     assert whole[0] > whole[1]
     assert len(set(title.tolist())) < len(set(whole.tolist()))
 

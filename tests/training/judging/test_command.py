@@ -22,7 +22,7 @@ from training.judging.postings import PostingRow
 from training.judging.queries import Query, read_queries
 from training.judging.records import Ask, Verdict
 from training.judging.run import NO_EVIDENCE, check_splits, judge
-from training.judging.table import read_judged
+from training.judging.table import read_judgements
 from training.judging.unjudged import Rejects
 
 POLICY = load_policy()
@@ -100,7 +100,7 @@ def test_an_llm_judges_a_queries_file_into_a_table_with_grades_label_soft_label_
     )
     with chatting() as server:
         told = figures(by_llm(tmp_path, server, asked))
-    first, second, third = read_judged(tmp_path / "judged.parquet")
+    first, second, third = read_judgements(tmp_path / "judged.parquet")
     assert [(row.query_id, row.posting_id, row.label) for row in (first, second, third)] == [
         ("q1", "p0", 0),
         ("q1", "p1", 4),
@@ -140,7 +140,7 @@ def test_unjudged_pairs_stand_with_their_reasons_beside_the_table_and_are_no_zer
     with chatting() as server:
         server.script = [content(9)] * 3
         told = figures(by_llm(tmp_path, server, asked, "--concurrency", "1"))
-    assert [row.posting_id for row in read_judged(tmp_path / "judged.parquet")] == ["p1"]
+    assert [row.posting_id for row in read_judgements(tmp_path / "judged.parquet")] == ["p1"]
     (reject,) = map(json.loads, (tmp_path / "judged.unjudged.jsonl").read_text().splitlines())
     assert (reject["query_id"], reject["posting_id"]) == ("q1", "p0")
     assert "occupation must be an integer from 0 to 4, not 9" in reject["reason"]
@@ -164,10 +164,10 @@ def test_another_teacher_judges_the_pairs_of_a_judged_table(tmp_path: Path) -> N
     asked = lines(tmp_path / "q.jsonl", query(items=["p3", "p0"], split="train", strata=["one facet"]))
     with chatting() as server:
         by_llm(tmp_path, server, asked)
-        first = read_judged(tmp_path / "judged.parquet")
+        first = read_judgements(tmp_path / "judged.parquet")
         again = by_llm(tmp_path, server, tmp_path / "judged.parquet", "--model", "other")
     assert again.exception is None
-    second = read_judged(tmp_path / "judged.parquet")
+    second = read_judgements(tmp_path / "judged.parquet")
     assert [row.teacher for row in second] == ["llm:other@1"] * 2
     assert [(row.posting_id, row.split, row.strata) for row in second] == [
         (row.posting_id, row.split, row.strata) for row in first
@@ -229,10 +229,10 @@ def test_an_empty_file_or_one_that_is_no_text_is_refused_by_name(tmp_path: Path)
     with pytest.raises(ConfigError, match=r"q\.jsonl holds no query"):
         read_queries(lines(tmp_path / "q.jsonl", "", " "))
     (tmp_path / "q.jsonl").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match=r"q\.jsonl is not UTF-8 text"):
+    with pytest.raises(ConfigError, match=r"q\.jsonl is damaged or no UTF-8 text"):
         read_queries(tmp_path / "q.jsonl")
     (tmp_path / "q.jsonl.gz").write_bytes(gzip.compress(json.dumps(query()).encode())[:-9])
-    with pytest.raises(ConfigError, match=r"q\.jsonl\.gz is not UTF-8 text"):
+    with pytest.raises(ConfigError, match=r"q\.jsonl\.gz is damaged or no UTF-8 text"):
         read_queries(tmp_path / "q.jsonl.gz")
 
 
@@ -288,7 +288,7 @@ def test_queries_without_items_get_a_pool_of_their_own_split_that_holds_what_the
     asked = lines(tmp_path / "q.jsonl", *({k: v for k, v in row.items() if k != "items"} for row in rows))
     with chatting() as server:
         told = figures(by_llm(tmp_path, server, asked))
-    judged = read_judged(tmp_path / "judged.parquet")
+    judged = read_judgements(tmp_path / "judged.parquet")
     assert {row.query_id for row in judged if row.label == 4} == {"a", "b"}
     assert not {r.posting_id for r in judged if r.split == "train"} & {
         r.posting_id for r in judged if r.split == "test"
@@ -316,7 +316,7 @@ def test_the_rules_judge_what_needs_say_and_leave_unjudged_what_nothing_speaks_f
     wards(tmp_path)
     row = query(words="ward nurse, reduced hours", items=["a", "b", "c", "d"], needs=NURSE)
     told = figures(run(tmp_path, queries=lines(tmp_path / "q.jsonl", row)))
-    judged = {row.posting_id: row for row in read_judged(tmp_path / "judged.parquet")}
+    judged = {row.posting_id: row for row in read_judgements(tmp_path / "judged.parquet")}
     assert (judged["a"].label, judged["b"].label) == (4, 1)
     assert judged["a"].label > judged["d"].label
     assert (judged["a"].teacher, judged["a"].policy) == ("rules@1", POLICY.identity)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,7 +18,8 @@ from models.pruning.config import CalibrationSize, MlpPruning
 from models.pruning.lineage import read_steps, weights_sha256
 from schemas.errors import ConfigError
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
-from training.evaluation.ndcg import ndcg
+from training.evaluation.metrics import query_ndcg
+from training.evaluation.offline import TransformersScorer
 from training.pruning import data
 from training.pruning import stages as pruning_stages
 from training.pruning.blocks import Drop, block_numbers
@@ -219,10 +219,10 @@ def test_ndcg_of_a_model_is_that_of_its_scores(dense: Path, postings: Path, judg
     prompter = Prompter.from_dir(dense)
     model = checkpoints.load(dense).model
     values = data.ndcgs(queries, prompter)(model)
-    from training.evaluation.offline import OfflineRanker
 
-    scores = OfflineRanker(model, prompter).logits([(queries[1].query, item) for item in queries[1].items])
-    assert values[1] == pytest.approx(ndcg(np.asarray(scores), queries[1].grades), abs=1e-6)
+    (scores,) = TransformersScorer(model, prompter).differences([(queries[1].query, queries[1].items)])
+    wanted = query_ndcg(scores, queries[1].grades, queries[1].posting_ids)
+    assert values[1] == pytest.approx(wanted, abs=1e-6)
 
 
 def test_dropped_blocks_stand_in_the_card(dense: Path, tmp_path: Path) -> None:

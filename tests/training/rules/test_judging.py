@@ -9,11 +9,12 @@ import pytest
 from models.prompts import Item
 from schemas.errors import ConfigError
 from training.judging.duplicates import near_duplicates
+from training.judging.judged_file import read_judged_queries
 from training.judging.policy import MATCHING, load_policy
 from training.judging.postings import PostingRow
 from training.judging.records import Judgement, Split
 from training.judging.splits import Splits, check_no_leak, split
-from training.judging.table import read_judgements, read_queries, write_judgements
+from training.judging.table import read_judgements, write_judgements
 from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.judge import JudgeConfig, Prepared, judged, prepare
 from training.rules.lexicon.entries import held_out, lexicon
@@ -202,8 +203,8 @@ def judgement(**changes: object) -> Judgement:
 def test_judgements_come_back_from_parquet_as_they_were(tmp_path: Path) -> None:
     rows = [judgement(soft_label=0.5), judgement(posting_id="r", label=0, soft_label=0.25, rationale="é")]
     assert write_judgements(tmp_path / "j.parquet", rows) == 2
-    assert list(read_judgements(tmp_path / "j.parquet")) == rows
-    (query,) = read_queries(tmp_path / "j.parquet")
+    assert read_judgements(tmp_path / "j.parquet") == rows
+    (query,) = read_judged_queries(tmp_path / "j.parquet")
     assert (query.posting_ids, query.labels, query.strata) == (("p", "r"), (4, 0), ("title only",))
 
 
@@ -219,24 +220,24 @@ def test_an_error_while_writing_leaves_the_file_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([judgement(), judgement(label=7)], "row 1: the label 7"),
-        ([judgement(soft_label=1.5)], "row 0: the soft label 1.5"),
+        ([judgement(), judgement(label=7)], "row 2: grade must be a whole number from 0 to 4, not 7"),
+        ([judgement(soft_label=1.5)], "row 1: soft_label must be a number from 0 to 1, not 1.5"),
         ([], "holds no judgement"),
     ],
 )
 def test_wrong_rows_are_named(rows: list[Judgement], message: str, tmp_path: Path) -> None:
     write_judgements(tmp_path / "j.parquet", rows)
     with pytest.raises(ConfigError, match=message):
-        read_queries(tmp_path / "j.parquet")
+        read_judgements(tmp_path / "j.parquet")
 
 
 def test_missing_columns_and_other_files_are_named(tmp_path: Path) -> None:
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     pq.write_table(pa.table({"query_id": ["q"], "query": ["x"]}), tmp_path / "j.parquet")
-    with pytest.raises(ConfigError, match="lacks the columns posting_id, label"):
-        read_queries(tmp_path / "j.parquet")
+    with pytest.raises(ConfigError, match="column posting_id is missing"):
+        read_judgements(tmp_path / "j.parquet")
     (tmp_path / "k.parquet").write_text("no")
-    with pytest.raises(ConfigError, match="cannot be read as Parquet"):
-        read_queries(tmp_path / "k.parquet")
-    with pytest.raises(ConfigError, match="cannot be read as Parquet"):
-        list(read_judgements(tmp_path / "none.parquet"))
+    with pytest.raises(ConfigError, match="is not readable Parquet"):
+        read_judgements(tmp_path / "k.parquet")
+    with pytest.raises(ConfigError, match="is not readable Parquet"):
+        read_judgements(tmp_path / "none.parquet")

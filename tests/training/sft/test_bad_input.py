@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from models import writing
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError, StoreFull
 from tests.support.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
 from tests.training.sft.world import SMALL, judgements, lines, tune, world
-from training.components import atomic
 from training.components.machine import open_machine
 from training.components.run_directory import RunDirectory
 from training.sft.config import SftConfig, SftStage
@@ -145,9 +145,10 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_the_best_intact(tmp_path: Pa
 
 
 def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
-    atomic.write_directory(tmp_path / "best", writes("old"))
+    with writing.replacing(tmp_path / "best") as partial:
+        writes("old")(partial)
     (tmp_path / "best").rename(tmp_path / ".best.before")
-    atomic.recover(tmp_path / "best")
+    writing.recover(tmp_path / "best")
     assert (tmp_path / "best" / "model").read_text() == "old"
 
 

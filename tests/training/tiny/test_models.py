@@ -88,12 +88,6 @@ def test_auc_counts_pairs_in_order_and_ties_half() -> None:
     assert metrics.auc(scores, good) == pytest.approx((2 + 1.5) / 4)
 
 
-def test_kendall_is_one_for_the_same_order_and_minus_one_for_the_reverse() -> None:
-    order = np.array([1.0, 4.0, 2.0], dtype=np.float64)
-    assert metrics.kendall(order, order + 10.0) == pytest.approx(1)
-    assert metrics.kendall(order, np.negative(order)) == pytest.approx(-1)
-
-
 def test_piecewise_encoding_equals_the_prompters() -> None:
     encoder = Encoder(load_tokenizer(RANKER))
     for posting, item in zip(postings(30, 1), encoder.encode_many(postings(30, 1)), strict=True):

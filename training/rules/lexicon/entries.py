@@ -128,5 +128,6 @@ def _checked(words: Lexicon) -> Lexicon:
 def _known(domain: Domain, key: str, named: Sequence[str] | frozenset[str], known: Mapping[str, Any]) -> None:
     for other in named:
         if other not in known:
-            msg = f"the {domain} lexicon's entry {key} names {other}, which is not an entry of it"
-            raise ConfigError(msg)
+            raise ConfigError(
+                f"the {domain} lexicon's entry {key} names {other}, which is not an entry of it"
+            )

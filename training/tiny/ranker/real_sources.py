@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -31,7 +31,7 @@ def sources(
     encoder: Encoder, tokenizer: Tokenizer, items: Sequence[Item], found: Iterable[Evidence]
 ) -> list[Source]:
     """One source a posting; its ids are those of the prompt, the marker before the text apart."""
-    heads = encoder.prompter.item_ids_many([_without_text(item) for item in items])
+    heads = encoder.prompter.item_ids_many([replace(item, text="") for item in items])
     texts = tokenizer.encode_batch([" " + item.text for item in items], add_special_tokens=False)
     return [
         Source(
@@ -58,14 +58,3 @@ def _mentions(
         if first < last <= len(offsets) and last < len(offsets):
             found.append(Mention(begin=first, end=last, tag=tag))
     return tuple(sorted(found, key=lambda mention: mention.end))
-
-
-def _without_text(item: Item) -> Item:
-    return Item(
-        title=item.title,
-        company=item.company,
-        location=item.location,
-        employment_type=item.employment_type,
-        remote=item.remote,
-        text="",
-    )

@@ -6,8 +6,6 @@ learns which titles mean the same work before it reads any posting.
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from random import Random
 from typing import Any
 
 from models.prompts import Item
+from training.judging.lines import json_lines
 from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker.examples import CANDIDATES, Example
@@ -33,7 +32,7 @@ class Titles:
 
 def read(onet: Path, esco: Path | None = None) -> list[Titles]:
     """Occupations of an O*NET file, then of an ESCO one; those with fewer than three titles are left out."""
-    rows = _lines(onet)
+    rows = [row for _, row in json_lines(onet)]
     place = {row["code"]: i for i, row in enumerate(rows)}
     found = [
         Titles(
@@ -43,7 +42,7 @@ def read(onet: Path, esco: Path | None = None) -> list[Titles]:
         for row in rows
     ]
     offset = len(found)
-    others = _lines(esco) if esco else []
+    others = [row for _, row in json_lines(esco)] if esco else []
     by_group: dict[str, list[int]] = {}
     for i, row in enumerate(others):
         by_group.setdefault(row["isco"], []).append(offset + i)
@@ -104,8 +103,3 @@ def _related(row: dict[str, Any]) -> list[str]:
 
 def _unique(titles: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(title for title in titles if title))
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]

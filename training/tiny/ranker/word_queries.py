@@ -46,8 +46,9 @@ class WordAsker:
         self._own = {id(s): frozenset(int(i) for i in np.unique(s.ids)) & self._words for s in sources}
         self._askable = [s for s in sources if s.occupation in wording and self._own[id(s)]]
         if not self._askable:
-            msg = f"no posting holds a word to ask for: one that stands in {RAREST} postings and in at most {COMMONEST:.0%}"
-            raise ConfigError(msg)
+            raise ConfigError(
+                f"no posting holds a word to ask for: one that stands in {RAREST} postings and in at most {COMMONEST:.0%}"
+            )
         self._unit = table_VD / (np.linalg.norm(table_VD, axis=1, keepdims=True) + 1e-6)
         self._rows = np.array(sorted(self._words))
 

@@ -1,4 +1,4 @@
-"""Judged queries from our Parquet or from JSON Lines, checked row by row.
+"""The reader of judged files: our Parquet or JSON Lines in, queries with their grades out, checked row by row.
 
 Parquet: a row a pair, with `query_id` or `query`, `posting_id`, `label` or `grade`; also read: `soft_label`,
 `split`, `strata`. JSON Lines, plain or gzip: `{query, items: [{id, grade}]}`, where `query_id`, `split` and
@@ -7,19 +7,19 @@ Parquet: a row a pair, with `query_id` or `query`, `posting_id`, `label` or `gra
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from models.prompts import Item
 from schemas.errors import ConfigError
+from training.judging.lines import json_lines
 from training.judging.postings import read_postings
 from training.judging.records import ALL, JudgedQuery
-from training.judging.rows import EXPECTED, Pair, line_pairs
+from training.judging.rows import EXPECTED, JudgedPair, line_pairs
 
 
-def read_judged(path: Path, split: str = "test") -> list[JudgedQuery]:
+def read_judged_queries(path: Path, split: str = "test") -> list[JudgedQuery]:
     """The judged queries of a split (`all`: of every split) in file order.
 
     ConfigError names the file and the row for a missing column, a grade that is not 0-4, a pair judged twice, a
@@ -27,7 +27,7 @@ def read_judged(path: Path, split: str = "test") -> list[JudgedQuery]:
     """
     pairs = list(_parquet(path) if _is_parquet(path) else line_pairs(path))
     if not pairs:
-        raise ConfigError(f"{path} holds no judged pair: {EXPECTED}, or a row of judged Parquet")
+        raise ConfigError(f"{path} is empty or holds no judged pair: {EXPECTED}, or a row of judged Parquet")
     kept = [pair for pair in pairs if split in {ALL, pair.split}]
     if not kept:
         found = ", ".join(sorted({pair.split for pair in pairs}))
@@ -35,9 +35,14 @@ def read_judged(path: Path, split: str = "test") -> list[JudgedQuery]:
     return grouped(kept)
 
 
-def grouped(pairs: Sequence[Pair]) -> list[JudgedQuery]:
+def is_judged(path: Path) -> bool:
+    """Whether a file holds judged queries (Parquet, or JSON Lines whose first object has `items`) or only queries."""
+    return _is_parquet(path) or any("items" in row for _, row in islice(json_lines(path), 1))
+
+
+def grouped(pairs: Sequence[JudgedPair]) -> list[JudgedQuery]:
     """Queries with their items; ConfigError for a pair that stands there twice and for a query id of two queries."""
-    queries: dict[str, list[Pair]] = {}
+    queries: dict[str, list[JudgedPair]] = {}
     seen: dict[tuple[str, str], str] = {}
     for pair in pairs:
         key = (pair.query_id, pair.posting_id)
@@ -50,7 +55,7 @@ def grouped(pairs: Sequence[Pair]) -> list[JudgedQuery]:
     return [_query(rows) for rows in queries.values()]
 
 
-def _query(rows: list[Pair]) -> JudgedQuery:
+def _query(rows: list[JudgedPair]) -> JudgedQuery:
     first = rows[0]
     for row in rows:
         if (row.query, row.split) != (first.query, first.split):
@@ -72,14 +77,11 @@ def read_items(paths: Sequence[Path]) -> dict[str, Item]:
     """What the ranker reads of each posting, by id; ConfigError for a damaged file and an id of two postings."""
     items: dict[str, Item] = {}
     for path in paths:
-        try:
-            for row in read_postings(path):
-                if items.setdefault(row.posting_id, row.item) != row.item:
-                    raise ConfigError(
-                        f"{path}: posting {row.posting_id!r} stands there with two different contents"
-                    )
-        except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is damaged: {error}") from error
+        for row in read_postings(path):
+            if items.setdefault(row.posting_id, row.item) != row.item:
+                raise ConfigError(
+                    f"{path}: posting {row.posting_id!r} stands there with two different contents"
+                )
     if not items:
         raise ConfigError(
             f"{', '.join(map(str, paths))}: no posting; each line is an object with id, title, description"
@@ -102,13 +104,10 @@ def _is_parquet(path: Path) -> bool:
     if path.is_dir():
         return True
     with path.open("rb") as file:
-        start = file.read(4)
-    if not start:
-        raise ConfigError(f"{path} is empty: {EXPECTED}")
-    return start == b"PAR1"
+        return file.read(4) == b"PAR1"
 
 
-def _parquet(path: Path) -> Iterator[Pair]:
+def _parquet(path: Path) -> Iterator[JudgedPair]:
     try:
         from training.judging.parquet_rows import parquet_pairs  # of an extra
     except ImportError as error:
