@@ -16,7 +16,7 @@ SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status constraints train clean
+.PHONY: help setup demo test lint fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -169,6 +169,9 @@ train: setup  ## train the two tiny checkpoints again (over two hours): RANKER_D
 	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 72 \
 	  --out models/checkpoints/ranker-tiny $(RANKER_DATA)
 	$(BIN)/python -m training.tiny summarizer --out models/checkpoints/summarizer-tiny
+
+openapi: setup  ## the model server's description anew, into docs/openapi.json
+	$(BIN)/python -m models.server.description > docs/openapi.json
 
 constraints: setup  ## compile constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --no-header --no-annotate --no-emit-index-url \

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [feature-job | consumer | latency | backfill | stores | model-server | rounding | pruning]`; without a name all of them, one after the other."""
+"""`python -m benchmarks [feature-job | consumer | latency | backfill | stores | sizes | model-server | rounding | pruning]`; without a name all of them, one after the other."""
 
 import argparse
 import dataclasses
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import latency, rounding, stores
+from benchmarks import latency, rounding, sizes, stores
 from benchmarks.alert_consumer import benchmark as consumer
 from benchmarks.backfill import benchmark as backfill
 from benchmarks.common.report import FOLDER, Result, say
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, tuple[type[Any], Callable[[Any, Path], Result]]] = {
     latency.NAME: (latency.LatencyBenchmark, latency.measure),
     backfill.NAME: (backfill.BackfillBenchmark, backfill.measure),
     stores.NAME: (stores.StoresBenchmark, stores.measure),
+    sizes.NAME: (sizes.SizesBenchmark, sizes.measure),
     model_server.NAME: (model_server.ModelServerBenchmark, model_server.measure),
     rounding.NAME: (rounding.RoundingBenchmark, rounding.measure),
     pruning.NAME: (pruning.PruningBenchmark, pruning.measure),

@@ -63,14 +63,16 @@ def create_app(ranker: Ranker | None, summarizer: Summarizer | None, limits: Lim
         hosted["completions"] = summarizer
     routes = Routes(hosted, ranker, summarizer, limits)
     app = FastAPI(title="nearline model server", docs_url=None, redoc_url=None, lifespan=routes.lifespan)
-    for path, handler, body, answer in (
-        ("/v1/score", routes.score, ScoreBody, ScoreAnswer),
-        ("/v1/completions", routes.complete, CompletionBody, CompletionAnswer),
+    for path, summary, handler, body, answer in (
+        ("/v1/score", "Score items by label tokens", routes.score, ScoreBody, ScoreAnswer),
+        ("/v1/completions", "Continue prompts", routes.complete, CompletionBody, CompletionAnswer),
     ):
         app.add_api_route(
             path,
             routes.answering(path, handler),
             methods=["POST"],
+            summary=summary,
+            operation_id=handler.__name__,
             responses={200: {"model": answer}, **ERRORS},
             openapi_extra=request_of(body),
         )
@@ -110,6 +112,7 @@ class Routes:
 
     def answering(self, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """The handler with its failures answered and its time observed."""
+        self._metrics.expect(route)
 
         async def handle(request: Request) -> dict[str, Any]:
             return await handler(request, self._deadline(request))

@@ -44,6 +44,11 @@ class ServerMetrics:
             self._watch(task, model)
         self.registry.register(_PauseCollector(loop_lag=self.loop_lag, gc_pause=self.collections))
 
+    def expect(self, route: str) -> None:
+        """Begin a route's requests at 0: of a series that begins at 1 Prometheus sees no increase."""
+        for status in ("200", "500", "503"):
+            self._requests.labels(route, status)
+
     def observe(self, route: str, status: int, refusal: str, took_s: float) -> None:
         """Count one answer."""
         self._requests.labels(route, str(status)).inc()

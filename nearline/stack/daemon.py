@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import psutil
-from prometheus_client import Gauge, start_http_server
+from prometheus_client import REGISTRY, start_http_server
 
 from nearline.stack import processes
 from nearline.stack.broker import broker
@@ -17,6 +17,7 @@ from nearline.stack.component import Component, Submission
 from nearline.stack.couchbase import couchbase, ensure_test_server
 from nearline.stack.flink import feature_job, jobmanager, taskmanager
 from nearline.stack.jars import ensure_jars
+from nearline.stack.metrics import StackMetrics
 from nearline.stack.services import consumer, matcher, model_server
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import ComponentFailed, Supervisor, read_state
@@ -113,16 +114,13 @@ def supervise(settings: StackSettings) -> None:
 
 def _watch(supervisor: Supervisor, settings: StackSettings, stopping: list[int]) -> None:
     start_http_server(settings.port("supervisor_metrics"), addr="127.0.0.1")
-    healthy = Gauge("nearline_component_healthy", "1 when the component answers", ["component"])
-    restarts = Gauge("nearline_component_restarts", "Restarts since the stack came up", ["component"])
+    metrics = StackMetrics(REGISTRY)
     next_health = 0.0
     while not stopping:
         supervisor.step(time.monotonic())
         if time.monotonic() >= next_health:
             supervisor.check_health()
-            for state in read_state(settings.home):
-                healthy.labels(state["name"]).set(bool(state["healthy"]))
-                restarts.labels(state["name"]).set(int(str(state["restarts"])))
+            metrics.show(read_state(settings.home))
             next_health = time.monotonic() + _HEALTH_ROUND_S
         time.sleep(_ROUND_S)
 

@@ -2,24 +2,28 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from streaming.process.metrics import lag_gauge, latency_histogram
+from pipeline.alert import Fate
+from schemas.errors import ModelUnavailable, RegistryUnavailable, StoreFull, StoreUnavailable
+from streaming.process.metrics import counter_by, lag_gauge, latency_histogram
 
 
 class ConsumerMetrics:
     """What the alert consumer counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
+        self.requests = counter_by(
+            "outcome",
+            ("scored", "split", "cancelled", "dead_letters"),
             "nearline_alerts_requests",
-            "Score requests settled by outcome: scored, split (too long), cancelled (unsubscribed), dead_letters.",
-            ["outcome"],
-            registry=registry,
+            "Score requests settled by outcome: split (too long), cancelled (unsubscribed).",
+            registry,
         )
-        self.candidates = Counter(
+        self.candidates = counter_by(
+            "fate",
+            Fate,
             "nearline_alerts_candidates",
-            "Candidates of scored requests by fate (pipeline.alert.Fate); deferred: given up, its features never came.",
-            ["fate"],
-            registry=registry,
+            "Candidates of scored requests by fate; deferred: given up, its features never came.",
+            registry,
         )
         self.cache = Gauge(
             "nearline_alerts_cache", "Score cache: hits, misses, failures.", ["result"], registry=registry
@@ -28,8 +32,15 @@ class ConsumerMetrics:
         self.deferrals = Counter(
             "nearline_alerts_deferrals", "Times that a request had to wait for features.", registry=registry
         )
-        self.outages = Counter(
-            "nearline_alerts_outages", "Pauses by the error that caused them.", ["error"], registry=registry
+        self.outages = counter_by(
+            "error",
+            (
+                error.__name__
+                for error in (ModelUnavailable, RegistryUnavailable, StoreUnavailable, StoreFull)
+            ),
+            "nearline_alerts_outages",
+            "Pauses by the error that caused them.",
+            registry,
         )
         self.aborts = Counter("nearline_alerts_aborts", "Transactions aborted.", registry=registry)
         self.paused = Gauge(

@@ -2,25 +2,27 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from streaming.process.metrics import lag_gauge, latency_histogram
+from streaming.process.metrics import counter_by, lag_gauge, latency_histogram
 
 
 class MatcherMetrics:
     """What the matcher counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.features = Counter(
+        self.features = counter_by(
+            "outcome",
+            ("matched", "unmatched", "dead_letters"),
             "nearline_matcher_features",
-            "Feature messages by outcome: matched, unmatched, dead_letters.",
-            ["outcome"],
-            registry=registry,
+            "Feature messages by outcome.",
+            registry,
         )
         self.searches = Gauge("nearline_matcher_searches", "Saved searches held.", registry=registry)
-        self.search_changes = Counter(
+        self.search_changes = counter_by(
+            "outcome",
+            ("put", "dropped", "unchanged", "dead_letters"),
             "nearline_matcher_search_changes",
-            "Messages on the searches topic by outcome: put, dropped, unchanged, dead_letters.",
-            ["outcome"],
-            registry=registry,
+            "Messages on the searches topic by outcome.",
+            registry,
         )
         self.cancelled = Counter(
             "nearline_matcher_cancelled_candidates",

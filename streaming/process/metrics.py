@@ -1,9 +1,10 @@
 """Prometheus metrics of the Kafka processes: the HTTP server, and the metrics that every process has."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any, Self
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,16 @@ class MetricsServer:
             self._server.shutdown()
             self._server.server_close()
             self._thread.join()
+
+
+def counter_by(
+    label: str, values: Iterable[str], name: str, what: str, registry: CollectorRegistry
+) -> Counter:
+    """A counter with one label whose known values all begin at 0: of a series that begins at 1 no increase is seen."""
+    made = Counter(name, what, [label], registry=registry)
+    for value in values:
+        made.labels(value)
+    return made
 
 
 def lag_gauge(prefix: str, registry: CollectorRegistry) -> Gauge:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from models.client.remote import open_ranker, open_summarizer
 from nearline.stack import daemon, processes
@@ -24,6 +26,7 @@ from storage.opening import open_store
 from storage.tools.dump import record_dict
 from streaming.kafka.settings import KafkaSettings
 from streaming.tools.replay import replay_updates, send_searches
+from tests.docker.exported import FLINK_OWN, FLINK_PREFIX, feature_job, missing
 from tests.faults import verify, world
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -90,6 +93,31 @@ def test_status_shows_every_component_and_its_restarts(stack: StackSettings) -> 
     names = ["kafka", "jobmanager", "taskmanager", "feature-job", "matcher", "consumer"]
     assert all(name in shown.stdout for name in names)
     assert {s["name"]: s["restarts"] for s in read_state(stack.home)}["taskmanager"] == 1
+
+
+def test_a_running_flink_and_the_supervisor_show_every_metric_that_rules_and_pages_name(
+    stack: StackSettings,
+) -> None:
+    wanted = {*FLINK_OWN, *feature_job()}
+    assert processes.wait_until(lambda: missing(wanted, flink_metrics(stack)) == [], 60), missing(
+        wanted, flink_metrics(stack)
+    )
+    assert value(flink_metrics(stack), f"{FLINK_PREFIX}batches") > 0
+    assert value(flink_metrics(stack), f"{FLINK_PREFIX}batch_ms") > 0
+    supervisor = httpx.get(f"http://127.0.0.1:{stack.port('supervisor_metrics')}/metrics").text
+    assert missing(["nearline_component_healthy", "nearline_component_restarts"], supervisor) == []
+
+
+def flink_metrics(stack: StackSettings) -> str:
+    """What Flink's reporter shows on both of its ports."""
+    ports = (stack.port(role) for role in ("jobmanager_metrics", "taskmanager_metrics"))
+    return "\n".join(httpx.get(f"http://127.0.0.1:{port}/metrics").text for port in ports)
+
+
+def value(page: str, name: str) -> float:
+    """The sum of a metric's samples."""
+    families = text_string_to_metric_families(page)
+    return sum(sample.value for family in families for sample in family.samples if sample.name == name)
 
 
 def test_the_store_and_the_dead_letters_can_be_read_by_command(stack: StackSettings) -> None:

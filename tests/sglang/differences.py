@@ -1,4 +1,4 @@
-"""Where our server differs from SGLang by choice: the one list; docs/model-server.md shows the same table."""
+"""Where our server differs from SGLang by choice: the one list; docs/model-server.md shows the same rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,10 +55,40 @@ DIFFERENCES = [
         },
     ),
     Difference(
+        asked="`score_extraction_token`, or vectors in place of ids (`query_embed_overrides`, `item_embed_overrides`)",
+        sglang="served",
+        ours="400",
+        statuses={"an extraction token": 400, "an embedding override": 400},
+    ),
+    Difference(
+        asked="`stream`, or `n` above 1",
+        sglang="served",
+        ours="400",
+        statuses={"streamed completion": 400, "two completions of a prompt": 400},
+    ),
+    Difference(
+        asked="more than our limits below (65 labels, say)",
+        sglang="answered",
+        ours="400",
+        statuses={"sixty-five labels": 400},
+    ),
+    Difference(
         asked="a prompt that fills more than the context less seven tokens",
         sglang="400",
         ours="answered up to the context's last token",
         statuses={"a prompt of 506 tokens": 200, "a prompt of 512 tokens": 200},
+    ),
+    Difference(
+        asked="a label that the model has and its tokenizer has not",
+        sglang="400",
+        ours="answered",
+        statuses={"a label that only the model knows": 200},
+    ),
+    Difference(
+        asked="another content type than `application/json`",
+        sglang="400",
+        ours="read as JSON",
+        statuses={"no content type": 200, "text as content type": 200},
     ),
     Difference(
         asked="a prompt and an answer that fill the context together",
@@ -68,35 +98,11 @@ DIFFERENCES = [
         apart=frozenset({"choices", "usage"}),
     ),
     Difference(
-        asked="a label that the model has and its tokenizer has not",
-        sglang="400",
-        ours="answered",
-        statuses={"a label that only the model knows": 200},
-    ),
-    Difference(
-        asked="more than our limits below (65 labels, say)",
-        sglang="answered",
-        ours="400",
-        statuses={"sixty-five labels": 400},
-    ),
-    Difference(
-        asked="`score_extraction_token`, or vectors in place of ids (`query_embed_overrides`, `item_embed_overrides`)",
-        sglang="served",
-        ours="400",
-        statuses={"an extraction token": 400, "an embedding override": 400},
-    ),
-    Difference(
         asked="text that spells a special token",
         sglang="the token",
         ours="its letters, so that no posting speaks for the prompt",
         statuses={"text that spells a special token": 200},
         apart=frozenset({"scores", "usage"}),
-    ),
-    Difference(
-        asked="another content type than `application/json`",
-        sglang="400",
-        ours="read as JSON",
-        statuses={"no content type": 200, "text as content type": 200},
     ),
     Difference(
         asked="a model's name",
@@ -116,12 +122,6 @@ DIFFERENCES = [
         ours="greedy",
         statuses={"a completion without a temperature": 200},
         apart=frozenset({"choices", "usage"}),
-    ),
-    Difference(
-        asked="`stream`, or `n` above 1",
-        sglang="served",
-        ours="400",
-        statuses={"streamed completion": 400, "two completions of a prompt": 400},
     ),
     Difference(
         asked="`frequency_penalty` on `/v1/completions`",
