@@ -50,11 +50,11 @@ test: setup style  ## everything CI runs: style, then all tests, with types and 
 
 lint: style types  ## style, types, import direction, contracts
 
-style: setup
+style: setup  ## style alone: ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: setup
+types: setup  ## types, import direction, contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/nearline schemas check
