@@ -12,11 +12,14 @@ INPUTS ?= 2000
 RANKER_DATA ?=
 T ?=
 PROCESSES ?= $(shell nproc)
+# one more than a machine of two cores has: some tests always wait
+WORKERS ?= 3
+PYTEST := $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -37,11 +40,21 @@ setup: .venv/.stamp  ## the Python environment, from committed constraints
 demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHES=file.jsonl RATE=updates/s STORE=couchbase|URL
 	$(BIN)/nearline demo --stream $(STREAM) --searches $(SEARCHES) --rate $(RATE) $(if $(STORE),--store "$(STORE)") --setup-started $(STARTED) $(DEMO_ARGS)
 
-test: lint unit integration  ## everything CI runs
+# Tests that wait for brokers and clusters leave the processors to the others, so all run in one pool; a file stays on one
+# worker, which starts its broker once. Types are checked meanwhile, on what is left.
+test: setup style  ## everything CI runs: style, then all tests, with types and contracts beside them
+	@mkdir -p build
+	@$(MAKE) --silent types > build/types.log 2>&1 & types=$$!; \
+	  $(PYTEST) -m 'not faults and not sglang'; tests=$$?; \
+	  wait $$types; types=$$?; cat build/types.log; exit $$((tests | types))
 
-lint: setup  ## style, types, import direction, contracts
+lint: style types  ## style, types, import direction, contracts
+
+style: setup  ## style alone: ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: setup  ## types, import direction, contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/nearline schemas check
@@ -51,14 +64,14 @@ fix: setup  ## mend what ruff can mend: style, imports, format
 	$(BIN)/ruff format .
 
 unit: setup  ## tests without brokers or clusters
-	$(BIN)/pytest -q -n 2 -m 'not integration and not faults and not sglang'
+	$(PYTEST) -m 'not integration and not faults and not sglang'
 
 test-one: setup  ## one folder, file or test: T=tests/models/test_weights.py or T="-k rebalance tests/streaming"
 	@$(if $(T),,echo 'say which: make test-one T=tests/models/test_weights.py'; exit 2)
 	$(BIN)/pytest -q $(T)
 
 integration: setup  ## tests on a real broker, a real Flink cluster, real processes
-	$(BIN)/pytest -q -m 'integration and not faults'
+	$(PYTEST) -m 'integration and not faults'
 
 test-couchbase: setup  ## the suite of every store on a Couchbase: URL=couchbase://... (it is emptied), else its test server
 	$(BIN)/pytest -q -k couchbase tests/conformance $(if $(URL),--couchbase "$(URL)",tests/integration/test_couchbase.py)

@@ -16,9 +16,12 @@ from nearline.stack.tools import free_port_base, listening
 from streaming.kafka.settings import KafkaSettings
 from tests.integration.kafka_stage import Stage, fresh_topics
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 BUILD = Path(__file__).parents[2] / "build"
-#: Below 32768, where systems begin to take ports for outgoing connections.
-BASES = range(10_000 + 100 * (os.getpid() % 150), 27_000, 100)
+#: Ports for a stack, and a hundred above them for a second stack of a test. Test runs begin at places that differ, and the
+#: workers of one run lie apart, since they look for free ports at the same moment. All are below 32768, where systems
+#: begin to take ports for outgoing connections.
+BASES = range(10_000 + 1_000 * (os.getppid() % 15) + 200 * WORKER, 31_000, 200)
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +37,7 @@ def stack_settings() -> Iterator[StackSettings]:
     shutil.rmtree(home)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def broker_address(stack_settings: StackSettings) -> Iterator[KafkaSettings]:
     """A running broker."""
     component = broker(stack_settings)
