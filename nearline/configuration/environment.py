@@ -43,7 +43,7 @@ def others() -> Section:
                 "`NEARLINE_CACHE`",
                 "path",
                 "`~/.cache/nearline`",
-                "Folder of the compiled kernels. Read by the model server (`models/engine/native/build.py`).",
+                "Folder of the compiled kernels. Read by the model server and `nearline evaluate` (`models/engine/kernel_cache.py`).",
             ),
             Entry(
                 "`XDG_CACHE_HOME`", "path", "`~/.cache`", "Without `NEARLINE_CACHE`: its folder `nearline`."
