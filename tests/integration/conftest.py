@@ -18,9 +18,9 @@ from tests.integration.kafka_stage import Stage, fresh_topics
 
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 BUILD = Path(__file__).parents[2] / "build"
-#: Ports for a stack, and a hundred above them for a second stack of a test. Test runs begin at places that differ, and the
-#: workers of one run lie apart, since they look for free ports at the same moment. All are below 32768, where systems
-#: begin to take ports for outgoing connections.
+#: Where a stack's ports may begin; a second stack of a test takes those a hundred above. Test runs begin at places that
+#: differ, and the workers of one run lie apart, since they look for free ports at the same moment. All are below 32768,
+#: where systems begin to take ports for outgoing connections.
 BASES = range(10_000 + 1_000 * (os.getppid() % 15) + 200 * WORKER, 31_000, 200)
 
 
