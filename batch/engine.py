@@ -1,4 +1,4 @@
-"""What a backfill needs of an engine that works on splits: Spark (`batch/spark.py`), or this process."""
+"""The protocol of what works on a backfill's splits: Spark (`batch/spark.py`), or this process."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +17,11 @@ class BackfillEngine(Protocol):
     """Does the two rounds over a catalog's splits, survey and work; raises the NearlineError that ends a worker."""
 
     def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[RowPlace]]]:
-        """Survey every split; the postings that have more than one row, with the rows' places in no order."""
+        """Survey every split; returns the postings with more than one row, each with its rows' places in any order."""
         ...
 
     def work(self, splits: Sequence[Split], task: Task) -> None:
-        """Work on the splits, each from where it stands."""
+        """Work on the splits, each from the row at which its saved progress ends."""
         ...
 
 

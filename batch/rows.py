@@ -33,7 +33,7 @@ def parse(row: CatalogRow | UnreadableRest) -> ParsedEvent | BadRow:
 
 
 def data_of(row: CatalogRow | UnreadableRest) -> bytes:
-    """The row's bytes: of a line its own, of a decoded row its JSON; equal rows have equal bytes."""
+    """The bytes of a row: a line as it stands, or the JSON of a decoded row; equal rows have equal bytes."""
     if isinstance(row, UnreadableRest):
         return b""
     if isinstance(row.data, bytes):

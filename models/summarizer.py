@@ -11,7 +11,7 @@ from typing_extensions import override
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A summary, its length and its input's in tokens of the model, and the model's name from the answer."""
+    """A summary, its length and that of its input in the model's tokens, and the model's name from the answer."""
 
     text: str
     tokens: int

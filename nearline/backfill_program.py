@@ -12,12 +12,15 @@ from batch.settings import BackfillSettings
 from batch.spark import SparkEngine, session
 from nearline.publishing import publisher_of
 from schemas import arguments
-from schemas.errors import NearlineError
+from schemas.errors import NearlineError, exit_status
 from storage.couchbase.url import with_login
 
 
 def main() -> None:
-    """Run the backfill and write its report to standard output; an error is one line and exit status 1."""
+    """Run the backfill and write its report to standard output; an error is one line on standard error.
+
+    Exit status 2: a setting that cannot work; 1: an outage.
+    """
     logging.basicConfig(level=logging.WARNING)
     try:
         settings = arguments.parse(
@@ -29,7 +32,8 @@ def main() -> None:
         )
         report = backfill(settings, engine, _tell, publisher_of(settings, os.environ))
     except NearlineError as error:
-        sys.exit(f"backfill: {error}")
+        sys.stderr.write(f"backfill: {error}\n")
+        sys.exit(exit_status(error))
     sys.stdout.buffer.write(report.to_json())
 
 

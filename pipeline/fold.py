@@ -9,7 +9,7 @@ from schemas.codec import Codec
 from schemas.compiled import constructor
 from schemas.errors import DecodeError
 from schemas.keys import text_hash
-from schemas.merge import delta, is_current, merge, outcome, promised
+from schemas.merge import assume_summarized, delta, is_current, merge, outcome
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate
 from storage.features import FeatureStore, FeatureWrite, RawText
 
@@ -24,8 +24,8 @@ class FoldedPosting:
     """One posting of a batch: its stored record, its record after the rows folded so far, and those rows."""
 
     __slots__ = (
-        "before", "content_rows", "failure", "input_text", "posting_id", "promised", "record", "rows", "seen",
-        "stored", "summarizer_row", "text",
+        "before", "content_rows", "failure", "input_text", "posting_id", "record", "rows", "seen",
+        "stored", "summarizer_row", "summary_assumed", "text",
     )  # fmt: skip
 
     def __init__(self, posting_id: str, seen: bytes | None) -> None:
@@ -38,8 +38,8 @@ class FoldedPosting:
         self.content_rows: list[int] = []
         self.input_text = ""
         self.text: RawText | None = None
-        # whether the outcome of an earlier row of this batch has counted the summary as made
-        self.promised = False
+        # whether an earlier row of this batch has the outcome `summarized`, although the summary is made at the end
+        self.summary_assumed = False
         self.summarizer_row = -1
         self.stored = seen or b""
         self.failure: str | None = None
@@ -186,6 +186,8 @@ def _step(posting: FoldedPosting, update: PostingUpdate, row: int) -> Outcome:
     elif update.op is Op.REMOVE and after.content_version == NEVER:
         posting.content_rows.clear()
         posting.text = RawText(content_version=after.removed_version, removed=True)
-    result = outcome(promised(before) if before is not None and posting.promised else before, update, after)
-    posting.promised = posting.promised or result is Outcome.SUMMARIZED
+    if before is not None and posting.summary_assumed:
+        before = assume_summarized(before)
+    result = outcome(before, update, after)
+    posting.summary_assumed = posting.summary_assumed or result is Outcome.SUMMARIZED
     return result

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from typing_extensions import override
+
 from pipeline.terms import terms, words
 from schemas.merge import is_current
 from schemas.records import NEVER, FeatureRecord, SavedSearch, State
@@ -101,7 +103,7 @@ def feature_terms(feature: FeatureRecord) -> frozenset[str]:
     return terms(f"{feature.title}\n{feature.company or ''}\n{metadata}\n{feature.summary}")
 
 
-class LexicalMatcher:
+class LexicalMatcher(Matcher):
     """`passes` for many searches at once, by an inverted index on query terms.
 
     A posting that contains `needed` of a query's n terms contains at least one of any n - needed + 1 of them. So each
@@ -114,8 +116,8 @@ class LexicalMatcher:
         self._index: defaultdict[str, set[str]] = defaultdict(set)
         self._unconditional: set[str] = set()
 
+    @override
     def put_search(self, search: SavedSearch) -> None:
-        """Add a search, or replace the one with the same id."""
         self.drop_search(search.search_id)
         self._searches[search.search_id] = search
         query = _parse(search.query)
@@ -127,8 +129,8 @@ class LexicalMatcher:
         for term in self._listed[search.search_id]:
             self._index[term].add(search.search_id)
 
+    @override
     def drop_search(self, search_id: str) -> None:
-        """Remove a search; an unknown id is no error."""
         self._searches.pop(search_id, None)
         self._unconditional.discard(search_id)
         for term in self._listed.pop(search_id, ()):
@@ -136,8 +138,8 @@ class LexicalMatcher:
             if not self._index[term]:
                 del self._index[term]
 
+    @override
     def match(self, feature: FeatureRecord) -> list[SavedSearch]:
-        """The searches that this posting is a candidate for, by search id; none unless it is `ready`."""
         if not ready(feature):
             return []
         found = set(self._unconditional)

@@ -58,7 +58,7 @@ class Windows:
         return [self._close(search_id, now_s) for search_id in list(self._open)]
 
     def cancel(self, search_id: str) -> int:
-        """Drop the window of an unsubscribed search; returns how many candidates it held."""
+        """Drop the window of a search that was changed or unsubscribed; returns how many candidates it held."""
         window = self._open.pop(search_id, None)
         return len(window.candidates) if window else 0
 

@@ -9,7 +9,7 @@ NearlineError
 ├── BrokersUnavailable     no Kafka broker can be reached now
 ├── StoreError             a store refused or failed
 │   ├── StoreUnavailable   an outage: retry later, nothing is lost
-│   ├── StoreFull          the disk or the map is full: make room, then restart
+│   ├── StoreFull          the disk is full: make room; the map is full: restart with a larger `map_size`
 │   └── ValueTooLarge      this key or value can never be stored as it is
 ├── ModelError             a model server refused or failed
 │   ├── ModelUnavailable   an outage or a missed deadline: retry after `retry_after_s`
@@ -55,7 +55,7 @@ class StoreUnavailable(StoreError):
 
 
 class StoreFull(StoreError):
-    """No room left on the disk or in the map."""
+    """No room on the disk: writes succeed again once there is; or in LMDB's map: restart with a larger `?map_size=`."""
 
 
 class ValueTooLarge(StoreError):
@@ -80,3 +80,8 @@ class ModelRejected(ModelError):
 
 class ConfigError(NearlineError):
     """A setting that cannot work; the message names it and says what to do."""
+
+
+def exit_status(error: Exception) -> int:
+    """The status with which a program ends by this error: 2 for a setting that cannot work, else 1."""
+    return 2 if isinstance(error, ConfigError | FileNotFoundError) else 1

@@ -21,7 +21,8 @@ _RANK = {State.OPEN: 0, State.CLOSED: 1, State.REMOVED: 2}
 _record = constructor(FeatureRecord)
 _EPISODES = (Op.ADD, Op.OPEN)
 _REOPENING = (Op.OPEN, Op.REPOST)
-#: The outcome when the content stayed and another register advanced; an update has no other.
+#: The outcome when the content stayed and another register advanced. `update` is missing: it sets no register but
+#: content.
 _ADVANCED = {
     Op.ADD: Outcome.METADATA_ONLY,
     Op.REPOST: Outcome.REOPENED,
@@ -142,7 +143,7 @@ def outcome(before: FeatureRecord | None, update: PostingUpdate, after: FeatureR
     """What `update` did in a one-by-one fold from `before` (None: never seen) to `after = merge(before, delta)`.
 
     An update whose text has no summary yet counts as summarized. A fold that summarizes only at the end of its batch
-    passes `promised(before)`, so that outcomes do not depend on where batches are cut.
+    passes `assume_summarized(before)`, so that outcomes do not depend on where batches are cut.
     """
     old = before or _NOTHING
     pending = old.summary_hash != old.input_hash
@@ -160,8 +161,8 @@ def outcome(before: FeatureRecord | None, update: PostingUpdate, after: FeatureR
     return Outcome.SUMMARIZED if pending and carries else Outcome.UNCHANGED
 
 
-def promised(record: FeatureRecord) -> FeatureRecord:
-    """The record with its missing summary counted as made; the record itself if none is missing."""
+def assume_summarized(record: FeatureRecord) -> FeatureRecord:
+    """The record as if its missing summary had arrived; the record itself if none is missing."""
     if is_current(record):
         return record
     return replace(record, summary_version=record.content_version, summary_hash=record.input_hash)

@@ -41,7 +41,10 @@ class FeatureWrite:
 
 
 class FeatureStore:
-    """Feature records and raw texts over any `KeyValue`; every write is a merge, so no order can undo a newer one."""
+    """Feature records and raw texts over any `KeyValue`.
+
+    Every write is a merge, so that a write that arrives late cannot replace a newer record.
+    """
 
     def __init__(self, kv: KeyValue, codec: Codec | None = None) -> None:
         self._kv = kv

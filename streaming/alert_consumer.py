@@ -74,11 +74,11 @@ class ConsumerSettings(MemberSettings):
 def consume(member: Running[ConsumerSettings]) -> None:
     """Turn score requests into alerts until the member is stopped; every turn ends in a commit."""
     settings, metrics = member.settings, ConsumerMetrics(member.metrics)
-    searches = member.open(clients.reader(settings.kafka))
+    searches = member.closed_at_end(clients.reader(settings.kafka))
     # The producer first: it ends the transaction of a killed predecessor, which would hide committed offsets.
     producer = _transactional(settings)
     consumer = member.group_consumer(topics.SCORE_REQUESTS)
-    requests = member.open(RequestGroup(consumer, producer, metrics.lag, member.probe))
+    requests = member.closed_at_end(RequestGroup(consumer, producer, metrics.lag, member.probe))
     loop = RequestLoop(
         requests=requests,
         step=_step(member, metrics),
@@ -103,8 +103,8 @@ def _transactional(settings: ConsumerSettings) -> KafkaProducer:
 
 def _step(member: Running[ConsumerSettings], metrics: ConsumerMetrics) -> AlertStep:
     settings = member.settings
-    store = member.open(open_store(settings.store_url))
-    cache = ScoreCache(member.open(open_store(settings.cache_url)))
+    store = member.closed_at_end(open_store(settings.store_url))
+    cache = ScoreCache(member.closed_at_end(open_store(settings.cache_url)))
     for result in ("hits", "misses", "failures"):
         metrics.cache.labels(result).set_function(partial(getattr, cache.stats, result))
     scorer = CachedScorer(open_ranker(settings.ranker_url, settings.tokenizer), cache)

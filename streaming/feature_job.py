@@ -14,7 +14,7 @@ from contextlib import closing
 from pyflink.table import EnvironmentSettings, Schema, TableDescriptor, TableEnvironment
 from pyflink.table.udf import udf
 
-from schemas.errors import NearlineError
+from schemas.errors import NearlineError, exit_status
 from streaming.features.flink_function import FeaturizeFunction
 from streaming.features.settings import FeatureJobSettings, check_store, parse
 from streaming.features.worker import FeatureWorker
@@ -79,11 +79,16 @@ def _table(schema: Schema, options: dict[str, str]) -> TableDescriptor:
 
 
 def main() -> None:
-    """Read argv and the environment and submit the job; an error is one line on standard error and exit status 1."""
+    """Read argv and the environment and submit the job; an error is one line on standard error.
+
+    Exit status 2: a setting that cannot work; 1: an outage. `flink run` says `Python process exits with code: 2` and
+    itself ends with 1.
+    """
     try:
         submit(parse(sys.argv[1:], os.environ, description=__doc__))
     except NearlineError as error:
-        sys.exit(f"feature job: {error}")
+        sys.stderr.write(f"feature job: {error}\n")
+        sys.exit(exit_status(error))
 
 
 if __name__ == "__main__":

@@ -31,14 +31,14 @@ class MatcherSettings(MemberSettings):
 def match(member: Running[MatcherSettings]) -> None:
     """Match until the member is stopped; then windows are sent and offsets committed."""
     settings, metrics = member.settings, MatcherMetrics(member.metrics)
-    store = member.open(open_store(settings.store_url))
-    searches = member.open(clients.reader(settings.kafka))
+    store = member.closed_at_end(open_store(settings.store_url))
+    searches = member.closed_at_end(clients.reader(settings.kafka))
     consumer, producer = member.group_consumer(topics.FEATURES), clients.producer(settings.kafka)
-    features = member.open(FeatureGroup(consumer, producer, metrics.lag, member.probe))
+    features = member.closed_at_end(FeatureGroup(consumer, producer, metrics.lag, member.probe))
     loop = MatchLoop(
         feed=KafkaSearchFeed(searches),
         features=features,
-        matcher=LexicalMatcher(),
+        new_matcher=LexicalMatcher,
         windows=Windows(settings.windows),
         stored=FeatureStore(store).scan,
         metrics=metrics,

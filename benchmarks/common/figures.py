@@ -27,7 +27,7 @@ def rate(count: int, first_ms: int, last_ms: int) -> float:
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Growth of y for each x by least squares; raises ValueError for fewer than two different xs."""
+    """Slope of y over x by least squares; raises ValueError for fewer than two different xs."""
     return statistics.linear_regression(xs, ys).slope if len(set(xs)) > 1 else _too_few()
 
 

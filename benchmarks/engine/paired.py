@@ -38,12 +38,12 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
 
 
 def _cut(rounds: int) -> int:
-    """Number of extreme values left out on each side at 95% confidence; 0 when too few rounds reach it."""
+    """How many values each end may lose while the interval keeps its confidence; 0 when there are too few rounds."""
     cuts = [cut for cut in range((rounds + 1) // 2) if _coverage(rounds, cut) >= CONFIDENCE]
     return max(cuts, default=0)
 
 
 def _coverage(rounds: int, cut: int) -> float:
-    """Probability, for any distribution, that the median lies between the values that are left."""
+    """Probability, for any distribution, that the median lies between the outermost values that are left."""
     outside = float(sum(comb(rounds, k) for k in range(cut + 1))) / float(2**rounds)
     return max(0.0, 1 - 2 * outside)

@@ -22,7 +22,7 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
 
 @dataclass(slots=True, kw_only=True)
 class EngineSetup:
-    """One checkpoint on one device, and the worker processes, of which each serves all its modes."""
+    """One checkpoint on one device, and the worker processes that have loaded it, by their arguments."""
 
     path: Path
     device: str

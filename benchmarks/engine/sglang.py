@@ -16,12 +16,12 @@ CPU_FLAGS = (
     *("--chunked-prefill-size", "-1", "--mem-fraction-static", "0.3", "--skip-server-warmup"),
     "--sleep-on-idle",
 )
-"""SGLang's plain torch code, because its CPU kernels need AMX and its others a GPU.
+"""Select SGLang's plain torch code, because its CPU kernels need AMX and its others a GPU.
 
-Without the last flag it polls while it is idle.
+Without the last flag SGLang uses the CPU while it waits for requests.
 """
 CPU_VARIABLES = {"SGLANG_USE_CPU_ENGINE": "1", "SGLANG_CUDA_COREDUMP_BEFORE_CRASH": "0"}
-"""With the second a server that a request ends is gone at once, without a minute's wait for a GPU's dump."""
+"""With the second variable a server that crashes ends at once; without it it waits a minute for a dump from a GPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

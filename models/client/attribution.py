@@ -30,8 +30,8 @@ class FailureAttribution:
     async def server_is_healthy(self, since: float) -> bool:
         """Return whether the server works, now that an attempt begun at `since` has failed.
 
-        Its health route must answer, and a request must have succeeded: any other one since then, else the canary.
-        Failures at the same time share one inquiry.
+        It works if its health route answers, and another request has succeeded since `since` or the canary succeeds
+        now. Failures at the same time share one inquiry.
         """
         failed_at = self._clock()
         async with self._lock:

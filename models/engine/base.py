@@ -75,7 +75,7 @@ class Engine(Protocol):
         ...
 
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
-        """Return for each job a row an item: the probability of each of its labels as the prompt's next token."""
+        """Return probabilities [job][item][label], of each label as the prompt's next token."""
         ...
 
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:

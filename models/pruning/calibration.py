@@ -57,7 +57,7 @@ def prompts_of(pairs: Iterable[tuple[str, Item]], prompter: Prompter) -> Iterato
 
 
 def padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Return ids [N, W], padded with 0 on the right, and the mask [N, W] of what is no padding."""
+    """Return ids [N, W], padded with 0 on the right, and a mask [N, W] that is false on the padding."""
     width = max(map(len, prompts))
     ids_NW = torch.tensor([[*ids, *[0] * (width - len(ids))] for ids in prompts])
     lengths_N = torch.tensor([len(ids) for ids in prompts])

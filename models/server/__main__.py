@@ -10,17 +10,18 @@ from dataclasses import replace
 from models.engine.kernel_cache import kernel_cache
 from models.server import ServeConfig, serve
 from schemas import arguments
-from schemas.errors import NearlineError
+from schemas.errors import NearlineError, exit_status
 
 
 def main() -> None:
-    """Serve what the command line names."""
+    """Serve what the command line names; an error is one line and exit status 2 for a wrong setting, else 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         config = arguments.parse(ServeConfig, None, prog="python -m models.server", description=__doc__)
         serve(replace(config, kernel_cache=kernel_cache(os.environ)))
     except NearlineError as error:
-        sys.exit(f"error: {error}")
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(exit_status(error))
 
 
 if __name__ == "__main__":

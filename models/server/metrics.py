@@ -45,7 +45,7 @@ class ServerMetrics:
         self.registry.register(_PauseCollector(loop_lag=self.loop_lag, gc_pause=self.collections))
 
     def expect(self, route: str) -> None:
-        """Begin a route's requests at 0: of a series that begins at 1 Prometheus sees no increase."""
+        """Begin a route's counter at 0: Prometheus cannot see the first increase of one whose first sample is 1."""
         for status in ("200", "500", "503"):
             self._requests.labels(route, status)
 

@@ -1,6 +1,7 @@
 """The command line `nearline`: puts all commands together. A command reads its options and calls the other roots."""
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
 
@@ -25,7 +26,7 @@ from nearline.cli import (
     train_sft,
 )
 from nearline.cli.errors import print_error
-from schemas.errors import NearlineError
+from schemas.errors import NearlineError, exit_status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,10 +64,13 @@ app.add_typer(deadletters.app, name="dlq")
 app.add_typer(schemas.app, name="schemas")
 
 
-def run() -> None:
-    """Run the command line; an error of this project is printed in one line, without traceback, and exit status 1."""
+def run(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; an error of this project is printed in one line, without traceback.
+
+    Exit status 2: a setting that cannot work or a file that is missing; 1: an outage. `argv`: None for the process's.
+    """
     try:
-        app()
+        app(argv)
     except (NearlineError, FileNotFoundError) as error:
         print_error(error)
-        sys.exit(1)
+        sys.exit(exit_status(error))

@@ -11,14 +11,13 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from nearline.cli import options
-from streaming.kafka.settings import KafkaSettings
 from streaming.tools import dead_letters
 
 app = typer.Typer(
     no_args_is_help=True, help="Messages that could not be processed: look at them, send them back."
 )
 
-Bootstrap = Annotated[str | None, typer.Option(help="Kafka's address; default: the local stack's broker.")]
+Bootstrap = Annotated[str | None, typer.Option(help="Kafka's brokers; default: the local stack's.")]
 First = Annotated[int, typer.Option("--from", help="First offset within the dead-letter topic.")]
 Last = Annotated[int | None, typer.Option("--to", help="Last offset, included; default: the newest.")]
 
@@ -28,7 +27,7 @@ def list_letters(
     first: First = 0, last: Last = None, bootstrap: Bootstrap = None, home: options.Home = None
 ) -> None:
     """List dead letters: when each was written (UTC), its source, reason and first bytes."""
-    table = table_of(dead_letters.letters(_kafka(bootstrap, home), first=first, last=last))
+    table = table_of(dead_letters.letters(options.kafka(bootstrap, home), first=first, last=last))
     Console().print(table if table.row_count else "no dead letters")
 
 
@@ -58,7 +57,7 @@ def show(
     home: options.Home = None,
 ) -> None:
     """Show one dead letter whole: where it came from as JSON on the first line, then its original bytes."""
-    stored = dead_letters.letter(_kafka(bootstrap, home), offset)
+    stored = dead_letters.letter(options.kafka(bootstrap, home), offset)
     letter = stored.letter
     about = {
         "reason": letter.reason,
@@ -81,13 +80,9 @@ def replay(
     first: First = 0, last: Last = None, bootstrap: Bootstrap = None, home: options.Home = None
 ) -> None:
     """Send original bytes back to the topics they came from; a letter that was sent back before is not sent twice."""
-    done = dead_letters.replay(_kafka(bootstrap, home), first=first, last=last)
+    done = dead_letters.replay(options.kafka(bootstrap, home), first=first, last=last)
     Console().print(f"{done.sent} sent back, {done.already} were before, {done.unsendable} are not whole")
 
 
 def _written(stored: dead_letters.StoredLetter) -> datetime:
     return datetime.fromtimestamp(stored.at_ms / 1000, UTC)
-
-
-def _kafka(bootstrap: str | None, home: options.Home) -> KafkaSettings:
-    return KafkaSettings(bootstrap=bootstrap or options.running_stack(home).bootstrap)

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from nearline.cli import options
-from nearline.cli.errors import settings_end_with_2
 from nearline.cli.explain_parts import ExplainedSystem, ExplainParts, addresses
 from nearline.cli.from_settings import from_settings
 from pipeline.explain import Explanation, ScoreCheck
@@ -36,7 +35,7 @@ def explain(
     """
     # kafka-python logs every attempt to reach a broker that is down; the error says it once
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    with settings_end_with_2(), ExplainParts(addresses(system, home, os.environ)) as parts:
+    with ExplainParts(addresses(system, home, os.environ)) as parts:
         show(parts.explain(search, posting), Console())
 
 

@@ -12,6 +12,7 @@ from schemas.errors import ConfigError
 from storage.couchbase.url import with_login
 from storage.opening import open_store
 from streaming.kafka.framing import RegistrySettings
+from streaming.kafka.settings import KafkaSettings
 
 _DEFAULTS = StackSettings()
 
@@ -43,6 +44,16 @@ def checked(stack: StackSettings) -> StackSettings:
 def registry(url: str) -> RegistrySettings:
     """The schema registry at `url` ("": none), with the credentials in the environment. ConfigError for a bad URL."""
     return RegistrySettings.from_env(os.environ, url=url)
+
+
+def kafka(bootstrap: str | None, home: Path | None) -> KafkaSettings:
+    """The brokers at `bootstrap`, with TLS and SASL from the environment; without `bootstrap` the local stack's.
+
+    ConfigError for settings that no broker accepts, and when there is no local stack.
+    """
+    if bootstrap:
+        return KafkaSettings.from_env(os.environ, bootstrap=bootstrap)
+    return KafkaSettings(bootstrap=running_stack(home).bootstrap)
 
 
 def store_url(url: str | None, home: Path | None) -> str:

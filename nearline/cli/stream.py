@@ -20,6 +20,7 @@ from schemas.errors import ConfigError
 from schemas.events import read_events, read_searches
 from schemas.settings import Option
 from storage.couchbase.url import with_login
+from streaming.kafka.settings import KafkaSettings
 
 _SAMPLE = Path(__file__).parents[1] / "sample"
 
@@ -99,17 +100,15 @@ def replay(run: ReplayRun, home: options.Home = None) -> None:
     stack = None if run.bootstrap else options.running_stack(home)
     if stack is not None:
         told = stack.schema_registry if run.schema_registry is None else run.schema_registry
-        run = replace(run, bootstrap=stack.bootstrap, schema_registry=told)
-    _send(run, console)
+        run = replace(run, schema_registry=told)
+    _send(run, options.kafka(run.bootstrap, home), console)
 
 
-def _send(run: ReplayRun, console: Console) -> None:
+def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
     """Send searches, if there are any, and then the stream; the progress is shown meanwhile."""
     from streaming.kafka.framing import open_codec
-    from streaming.kafka.settings import KafkaSettings
     from streaming.tools.replay import WRITES, replay_updates, send_searches
 
-    kafka = KafkaSettings.from_env(os.environ, bootstrap=run.bootstrap)
     with closing(open_codec(options.registry(run.schema_registry or ""), WRITES)) as codec:
         if run.searches is not None:
             count = send_searches(kafka, read_searches(_existing(run.searches)), codec)

@@ -24,7 +24,8 @@ _PORTS = {
     "couchbase": 11,
     "couchbase_rest": 12,
 }
-#: Bucket and password of the local Couchbase test server, which listens on loopback and keeps nothing on disk.
+#: Bucket and password of the local Couchbase test server, which keeps nothing on disk. Its port for keys and values
+#: listens on loopback, its REST port on all interfaces (docs/security.md).
 TEST_BUCKET, TEST_PASSWORD = "features", "nearline"
 
 

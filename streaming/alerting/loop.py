@@ -22,8 +22,8 @@ from streaming.searches.table import check_search
 
 log = logging.getLogger(__name__)
 
-#: Errors whose end the loop waits for, however long it takes; no request becomes a dead letter by them. Without its
-#: store a step can do nothing, so that every StoreError counts (`pipeline.outages.OUTAGES` has fewer).
+#: Errors whose end the loop waits for, however long it takes; no request becomes a dead letter by them. They are
+#: every StoreError, of which `pipeline.outages.OUTAGES` has only two, because no step works without its store.
 STEP_OUTAGES = (ModelUnavailable, RegistryUnavailable, StoreError)
 FIRST_BACKOFF_S = 0.5
 
@@ -34,7 +34,8 @@ class RequestLoopSettings:
 
     `defer_s`: how long a request waits for features that are missing, older than the matcher's or without a summary.
     `budget_s`: a turn takes no more requests after this time and commits, far below Kafka's max.poll.interval of 300 s.
-    `max_candidates`: a longer request goes back to its topic in parts, of which a slow model answers each in time.
+    `max_candidates`: a longer request goes back to its topic, in parts small enough for a slow model to
+    answer each within its deadline.
     `max_slice`: most requests that one step takes.
     """
 

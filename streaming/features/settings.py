@@ -53,7 +53,12 @@ class FeatureJobSettings:
     deadline_s: Annotated[float, Option("Limit of all model calls of one batch together.")] = 45.0
     checkpoint_s: Annotated[float, Option("Time between commits of offsets.")] = 10.0
     checkpoint_timeout_s: Annotated[float, Option("A checkpoint that takes longer counts as failed.")] = 600.0
-    max_backoff_s: Annotated[float, Option("Longest pause between restarts while an outage lasts.")] = 60.0
+    max_backoff_s: Annotated[
+        float,
+        Option(
+            "Longest pause between attempts during an outage, and between Flink's restarts after another error."
+        ),
+    ] = 60.0
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     crash_at: Annotated[
         str, Option("For the fault tests (streaming/process/fault_probe.py).", hidden=True)

@@ -81,8 +81,8 @@ def send(client: KafkaProducer, message: Outgoing) -> Any:
 def poll(consumer: KafkaConsumer, timeout_s: float) -> list[Message]:
     """The messages that arrive within `timeout_s`: partition after partition, each in offset order.
 
-    None while the brokers cannot be reached, for the client reconnects by itself. Raises KafkaError for an error that
-    does not end by itself.
+    Empty while the brokers cannot be reached: the client reconnects by itself. Raises KafkaError for an error that does
+    not end by itself.
     """
     try:
         return messages(consumer.poll(timeout_ms=int(timeout_s * 1000)))

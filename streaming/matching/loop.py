@@ -56,17 +56,19 @@ class MatchLoop:
 
     No candidate is lost: offsets are committed only after every window with candidates from before them was sent and
     acknowledged. A request may be sent twice; the alert ledger keeps its pairs from alerting twice.
+    `new_matcher` makes the matcher of all searches, and one for each store pass with that pass's searches.
     """
 
     feed: SearchFeed
     features: FeatureLog
-    matcher: Matcher
+    new_matcher: Callable[[], Matcher]
     windows: Windows
     stored: Callable[[], Iterator[FeatureRecord]]
     metrics: MatcherMetrics
     settings: MatchLoopSettings = field(default_factory=MatchLoopSettings)
     codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.time
+    matcher: Matcher = field(init=False)
     table: SearchTable = field(init=False)
     progress: dict[int, PartitionProgress] = field(default_factory=dict)
     _store_pass: StorePass | None = None
@@ -75,6 +77,7 @@ class MatchLoop:
     _next_pass_s: float = 0.0
 
     def __post_init__(self) -> None:
+        self.matcher = self.new_matcher()
         self.table = SearchTable(self.codec)
 
     def run(self, stopped: Callable[[], bool]) -> None:
@@ -199,7 +202,10 @@ class MatchLoop:
         if new:
             log.info("matching %d new or changed searches with the postings in the store", len(new))
             self._store_pass = StorePass(
-                list(new.values()), self.stored(), searches_until=self.table.positions
+                list(new.values()),
+                self.stored(),
+                self.new_matcher(),
+                searches_until=self.table.positions,
             )
         else:
             self._set_searches_matched(self.table.positions)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from pipeline.match import LexicalMatcher
+from pipeline.match import Matcher
 from schemas.records import FeatureRecord
 from streaming.searches.table import Offsets, Subscription
 
@@ -19,14 +19,16 @@ class StoredMatch(NamedTuple):
 class StorePass:
     """Reads all stored postings once, in small steps, and matches each with the new and changed searches.
 
-    `searches_until`: offsets of the topic `searches`; once the pass has finished, every search before them was matched
-    with the stored postings. `postings_read`: how many postings the pass has read so far.
+    `matcher`: an empty one, for those searches. `searches_until`: offsets of the topic `searches`; once the pass has
+    finished, every search before them was matched with the stored postings. `postings_read`: how many postings the pass
+    has read so far.
     """
 
     def __init__(
         self,
         subscriptions: Sequence[Subscription],
         postings: Iterator[FeatureRecord],
+        matcher: Matcher,
         *,
         searches_until: Offsets,
     ) -> None:
@@ -35,7 +37,7 @@ class StorePass:
         self.postings_read = 0
         self._subscriptions = {found.search.search_id: found for found in subscriptions}
         self._postings = postings
-        self._matcher = LexicalMatcher()
+        self._matcher = matcher
         for subscription in subscriptions:
             self._matcher.put_search(subscription.search)
 

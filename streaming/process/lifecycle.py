@@ -8,7 +8,7 @@ from types import FrameType
 
 from kafka.errors import KafkaError
 
-from schemas.errors import ConfigError, NearlineError
+from schemas.errors import NearlineError, exit_status
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def work_until_stopped(work: Callable[[Callable[[], bool]], None]) -> int:
         work(stop.is_set)
     except (NearlineError, KafkaError) as error:
         log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400  (the message says what to do)
-        return 2 if isinstance(error, ConfigError) else 1
+        return exit_status(error)
     return 0
 
 

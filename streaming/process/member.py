@@ -71,7 +71,7 @@ CloseableT = TypeVar("CloseableT", bound=Closeable)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running(Generic[SettingsT]):
-    """What a running member works with; what it opens through `open` is closed at its end, the last opened first."""
+    """What a running member works with; parts given to `closed_at_end` are closed at its end, the last one first."""
 
     settings: SettingsT
     stopped: Callable[[], bool]
@@ -80,8 +80,8 @@ class Running(Generic[SettingsT]):
     codec: Codec
     _opened: ExitStack
 
-    def open(self, part: CloseableT) -> CloseableT:
-        """Close `part` when the member ends."""
+    def closed_at_end(self, part: CloseableT) -> CloseableT:
+        """Return `part`, which is closed when the member ends."""
         return self._opened.enter_context(closing(part))
 
     def group_consumer(self, topic: Topic) -> KafkaConsumer:

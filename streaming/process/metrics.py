@@ -34,7 +34,10 @@ class MetricsServer:
 def counter_by(
     label: str, values: Iterable[str], name: str, what: str, registry: CollectorRegistry
 ) -> Counter:
-    """A counter with one label whose known values all begin at 0: of a series that begins at 1 no increase is seen."""
+    """A counter with one label whose known values all begin at 0.
+
+    Prometheus cannot see the first increase of a counter whose first sample is 1.
+    """
     made = Counter(name, what, [label], registry=registry)
     for value in values:
         made.labels(value)

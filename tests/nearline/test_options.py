@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
-from nearline.cli.options import checked
+from nearline.cli.options import checked, kafka
 from nearline.stack.settings import StackSettings
 from schemas.errors import ConfigError
+from streaming.kafka.settings import KafkaSettings
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,14 @@ def test_two_urls_name_the_ranker_and_the_summarizer_and_one_names_both() -> Non
     one = checked(StackSettings(models="http://both:3"))
     assert (one.ranker_url, one.summarizer_url) == ("http://both:3", "http://both:3")
     assert checked(StackSettings(models="instant")).ranker_url == "instant:"
+
+
+def test_brokers_that_are_named_are_reached_by_tls_and_sasl_and_the_local_stacks_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_USERNAME": "u", "SASL_PASSWORD": "p"}.items():
+        monkeypatch.setenv(f"NEARLINE_KAFKA_{name}", value)
+    named = kafka("k:1", None)
+    assert (named.bootstrap, named.security_protocol, named.sasl_username) == ("k:1", "SASL_SSL", "u")
+    StackSettings(home=tmp_path).save()
+    assert kafka(None, tmp_path) == KafkaSettings(bootstrap="127.0.0.1:29092")

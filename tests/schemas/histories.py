@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from schemas.keys import content_hash, text_hash
-from schemas.merge import delta, is_current, merge, outcome, promised
+from schemas.merge import assume_summarized, delta, is_current, merge, outcome
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, Posting, PostingUpdate, State
 
 ID = "p"
@@ -80,7 +80,7 @@ def batch(
     for update in updates:
         after = step(record, update)
         outcomes.append(outcome(counted, update, after))
-        record, counted = after, promised(after)
+        record, counted = after, assume_summarized(after)
     assert record is not None
     return record, outcomes
 

@@ -100,10 +100,7 @@ class Optimizer:
         self._parameters, self._clip = [p for _, p in named], clip
 
     def step(self, factor: float) -> float:
-        """Update the weights by their gradients at `factor` times the rates, clear the gradients.
-
-        Returns their norm before clipping.
-        """
+        """Update the weights at `factor` times the rates and clear the gradients; return their norm before clipping."""
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         if isinstance(norm, DTensor):
             # With sharded weights each process holds only a part of the norm.
@@ -118,10 +115,7 @@ class Optimizer:
         return float(norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimizer's state for a resumed run.
-
-        Where weights are sharded all processes must call, and each gets all.
-        """
+        """The state for a resumed run; with sharded weights every process must call, and each gets it whole."""
         adam = self._adam.state_dict()
         state = {
             place: {name: _gathered(value) for name, value in values.items()}
@@ -146,7 +140,7 @@ def _gathered(value: Any) -> Any:
 
 
 def _spread(value: Any, owner: nn.Parameter) -> Any:
-    """A state tensor sharded as its weights are; a scalar, such as the count of steps, stays as it is."""
+    """Shard a state tensor as its weights are; a scalar, such as the count of steps, stays whole."""
     if not isinstance(owner, DTensor) or value.shape != owner.shape:
         return value
     on_device = value.to(owner.device_mesh.device_type)

@@ -29,7 +29,7 @@ def ranked(scores_N: Floats, posting_ids: Sequence[str]) -> Ints:
 
 
 def single(scores_N: Floats) -> npt.NDArray[np.float32]:
-    """Scores as fp32, the type in which trec_eval compares them."""
+    """Scores rounded to fp32, as trec_eval does."""
     with np.errstate(over="ignore"):
         return scores_N.astype(np.float32)
 

@@ -41,7 +41,7 @@ class CalibrationFigures:
     bins: tuple[Bin, ...]
 
     def as_json(self) -> dict[str, object]:
-        """The figures as the JSON of a report."""
+        """The figures as they stand in a report's JSON."""
         return asdict(self)
 
 

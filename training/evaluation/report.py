@@ -110,7 +110,7 @@ def _means(
 
 
 def interval_json(interval: Interval) -> dict[str, Any]:
-    """An interval as the JSON of a report."""
+    """An interval as it stands in a report's JSON."""
     return {**asdict(interval), "excludes_zero": interval.excludes_zero}
 
 

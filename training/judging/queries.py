@@ -20,7 +20,7 @@ KNOWN = ("query_id", "query", "items", "needs", "split", "strata")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A query and the ids of the postings to judge for it; `training.judging.pools` draws them where none are named."""
+    """A query and the ids of the postings to judge for it; if it has none, `training.judging.pools` draws postings."""
 
     ask: Ask
     posting_ids: tuple[str, ...] = ()
@@ -111,10 +111,7 @@ def _split(value: object) -> Split:
 
 
 def _list(row: dict[str, Any], key: str) -> list[str]:
-    """The texts listed under `key`, none where the key is absent.
-
-    ValueError for an empty list and for a text named twice.
-    """
+    """The texts listed under `key`. A missing field gives []; an empty list or a text named twice is a ValueError."""
     values = row.get(key)
     if values is None:
         return []

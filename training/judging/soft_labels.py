@@ -15,8 +15,11 @@ Of = Literal["label", "mean"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftLabels:
-    """How soft labels are made. `expected`: a grade in [0, 4] divided by 4; `table`: one value for each label.
+    """How soft labels are made.
 
+    `method`: `expected` divides by 4 the label or the mean of the dimensions' grades, as `of` says; `table` gives each
+    label a value; `distribution` divides by 4 the expected label under the teacher's probabilities, and is
+    `expected` for a verdict without them.
     All values are moved to at least `margin` from 0 and 1, so that no logit is asked to grow without bound.
     """
 
@@ -52,7 +55,7 @@ def soft_labels_of(table: Mapping[str, Any]) -> SoftLabels:
 
 
 def _values(values: object, method: str) -> tuple[float, ...]:
-    """Checked values of `soft_label.table`: five rising probabilities, or () where the method needs no table."""
+    """The values of `soft_label.table`, one for each label, checked; () where there is no table and none is needed."""
     if values is None and method != "table":
         return ()
     if not isinstance(values, list) or len(values) != MAX_GRADE + 1 or not all(map(is_number, values)):

@@ -25,14 +25,14 @@ from training.judging.postings import read_postings
 from training.judging.records import ALL, Judged, JudgedQuery
 
 ROUNDS = 8
-"""Passes over a file of postings, each taking every eighth: even few tokens then come from the whole file."""
+"""Passes over a file of postings, each taking another eighth of the rows: even few tokens come from the whole file."""
 
 
 def pairs(postings: Path, queries: Path | None, seed: int = 0) -> Iterator[tuple[str, Item]]:
-    """Pairs to calibrate on: the pairs of a judged file, or each posting with one of the queries, or with a title.
+    """Pairs to calibrate on: a judged file's; else each posting with a query drawn from the file, or with a title.
 
-    Judged pairs come in random order, and only from the train split if there is one, so that no pair is calibrated on
-    and measured. Without a file of queries, titles are the queries.
+    Judged pairs come in random order, and only from the train split if there is one, so that no pair is both calibrated
+    on and measured.
     """
     rng = Random(seed)
     if queries is None:
@@ -88,7 +88,7 @@ def _judged_pairs(postings: Path, judged: Path, rng: Random) -> Iterator[tuple[s
 
 
 def _own_titles(postings: Path) -> Iterator[tuple[str, Item]]:
-    """Pairs with titles as queries: every second posting with its own, the others with the title of the one before."""
+    """Each posting with a title as its query: by turns its own and that of the posting before it."""
     before = ""
     for number, item in enumerate(_spread(postings)):
         yield (before if number % 2 else item.title), item

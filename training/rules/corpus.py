@@ -24,7 +24,10 @@ FEWEST_IN_PLACE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """One split's postings, their evidence in the same order, and indices of positions in `postings`."""
+    """One split's postings and, in the same order, their evidence.
+
+    `of_occupation`: the positions in `postings` of an occupation's; `places`: how many postings a place has.
+    """
 
     split: Split
     words: RuleLexicon
@@ -94,7 +97,7 @@ def _share(found: Sequence[Evidence], positions: Sequence[int]) -> dict[str, flo
 
 
 def _fingerprint(postings: Sequence[PostingRow]) -> str:
-    """A hash of the postings and of the files that hold the rules."""
+    """Hash over the postings and the rules' source files."""
     digest = hashlib.blake2b(digest_size=12)
     for posting in postings:
         digest.update(repr((posting.posting_id, posting.item)).encode())

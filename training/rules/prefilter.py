@@ -1,4 +1,4 @@
-"""A fast test before a regular expression: literals of which each match must contain one."""
+"""Skip a pattern on texts that contain none of the literals of which every match needs one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Literals = frozenset[str]
 
 
 def search(rule: re.Pattern[str], text: str) -> re.Match[str] | None:
-    """`rule.search(text)`, skipped where no match is possible."""
+    """`rule.search(text)`; None without a search where no match is possible."""
     return rule.search(text) if may_match(rule, text) else None
 
 
@@ -29,18 +29,18 @@ def literals_of(pattern: str) -> Literals:
 
 
 def _of_sequence(parts: list[tuple[Any, Any]]) -> Literals:
-    """Of the literal sets that its parts require, the most selective: the one whose shortest literal is longest."""
-    promises: list[Literals] = []
+    """The set required by the most selective part: of the parts' sets the one whose shortest literal is the longest."""
+    required: list[Literals] = []
     run = ""
     for operation, argument in parts:
         if str(operation) == "LITERAL":
             run += chr(argument)
             continue
-        promises += [frozenset({run})] if run else []
+        required += [frozenset({run})] if run else []
         run = ""
-        promises.append(_of_part(str(operation), argument))
-    promises += [frozenset({run})] if run else []
-    return max(promises, key=lambda p: min(map(len, p), default=0), default=frozenset())
+        required.append(_of_part(str(operation), argument))
+    required += [frozenset({run})] if run else []
+    return max(required, key=lambda p: min(map(len, p), default=0), default=frozenset())
 
 
 def _of_part(operation: str, argument: Any) -> Literals:

@@ -51,7 +51,7 @@ def generate_events(n_postings: int, n_events: int, seed: int = 0) -> Iterator[E
 
 
 def _late(rng: Random, events: Iterator[Event]) -> Iterator[Event]:
-    """The events, some of them moved back behind up to LATE_BY others."""
+    """The events, of which a share LATE_SHARE comes late: after up to LATE_BY of the events that follow."""
     held: list[tuple[int, Event]] = []
     for place, event in enumerate(events):
         while held and held[0][0] <= place:

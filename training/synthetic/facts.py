@@ -55,7 +55,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedQuery:
-    """A search: its words and its meaning. `needs` are tags `facet:KEY` or `skill:NAME`."""
+    """A search: its text, and what it asks for. `needs`: the tags `facet:KEY` or `skill:NAME` that it wants stated."""
 
     text: str
     occupation: Occupation | None

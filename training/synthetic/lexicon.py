@@ -1,8 +1,7 @@
 """The lexicon of generated postings: occupations, facets, places and prose, read from `words/*.txt`.
 
-A hash assigns each phrase and occupation to the held-out or the training part. The training split uses only the one,
-the held-out split only the other, so that figures on held-out postings are of occupations and wordings never trained
-on.
+A hash assigns each phrase and occupation to the held-out or the training part. The held-out split uses only the one,
+the training split only the other: figures on held-out postings are of occupations and wordings never trained on.
 """
 
 from __future__ import annotations

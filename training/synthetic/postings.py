@@ -245,7 +245,7 @@ def _capital(text: str) -> str:
 
 
 def _metadata(rng: Random, names: dict[str, str], facets: Sequence[str]) -> str | None:
-    """The value of a metadata field: mostly true or missing, at times wrong."""
+    """The value of a metadata field: the true value (75%), None (18%) or a random one (7%)."""
     roll = rng.random()
     if roll < 0.07:
         return pick(rng, tuple(names.values()))

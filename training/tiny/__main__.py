@@ -54,10 +54,7 @@ def _ranker_run(settings: TinyRun) -> RankerRun:
 
 
 def _name(settings: TinyRun) -> str:
-    """The checkpoint's name.
-
-    Scores are stored by it, so a ranker trained on from another gets its own (`ranker@OUT`).
-    """
+    """The checkpoint's name, by which scores are cached; a ranker trained on from `--init` is `ranker@OUT`."""
     return settings.name or (f"ranker@{settings.out.name}" if settings.init else RankerRun().name)
 
 
@@ -87,10 +84,7 @@ def _train_ranker(settings: TinyRun, run: RankerRun, machine: Machine) -> None:
 
 
 def _domains(settings: TinyRun, report: Log) -> list[PreparedDomain]:
-    """The postings of each domain whose file is given, split and searched for evidence.
-
-    Training reads the train split.
-    """
+    """The postings of each domain whose file is given, split, with their evidence; training reads the train split."""
     found = []
     for domain in DOMAINS:
         if path := getattr(settings.real, domain):
@@ -104,7 +98,7 @@ def _report(line: str) -> None:
 
 
 def _silent(line: str) -> None:
-    """Print nothing: the first of several processes already does."""
+    """Print nothing: process 0 reports for all."""
 
 
 if __name__ == "__main__":

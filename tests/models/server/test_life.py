@@ -146,7 +146,7 @@ def test_a_checkpoint_is_served_by_the_command_and_a_wrong_one_is_refused(
         assert server.wait(20) == 0
     refused = command("--ranker", str(tmp_path))
     _, complaint = refused.communicate(timeout=30)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert complaint.startswith(b"error: no readable config.json in")
 
 
@@ -177,7 +177,7 @@ def asked(path: Path) -> tuple[Prompter, ClientConfig]:
 def test_a_limit_that_allows_nothing_ends_the_command_with_its_name(option: str) -> None:
     refused = command("--instant", option, "0")
     _, complaint = refused.communicate(timeout=30)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert option.removeprefix("--max-").removeprefix("--").replace("-", "_") in complaint.decode()
 
 

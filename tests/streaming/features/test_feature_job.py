@@ -64,6 +64,14 @@ def test_a_setting_that_cannot_work_is_named(option: str, value: str) -> None:
         parse([*ARGS, option, value], {})
 
 
+@pytest.mark.timeout(60)
+def test_a_setting_that_cannot_work_ends_the_program_with_one_line_and_status_2() -> None:
+    command = [sys.executable, "-m", "streaming.feature_job", *ARGS, "--deadline-s", "61"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith("feature job: deadline_s must be above 0 and at most 60")
+
+
 @pytest.mark.parametrize(("target", "address"), [("remote", "10.0.0.7"), ("kubernetes-session", "localhost")])
 def test_a_store_of_one_machine_is_refused_for_a_cluster_of_many(target: str, address: str) -> None:
     with pytest.raises(ConfigError, match="lmdb:///s is on one machine"):

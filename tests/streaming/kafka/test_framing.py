@@ -91,7 +91,7 @@ def match(codec: Codec, home: str, search: Outgoing, features: list[Row], out: l
         loop = MatchLoop(
             feed=MemorySearchFeed(searches),
             features=MemoryFeatures(arrived, {}, out),
-            matcher=LexicalMatcher(),
+            new_matcher=LexicalMatcher,
             windows=Windows(WindowSettings(window_s=0.0)),
             stored=FeatureStore(kv).scan,
             metrics=MatcherMetrics(CollectorRegistry()),

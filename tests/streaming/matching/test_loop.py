@@ -1,6 +1,6 @@
 """The matcher's loop without a broker: commits, unsubscribes, store passes, kills and rebalances."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
+from typing_extensions import override
 
-from pipeline.match import LexicalMatcher
+from pipeline.match import LexicalMatcher, Matcher
 from pipeline.windows import Windows, WindowSettings
 from schemas.codec import Codec, decode, encode
 from schemas.errors import StoreUnavailable
@@ -41,12 +42,14 @@ class World:
         self.out: list[Outgoing] = []
         self.store_fails = False
 
-    def start(self, **changes: Any) -> tuple[MatchLoop, MemoryFeatures]:
+    def start(
+        self, new_matcher: Callable[[], Matcher] = LexicalMatcher, **changes: Any
+    ) -> tuple[MatchLoop, MemoryFeatures]:
         log = MemoryFeatures(self.features, self.committed, self.out)
         loop = MatchLoop(
             feed=MemorySearchFeed(self.searches),
             features=log,
-            matcher=LexicalMatcher(),
+            new_matcher=new_matcher,
             windows=Windows(WindowSettings(window_s=changes.pop("window_s", 0.1))),
             stored=self.scan,
             metrics=MatcherMetrics(CollectorRegistry()),
@@ -302,3 +305,33 @@ def _candidate() -> Any:
     from schemas.records import Candidate
 
     return Candidate(posting_id="p", version=1, updated_ms=0)
+
+
+class MatchesAll(Matcher):
+    """Every posting is a candidate for every search, whatever their words."""
+
+    def __init__(self) -> None:
+        self.searches: dict[str, SavedSearch] = {}
+
+    @override
+    def put_search(self, search: SavedSearch) -> None:
+        self.searches[search.search_id] = search
+
+    @override
+    def drop_search(self, search_id: str) -> None:
+        self.searches.pop(search_id, None)
+
+    @override
+    def match(self, feature: FeatureRecord) -> list[SavedSearch]:
+        return list(self.searches.values())
+
+
+def test_stored_and_new_postings_are_matched_by_the_matcher_that_the_loop_was_given() -> None:
+    world = World()
+    world.store("stored")
+    world.subscribe("a", query="baker")
+    loop, _ = world.start(MatchesAll)
+    world.turns(loop)
+    world.publish("new")
+    world.turns(loop)
+    assert world.pairs() == {("a", "stored"), ("a", "new")}

@@ -26,8 +26,8 @@ class RuleFacet:
     """A requirement that a searcher may have.
 
     `hard`: a posting that denies it is worse than one that does not mention it. `stated` and `denied` are searched in
-    the lower-case text, `cased` in the text as written. A text that states a facet of `opposed_by` and not this one
-    denies this one.
+    the lower-case text, `cased` in the text as written. If the text states a facet of `opposed_by` and not this one,
+    this one counts as denied.
     """
 
     key: str
@@ -41,7 +41,10 @@ class RuleFacet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleOccupation:
-    """A kind of work, recognised in titles; `includes`: kinds of it, `close`: closely related occupations."""
+    """A kind of work, recognised in titles.
+
+    A posting of an occupation in `includes` satisfies a search for this one; one in `close` nearly does.
+    """
 
     key: str
     field: str

@@ -30,7 +30,7 @@ class StatedSpans:
 def marked_postings(
     encoder: Encoder, tokenizer: Tokenizer, items: Sequence[Item], found: Iterable[StatedSpans]
 ) -> list[MarkedPosting]:
-    """Encode postings; `head` and `ids` are the prompt's ids before and after the marker "Text:"."""
+    """Encode postings: `head` is the prompt before the marker "Text:", `ids` the text's tokens after it."""
     heads = encoder.prompter.item_ids_many([replace(item, text="") for item in items])
     texts = tokenizer.encode_batch([" " + item.text for item in items], add_special_tokens=False)
     return [

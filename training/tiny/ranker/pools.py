@@ -14,7 +14,7 @@ from training.tiny.ranker.examples import LabelledPrompt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowStage:
-    """From a share `start` of the run on: the windows (text tokens of a prompt) to draw from, and queries a step."""
+    """From the share `start` of the run on: the windows (text tokens of a prompt) to draw from, and queries a step."""
 
     start: float
     windows: tuple[int, ...]

@@ -1,4 +1,7 @@
-"""Queries for an occupation and one or two words of a posting's text, or words with near vectors in their place."""
+"""Queries for an occupation and one or two words of a posting's text.
+
+Each word is used as written or replaced by a word with a similar vector.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ from training.tiny.vocabulary import Table
 RAREST, COMMONEST = 12, 0.12
 """A word is asked for if at least RAREST postings and at most the share COMMONEST of all contain it."""
 RELATIVES, NEAR = 3, 0.55
-"""Relatives of a word, at most, and the cosine above which a word is one."""
+"""Most relatives of a word, and the cosine of two words' vectors above which they are relatives."""
 SAME_WITH, SAME_WITHOUT = 1, 3
 """Candidates of the query's occupation with all words asked for, and with none, at most."""
 ALONE, TWO, RELATIVE = 0.2, 0.4, 0.45
-"""Shares of queries without an occupation, of queries with two words, of words said by a relative."""
+"""Shares of queries without an occupation, of queries with two words, of words replaced by a relative."""
 
 
 class WordAsker:

@@ -114,10 +114,7 @@ def plant(model: Qwen3ForCausalLM, rng: torch.Generator) -> None:
 
 
 def _plant_place(attention: Qwen3Attention) -> None:
-    """Layer 0, head 0: equal attention to all tokens so far.
-
-    The share of the prompt's first falls with their number.
-    """
+    """Layer 0, head 0: equal attention to all tokens so far, so that the first token's share falls with the place."""
     q, k, v, o = _cleared(attention, 0)
     share = float(np.log(PLACES)) / (8 * GAIN)
     q[HALF - 1, CONSTANT] = 1.0
@@ -192,10 +189,7 @@ def _compare(q: Tensor, k: Tensor, key_at: int, weight: float) -> None:
 
 
 def _plant_next(attention: Qwen3Attention, rng: torch.Generator) -> None:
-    """Layer 4, heads 0 and 1: attend to the kept token whose `link` is this token.
-
-    Write its identity and its meaning.
-    """
+    """Layer 4: attend to the kept token whose `link` is this token; head 0 writes its identity, head 1 its meaning."""
     for head in (0, 1):
         q, k, v, o = _cleared(attention, head)
         _compare(q, k, LINK_AT, 1.0)

@@ -82,7 +82,10 @@ def thresholds(score_V: Floats, texts: Sequence[Document], share: float, length:
 
 
 def targets(document: Document, score_V: Floats, threshold_T: Floats) -> npt.NDArray[np.bool_]:
-    """[T] whether to keep each token on its first occurrence: inside the text, salience above its place's threshold."""
+    """[T] whether each token should be kept, given that it is the first occurrence of that token.
+
+    It should if it is inside the text and its salience exceeds the threshold of its place.
+    """
     kept = np.zeros(len(document.ids), dtype=bool)
     for place, i in enumerate(document.ids):
         kept[place] = place in document.text and score_V[i] > threshold_T[place]
