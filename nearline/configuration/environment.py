@@ -10,7 +10,7 @@ from training.judging.postings import DATA
 HEAD = ("variable", "type", "default", "meaning")
 #: Services and commands that connect to each system, by the names that they have on the page.
 ALL = "feature job, matcher, alert consumer"
-KAFKA = f"{ALL}; topics; `nearline replay`, `explain`; backfill with `--publish`"
+KAFKA = f"{ALL}; topics; `nearline replay`, `explain`, `dlq` with `--bootstrap`; backfill with `--publish`"
 REGISTRY = f"{ALL}; `nearline up`, `demo`, `replay`, `explain`; backfill with `--publish`"
 COUCHBASE = f"{ALL}; backfill; `nearline up`, `demo`, `replay`, `explain`, `store`"
 
@@ -34,8 +34,7 @@ def connections() -> Section:
     )
     text = (
         "Read by `streaming/kafka/settings.py`, `streaming/kafka/framing.py` and `storage/couchbase/url.py`, for the programs "
-        "in the last column. Secrets belong here, because others see a command line. `nearline dlq` reads none of them: it "
-        f"connects to Kafka without TLS and login. A name that begins with `{PREFIX}` or "
+        f"in the last column. Secrets belong here, because others see a command line. A name that begins with `{PREFIX}` or "
         f"`{USERNAME.removesuffix('USERNAME')}` and is none of these is refused."
     )
     return Section(2, "Connections: environment variables", text, (*kafka, *logins), (*HEAD, "read by"))
