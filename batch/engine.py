@@ -1,4 +1,4 @@
-"""The engine of a backfill, as the driver needs it (a protocol), and one that works in this process."""
+"""The protocol of an engine, which works on a backfill's splits: Spark (`batch/spark.py`), or this process."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

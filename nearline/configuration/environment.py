@@ -8,28 +8,36 @@ from streaming.kafka.settings import PREFIX, KafkaSettings
 from training.judging.postings import DATA
 
 HEAD = ("variable", "type", "default", "meaning")
+#: Services and commands that connect to each system, by the names that they have on the page.
+ALL = "feature job, matcher, alert consumer"
+KAFKA = f"{ALL}; topics; `nearline replay`, `explain`, `dlq` with `--bootstrap`; backfill with `--publish`"
+REGISTRY = f"{ALL}; `nearline up`, `demo`, `replay`, `explain`; backfill with `--publish`"
+COUCHBASE = f"{ALL}; backfill; `nearline up`, `demo`, `replay`, `explain`, `store`"
 
 
 def connections() -> Section:
     """How the programs reach Kafka, the schema registry and Couchbase."""
     kafka = tuple(
-        Entry(f"`{PREFIX}{row.field.upper()}`", kind(row.hint), value(row.default), row.option.help)
+        Entry(f"`{PREFIX}{row.field.upper()}`", kind(row.hint), value(row.default), row.option.help, KAFKA)
         for row in rows(KafkaSettings)
     )
     logins = (
-        Entry(f"`{AUTH}`", "text", "–", "Login at the schema registry, `user:password`; a secret."),
+        Entry(f"`{AUTH}`", "text", "–", "Login at the schema registry, `user:password`; a secret.", REGISTRY),
         Entry(
-            f"`{USERNAME}`", "text", "–", "Login at Couchbase, for each store URL that has none of its own."
+            f"`{USERNAME}`",
+            "text",
+            "–",
+            "Login at Couchbase, for each store URL that has none of its own.",
+            COUCHBASE,
         ),
-        Entry(f"`{PASSWORD}`", "text", "–", "Its password; a secret."),
+        Entry(f"`{PASSWORD}`", "text", "–", "Its password; a secret.", COUCHBASE),
     )
     text = (
-        "Read by every program that has the option `--bootstrap`, `--schema-registry`, `--store` or `--cache` "
-        "(`streaming/kafka/settings.py`, `streaming/kafka/framing.py`, `storage/couchbase/url.py`). Secrets belong here, "
-        f"because others see a command line. A name that begins with `{PREFIX}` or "
+        "Read by `streaming/kafka/settings.py`, `streaming/kafka/framing.py` and `storage/couchbase/url.py`, for the programs "
+        f"in the last column. Secrets belong here, because others see a command line. A name that begins with `{PREFIX}` or "
         f"`{USERNAME.removesuffix('USERNAME')}` and is none of these is refused."
     )
-    return Section(2, "Connections: environment variables", text, (*kafka, *logins), HEAD)
+    return Section(2, "Connections: environment variables", text, (*kafka, *logins), (*HEAD, "read by"))
 
 
 def others() -> Section:

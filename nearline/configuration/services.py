@@ -10,33 +10,40 @@ from streaming.matcher import MATCHER
 from streaming.process.options import Connections
 from training.tiny.settings import TinyEvaluation, TinyRun
 
+CONNECTIONS = (
+    "Environment: `NEARLINE_KAFKA_*`, `NEARLINE_SCHEMA_REGISTRY_AUTH` and, with a store in Couchbase, `NEARLINE_COUCHBASE_*` "
+    "([connections](#connections-environment-variables))."
+)
+KAFKA_ALONE = "Environment: `NEARLINE_KAFKA_*` ([connections](#connections-environment-variables))."
+KERNELS = "Environment: `NEARLINE_CACHE`, `XDG_CACHE_HOME` ([others](#other-environment-variables))."
+
 
 def services() -> list[Section]:
     """The processes of a deployment."""
     members = [
-        Section(3, f"{title}: `python -m {one.module}`", "", options(Connections, one.settings))
+        Section(3, f"{title}: `python -m {one.module}`", CONNECTIONS, options(Connections, one.settings))
         for title, one in (("Matcher", MATCHER), ("Alert consumer", ALERT_CONSUMER))
     ]
     return [
         Section(2, "Services", "The processes of a deployment; `--help` of each says the same."),
-        Section(3, "Topics, once: `python -m streaming.create_topics`", "", options(TopicSettings)),
+        Section(3, "Topics, once: `python -m streaming.create_topics`", KAFKA_ALONE, options(TopicSettings)),
         Section(
             3,
             "Feature job: `flink run … -pym streaming.feature_job`",
-            "",
+            CONNECTIONS,
             options(Connections, FeatureJobSettings),
         ),
         *members,
         Section(
             3,
             "Model server: `python -m models.server`",
-            "`nearline serve` has the same options.",
+            f"`nearline serve` has the same options. {KERNELS}",
             options(ServeConfig),
         ),
         Section(
             3,
             "Backfill's driver: `spark-submit … nearline/backfill_program.py`",
-            "`nearline backfill submit` writes this command line.",
+            f"`nearline backfill submit` writes this command line. {CONNECTIONS}",
             options(BackfillSettings),
         ),
     ]

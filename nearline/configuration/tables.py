@@ -12,12 +12,13 @@ NAMES = {str: "text", int: "integer", float: "number", bool: "flag", Path: "path
 
 
 class Entry(NamedTuple):
-    """A row of the page: everything but the meaning as it is written there."""
+    """A row of the page, as it is written there; `readers`: the programs that read an environment variable."""
 
     name: str
     kind: str
     default: str
     meaning: str
+    readers: str = ""
 
 
 class Section(NamedTuple):

@@ -2,13 +2,22 @@
 
 import json
 import re
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.docker.exported import ADDED, FLINK_OWN, FLINK_PREFIX, Exported, exported, feature_job
+from tests.docker.exported import (
+    ADDED,
+    FLINK_OWN,
+    FLINK_PREFIX,
+    PROMETHEUS,
+    Exported,
+    exported,
+    feature_job,
+)
 from tests.docker.manifests import DOCKER, services
 from tests.docker.promql import grouped_by, selectors
 
@@ -21,6 +30,8 @@ RULES = [
 ]
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+#: What Prometheus adds to the name of a counter or histogram.
+ENDING = re.compile(r"_(total|bucket|sum|count|created)$")
 EXPRESSIONS = [rule["expr"] for rule in RULES] + [t["expr"] for panel in PANELS for t in panel["targets"]]
 
 
@@ -138,8 +149,7 @@ def test_the_check_of_pages_finds_a_metric_that_does_not_exist(known: Exported) 
 
 def strangers(text: str, known: Exported) -> list[str]:
     """Names of metrics in a text that nobody exports; a counter or histogram may stand without its ending."""
-    ending = re.compile(r"_(total|bucket|sum|count|created)$")
-    plain = [*known, *(ending.sub("", name) for name in known)]
+    plain = [*known, *(ENDING.sub("", name) for name in known)]
     named = re.findall(
         r"\b((?:nearline_(?:matcher|alerts|model|component)|flink_(?:job|task)manager)_\w*\*?)", text
     )
@@ -148,6 +158,19 @@ def strangers(text: str, known: Exported) -> list[str]:
         for name in named
         if name not in plain and not (name.endswith("*") and any(one.startswith(name[:-1]) for one in plain))
     ]
+
+
+def test_the_operations_page_names_every_metric_of_ours(known: Exported) -> None:
+    page, ours = (DOCS / "operations.md").read_text(), known.keys() - FLINK_OWN.keys() - PROMETHEUS.keys()
+    assert len(ours) > 40
+    assert unnamed(ours, page) == []
+    assert unnamed(ours, page.replace("`nearline_model_tokens`", "")) == ["nearline_model_tokens"]
+
+
+def unnamed(exported_names: Iterable[str], page: str) -> list[str]:
+    """Metrics that a page does not name between backticks, without their ending and Flink's prefix."""
+    names = {ENDING.sub("", name.replace(FLINK_PREFIX, "nearline_")) for name in exported_names}
+    return sorted(name for name in names if f"`{name}`" not in page)
 
 
 def test_every_flink_metric_taken_as_known_is_used() -> None:

@@ -17,6 +17,7 @@ FOREIGN = {
         "--entity-name",
         "--entity-type",
     },
+    "kafka-consumer-groups.sh": {"--execute", "--reset-offsets", "--to-earliest", "--topic"},
     "pyflyte run": {"--catalog", "--live", "--summarizer", "--work"},
     "pytest": {"--couchbase", "--timeout"},
     "sglang.launch_server": {
