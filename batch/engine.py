@@ -1,4 +1,4 @@
-"""The protocol of what works on a backfill's splits: Spark (`batch/spark.py`), or this process."""
+"""The engine of a backfill, as the driver needs it (a protocol), and one that works in this process."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
