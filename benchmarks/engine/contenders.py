@@ -1,4 +1,4 @@
-"""The seam between what is measured and what measures: requests in, the first label's probabilities out."""
+"""The protocol of every engine that is compared: requests in, probabilities of the first label out."""
 
 from __future__ import annotations
 
