@@ -15,7 +15,7 @@ def offenders(check: Callable[[str], Iterator[str] | list[str]]) -> list[str]:
     return [f"{page.relative_to(ROOT)}: {one}" for page in pages() for one in check(page.read_text())]
 
 
-def test_the_pages_of_all_rooms_are_read() -> None:
+def test_the_pages_of_all_folders_are_read() -> None:
     read = {str(page.relative_to(ROOT)) for page in pages()}
     cards = {
         str(Path("models/checkpoints", name, "README.md")) for name in ("ranker-tiny", "summarizer-tiny")

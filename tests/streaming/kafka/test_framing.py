@@ -1,4 +1,4 @@
-"""Values on the topics with a schema registry and without, one seam after the other; the store is always the same."""
+"""Values on the topics with and without a schema registry, process by process; the store keeps the same bytes."""
 
 from collections.abc import Iterator
 from contextlib import closing
