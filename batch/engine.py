@@ -30,6 +30,7 @@ class InProcessEngine(BackfillEngine):
 
     @override
     def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[RowPlace]]]:
+        """Survey all splits before returning; memory holds the places of all rows, repeated or not."""
         found: defaultdict[str, list[RowPlace]] = defaultdict(list)
         for split in splits:
             for posting_id, place in survey_split(split, Folder(run)):
@@ -38,6 +39,7 @@ class InProcessEngine(BackfillEngine):
 
     @override
     def work(self, splits: Sequence[Split], task: Task) -> None:
+        """Use one `SplitWorker` for all splits, so that store, summarizer and publisher are opened once."""
         with closing(SplitWorker(task)) as worker:
             for split in splits:
                 for _ in worker.run(split):

@@ -30,6 +30,7 @@ class CountingSummarizer(Summarizer):
 
     @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
+        """Count by the tokenizer, or by words x TOKENS_A_WORD without one; the deadline plays no part."""
         del deadline_s
         return [
             Summary(text="", tokens=SUMMARY_MAX_TOKENS, input_tokens=tokens, model=self._model)

@@ -51,6 +51,7 @@ class FirstReadsStore(FeatureStore):
 
     @override
     def merge_many(self, writes: Sequence[FeatureWrite]) -> list[bytes | StoreError]:
+        """Merge with the present records, which `read_raw` returns for these postings until the attempt ends."""
         self._written.update(write.posting_id for write in writes)
         return super().merge_many(writes)
 

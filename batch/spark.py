@@ -61,6 +61,7 @@ class SparkEngine(BackfillEngine):
 
     @override
     def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, list[RowPlace]]]:
+        """Survey and group in Spark once the first result is asked for; holds one partition of results."""
         groups = in_groups(splits, self._parallelism)
         places = self._mapped(SurveyFunction(groups=groups, run=run), len(groups), PLACES_DDL)
         listed = functions.collect_list(functions.struct("split", "number", "instant_us", "line"))
@@ -73,6 +74,7 @@ class SparkEngine(BackfillEngine):
 
     @override
     def work(self, splits: Sequence[Split], task: Task) -> None:
+        """Run at most `parallelism` tasks; an error without a NearlineError in its traces is raised as it is."""
         groups = in_groups(splits, self._parallelism)
         try:
             self._mapped(WorkFunction(groups=groups, task=task), len(groups), DONE_DDL).collect()

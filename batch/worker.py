@@ -54,6 +54,7 @@ class CachingSummarizer(Summarizer):
 
     @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
+        """Ask only for texts without an answer in this chunk; SummaryUnavailable is asked for again."""
         new = [text for text in texts if text not in self._known]
         answers = dict(zip(new, self._summarizer.summarize_many(new, deadline_s), strict=True)) if new else {}
         self._known.update((t, a) for t, a in answers.items() if isinstance(a, Summary | SummaryRejected))

@@ -123,19 +123,23 @@ class _Source:
         self._ids = count()
 
     def run(self, lines: list[str], name: str) -> Any:
+        """Execute the lines and return what they define under `name`."""
         exec("\n".join(lines), self._names)  # noqa: S102 (written above, from our own schemas)
         return self._names[name]
 
     def setter(self, cls: type[Any], field: str) -> str:
+        """Bind the field's slot setter, which works on a frozen dataclass too; returns its name in the source."""
         return self.bind(f"set_{cls.__name__}_{field}", getattr(cls, field).__set__)
 
     def encoder(self, schema: dict[str, Any]) -> Encoder:
+        """Compile the function that encodes records of this schema."""
         lines = ["def encode(record):", " out = []", " add = out.append"]
         self._write(schema, "record", lines, " ")
         encoder: Encoder = self.run([*lines, " return out"], "encode")
         return encoder
 
     def decoder(self, schema: dict[str, Any]) -> Decoder:
+        """Compile the function that decodes records of this schema; bytes left over are a ValueError."""
         lines = ["def decode(data, pos, end):"]
         made = self._read(schema, lines, " ")
         lines += [
@@ -149,6 +153,7 @@ class _Source:
         return f"{stem}_{next(self._ids)}"
 
     def bind(self, name: str, value: Any) -> str:
+        """Let the source use `value` under `name`; returns `name`."""
         self._names[name] = value
         return name
 

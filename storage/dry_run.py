@@ -29,6 +29,7 @@ class DryRunStore(KeyValue):
 
     @override
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Read a key from below the first time, from memory afterwards."""
         self._copy(keys)
         return self._written.get_many(keys)
 
@@ -36,6 +37,7 @@ class DryRunStore(KeyValue):
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
+        """Write to memory; the store below is neither read nor written."""
         self._copied.update(key for key, _ in items)
         return self._written.put_many(items, ttl_s=ttl_s)
 
@@ -43,16 +45,19 @@ class DryRunStore(KeyValue):
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
     ) -> list[bytes | None | StoreError]:
+        """Read new keys from below, then merge in memory."""
         self._copy(keys)
         return self._written.merge_many(keys, merge, ttl_s=ttl_s)
 
     @override
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Copy every matching pair from below into memory before the first one is returned."""
         self._copy([key for key, _ in self._below.scan(prefix, start)])
         return self._written.scan(prefix, start)
 
     @override
     def close(self) -> None:
+        """Close the store below as well."""
         self._written.close()
         self._below.close()
 

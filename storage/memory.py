@@ -22,6 +22,7 @@ class MemoryStore(KeyValue):
 
     @override
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Read all keys under the lock, so that they are of one instant."""
         with self._lock:
             values, now = self._open(), self._clock()
             return [_live(values.get(key), now) for key in keys]
@@ -30,6 +31,7 @@ class MemoryStore(KeyValue):
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
+        """Delete all expired rows first; memory is the only limit, so that StoreFull is never raised."""
         with self._lock:
             self._sweep()
             return [self._put(key, value, ttl_s) for key, value in items]
@@ -38,6 +40,7 @@ class MemoryStore(KeyValue):
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
     ) -> list[bytes | None | StoreError]:
+        """Run `merge` once a place under the lock, so that it must not call this store; undo the batch if it raises."""
         with self._lock:
             self._sweep()
             values = self._open()
@@ -54,6 +57,7 @@ class MemoryStore(KeyValue):
 
     @override
     def scan(self, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Sort all matching keys at the start; each value is read when the scan comes to it."""
         with self._lock:
             keys = sorted(key for key in self._open() if key.startswith(prefix) and key >= start)
         for key in keys:
@@ -62,6 +66,7 @@ class MemoryStore(KeyValue):
 
     @override
     def close(self) -> None:
+        """Forget all values: nothing is on disk."""
         self._values = None
 
     def _open(self) -> dict[bytes, tuple[float, bytes]]:

@@ -91,6 +91,7 @@ class _Scripted(Ranker):
 
     @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
+        """Draw each score at random and count the passing ones in `passing`; neither query nor items are read."""
         del query, deadline_s
         scores = [PASSING if self._rng.random() < self._alerting else FAILING for _ in items]
         self.passing += scores.count(PASSING)

@@ -75,6 +75,7 @@ class Server(Contender):
 
     @override
     def start(self) -> str:
+        """Start the command on a free port and wait until it answers that it is healthy, START_S at most."""
         self.port = free_port()
         command = [part.replace("{port}", str(self.port)) for part in self._command]
         try:
@@ -86,20 +87,24 @@ class Server(Contender):
 
     @override
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
+        """Send each request from a thread and over a connection of its own."""
         bodies = [self.route.body(request) for request in requests]
         with ThreadPoolExecutor(len(bodies)) as threads:
             return [self.route.read(answer) for answer in threads.map(self._post, bodies)]
 
     @override
     def pause(self) -> None:
+        """Send SIGSTOP to the process group; the model stays in memory. Raises ContenderUnavailable if not started."""
         self._running().pause()
 
     @override
     def resume(self) -> None:
+        """Send SIGCONT to the process group. Raises ContenderUnavailable if not started."""
         self._running().resume()
 
     @override
     def stop(self) -> None:
+        """Send SIGTERM, then SIGKILL after 10 s at most, to descendants too; does nothing if not started."""
         group, self._group = self._group, None
         if group:
             group.stop()

@@ -104,6 +104,7 @@ class HttpRanker(_Remote, Ranker):
 
     @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
+        """Send ITEMS_PER_CALL items a request, `concurrency` at a time; ModelUnavailable if two models answer."""
         if not items:
             return []
         prefix, rows = self._prompter.prefix_ids(query), self._prompter.item_ids_many(items)
@@ -158,6 +159,7 @@ class HttpSummarizer(_Remote, Summarizer):
 
     @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
+        """Send the token ids of each text in its own request; an outage or a refusal becomes its failure."""
         prompts = self._prompter.summarizer_ids_many(texts)
         return self._loop.run(self._all(prompts, time.monotonic() + deadline_s))
 

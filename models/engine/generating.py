@@ -60,6 +60,7 @@ class _Row:
         self.reason = ""
 
     def take(self, token: int) -> None:
+        """Append the token unless the row has ended; an end marker, a stop string or `max_tokens` ends the row."""
         if self.reason:
             return
         if token in self._eos_ids:
@@ -82,13 +83,16 @@ class _Penalties:
         self._counts_BV = torch.zeros(len(jobs), width, device=model.device)
 
     def apply(self, logits_BV: Tensor) -> Tensor:
+        """Return logits less weight x count of each token; the same tensor if no job has a penalty."""
         return logits_BV - self._weights_B1 * self._counts_BV if self._active else logits_BV
 
     def count(self, tokens_B: Tensor) -> None:
+        """Count the token that each row has just chosen."""
         if self._active:
             self._counts_BV.scatter_add_(1, tokens_B[:, None], torch.ones_like(self._weights_B1))
 
     def keep(self, places: list[int]) -> None:
+        """Drop weights and counts of all rows but those at these places."""
         self._weights_B1, self._counts_BV = self._weights_B1[places], self._counts_BV[places]
 
 

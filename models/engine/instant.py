@@ -64,10 +64,12 @@ class InstantEngine(Engine):
     @property
     @override
     def info(self) -> ModelInfo:
+        """Its vocabulary is the tokenizer's, or the 256 bytes without one; its context is 16 x BUDGET_TOKENS."""
         return self._info
 
     @override
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """Encode with the tokenizer, or as UTF-8 bytes without one."""
         return [self._codec.encode(text) for text in texts]
 
     @override

@@ -79,18 +79,23 @@ class Qwen3Engine(Engine):
     @property
     @override
     def info(self) -> ModelInfo:
+        """Its name is that in nearline.json, or made of role and directory; its limits are those of config.json."""
         return self._info
 
     @override
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        """Encode all texts in one call of the tokenizer, without the character offsets, which nothing here needs."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
     @override
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
+        """Compute passes of about PASS_TOKENS of the device, in which prompts of one job share their prefix."""
         return scoring.score_many(self._forward, self._head, jobs, PASS_TOKENS[self._device.type])
 
     @override
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
+        """Decode all jobs as one batch with a key-value cache; a text ends before the first stop string in it."""
+
         def stopped(row: int, tokens: list[int]) -> bool:
             return any(stop in self._decode(tokens) for stop in jobs[row].stop)
 

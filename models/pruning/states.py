@@ -38,14 +38,17 @@ class MemoryStates(States):
 
     @override
     def append(self, states_TD: Tensor) -> None:
+        """Keep the tensor itself, not a copy."""
         self._batches.append(states_TD)
 
     @override
     def read(self, batch: int) -> Tensor:
+        """Return the stored tensor itself, not a copy: changing it changes the states."""
         return self._batches[batch]
 
     @override
     def write(self, batch: int, states_TD: Tensor) -> None:
+        """Keep the new tensor in the old one's place, without a copy; its shape is not checked."""
         self._batches[batch] = states_TD
 
 
@@ -68,6 +71,7 @@ class FileStates(States):
 
     @override
     def read(self, batch: int) -> Tensor:
+        """Read the batch into a new tensor, on the device of the tensor appended last."""
         begin, shape = self._places[batch]
         self._file.seek(begin)
         size = shape.numel() * self._dtype.itemsize

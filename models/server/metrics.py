@@ -92,6 +92,7 @@ class _PauseCollector(Collector):
 
     @override
     def collect(self) -> Iterator[Metric]:
+        """Make a histogram and a gauge of each PauseHistogram anew at every scrape; nothing is reset."""
         for name, pauses in self._pauses.items():
             what = name.replace("_", " ")
             bounds = [*map(str, BOUNDS_S), "+Inf"]

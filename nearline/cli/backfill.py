@@ -29,6 +29,7 @@ class _RunByDefault(TyperGroup):
     """Runs `nearline backfill run CATALOG` for `nearline backfill CATALOG`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `run` before arguments that begin with no command of this group."""
         if args and args[0] not in {*self.commands, "--help"}:
             args = ["run", *args]
         return super().parse_args(ctx, args)

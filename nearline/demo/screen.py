@@ -31,6 +31,7 @@ class Lines(Screen):
 
     @override
     def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
+        """Do nothing until LINE_EVERY_S have passed since the last line."""
         if elapsed_s >= self._next_s:
             self._next_s = elapsed_s + LINE_EVERY_S
             self._console.print(view.line(seen, sent, total, elapsed_s), soft_wrap=True, highlight=False)
@@ -44,6 +45,7 @@ class Picture(Screen):
 
     @override
     def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
+        """Lay the display out for the terminal's present width; `Live` draws it at its next refresh."""
         self._live.update(view.live(seen, sent, total, elapsed_s, width=self._live.console.width))
 
 

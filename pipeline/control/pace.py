@@ -65,6 +65,7 @@ class PacedSummarizer(Summarizer):
 
     @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
+        """Ask in rounds of `Pace.calls()` texts; a text not answered by the deadline is SummaryUnavailable."""
         deadline = self._monotonic() + deadline_s
         answers: dict[int, Summary | SummaryFailure] = {}
         waiting, refusals = deque(range(len(texts))), 0

@@ -25,6 +25,7 @@ class CachedScorer(Ranker):
     @property
     @override
     def model(self) -> str:
+        """The wrapped ranker's name, also when all scores came from the cache."""
         return self._ranker.model
 
     @override

@@ -36,6 +36,7 @@ class CouchbaseStore(KeyValue):
 
     @override
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Read in requests of up to CHUNK_ROWS keys, which are retried; a key that `refusal` names is None, unasked."""
         client, now = self._open(), self._clock()
         names = [key.decode() if refusal(key) is None else None for key in keys]
         stored = client.read(name for name in names if name is not None)
@@ -45,6 +46,7 @@ class CouchbaseStore(KeyValue):
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
+        """Write each key's last item in bulk; not atomic: when it raises, a part may be written."""
         client = self._open()
         results: list[StoreError | None] = [refusal(key, value) for key, value in items]
         last = {key: (i, value) for i, (key, value) in enumerate(items) if results[i] is None}
@@ -89,6 +91,7 @@ class CouchbaseStore(KeyValue):
 
     @override
     def close(self) -> None:
+        """Close the connection, unless a parent process opened it."""
         if self._client is not None:
             self._client.connection.close()
         self._client = None

@@ -90,6 +90,7 @@ class LmdbStore(KeyValue):
 
     @override
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Read all keys in one transaction, so that they are of one instant."""
         now = self._clock()
 
         def work(txn: Any, tables: Databases) -> list[bytes | None]:
@@ -101,6 +102,7 @@ class LmdbStore(KeyValue):
     def put_many(
         self, items: Sequence[tuple[bytes, bytes | None]], *, ttl_s: float | None = None
     ) -> list[StoreError | None]:
+        """Write all items in one transaction; it deletes some expired rows too, all of them when the map is full."""
         now = self._clock()
 
         def work(txn: Any, tables: Databases) -> list[StoreError | None]:
@@ -114,6 +116,7 @@ class LmdbStore(KeyValue):
     def merge_many(
         self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
     ) -> list[bytes | None | StoreError]:
+        """Merge all keys in one write transaction; writers in every process wait while `merge` runs."""
         now = self._clock()
 
         def work(txn: Any, tables: Databases) -> list[bytes | None | StoreError]:
@@ -140,6 +143,7 @@ class LmdbStore(KeyValue):
 
     @override
     def close(self) -> None:
+        """Close the files only with the last handle that this process has on the directory."""
         if self._shared is not None:
             release(self._shared)
         self._shared = None

@@ -44,6 +44,7 @@ class RequestGroup(GroupMember, RequestLog):
 
     @override
     def rewind(self, offsets: Mapping[int, int]) -> None:
+        """Seek in the consumer; the committed offsets stay as they are."""
         assigned = self._consumer.assignment()
         for number, offset in offsets.items():
             if _partition(number) in assigned:
@@ -51,11 +52,13 @@ class RequestGroup(GroupMember, RequestLog):
 
     @override
     def pause(self, partitions: Collection[int] | None) -> None:
+        """Pause fetching in the consumer; the partitions stay assigned as long as the caller goes on polling."""
         assigned = self._consumer.assignment()
         self._consumer.pause(*(p for p in assigned if partitions is None or p.partition in partitions))
 
     @override
     def resume(self) -> None:
+        """Resume every partition that the consumer holds as paused."""
         self._consumer.resume(*self._consumer.paused())
 
 

@@ -27,11 +27,13 @@ class MemoryRequests(RequestLog):
 
     @override
     def poll(self, timeout_s: float) -> list[Message]:
+        """Up to 50 requests of each partition that is not paused; never waits."""
         del timeout_s
         return self._topic.read(self._positions, 50, skip=self.paused)
 
     @override
     def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
+        """Count `refuse` down and abort while it is above 0; messages to this topic itself can be polled afterwards."""
         if self.refuse:
             self.refuse -= 1
             return False
@@ -44,12 +46,15 @@ class MemoryRequests(RequestLog):
 
     @override
     def rewind(self, offsets: Mapping[int, int]) -> None:
+        """Set the read positions; `committed` stays as it is."""
         self._positions.update(offsets)
 
     @override
     def pause(self, partitions: Collection[int] | None) -> None:
+        """Add the partitions to `paused`, which a test can read."""
         self.paused |= set(range(len(self._topic.partitions)) if partitions is None else partitions)
 
     @override
     def resume(self) -> None:
+        """Empty `paused`."""
         self.paused.clear()

@@ -47,6 +47,7 @@ class KafkaPublisher(Publisher):
 
     @override
     def publish_many(self, records: Mapping[str, bytes]) -> dict[str, str]:
+        """Send all, then wait for all acknowledgements; a record above MAX_FEATURE_BYTES is refused."""
         stamp = b"%d" % (time.time() * 1000)
         refused: dict[str, str] = {}
         waiting = []
@@ -69,5 +70,6 @@ class KafkaPublisher(Publisher):
 
     @override
     def close(self) -> None:
+        """Wait up to 10 s for what the producer still holds, then close the codec too."""
         self._producer.close(timeout=10)
         self._codec.close()

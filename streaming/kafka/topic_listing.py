@@ -51,11 +51,13 @@ class AdminCluster(Cluster):
 
     @override
     def brokers(self) -> Collection[int]:
+        """Fetch the metadata anew at every call."""
         self._manager.run(self._manager.cluster.refresh_metadata)
         return [broker.node_id for broker in self._manager.cluster.brokers()]
 
     @override
     def topics(self, broker: int, names: Iterable[str]) -> Iterable[Listed]:
+        """Send a metadata request to this broker, one that creates no missing topic."""
         topics = [MetadataRequest.MetadataRequestTopic(name=name) for name in names]
         request = MetadataRequest(topics=topics, allow_auto_topic_creation=False)
         found: list[Listed] = self._manager.run(self._ask, broker, request).to_dict()["topics"]

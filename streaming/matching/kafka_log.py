@@ -55,6 +55,7 @@ class FeatureGroup(GroupMember, FeatureLog):
 
     @override
     def send(self, message: Outgoing) -> None:
+        """Put the message into the producer's buffer; an error of its delivery is raised by `commit`."""
         self._sent.append(clients.send(self._producer, message))
 
     @override

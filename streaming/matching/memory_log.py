@@ -34,6 +34,7 @@ class MemoryFeatures(FeatureLog):
 
     @override
     def poll(self, timeout_s: float) -> list[Message]:
+        """Up to 10 messages of each assigned partition; never waits."""
         del timeout_s
         if self._rebalanced:
             self._positions = {p: done.offset for p, done in self._progress().items()}
@@ -42,6 +43,7 @@ class MemoryFeatures(FeatureLog):
 
     @override
     def assignment(self) -> Mapping[int, PartitionProgress] | None:
+        """The first call counts as one after a rebalance; a partition without progress begins at offset 0."""
         changed, self._rebalanced = self._rebalanced, False
         return self._progress() if changed else None
 
@@ -52,10 +54,12 @@ class MemoryFeatures(FeatureLog):
 
     @override
     def send(self, message: Outgoing) -> None:
+        """Append to `out` at once, whether or not a commit follows."""
         self.out.append(message)
 
     @override
     def commit(self, progress: Mapping[int, PartitionProgress]) -> bool:
+        """Store the progress in `committed`, unless `refuse_commits` is true."""
         if self.refuse_commits:
             return False
         self.committed.update(progress)

@@ -32,8 +32,10 @@ class KafkaSearchFeed(SearchFeed):
 
     @override
     def read_to_end(self, stopped: Callable[[], bool]) -> Iterator[Message]:
+        """Ask for the ends at the call, then poll for up to 0.2 s at a time until they are reached."""
         return chain.from_iterable(self._topic.read_until(self._topic.ends(), stopped))
 
     @override
     def poll(self) -> list[Message]:
+        """Poll the consumer once; empty while the brokers cannot be reached."""
         return self._topic.poll(0.0)

@@ -19,8 +19,10 @@ class MemorySearchFeed(SearchFeed):
 
     @override
     def read_to_end(self, stopped: Callable[[], bool]) -> Iterator[Message]:
+        """Read everything at once; `stopped` is asked only before."""
         return iter([] if stopped() else self.poll())
 
     @override
     def poll(self) -> list[Message]:
+        """Read each partition from where the last call ended, at most 1,000,000 messages of each."""
         return self._topic.read(self._positions, 1_000_000)

@@ -39,10 +39,12 @@ class TransformersScorer(LogitScorer):
     @property
     @override
     def settings(self) -> dict[str, Any]:
+        """The number of parameters stands in the place of a name, since the caller may have changed the model."""
         return {"scores": "transformers", "parameters": self._model.num_parameters(), "dtype": "float32"}
 
     @override
     def differences(self, asked: Sequence[Asked]) -> list[Floats]:
+        """Compute every prompt whole, its prefix too, in padded batches of at most BATCH_TOKENS."""
         items = iter(self.prompter.item_ids_many([item for _, items in asked for item in items]))
         prompts = [self.prompter.prefix_ids(query) + next(items) for query, rows in asked for _ in rows]
         flat_N = np.zeros(len(prompts))

@@ -29,6 +29,7 @@ class RankerSystem(System):
     @property
     @override
     def name(self) -> str:
+        """`ranker`, or `no-description` if items are scored without it."""
         return "ranker" if self.describe else "no-description"
 
     @property
@@ -41,6 +42,7 @@ class RankerSystem(System):
     def score_many(
         self, queries: Sequence[JudgedQuery], items: Mapping[str, Item], tell: Tell
     ) -> list[Floats]:
+        """Hand the scorer QUERIES queries at a time; raises what the scorer raises."""
         found: list[Floats] = []
         for start in range(0, len(queries), QUERIES):
             some = queries[start : start + QUERIES]

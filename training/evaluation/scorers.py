@@ -85,6 +85,7 @@ class EngineScorer(LogitScorer):
     @torch.inference_mode()
     @override
     def differences(self, asked: Sequence[Asked]) -> list[Floats]:
+        """Compute a query's prefix once a pass for its items; the items' token ids are kept for later calls."""
         jobs = list(self._jobs(asked))
         found = [np.zeros(len(job.items)) for job in jobs]
         labels = torch.tensor(self._prompter.label_ids, device=self._device)
@@ -134,6 +135,7 @@ class ServerScorer(LogitScorer):
     @property
     @override
     def settings(self) -> dict[str, Any]:
+        """The name is asked of the server, which may raise ModelUnavailable."""
         return {"model": self._ranker.model, "scores": "p_yes of a model server"}
 
     @override

@@ -73,6 +73,7 @@ class _Stream:
         self._now_s = 0.0
 
     def events(self, n_postings: int, n_events: int) -> Iterator[Event]:
+        """Yield `n_events` events about `n_postings` postings; the first events of these are spread over the stream."""
         for left in range(n_events, 0, -1):
             to_add = n_postings - len(self._live)
             self._now_s += self._rng.random() * 2 * MEAN_GAP_S

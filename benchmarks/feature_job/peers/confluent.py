@@ -42,6 +42,7 @@ class ConfluentSource(UpdateSource):
 
     @override
     def poll(self) -> Batch:
+        """Wait up to 0.2 s for `batch_size` messages; raises KafkaException for the first one that is an error."""
         messages = self._consumer.consume(self._batch_size, timeout=0.2)
         for message in messages:
             if message.error() is not None:
@@ -54,6 +55,7 @@ class ConfluentSource(UpdateSource):
 
     @override
     def commit(self) -> None:
+        """Commit the positions of the assigned partitions that have one, and wait for the broker's answer."""
         parts = self._consumer.position(self._consumer.assignment())
         if polled := [part for part in parts if part.offset >= 0]:
             self._consumer.commit(offsets=polled, asynchronous=False)
@@ -76,6 +78,7 @@ class ConfluentSink(OutcomeSink):
 
     @override
     def send(self, message: Row) -> None:
+        """Hand the message to librdkafka; while its queue is full, serve delivery reports and try again."""
         topic, key, value, headers = message
         while True:
             try:
@@ -89,6 +92,7 @@ class ConfluentSink(OutcomeSink):
 
     @override
     def flush(self) -> None:
+        """Wait without a time limit, then raise KafkaException for the first message that was refused."""
         self._producer.flush()
         if self._errors:
             raise KafkaException(self._errors[0])

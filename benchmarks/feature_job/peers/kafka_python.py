@@ -28,12 +28,14 @@ class KafkaPythonSource(UpdateSource):
 
     @override
     def poll(self) -> Batch:
+        """Wait up to 0.2 s for messages; one call returns at most `batch_size`."""
         records = [r for part in self._consumer.poll(timeout_ms=200).values() for r in part]
         rows = [SourceRow(r.value or b"", r.topic, r.partition, r.offset, r.timestamp) for r in records]
         return [r.key for r in records], rows
 
     @override
     def commit(self) -> None:
+        """Commit the positions of all assigned partitions, and wait for the broker's answer."""
         self._consumer.commit()
 
     def close(self) -> None:
@@ -50,11 +52,13 @@ class KafkaPythonSink(OutcomeSink):
 
     @override
     def send(self, message: Row) -> None:
+        """Put the message into the producer's buffer, and keep the future of its acknowledgement for `flush`."""
         topic, key, value, headers = message
         self._futures.append(clients.send(self._producer, Outgoing(topic, key, value, dict(headers))))
 
     @override
     def flush(self) -> None:
+        """Empty the producer's buffer, then raise the KafkaError of the first message that was refused."""
         self._producer.flush()
         for future in self._futures:
             future.get(timeout=0)

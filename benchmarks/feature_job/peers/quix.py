@@ -36,6 +36,7 @@ class FeatureSink(BaseSink):  # type: ignore[misc]  # quixstreams' classes are A
         partition: int,
         offset: int,
     ) -> None:
+        """Collect one update; the one that fills the batch has the batch featurized and its outcomes queued at once."""
         del headers
         keys, rows = self._batch
         keys.append(key)
@@ -45,6 +46,7 @@ class FeatureSink(BaseSink):  # type: ignore[misc]  # quixstreams' classes are A
 
     @override
     def flush(self) -> None:
+        """Featurize what is left of the batch, then wait until the broker has all outcomes."""
         self._settle()
         self._out.flush()
 

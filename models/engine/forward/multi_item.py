@@ -44,6 +44,7 @@ class MultiItemForward(Forward):
 
     @override
     def last_hidden(self, plan: Plan) -> Tensor:
+        """Compiled, pad the sequence and skip masked blocks; uncompiled, build the whole mask, of tokens x tokens."""
         device = self._model.device
         length = rounded_length(len(plan.ids)) if self._compiled else len(plan.ids)
         ids = torch.zeros(1, length, dtype=torch.long)

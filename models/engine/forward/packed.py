@@ -29,6 +29,7 @@ class PackedForward(Forward):
 
     @override
     def last_hidden(self, plan: Plan) -> Tensor:
+        """Compute one unpadded sequence, in which a prefix that several prompts share stands once."""
         device = self._model.device
         ids_1N = torch.tensor([plan.ids], device=device)
         positions_1N = positions(plan).to(device)[None]

@@ -72,6 +72,7 @@ class NativeForward(Forward):
 
     @override
     def last_hidden(self, plan: Plan) -> Tensor:
+        """Use memory that all calls share, so that one may run at a time; RuntimeError if `kind` cannot run."""
         tables = _PlanArrays(plan)
         x = torch.nn.functional.embedding(torch.tensor(plan.ids), self._embedding).float()
         out = torch.empty(len(plan.ends), self._shape.hidden)

@@ -49,6 +49,7 @@ class BiEncoder(System):
     @property
     @override
     def settings(self) -> dict[str, Any]:
+        """Names encoder, text limit and similarity; `cache` and `batch_tokens` are left out."""
         return {
             "encoder": "all-MiniLM-L6-v2",
             "max_tokens": self.config.max_tokens,
@@ -60,6 +61,7 @@ class BiEncoder(System):
     def score_many(
         self, queries: Sequence[JudgedQuery], items: Mapping[str, Item], tell: Tell
     ) -> list[Floats]:
+        """Encode each distinct text that the cache lacks once; scores are dot products of vectors of length 1."""
         wanted = list(dict.fromkeys(posting for query in queries for posting in query.posting_ids))
         texts = [sound(query.query) for query in queries] + [full_text(items[posting]) for posting in wanted]
         pairs = sum(len(query.posting_ids) for query in queries)

@@ -42,11 +42,13 @@ class Bm25System(System):
     @property
     @override
     def name(self) -> str:
+        """`bm25`, or `bm25-title` if descriptions are not read."""
         return "bm25" if self.whole else "bm25-title"
 
     @property
     @override
     def settings(self) -> dict[str, Any]:
+        """BM25's constants, form and word rule, and the fields that are read."""
         reads = "title, metadata and description" if self.whole else "title and metadata"
         return {
             "k1": self.config.k1,

@@ -38,6 +38,7 @@ class RenewedPool(ExamplePool):
 
     @override
     def batch(self, queries: int, window: int) -> list[LabelledPrompt]:
+        """Replace the pool before the draw at every `batches`-th call, which therefore takes longer."""
         self._drawn += 1
         if self._drawn % self._batches == 0:
             self._pool = self._make()
