@@ -154,7 +154,7 @@ def test_a_run_without_one_judgement_is_an_error_and_leaves_the_table_alone(tmp_
         server.script = ["no"] * 3
         failed = by_llm(tmp_path, server, asked)
     assert isinstance(failed.exception, ConfigError)
-    assert "not one pair was judged" in str(failed.exception)
+    assert "no pair was judged" in str(failed.exception)
     assert not (tmp_path / "judged.parquet").exists()
     assert (tmp_path / "judged.unjudged.jsonl").exists()
 

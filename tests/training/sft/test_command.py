@@ -114,7 +114,7 @@ def test_a_judged_file_that_lacks_a_column_is_named(given: Inputs, tmp_path: Pat
     damaged = replace(given, judged=tmp_path / "judged.parquet")
     found = CliRunner().invoke(app, command(damaged, tmp_path / "run")[3:])
     assert isinstance(found.exception, ConfigError)
-    assert "lacks the column soft_label" in str(found.exception)
+    assert "column soft_label is missing" in str(found.exception)
 
 
 def test_both_stages_run_from_files_and_the_best_model_is_put_where_asked(
