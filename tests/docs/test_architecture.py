@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| (`[^|]*) \| ([^|]+) \| [^|]* \|$", PAGE, re.MULTILINE)
+ROWS = re.findall(r"^\| ([*]*`[^|]*) \| ([^|]+) \| [^|]* \|$", PAGE, re.MULTILINE)
 
 
 def undefined(files: str, names: str) -> list[str]:
