@@ -12,9 +12,10 @@ INPUTS ?= 2000
 RANKER_DATA ?=
 T ?=
 PROCESSES ?= $(shell nproc)
-# one more than a machine of two cores has: some tests always wait
+# One more than a machine of two cores has, since some tests always wait. Each worker's torch computes on one thread: with
+# two each, the threads of several workers wait for one another and a test takes many times as long.
 WORKERS ?= 3
-PYTEST := $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SEED ?= 1
 STARTED := $(shell date +%s)
 
