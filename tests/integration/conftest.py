@@ -37,7 +37,7 @@ def stack_settings() -> Iterator[StackSettings]:
     shutil.rmtree(home)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def broker_address(stack_settings: StackSettings) -> Iterator[KafkaSettings]:
     """A running broker."""
     component = broker(stack_settings)

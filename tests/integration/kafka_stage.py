@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import httpx
 from kafka import KafkaAdminClient, TopicPartition
 
 from nearline.stack.processes import wait_until
@@ -148,6 +149,15 @@ class Stage:
         self._producer.close()
         self._reader.close()
         self._kv.close()
+
+
+def gauge(port: int, name: str) -> float:
+    """The sum of a metric's samples; -1 while nobody serves them."""
+    try:
+        page = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    except httpx.TransportError:
+        return -1
+    return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
 
 
 def _readable(messages: Iterable[Message]) -> Iterator[ScoreRequest]:

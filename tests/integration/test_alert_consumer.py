@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from contextlib import closing
 
-import httpx
 import pytest
 
 from models.engine.batcher import BatchConfig
@@ -19,7 +18,7 @@ from schemas.keys import alert_id
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
 from streaming.kafka import topics
 from streaming.kafka.messages import Outgoing
-from tests.integration.kafka_stage import Stage
+from tests.integration.kafka_stage import Stage, gauge
 from tests.models.running import running
 from tests.pipeline.builders import feature
 from tests.support.tiny import word_piece_tokenizer, write_tokenizer
@@ -50,15 +49,6 @@ def ids(stage: Stage) -> Counter[str]:
 
 def wanted(pairs: list[tuple[str, int]]) -> Counter[str]:
     return Counter({alert_id(search_id, f"nurse-{n}", 1): 1 for search_id, n in pairs})
-
-
-def gauge(port: int, name: str) -> float:
-    """The sum of a metric's samples; -1 while nobody serves them."""
-    try:
-        page = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-    except httpx.TransportError:
-        return -1
-    return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
 
 
 def test_a_pair_alerts_once_however_often_it_is_requested(stage: Stage) -> None:

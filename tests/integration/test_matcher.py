@@ -5,15 +5,27 @@ from dataclasses import replace
 
 import pytest
 
+from nearline.stack.tools import free_port
 from schemas.records import FeatureRecord, SavedSearch, State
 from streaming.kafka import topics
 from streaming.kafka.messages import Outgoing
-from tests.integration.kafka_stage import Stage
+from tests.integration.kafka_stage import Stage, gauge
 from tests.pipeline.builders import feature
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 MATCHER = "streaming.matcher"
+#: Windows stay open and offsets uncommitted for longer than a test runs.
+HELD_BACK = ("--window-s", "600", "--commit-s", "600")
+
+
+def serving() -> tuple[str, str]:
+    """The option by which a matcher serves its metrics, at a port of its own."""
+    return "--metrics-port", str(free_port())
+
+
+def counted(metrics: tuple[str, str], name: str) -> float:
+    return gauge(int(metrics[1]), f"nearline_matcher_{name}")
 
 
 def nurse(number: int) -> FeatureRecord:
@@ -45,9 +57,9 @@ def test_a_search_that_comes_late_meets_the_open_postings_in_the_store(stage: St
 
 def test_an_unsubscribed_search_gets_no_candidates_and_what_waited_is_cancelled(stage: Stage) -> None:
     stage.send_searches([search("a"), search("b")])
-    stage.start(MATCHER, "--window-s", "600", "--commit-s", "600")
+    stage.start(MATCHER, *HELD_BACK, *(metrics := serving()))
     stage.send_features([nurse(0)])
-    stage.quiet(4)
+    stage.until(lambda: counted(metrics, "features_total") == 1)
     stage.send([Outgoing(topics.SEARCHES.name, b"a", None)])
     stage.quiet(2)
     stage.processes[0].send_signal(signal.SIGTERM)
@@ -57,9 +69,9 @@ def test_an_unsubscribed_search_gets_no_candidates_and_what_waited_is_cancelled(
 
 def test_nothing_is_lost_when_the_matcher_is_killed_with_windows_open(stage: Stage) -> None:
     stage.send_searches([search("a")])
-    first = stage.start(MATCHER, "--window-s", "600", "--commit-s", "600")
+    first = stage.start(MATCHER, *HELD_BACK, *(metrics := serving()))
     stage.send_features([nurse(n) for n in range(20)])
-    stage.quiet(4)
+    stage.until(lambda: counted(metrics, "features_total") == 20)
     first.kill()
     first.wait()
     assert stage.pairs() == set()
@@ -70,8 +82,8 @@ def test_nothing_is_lost_when_the_matcher_is_killed_with_windows_open(stage: Sta
 def test_a_killed_meeting_of_a_new_search_with_the_store_is_held_again(stage: Stage) -> None:
     stage.store_features([nurse(n) for n in range(3000)])
     stage.send_searches([search("a")])
-    first = stage.start(MATCHER, "--window-s", "600", "--commit-s", "600", "--max-items", "100000")
-    stage.quiet(4)
+    first = stage.start(MATCHER, *HELD_BACK, "--max-items", "100000", *(metrics := serving()))
+    stage.until(lambda: counted(metrics, "met_postings_total") == 3000)
     first.kill()
     first.wait()
     assert stage.pairs() == set()
