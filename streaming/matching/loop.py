@@ -40,12 +40,7 @@ class MatchLoopSettings:
     """
 
     poll_s: float = 0.1
-    commit_s: Annotated[
-        float,
-        Option(
-            "Offsets are committed, and windows flushed for it, this often; a crash reads that much again."
-        ),
-    ] = 1.0
+    commit_s: Annotated[float, Option("How often open windows are sent and offsets committed.")] = 1.0
     retry_s: float = 5.0
     pass_postings: int = 500
 
