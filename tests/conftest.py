@@ -21,8 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 #: Files that wait for real clusters and outages, the longest first. A file stays on one worker (`--dist loadfile`).
 LONGEST_FIRST = (
-    "tests/training/sft/test_command.py",
+    "tests/training/sft/test_two_processes.py",
     "tests/integration/test_feature_job.py",
+    "tests/training/sft/test_command.py",
     "tests/integration/test_stack.py",
     "tests/integration/test_backfill.py",
     "tests/integration/test_alert_consumer.py",

@@ -2,10 +2,8 @@
 
 import json
 import resource
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from typer.testing import CliRunner
 from models.engine.checkpoint import load_checkpoint
 from nearline.cli.app import app
 from schemas.errors import ConfigError
+from tests.training.sft.commands import HUNG_S, command, run
 from tests.training.sft.world import judgements, lines, losses, world
 from training.components.run_directory import RunDirectory
 from training.judging.policy import load_policy
@@ -24,40 +23,12 @@ from training.judging.table import write_judgements
 from training.recipes import RECIPES
 from training.sft.run import Inputs
 
-SETTINGS = ("batch_tokens=1024", "best_dtype=float32", "evaluate_every_steps=1000", "patience=1000")
-HUNG_S = 300
-
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     inputs = world(tmp_path_factory.mktemp("command"))
     write_judgements(inputs.judged, judgements())
     return inputs
-
-
-def command(given: Inputs, out: Path, *more: str) -> list[str]:
-    paths = {"judged": given.judged, "postings": given.postings, "model": given.model, "out": out}
-    named = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
-    set_ = [part for setting in SETTINGS for part in ("--set", setting)]
-    # The interpreter by its name: the tests do not ask that the package is installed.
-    return [
-        sys.executable,
-        "-m",
-        "nearline",
-        "train",
-        "sft",
-        *named,
-        *set_,
-        "--threads",
-        "1",
-        "--device",
-        "cpu",
-        *more,
-    ]
-
-
-def run(arguments: list[str], **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=HUNG_S, check=False, **more)  # type: ignore[call-overload, no-any-return]
 
 
 @pytest.mark.integration
@@ -142,32 +113,3 @@ def write_rated(path: Path) -> Path:
     rated = [replace(j, grades=dict.fromkeys(policy.keys, j.label)) for j in judgements()]
     write_judgements(path, rated)
     return path
-
-
-@pytest.mark.integration
-@pytest.mark.timeout(5 * HUNG_S)
-@pytest.mark.parametrize("shard", [(), ("--shard",)])
-def test_two_processes_compute_the_losses_of_one_and_resume(
-    given: Inputs, tmp_path: Path, shard: tuple[str, ...]
-) -> None:
-    settings = (
-        "optimizer=adamw",
-        "accumulation=3",
-        "stages.max_steps=6",
-        "save_every_steps=4",
-        "keep_last=5",
-    )
-    more = [*(part for setting in settings for part in ("--set", setting))]
-    alone, both = tmp_path / "alone", tmp_path / "both"
-    one = run(command(given, alone, *more))
-    assert one.returncode == 0, one.stderr
-    launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    two = [*launched, *command(given, both, *more, *shard)[1:]]
-    first = run(two)
-    assert first.returncode == 0, first.stderr
-    undisturbed = losses(both)
-    assert undisturbed == pytest.approx(losses(alone), rel=1e-4)
-    shutil.rmtree(both / "step-6")
-    again = run([*two, "--resume"])
-    assert again.returncode == 0, again.stderr
-    assert losses(both) == undisturbed
