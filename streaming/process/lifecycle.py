@@ -1,9 +1,11 @@
 """Start and end of a Kafka process: logging, a clean stop on SIGTERM and SIGINT, and the exit status."""
 
 import logging
+import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from kafka.errors import KafkaError
@@ -11,6 +13,9 @@ from kafka.errors import KafkaError
 from schemas.errors import NearlineError, exit_status
 
 log = logging.getLogger(__name__)
+
+#: Shorter than the patience of whoever sends SIGTERM: 20 s in the local stack, 30 s in Kubernetes.
+GRACE_S = 15.0
 
 
 def start_logging() -> None:
@@ -30,16 +35,38 @@ def quiet_clients() -> None:
 def work_until_stopped(work: Callable[[Callable[[], bool]], None]) -> int:
     """Run `work(stopped)` and return the exit status: 0, 2 for a setting that cannot work, 1 for an outage.
 
-    `stopped()` becomes true at SIGTERM or SIGINT. An outage is what a restart of the process may end.
+    `stopped()` becomes true at SIGTERM or SIGINT; `GRACE_S` later the process ends with status 1 whatever it waits for.
+    An outage is what a restart of the process may end.
     """
     start_logging()
     stop = stop_on_signals()
     try:
-        work(stop.is_set)
+        with _ended_soon_after(stop):
+            work(stop.is_set)
     except (NearlineError, KafkaError) as error:
         log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400  (the message says what to do)
         return exit_status(error)
     return 0
+
+
+@contextmanager
+def _ended_soon_after(stop: threading.Event) -> Iterator[None]:
+    """End this process `GRACE_S` after `stop` is set unless the block has ended: a call of it may never return."""
+    done = threading.Event()
+
+    def watch() -> None:
+        stop.wait()
+        if not done.wait(GRACE_S):
+            log.error(
+                "not stopped after %g s, so that the process ends at once; it loses no message", GRACE_S
+            )
+            os._exit(1)
+
+    threading.Thread(target=watch, name="grace", daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def stop_on_signals() -> threading.Event:
