@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from streaming.alerting.log import RequestLog
 from streaming.kafka import clients, topics
-from streaming.kafka.group_member import GroupMember
+from streaming.kafka.group_member import FENCED, GroupMember
 from streaming.kafka.messages import Outgoing
 from streaming.kafka.waiting import within
 
@@ -46,11 +46,19 @@ class RequestGroup(GroupMember, RequestLog):
             self._producer.send_offsets_to_transaction(committed, group)
             self._probe("before-commit")
             self._producer.commit_transaction()
+        except FENCED as error:
+            raise self.taken() from error
         except KafkaError as error:
             log.warning("%s: %s", type(error).__name__, error)
-            self._producer.abort_transaction()
+            self._abort()
             return False
         return True
+
+    def _abort(self) -> None:
+        try:
+            self._producer.abort_transaction()
+        except FENCED as error:
+            raise self.taken() from error
 
     @override
     def rewind(self, offsets: Mapping[int, int]) -> None:

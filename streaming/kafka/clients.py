@@ -9,6 +9,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
+from kafka.structs import MemberState
 
 from streaming.kafka import topics
 from streaming.kafka.messages import Message, Outgoing
@@ -108,6 +109,18 @@ def poll(consumer: KafkaConsumer, timeout_s: float) -> list[Message]:
         log.warning("cannot poll: %s", error)
         time.sleep(RETRY_S)
         return []
+
+
+def is_fenced(consumer: KafkaConsumer) -> bool:
+    """Whether the group has told this static member that another process joined under its name.
+
+    kafka-python notes this answer to a heartbeat in its log, sends no heartbeat any more and polls on for ever; nothing
+    that it offers tells, so that this reads a field of its own.
+    """
+    coordinator = getattr(consumer, "_coordinator", None)
+    if coordinator is None:
+        return False
+    return coordinator.state is MemberState.STABLE and not coordinator._heartbeat_enabled  # noqa: SLF001
 
 
 def messages(polled: dict[Any, list[Any]]) -> list[Message]:

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from streaming.kafka import topics
 from streaming.kafka.delivery import Delivery
-from streaming.kafka.group_member import GroupMember
+from streaming.kafka.group_member import FENCED, GroupMember
 from streaming.kafka.messages import Outgoing
 from streaming.matching.log import FeatureLog, PartitionProgress
 from streaming.searches.table import Offsets
@@ -62,11 +62,13 @@ class FeatureGroup(GroupMember, FeatureLog):
 
     @override
     def commit(self, progress: Mapping[int, PartitionProgress]) -> bool:
-        """Raises BrokersUnavailable when a message could not be written, KafkaError when no commit can succeed."""
+        """Raises BrokersUnavailable when a message could not be written, InstanceTaken, KafkaError."""
         self._delivery.wait()
         self._probe("requests-sent")
         try:
             self._consumer.commit(_offsets(progress), timeout_ms=COMMIT_TIMEOUT_MS)
+        except FENCED as error:
+            raise self.taken() from error
         except KafkaError as error:
             if not (error.retriable or isinstance(error, CommitFailedError)):
                 raise

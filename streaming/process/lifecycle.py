@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 #: Shorter than the patience of whoever sends SIGTERM: 20 s in the local stack, 30 s in Kubernetes.
 GRACE_S = 15.0
+WATCH_S = 0.5
 
 
 def start_logging() -> None:
@@ -50,12 +51,14 @@ def work_until_stopped(work: Callable[[Callable[[], bool]], None]) -> int:
 
 
 @contextmanager
-def _ended_soon_after(stop: threading.Event) -> Iterator[None]:
-    """End this process `GRACE_S` after `stop` is set unless the block has ended: a call of it may never return."""
+def _ended_soon_after(stop: "StopRequest") -> Iterator[None]:
+    """End this process `GRACE_S` after it was asked to stop unless the block has ended: a call may never return."""
     done = threading.Event()
 
     def watch() -> None:
-        stop.wait()
+        while not stop.is_set():
+            if done.wait(WATCH_S):
+                return
         if not done.wait(GRACE_S):
             log.error(
                 "not stopped after %g s, so that the process ends at once; it loses no message", GRACE_S
@@ -69,13 +72,28 @@ def _ended_soon_after(stop: threading.Event) -> Iterator[None]:
         done.set()
 
 
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set; a loop checks it between its turns."""
-    stop = threading.Event()
+class StopRequest:
+    """Whether the process was asked to stop.
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+    It has no lock, as `threading.Event` has: a second signal that arrives while the first is handled would wait for it
+    for ever. `timeout`, for one, sends two.
+    """
 
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
+    def __init__(self) -> None:
+        self._asked = False
+
+    def is_set(self) -> bool:
+        """Whether a signal has come."""
+        return self._asked
+
+    def ask(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        """Handle a signal."""
+        self._asked = True
+
+
+def stop_on_signals() -> StopRequest:
+    """Return what SIGTERM and SIGINT set; a loop checks it between its turns."""
+    stop = StopRequest()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop.ask)
     return stop

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from schemas.errors import ConfigError
 from streaming.process.health import LoopHealth
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,10 @@ class MetricsServer:
     def __init__(self, registry: CollectorRegistry, health: LoopHealth, port: int, host: str) -> None:
         self._server: Any = None
         if port:
-            self._server, self._thread = start_http_server(port, addr=host, registry=registry)
+            try:
+                self._server, self._thread = start_http_server(port, addr=host, registry=registry)
+            except OSError as error:
+                raise ConfigError(f"--metrics-port {port} on {host}: {error.strerror or error}") from error
             answers = {"/live": health.stands_still, "/ready": health.trouble}
             self._server.set_app(_with_probes(self._server.get_app(), answers))
             log.info("metrics on http://%s:%d/metrics", host, port)

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from kafka import KafkaProducer
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, InstanceTaken
 from schemas.records import DeadLetter
 from streaming.kafka import clients
 from streaming.kafka.admin import require_topics
+from streaming.kafka.group_member import FENCED
 from streaming.kafka.messages import Message, Outgoing
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import DLQ
@@ -116,6 +117,10 @@ def _transact(producer: KafkaProducer, messages: Sequence[Outgoing]) -> None:
         for future in [clients.send(producer, message) for message in messages]:
             future.get(timeout=TRANSACTION_S)
         producer.commit_transaction()
+    except FENCED as error:
+        raise InstanceTaken(
+            "another `nearline dlq replay` was started meanwhile: it goes on, this one ends"
+        ) from error
     except Exception:
         producer.abort_transaction()
         raise
