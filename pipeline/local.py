@@ -66,7 +66,7 @@ class LocalPath:
         self.report = LocalReport()
         self._featurizer = Featurizer(self.features, summarizer)
         self._matcher = LexicalMatcher()
-        self._windows = Windows(self._settings.windows)
+        self._windows = Windows(self._settings.windows, clock)
         scorer = CachedScorer(ranker, ScoreCache(kv, clock=clock))
         self._alerts = AlertStep(self.features, scorer, AlertLedger(kv))
         # greater than those of earlier replays on the same store, so that the ledger tells their requests apart
@@ -121,7 +121,7 @@ class LocalPath:
             Located(
                 request=request, partition=LOCAL_PARTITION, offset=next(self._offsets), timestamp_ms=now_ms
             )
-            for request in (*requests, *self._windows.flush(self._clock()))
+            for request in (*requests, *self._windows.flush())
         ]
         batch = self._alerts.run(located)
         self._alerts.transacted(batch.alerts, committed=True)

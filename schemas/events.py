@@ -96,18 +96,22 @@ def read_events(source: Path | str | BinaryIO) -> Iterator[PostingUpdate | Broke
 
     Raises EventError for a gzip file that breaks off, after all lines before the break.
     """
+    return (event for _, event in numbered_events(source))
+
+
+def numbered_events(source: Path | str | BinaryIO) -> Iterator[tuple[int, PostingUpdate | BrokenLine]]:
+    """What `read_events` reads, each with the number of its line (from 1)."""
     versioner = Versioner()
     for number, line in _lines(source):
         try:
             event = parse_line(line)
         except EventError as error:
-            yield BrokenLine(number=number, data=line, reason=str(error))
+            yield number, BrokenLine(number=number, data=line, reason=str(error))
             continue
-        yield PostingUpdate(
-            posting_id=event.posting_id,
-            version=versioner.version(event.posting_id, event.instant_us, line),
-            op=event.op,
-            posting=event.posting,
+        version = versioner.version(event.posting_id, event.instant_us, line)
+        yield (
+            number,
+            PostingUpdate(posting_id=event.posting_id, version=version, op=event.op, posting=event.posting),
         )
 
 

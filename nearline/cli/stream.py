@@ -12,12 +12,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.stack.settings import StackSettings
 from schemas.errors import ConfigError
-from schemas.events import read_events, read_searches
+from schemas.events import numbered_events, read_searches
 from schemas.settings import Option
 from storage.couchbase.url import with_login
 from streaming.kafka.settings import KafkaSettings
@@ -107,6 +108,7 @@ def replay(run: ReplayRun, home: options.Home = None) -> None:
 def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
     """Send searches, if there are any, and then the stream; the progress is shown meanwhile."""
     from streaming.kafka.framing import open_codec
+    from streaming.kafka.topics import UPDATES
     from streaming.tools.replay import WRITES, replay_updates, send_searches
 
     with closing(open_codec(options.registry(run.schema_registry or ""), WRITES)) as codec:
@@ -116,7 +118,7 @@ def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
         with console.status("sending …") as status:
             sent = replay_updates(
                 kafka,
-                read_events(_existing(run.stream)),
+                numbered_events(_existing(run.stream)),
                 rate_per_s=run.rate,
                 on_progress=lambda progress: (
                     status.update(f"sent {progress.sent}") if progress.sent % 100 == 0 else None
@@ -124,6 +126,12 @@ def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
                 codec=codec,
             )
     console.print(f"{sent.sent} updates sent, {sent.broken} of them broken lines")
+    if sent.too_large:
+        shown = Console(stderr=True, soft_wrap=True, highlight=False)
+        for event in sent.too_large:
+            shown.print(escape(str(event)))
+        shown.print(f"{len(sent.too_large)} updates not sent, too large for {UPDATES.name}")
+        raise typer.Exit(1)
 
 
 def generate(

@@ -61,7 +61,8 @@ class RequestLoop:
     """Scores requests and sends alerts, each pair once an opening; it may be killed at any moment.
 
     The ledger is written before the transaction, and marked after its commit. Of an alert without the mark the topic
-    `alerts` tells whether it was sent, so that it is sent once whatever becomes of the offsets.
+    `alerts` tells whether it was sent, so that it is sent once whatever becomes of the offsets. `turned` is called after
+    each turn and each slice of it (streaming/process/health.py).
     """
 
     requests: RequestLog
@@ -72,6 +73,7 @@ class RequestLoop:
     codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.monotonic
     utc_s: Callable[[], float] = time.time
+    turned: Callable[[], None] = lambda: None
     probe: Callable[[str], None] = lambda _: None
     _slice: int = 8
     _failures: int = 0
@@ -83,6 +85,7 @@ class RequestLoop:
         """Turn until `stopped()`; every turn ends in a commit, so that nothing is unfinished between two turns."""
         while not stopped():
             self.turn(stopped)
+            self.turned()
 
     def turn(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """One round of the loop."""
@@ -129,6 +132,7 @@ class RequestLoop:
                 self._wait_out(error)
                 break
             self._pace(self.clock() - slice_began)
+            self.turned()
         turn.postpone(rest)
         return turn
 
