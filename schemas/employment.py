@@ -9,6 +9,9 @@ from functools import lru_cache
 
 from schemas.plain import plain
 
+#: Characters of a field that are read; what is longer is no answer but a text that strayed into the field.
+_READ = 2_000
+
 _FULL = (
     r"full ?time|full tm|f/ ?t|ft|vollzeit\w*|temps (?:plein|complet)|plein temps|(?:tiempo|jornada) complet[oa]|"
     r"voltijd\w*|tempo (?:pieno|integral)|heltid"
@@ -89,7 +92,7 @@ _DENIED_AFTER = re.compile(
 @lru_cache(maxsize=4096)
 def employment_kinds(said: str) -> tuple[str, ...]:
     """The types that a posting or search names, in one order; none where its words name no type."""
-    words = plain(said)
+    words = plain(said[:_READ])
     for pattern, whole in _SHARED_END:
         words = pattern.sub(whole, words)
     words = _DENIED_AFTER.sub(" ", _DENIED.sub(" ", words))

@@ -10,6 +10,8 @@ from schemas.plain import no_answer, plain
 
 #: The forms, in the order in which a text with several is written: "remote/onsite".
 FORMS = ("remote", "hybrid", "onsite")
+#: Characters of a field that are read; what is longer is no answer but a text that strayed into the field.
+_READ = 2_000
 
 _REMOTE = (
     r"remote|remotely|remoto|remota|telecommut\w*|tele ?work\w*|teletravail\w*|teletrabajo\w*|wfh|wfa|"
@@ -72,7 +74,7 @@ def remote_forms(said: str) -> tuple[str, ...]:
     """The forms that a posting or search names, in the order of `FORMS`; none where it cannot be told."""
     if no_answer(said):
         return ()
-    words = _NOISE.sub(" ", plain(_DASH_BETWEEN.sub(", ", said)))
+    words = _NOISE.sub(" ", plain(_DASH_BETWEEN.sub(", ", said[:_READ])))
     found = {form for part in _ALTERNATIVES.split(words) for form in _alternative(part.strip())}
     return tuple(form for form in FORMS if form in found)
 
