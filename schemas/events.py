@@ -113,13 +113,13 @@ def read_events(source: Path | str | BinaryIO) -> Iterator[PostingUpdate | Broke
 
 def parse_search(row: dict[str, Any]) -> SavedSearch:
     """A saved search from its JSON object; raises EventError, whose message names the field."""
-    remote = fields.remote(row.get("remote"), "remote")
+    types = fields.wanted(row.get("employment_type"))
     return SavedSearch(
         search_id=_identifier(row.get("search_id", row.get("id")), "search_id"),
         query=fields.label(row.get("query"), "query") or "",
-        location=fields.label(row.get("location"), "location"),
-        remote=None if remote is None else remote != "onsite",
-        employment_type=fields.employment_type(row.get("employment_type"), "employment_type"),
+        location=fields.places(fields.wanted(row.get("location")), "location"),
+        remote=fields.remote_wanted(row.get("remote"), "remote"),
+        employment_type=fields.employment_type(types, "employment_type"),
         threshold=float(_number(row, "threshold", _DEFAULTS.threshold, 1, whole=False)),
         top_k=int(_number(row, "top_k", _DEFAULTS.top_k, 2**31 - 1, whole=True)),
     )
@@ -188,7 +188,7 @@ def _posting(row: dict[str, Any], path: str) -> Posting:
     return Posting(
         title=title,
         company=fields.label(row.get("company"), f"{path}company"),
-        location=fields.label(row.get("location"), f"{path}location"),
+        location=fields.places(row.get("location"), f"{path}location"),
         employment_type=fields.employment_type(row.get("employment_type"), f"{path}employment_type"),
         remote=fields.remote(row.get("remote"), f"{path}remote"),
         salary=fields.salary(row.get("salary"), f"{path}salary"),
