@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 for tool in buildah mmdebstrap; do
-  command -v $tool > /dev/null || { echo "images need $tool: apt-get install buildah mmdebstrap" >&2; exit 2; }
+  command -v $tool > /dev/null || { echo "images need buildah and mmdebstrap: apt-get install buildah mmdebstrap" >&2; exit 2; }
 done
 [[ $(id -u) == 0 ]] || { echo "images are built as root" >&2; exit 2; }
 # what works inside a container as well: plain folders for layers, and chroot in the place of namespaces
