@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from models.client.remote import open_ranker, open_summarizer
 from nearline.cli import options
 from nearline.cli.reading import ReadFile
+from nearline.shown import cell
 from pipeline.featurize import MAX_AHEAD_S
 from pipeline.local import LocalPath, LocalReport, LocalSettings
 from schemas.events import read_searches
@@ -44,7 +44,7 @@ def replay_in_process(
         report = path.replay(stream)
         features = sum(1 for _ in path.features.scan())
     _show(report, features, console)
-    stream.finish(console)
+    stream.finish()
     return report
 
 
@@ -54,7 +54,7 @@ def _searches(path: Path | None) -> Iterable[SavedSearch]:
 
 def _show_dead_letters(report: LocalReport, console: Console) -> None:
     for number, reason in report.dead_letters[:_TOLD]:
-        console.print(Text(f"dead letter: update {number}: {reason}"), soft_wrap=True)
+        console.print(cell(f"dead letter: update {number}: {reason}"), soft_wrap=True)
     if len(report.dead_letters) > _TOLD:
         console.print(f"and {len(report.dead_letters) - _TOLD} more dead letters")
 
@@ -62,9 +62,8 @@ def _show_dead_letters(report: LocalReport, console: Console) -> None:
 def _show(report: LocalReport, features: int, console: Console) -> None:
     for alert in report.alerts:
         console.print(
-            f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}",
+            cell(f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}"),
             soft_wrap=True,
-            markup=False,
         )
     _show_dead_letters(report, console)
     outcomes = "   ".join(f"{outcome.value} {count}" for outcome, count in report.outcomes.items())

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
+from nearline.shown import cell
 from schemas.errors import EventError
 from schemas.events import DOCUMENTED, BrokenLine, EventFormat, read_events
 from schemas.records import PostingUpdate
@@ -31,9 +31,12 @@ class ReadFile:
         except EventError as error:
             self._damage = error
 
-    def finish(self, console: Console) -> None:
-        """Tell the first broken lines with their reasons; raises EventError if the file broke off."""
+    def tell_broken(self, console: Console) -> None:
+        """Print the first broken lines with their reasons."""
         for line in self._broken:
-            console.print(Text(f"line {line.number}: {line.reason}"), soft_wrap=True)
+            console.print(cell(f"line {line.number}: {line.reason}"), soft_wrap=True)
+
+    def finish(self) -> None:
+        """Raise EventError if the file broke off."""
         if self._damage is not None:
             raise EventError(f"{self._path}: {self._damage}; everything before was read") from self._damage

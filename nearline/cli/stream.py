@@ -68,7 +68,7 @@ def demo(
     report = run.run(settings, stack, console, setup_started or time.time())
     view.closing(console, report)
     hint = "" if stack.hosts_couchbase and not keep else "; look inside with `nearline store dump`"
-    console.print(f"written to {settings.report}{hint}")
+    console.print(f"written to {settings.report}{hint}", markup=False)
     raise typer.Exit(1 if report.unexplained else 0)
 
 
@@ -135,7 +135,8 @@ def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
                 codec=codec,
             )
     console.print(f"{sent.sent} updates sent, {sent.broken} of them broken lines")
-    file.finish(console)
+    file.tell_broken(console)
+    file.finish()
 
 
 def generate(
