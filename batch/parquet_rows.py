@@ -17,7 +17,7 @@ _SMALLER_PAGES = (50, 5, 1)
 
 def parquet_rows(file: Any, part: int, parts: int) -> Iterator[CatalogRow | UnreadableRest]:
     """The rows of every `parts`-th row group, numbered in the file."""
-    parquet, number = pyarrow.parquet.ParquetFile(file), 1
+    parquet, number = pyarrow.parquet.ParquetFile(file, page_checksum_verification=True), 1
     for group in range(parquet.num_row_groups):
         rows = parquet.metadata.row_group(group).num_rows
         if group % parts == part:
