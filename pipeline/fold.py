@@ -9,8 +9,8 @@ from schemas.codec import Codec
 from schemas.compiled import constructor
 from schemas.errors import DecodeError
 from schemas.keys import text_hash
-from schemas.merge import assume_summarized, delta, is_current, merge, outcome
-from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate
+from schemas.merge import assume_summarized, delta, is_current, merge, outcome, reason
+from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, Reason
 from storage.features import FeatureStore, FeatureWrite, RawText
 
 _NEEDS_POSTING = frozenset((Op.ADD, Op.UPDATE, Op.REPOST))
@@ -65,14 +65,15 @@ class FoldedPosting:
 class Fold:
     """Folds rows one by one in arrival order, so that outcomes do not depend on how rows are cut into batches.
 
-    `postings`: the batch's postings by id. For each row: `posting_of` (None: not decodable), `outcomes`, and
-    `reasons` of dead letters.
+    `postings`: the batch's postings by id. For each row: `posting_of` (None: not decodable), `outcomes`, `reasons` of
+    dead letters, and why its posting may alert now (`alert_reasons`).
     """
 
     def __init__(self, codec: Codec, store: FeatureStore, values: Sequence[bytes | PostingUpdate]) -> None:
         """Decode the rows, read their postings in one call and fold; raises StoreUnavailable."""
         self.outcomes: list[Outcome] = [Outcome.DEAD_LETTERS] * len(values)
         self.reasons: list[str | None] = [None] * len(values)
+        self.alert_reasons: list[Reason] = [Reason.UNKNOWN] * len(values)
         self.posting_of: list[FoldedPosting | None] = [None] * len(values)
         updates = [read_update(codec, value) for value in values]
         ids = dict.fromkeys(update.posting_id for update in updates if not isinstance(update, str))
@@ -87,7 +88,10 @@ class Fold:
                 posting = self.posting_of[i] = self.postings[update.posting_id]
                 posting.rows.append(i)
                 if posting.failure is None:
+                    before = posting.record
                     self.outcomes[i] = _step(posting, update, i)
+                    if posting.record is not None:
+                        self.alert_reasons[i] = reason(before, update, posting.record)
 
     def without_summary(self) -> dict[bytes, list[FoldedPosting]]:
         """Postings whose newest text came with this batch and has no summary yet; by the hash of that text.
