@@ -154,6 +154,11 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
     )
 
 
+def renewed(record: FeatureRecord) -> FeatureRecord:
+    """The record with the registers that older versions of the format did not have, as far as they follow from it."""
+    return replace(record, begun_version=_begun(record), ended_version=_ended(record))
+
+
 def is_current(record: FeatureRecord) -> bool:
     """Whether the summary is of the text that the record now has (true of a record without content)."""
     return record.summary_hash == record.input_hash

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 
 from schemas.codec import Codec
-from schemas.merge import merge
+from schemas.merge import renewed
 from schemas.records import FeatureRecord
 from storage.base import KeyValue
 from storage.features import FEATURES, TEXTS, RawText, decoded, read_text
@@ -102,8 +102,7 @@ class _Comparison:
 
     def _read(self, key: bytes, data: bytes) -> FeatureRecord | RawText | bytes:
         if key.startswith(FEATURES):
-            record = decoded(self._codec, key, data)
-            return merge(record, record)  # which fills in registers that older versions did not have
+            return renewed(decoded(self._codec, key, data))
         return read_text(key, data) if key.startswith(TEXTS) else data
 
 
