@@ -103,7 +103,9 @@ class LocalPath:
         current = {row.posting_id: row.value for row in rows if row.outcome is not Outcome.DEAD_LETTERS}
         reasons = dict[str, Reason]()
         for row in rows:
-            reasons[row.posting_id] = stronger(reasons.get(row.posting_id, row.alert_reason), row.alert_reason)
+            reasons[row.posting_id] = stronger(
+                reasons.get(row.posting_id, row.alert_reason), row.alert_reason
+            )
         requests = list[ScoreRequest]()
         for posting_id, value in current.items():
             feature = decode(FeatureRecord, value)

@@ -6,7 +6,6 @@ from typing import Annotated
 from schemas.records import Candidate, Reason, SavedSearch, ScoreRequest
 from schemas.settings import Option
 
-
 #: From the weakest to the strongest.
 _STRENGTH = (Reason.UNKNOWN, Reason.EDITED, Reason.SEARCH, Reason.NEW, Reason.REOPENED)
 
@@ -47,7 +46,9 @@ class Windows:
             window = self._open[search.search_id] = _Window(search, now_s + self._settings.window_s)
         window.search = search
         waiting = window.candidates.get(candidate.posting_id)
-        window.candidates[candidate.posting_id] = candidate if waiting is None else _joined(waiting, candidate)
+        window.candidates[candidate.posting_id] = (
+            candidate if waiting is None else _joined(waiting, candidate)
+        )
         if len(window.candidates) < self._settings.max_items:
             return None
         return self._close(search.search_id, now_s)

@@ -48,6 +48,7 @@ def show(made: Explanation, console: Console) -> None:
         highlight=False,
     )
     _print_record(made.record, console)
+    _print_opening(made, console)
     for check in made.filters:
         console.print(
             f"{_mark(check.passed)} {check.name}: wanted {escape(str(check.wanted))}, has {escape(str(check.found))}",
@@ -87,10 +88,18 @@ def _print_record(record: FeatureRecord | None, console: Console) -> None:
         f"posting  {escape(record.title)}, {escape(record.company or '–')}  ({record.state})", highlight=False
     )
     console.print(
-        f"versions record {_time(record.version)}  content {_time(record.content_version)}  opened {_time(record.episode)}"
+        f"versions record {_time(record.version)}  content {_time(record.content_version)}"
         f"  summary by {record.model or 'nothing yet'}",
         highlight=False,
     )
+
+
+def _print_opening(made: Explanation, console: Console) -> None:
+    """Print since when the posting is open, and whether that is its first opening."""
+    if made.record is None or made.opening is None:
+        return
+    since = "as first seen in a list" if made.record.episode < 0 else f"since {_time(made.record.episode)}"
+    console.print(f"opening  {made.opening}, open {since}", highlight=False)
 
 
 def _print_score(score: ScoreCheck, console: Console) -> None:

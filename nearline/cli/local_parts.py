@@ -41,7 +41,7 @@ def _searches(path: Path | None) -> Iterable[SavedSearch]:
 def _show(report: LocalReport, features: int, console: Console) -> None:
     for alert in report.alerts:
         console.print(
-            f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}",
+            f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}  ({alert.reason})",
             soft_wrap=True,
             markup=False,
         )
