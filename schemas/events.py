@@ -1,6 +1,7 @@
 """The documented event and posting formats (`schemas/README.md`): JSON Lines in, updates and saved searches out.
 
-An event is `{ts, op, id, posting}`; a line without `op` is a whole posting and reads as an add. Stream, batch and
+An event is `{ts, op, id, posting}`; a line without `op` is a whole posting of a plain list, which says that the posting
+is open at the line's time. Stream, batch and
 tests all read through this module, so that one line means one thing everywhere.
 """
 
@@ -15,7 +16,7 @@ from schemas.errors import EventError
 from schemas.fields import short
 from schemas.ids import from_source, identifier
 from schemas.lines import numbered_lines
-from schemas.records import Op, Posting, PostingUpdate, SavedSearch
+from schemas.records import NEVER, Op, Posting, PostingUpdate, SavedSearch
 from schemas.settings import Option
 from schemas.times import DateOrder, instant_us
 from schemas.versions import Versioner
@@ -35,12 +36,23 @@ FIELDS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedEvent:
-    """One parsed line; `instant_us` is the event's time, from which `Versioner` makes its version."""
+    """One parsed line; `instant_us` is the event's time, from which `Versioner` makes its version.
+
+    `listed`: it is a row of a plain list.
+    """
 
     posting_id: str
     op: Op
     instant_us: int
     posting: Posting | None
+    listed: bool = False
+
+    def update(self, version: int, as_of: int | None = None) -> PostingUpdate:
+        """The update with this version; `as_of`: when a list says that the posting is open, by default its version."""
+        listed_at = (version if as_of is None else as_of) if self.listed else NEVER
+        return PostingUpdate(
+            posting_id=self.posting_id, version=version, op=self.op, posting=self.posting, as_of=listed_at
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +108,7 @@ def parse_row(row: dict[str, Any], how: EventFormat = DOCUMENTED) -> ParsedEvent
             op=Op.ADD,
             instant_us=_catalog_instant(row, how.date_order),
             posting=_posting(row, ""),
+            listed=True,
         )
     name = row["op"]
     op = _OPS.get(name) if isinstance(name, str) else None
@@ -123,12 +136,7 @@ def read_events(
         except EventError as error:
             yield BrokenLine(number=number, data=line, reason=str(error))
             continue
-        yield PostingUpdate(
-            posting_id=event.posting_id,
-            version=versioner.version(event.posting_id, event.instant_us, line),
-            op=event.op,
-            posting=event.posting,
-        )
+        yield event.update(versioner.version(event.posting_id, event.instant_us, line))
 
 
 def parse_search(row: dict[str, Any]) -> SavedSearch:

@@ -49,6 +49,7 @@ def show(made: Explanation, console: Console) -> None:
         highlight=False,
     )
     _print_record(made.record, console)
+    _print_opening(made, console)
     for check in made.filters:
         console.print(
             f"{_mark(check.passed)} {check.name}: wanted {markup(str(check.wanted))}, has {markup(str(check.found))}",
@@ -91,10 +92,18 @@ def _print_record(record: FeatureRecord | None, console: Console) -> None:
         f"posting  {markup(record.title)}, {markup(record.company or '–')}  ({record.state})", highlight=False
     )
     console.print(
-        f"versions record {_time(record.version)}  content {_time(record.content_version)}  opened {_time(record.episode)}"
+        f"versions record {_time(record.version)}  content {_time(record.content_version)}"
         f"  summary by {markup(record.model) or 'nothing yet'}",
         highlight=False,
     )
+
+
+def _print_opening(made: Explanation, console: Console) -> None:
+    """Print since when the posting is open, and whether that is its first opening."""
+    if made.record is None or made.opening is None:
+        return
+    since = "as first seen in a list" if made.record.episode < 0 else f"since {_time(made.record.episode)}"
+    console.print(f"opening  {made.opening}, open {since}", highlight=False)
 
 
 def _print_score(score: ScoreCheck, console: Console) -> None:
