@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -22,6 +22,9 @@ from schemas.events import numbered_events, read_searches
 from schemas.settings import Option
 from storage.couchbase.url import with_login
 from streaming.kafka.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from streaming.tools.replay import ReplayProgress
 
 _SAMPLE = Path(__file__).parents[1] / "sample"
 
@@ -108,7 +111,6 @@ def replay(run: ReplayRun, home: options.Home = None) -> None:
 def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
     """Send searches, if there are any, and then the stream; the progress is shown meanwhile."""
     from streaming.kafka.framing import open_codec
-    from streaming.kafka.topics import UPDATES
     from streaming.tools.replay import WRITES, replay_updates, send_searches
 
     with closing(open_codec(options.registry(run.schema_registry or ""), WRITES)) as codec:
@@ -126,12 +128,16 @@ def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
                 codec=codec,
             )
     console.print(f"{sent.sent} updates sent, {sent.broken} of them broken lines")
+    raise typer.Exit(show_left_out(sent, Console(stderr=True, soft_wrap=True, highlight=False)))
+
+
+def show_left_out(sent: "ReplayProgress", console: Console) -> int:
+    """Name the events that were too large to be sent; returns the exit status, 1 when there are any."""
+    for event in sent.too_large:
+        console.print(escape(str(event)))
     if sent.too_large:
-        shown = Console(stderr=True, soft_wrap=True, highlight=False)
-        for event in sent.too_large:
-            shown.print(escape(str(event)))
-        shown.print(f"{len(sent.too_large)} updates not sent, too large for {UPDATES.name}")
-        raise typer.Exit(1)
+        console.print(f"{len(sent.too_large)} updates not sent, too large for the topic postings.updates")
+    return 1 if sent.too_large else 0
 
 
 def generate(

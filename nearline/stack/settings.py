@@ -209,4 +209,8 @@ def test_server_url(port: int) -> str:
 def current_home(default: Path) -> Path:
     """The home of the stack that was started last in the folder of `default`, else `default` itself."""
     pointer = default.parent / "current"
-    return Path(pointer.read_text()) if pointer.exists() else default
+    try:
+        noted = Path(pointer.read_text())
+        return noted if noted.is_absolute() and noted.is_dir() else default
+    except (FileNotFoundError, ValueError):
+        return default

@@ -148,7 +148,7 @@ def send_searches(kafka: KafkaSettings, searches: Iterable[SavedSearch], codec: 
     """
     codec = codec or Codec()
     messages = [search_message(search, codec) for search in searches]
-    _require_small(messages, largest_message(kafka, topics.SEARCHES))
+    require_small(messages, largest_message(kafka, topics.SEARCHES))
     producer = clients.producer(kafka, delivery_s=clients.LONG_DELIVERY_S)
     try:
         delivery = Delivery(producer, delivery_s=clients.LONG_DELIVERY_S)
@@ -160,7 +160,8 @@ def send_searches(kafka: KafkaSettings, searches: Iterable[SavedSearch], codec: 
         clients.close_producer(producer)
 
 
-def _require_small(messages: Iterable[Outgoing], limit: int) -> None:
+def require_small(messages: Iterable[Outgoing], limit: int) -> None:
+    """Raise EventError naming the first search that takes more than `limit` bytes."""
     for message in messages:
         if (size := size_bytes(message)) > limit:
             name = (message.key or b"").decode()

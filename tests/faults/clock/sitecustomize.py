@@ -1,7 +1,7 @@
 """Python imports this at its start when its folder is on the path: `time.time()` is off by what a file says.
 
-$CLOCK_OFFSET_FILE holds seconds and may change while the process runs. The monotonic clock is left alone, as by a machine whose
-clock is set.
+$CLOCK_OFFSET_FILE holds seconds and may change while the process runs. The monotonic clock is left alone, as when a
+machine's clock is set.
 """
 
 import os
