@@ -83,7 +83,7 @@ class LocalPath:
         limits = FeaturizeSettings(max_ahead_s=self._settings.max_ahead_s)
         self._featurizer = Featurizer(self.features, summarizer, limits, clock=clock)
         self._matcher = LexicalMatcher()
-        self._windows = Windows(self._settings.windows)
+        self._windows = Windows(self._settings.windows, clock)
         scorer = CachedScorer(ranker, ScoreCache(kv, clock=clock))
         self._alerts = AlertStep(self.features, scorer, AlertLedger(kv))
         # greater than those of earlier replays on the same store, so that the ledger tells their requests apart
@@ -142,7 +142,7 @@ class LocalPath:
         """Score these requests and those of all open windows; the alerts."""
         located = [
             Located(request=request, partition=LOCAL_PARTITION, offset=next(self._offsets))
-            for request in (*requests, *self._windows.flush(self._clock()))
+            for request in (*requests, *self._windows.flush())
         ]
         batch = self._alerts.run(located)
         self.report.score_requests += len(located)

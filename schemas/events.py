@@ -129,14 +129,21 @@ def read_events(
 
     Raises EventError for a gzip file that breaks off, after all lines before the break.
     """
+    return (event for _, event in numbered_events(source, how))
+
+
+def numbered_events(
+    source: Path | str | BinaryIO, how: EventFormat = DOCUMENTED
+) -> Iterator[tuple[int, PostingUpdate | BrokenLine]]:
+    """What `read_events` reads, each with the number of its line (from 1)."""
     versioner = Versioner()
     for number, line in numbered_lines(source):
         try:
             event = parse_line(line, how)
         except EventError as error:
-            yield BrokenLine(number=number, data=line, reason=str(error))
+            yield number, BrokenLine(number=number, data=line, reason=str(error))
             continue
-        yield event.update(versioner.version(event.posting_id, event.instant_us, line))
+        yield number, event.update(versioner.version(event.posting_id, event.instant_us, line))
 
 
 def parse_search(row: dict[str, Any]) -> SavedSearch:

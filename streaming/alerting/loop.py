@@ -55,7 +55,8 @@ class RequestLoop:
     """Scores requests and sends alerts, each pair once an opening; it may be killed at any moment.
 
     The ledger is written before the transaction and notes the request's offset: when a killed process left the
-    transaction uncommitted, the same request comes again and may send its alerts again.
+    transaction uncommitted, the same request comes again and may send its alerts again. `turned` is called after each
+    turn and each slice of it (streaming/process/health.py).
     """
 
     requests: RequestLog
@@ -66,6 +67,7 @@ class RequestLoop:
     codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.monotonic
     utc_s: Callable[[], float] = time.time
+    turned: Callable[[], None] = lambda: None
     probe: Callable[[str], None] = lambda _: None
     _slice: int = 8
     _failures: int = 0
@@ -77,6 +79,7 @@ class RequestLoop:
         """Turn until `stopped()`; every turn ends in a commit, so that nothing is unfinished between two turns."""
         while not stopped():
             self.turn(stopped)
+            self.turned()
 
     def turn(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """One round of the loop."""
@@ -121,6 +124,7 @@ class RequestLoop:
                 self._wait_out(error)
                 break
             self._pace(self.clock() - slice_began)
+            self.turned()
         turn.postpone(rest)
         return turn
 
