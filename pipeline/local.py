@@ -140,11 +140,15 @@ class LocalPath:
 
     def _settle(self, requests: Iterable[ScoreRequest]) -> list[Alert]:
         """Score these requests and those of all open windows; the alerts."""
+        now_ms = self._now_ms()
         located = [
-            Located(request=request, partition=LOCAL_PARTITION, offset=next(self._offsets))
+            Located(
+                request=request, partition=LOCAL_PARTITION, offset=next(self._offsets), timestamp_ms=now_ms
+            )
             for request in (*requests, *self._windows.flush())
         ]
         batch = self._alerts.run(located)
+        self._alerts.transacted(batch.alerts, committed=True)
         self.report.score_requests += len(located)
         self.report.fates += batch.fates
         self.report.alerts += batch.alerts
