@@ -140,9 +140,9 @@ def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
             )
     console.print(f"{sent.sent} updates sent, {sent.broken} of them broken lines")
     file.tell_broken(console)
-    status = show_left_out(sent, Console(stderr=True, soft_wrap=True, highlight=False))
+    exit_code = show_left_out(sent, Console(stderr=True, soft_wrap=True, highlight=False))
     file.finish()
-    raise typer.Exit(status)
+    raise typer.Exit(exit_code)
 
 
 def show_left_out(sent: "ReplayProgress", console: Console) -> int:
