@@ -11,8 +11,8 @@ from pipeline.match import has_content, passes
 from pipeline.scoring.cached import item_of
 from schemas.errors import ModelRejected, ModelUnavailable
 from schemas.keys import alert_id, day_of
-from schemas.merge import is_current
-from schemas.records import NEVER, Alert, Candidate, FeatureRecord, SavedSearch, ScoreRequest, State
+from schemas.merge import is_current, opening_reason
+from schemas.records import NEVER, Alert, Candidate, FeatureRecord, Reason, SavedSearch, ScoreRequest, State
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger, Claim, ClaimVerdict
 
@@ -228,7 +228,14 @@ def _alert(pair: _Pair) -> Alert:
         p_yes=pair.p_yes,
         model=pair.model,
         updated_ms=pair.candidate.updated_ms,
+        reason=_reason(pair.candidate, record),
     )
+
+
+def _reason(candidate: Candidate, record: FeatureRecord) -> Reason:
+    """The candidate's reason, unless it gives none or the posting has begun another opening since."""
+    known = candidate.reason is not Reason.UNKNOWN and candidate.version >= record.episode
+    return candidate.reason if known else opening_reason(record)
 
 
 def _requests_of(pairs: Iterable[_Pair]) -> list[Located]:

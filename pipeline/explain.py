@@ -8,7 +8,8 @@ from pipeline.match import FilterCheck, feature_terms, filter_checks, has_conten
 from pipeline.scoring.cached import CachedScorer, item_of
 from schemas.errors import ModelRejected
 from schemas.keys import alert_id, day_of
-from schemas.records import FeatureRecord, SavedSearch
+from schemas.merge import opening_reason
+from schemas.records import FeatureRecord, Reason, SavedSearch, State
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
 from storage.ledger_entry import LedgerEntry
@@ -67,6 +68,7 @@ class QuotaCheck:
 class Explanation:
     """Everything that decides whether one pair alerts; steps that were not reached are None or empty.
 
+    `opening`: whether the posting's present opening is its first (`new`) or not (`reopened`); None if it is not open.
     `ledger`: the entry that holds this opening's alert. `quota`: None for a search without top-k.
     `fate` is what the alert consumer would do with the pair now, `why` says it in a sentence.
     """
@@ -83,6 +85,7 @@ class Explanation:
     quota: QuotaCheck | None
     fate: Fate
     why: str
+    opening: Reason | None = None
 
 
 class Explainer:
@@ -132,6 +135,7 @@ class Explainer:
             quota=quota,
             fate=fate,
             why=_why(fate, record, refusal),
+            opening=None if record is None or record.state is not State.OPEN else opening_reason(record),
         )
 
     def _quota(self, search: SavedSearch, record: FeatureRecord) -> QuotaCheck | None:

@@ -61,18 +61,25 @@ def replay_updates(
     *,
     rate_per_s: float = 0.0,
     on_progress: Callable[[ReplayProgress], None] = lambda _: None,
+    progress: ReplayProgress | None = None,
     clock: Callable[[], float] = time.monotonic,
     codec: Codec | None = None,
 ) -> ReplayProgress:
     """Send all events, each with its line's number, and return when the brokers have acknowledged every one.
 
-    See `send_updates`. The limit is what the brokers say of the topic.
+    See `send_updates`. The limit is what the brokers say of the topic. `progress` grows meanwhile, even if this raises.
     """
     settings = ReplaySettings(rate_per_s=rate_per_s, limit=largest_message(kafka, topics.UPDATES))
     producer = clients.producer(kafka, delivery_s=clients.LONG_DELIVERY_S)
     try:
         return send_updates(
-            producer, events, settings, on_progress=on_progress, clock=clock, codec=codec or Codec()
+            producer,
+            events,
+            settings,
+            on_progress=on_progress,
+            progress=progress,
+            clock=clock,
+            codec=codec or Codec(),
         )
     finally:
         clients.close_producer(producer)
@@ -85,6 +92,7 @@ def send_updates(
     *,
     codec: Codec,
     on_progress: Callable[[ReplayProgress], None] = lambda _: None,
+    progress: ReplayProgress | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> ReplayProgress:
     """Send all events in order and wait for their acknowledgements.
@@ -93,7 +101,8 @@ def send_updates(
     above the limit is left out and noted in the progress; were it sent, the broker would refuse it, and the producer
     with it whatever stands behind it in its partition. Raises BrokersUnavailable, which says how many are acknowledged.
     """
-    progress = ReplayProgress(started_s=clock())
+    progress = ReplayProgress() if progress is None else progress
+    progress.started_s = clock()
     delivery = Delivery(producer, delivery_s=clients.LONG_DELIVERY_S, clock=clock)
     try:
         for line, event in events:
@@ -105,6 +114,7 @@ def send_updates(
         _settle(delivery, progress)
         raise
     except BrokersUnavailable as error:
+        progress.acknowledged = delivery.acknowledged
         raise BrokersUnavailable(
             f"{delivery.acknowledged} of {progress.sent} updates sent are acknowledged, then: {error}; "
             "send the file again, an update that arrives twice changes nothing"
@@ -138,7 +148,7 @@ def send_searches(kafka: KafkaSettings, searches: Iterable[SavedSearch], codec: 
     """
     codec = codec or Codec()
     messages = [search_message(search, codec) for search in searches]
-    _require_small(messages, largest_message(kafka, topics.SEARCHES))
+    require_small(messages, largest_message(kafka, topics.SEARCHES))
     producer = clients.producer(kafka, delivery_s=clients.LONG_DELIVERY_S)
     try:
         delivery = Delivery(producer, delivery_s=clients.LONG_DELIVERY_S)
@@ -150,7 +160,8 @@ def send_searches(kafka: KafkaSettings, searches: Iterable[SavedSearch], codec: 
         clients.close_producer(producer)
 
 
-def _require_small(messages: Iterable[Outgoing], limit: int) -> None:
+def require_small(messages: Iterable[Outgoing], limit: int) -> None:
+    """Raise EventError naming the first search that takes more than `limit` bytes."""
     for message in messages:
         if (size := size_bytes(message)) > limit:
             name = (message.key or b"").decode()

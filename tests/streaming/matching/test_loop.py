@@ -92,6 +92,13 @@ class World:
         self.stored[posting_id] = record
         return record
 
+    def arrive(self, posting_id: str, *, published: bool) -> None:
+        """Store a posting with its message, or without one, as a backfill does before anyone subscribed."""
+        if published:
+            self.publish(posting_id)
+        elif posting_id not in self.stored:
+            self.store(posting_id)
+
     def publish(self, posting_id: str, **fields: Any) -> None:
         record = self.store(posting_id, **fields)
         partition = sum(posting_id.encode()) % PARTITIONS
@@ -378,10 +385,8 @@ def test_whatever_is_killed_every_open_posting_meets_every_search_in_the_end(
     searches: set[str] = set()
     for action, number in actions:
         match action:
-            case "publish":
-                world.publish(f"p{number}")
-            case "store" if f"p{number}" not in world.stored and not searches:
-                world.store(f"p{number}")  # as a backfill before anyone subscribed
+            case "publish" | "store":
+                world.arrive(f"p{number}", published=action == "publish" or bool(searches))
             case "subscribe":
                 searches.add(f"s{number}")
                 world.subscribe(f"s{number}")
