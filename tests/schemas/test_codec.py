@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas import avro
 from schemas.codec import CRC_BYTES, HEADER_BYTES, NO_CRC, SCHEMA_NAMES, Record, decode, encode
 from schemas.errors import DecodeError
-from schemas.records import Op, Posting, PostingUpdate, SavedSearch
+from schemas.records import DeadLetter, Op, Posting, PostingUpdate, SavedSearch
 from tests.schemas.strategies import EXAMPLES, postings, records, updates
 from tests.schemas.wire import as_datum, sealed
 
