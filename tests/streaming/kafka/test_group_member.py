@@ -79,6 +79,17 @@ def test_a_topic_that_is_created_anew_while_it_is_read_is_read_from_the_beginnin
     assert made.poll(0.0) == []
 
 
+def test_a_topic_created_anew_while_nothing_of_it_is_assigned_is_waited_for() -> None:
+    consumer, ids = FakeConsumer({"t": [[b"a"], []]}, most=9), {"t": "old"}
+    made = watching(consumer, ids)
+    consumer.generation = 1
+    made.poll(0.0)
+    consumer.positions, ids["t"] = {}, "new"
+    assert made.poll(0.0) == []
+    consumer.assign([T0, T1])
+    assert [m.value for m in made.poll(0.0)] == [b"a"]
+
+
 @pytest.mark.parametrize(("committed", "now"), [("", "new"), ("old", ""), ("same", "same")])
 def test_an_id_that_is_not_known_or_the_same_voids_nothing(committed: str, now: str) -> None:
     consumer = FakeConsumer({"t": [[b"a", b"b"], []]})
