@@ -22,7 +22,7 @@ def test_a_null_on_the_posting_side_passes_every_hard_filter() -> None:
     [
         ("london", "London, GB", True),
         ("San Fran", "San Francisco, CA", True),
-        ("York", "New York", True),
+        ("York", "New York", False),
         ("Leeds", "London", False),
         ("land", "Portland", False),
         ("東京", "東京都港区", True),
@@ -30,7 +30,7 @@ def test_a_null_on_the_posting_side_passes_every_hard_filter() -> None:
         ("Zürich", "zürich", True),
     ],
 )
-def test_a_location_passes_by_its_words(wanted: str, found: str, expected: bool) -> None:
+def test_a_location_passes_by_its_places(wanted: str, found: str, expected: bool) -> None:
     assert passes(search("", location=wanted), feature(location=found)) is expected
 
 
