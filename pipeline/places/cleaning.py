@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.places.folding import fold
 from pipeline.places.gazetteer import Gazetteer, within
@@ -73,20 +74,25 @@ JOINT = Component("")
 
 def components(text: str, known: Gazetteer) -> Iterator[Component]:
     """The components of one entry of a location field, with `JOINT` where "or", "and", "/" or "&" divides places."""
-    text = _CODES_FIRST.sub(lambda found: found[0].replace("-", ", "), text)
+    if "-" in text:
+        text = _CODES_FIRST.sub(lambda found: found[0].replace("-", ", "), text)
     for part in _PARTS.split(_POSTCODE.sub(" ", text)):
-        for number, piece in enumerate(_divided(part, known)):
-            if number:
-                yield JOINT
-            yield from _component(piece, known)
+        if stripped := part.strip():
+            yield from _part(stripped, known)
 
 
-def _divided(part: str, known: Gazetteer) -> list[str]:
-    """A part at its joints, unless it is one name: "Brighton & Hove", "Frankfurt/Main"."""
-    return [part] if known.knows(fold(part)) else _JOINTS.split(part)
+# cached, because the places of a feed share their states, countries and towns
+@lru_cache(maxsize=16_384)
+def _part(part: str, known: Gazetteer) -> tuple[Component, ...]:
+    """The components of one part, divided at its joints unless it is one name: "Brighton & Hove", "Frankfurt/Main"."""
+    found: list[Component] = []
+    for number, piece in enumerate([part] if known.knows(fold(part)) else _JOINTS.split(part)):
+        found += [JOINT] if number else []
+        found += _read_component(piece, known)
+    return tuple(found)
 
 
-def _component(piece: str, known: Gazetteer) -> Iterator[Component]:
+def _read_component(piece: str, known: Gazetteer) -> Iterator[Component]:
     name = fold(piece)
     if not known.knows(name):
         denied = _NO_REMOTE.sub(" ", name)

@@ -40,6 +40,7 @@ class Gazetteer:
         self._counties = dict(_lines(tables.COUNTIES))
         self._codes: defaultdict[str, list[str]] = defaultdict(list)
         self._nicknames: dict[str, list[City]] = {}
+        self._meant: dict[str, list[City]] = {}
         self._add_areas(source.get_us_states(), countries)
         self._add_cities(source.get_cities())
         self._add_parts()
@@ -47,20 +48,18 @@ class Gazetteer:
 
     def cities(self, name: str) -> list[City]:
         """The cities that `name` may mean without more: those called so, else those also called so; large ones."""
-        if name in self._nicknames:
-            return self._nicknames[name]
-        found = self._dominant(name)
-        if name in self._areas or name in self._codes:
-            return [city for city in found if city.population >= _BESIDE_AN_AREA]
-        return found
+        if name not in self._meant:
+            if not (name in self._nicknames or name in self._named or name in self._called):
+                return []
+            self._meant[name] = self._without_more(name)
+        return self._meant[name]
 
     def cities_within(self, name: str, bounds: Iterable[str]) -> list[City]:
         """The cities of that name within one of the areas, small ones too."""
+        starts = tuple([f"{bound}/" for bound in bounds])
         for index in (self._nicknames, self._named, self._called):
             cities = index.get(name)
-            if cities and (
-                found := [city for city in cities if any(within(city.path, bound) for bound in bounds)]
-            ):
+            if cities and (found := [city for city in cities if f"{city.path}/".startswith(starts)]):
                 return found
         return []
 
@@ -86,6 +85,14 @@ class Gazetteer:
             or name in self._nicknames
             or name in self._counties
         )
+
+    def _without_more(self, name: str) -> list[City]:
+        if name in self._nicknames:
+            return self._nicknames[name]
+        found = self._dominant(name)
+        if name in self._areas or name in self._codes:
+            return [city for city in found if city.population >= _BESIDE_AN_AREA]
+        return found
 
     def _dominant(self, name: str) -> list[City]:
         named, called = self._named.get(name, []), self._called.get(name, [])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from pipeline.places import tables
 from pipeline.places.cleaning import JOINT, Component, components
@@ -16,8 +17,7 @@ _ENTRIES = re.compile(r"[;|\n\u2022\u00b7]|\s\s+-\s\s+")
 _READ = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """One place: the areas and cities that it may be, and what is written of it.
 
     `targets` are paths of what the text names, `within` all paths that a target lies in. A name that is in no gazetteer
@@ -44,7 +44,7 @@ def read_places(text: str) -> tuple[Place, ...]:
     for entry in _ENTRIES.split(text[:_READ]):
         groups = list(_groups(components(entry, known), known))
         _share_bounds(groups, known)
-        places += [place for group in groups if (place := _place(group, known))]
+        places += [_place(group, known) for group in groups]
     return tuple(places) or _as_written(text)
 
 
@@ -184,24 +184,20 @@ def _both(some: list[str], others: list[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _place(group: _Group, known: Gazetteer) -> Place | None:
-    name = group.primary
-    targets = (
-        _named(name, group.bounds, known) if name else frozenset(_likely(group.area, group.bounds, known))
-    )
-    county = known.county(name)
-    inside = targets if name and targets else frozenset(group.bounds)
-    above = {
-        up for path in (*inside, *([county] if county and not group.bounds else [])) for up in _upwards(path)
-    }
+def _place(group: _Group, known: Gazetteer) -> Place:
+    name, bounds = group.primary, group.bounds
+    targets = _named(name, bounds, known) if name else frozenset(_likely(group.area, bounds, known))
+    inside = [*targets] if name and targets else bounds
+    if name and not bounds and (county := known.county(name)):
+        inside = [*inside, county]
     names = [one for one in (name, *group.names) if one]
     return Place(
         targets=targets,
-        within=frozenset(above),
-        bounds=frozenset(group.bounds) if name else frozenset(),
+        within=frozenset([up for path in inside for up in _upwards(path)]),
+        bounds=frozenset(bounds) if name else frozenset(),
         name=name,
-        heads=frozenset(head for one in names for head in _heads(one)),
-        words=frozenset(word for one in names for word in one.split()),
+        heads=frozenset([head for one in names for head in _heads(one)]),
+        words=frozenset([word for one in names for word in one.split()]),
         text=" ".join(names),
         remote=group.remote,
         anywhere=group.anywhere,
@@ -210,9 +206,8 @@ def _place(group: _Group, known: Gazetteer) -> Place | None:
 
 def _named(name: str, bounds: list[str], known: Gazetteer) -> frozenset[str]:
     if not bounds:
-        return frozenset(
-            [*(city.path for city in known.cities(name)), *_likely(name, known.areas(name), known)]
-        )
+        areas = known.areas(name)
+        return frozenset([*[city.path for city in known.cities(name)], *_likely(name, areas, known)])
     cities = [city.path for city in known.cities_within(name, bounds)]
     inside = [a for a in known.areas(name) if any(within(a, b) and a != b for b in bounds)]
     return frozenset([*cities, *inside])
@@ -225,14 +220,18 @@ def _likely(name: str, areas: list[str], known: Gazetteer) -> list[str]:
     return areas
 
 
-def _upwards(path: str) -> Iterator[str]:
+@lru_cache(maxsize=16_384)
+def _upwards(path: str) -> tuple[str, ...]:
+    """A path and all that it lies in."""
     steps = path.split("/")
-    return ("/".join(steps[:length]) for length in range(1, len(steps) + 1))
+    return tuple(["/".join(steps[:length]) for length in range(1, len(steps) + 1)])
 
 
-def _heads(name: str) -> Iterator[str]:
+@lru_cache(maxsize=16_384)
+def _heads(name: str) -> tuple[str, ...]:
+    """A name and the whole words that it begins with."""
     words = name.split()
-    return (" ".join(words[:length]) for length in range(1, len(words) + 1))
+    return tuple([" ".join(words[:length]) for length in range(1, len(words) + 1)])
 
 
 def _as_written(text: str) -> tuple[Place, ...]:
