@@ -3,7 +3,11 @@
 Each takes a decoded JSON value and the field's name, and raises EventError with that name.
 """
 
+import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from reprlib import Repr
 from typing import Any
 
 from schemas.employment import employment_kinds
@@ -11,14 +15,43 @@ from schemas.errors import EventError
 from schemas.plain import no_answer
 from schemas.remote_work import remote_forms
 
+#: Lists inside lists that a label may have; each is one list of texts for whoever reads it.
+_MOST_NESTED = 8
+_MOST_KEY = 40
+_repr = Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a value that a file holds and its reader cannot give, such as a date in the year 70000.
+
+    Every field that is read refuses it with this reason; in a field that is ignored it costs nothing.
+    """
+
+    reason: str
+
+
+def short(value: Any) -> str:
+    """The beginning of a value for a message, whatever its size and however deep it is nested."""
+    return value.reason if isinstance(value, Unreadable) else _repr.repr(value)
+
+
+def is_absent(value: Any) -> bool:
+    """Whether a value says nothing: null, or the NaN or infinity that programs write for null."""
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
+
 
 def text(value: Any, name: str) -> str | None:
-    """A text as it is, numbers as digits, None for null; unpaired surrogates become U+FFFD."""
-    if value is None:
+    """A text as it is, numbers as digits, None for null and NaN; unpaired surrogates become U+FFFD."""
+    if is_absent(value):
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise EventError(f"{name} must be text or null, not {_kind(value)}")
-    string = value if isinstance(value, str) else str(value)
+    return _clean(value if isinstance(value, str) else str(value))
+
+
+def _clean(string: str) -> str:
     if string.isascii():
         return string
     try:
@@ -31,26 +64,25 @@ def text(value: Any, name: str) -> str | None:
 def label(value: Any, name: str) -> str | None:
     """A short text on one line, None if it is blank; a list of texts is joined with commas."""
     if isinstance(value, list):
-        parts = [part for entry in value if (part := label(entry, name))]
-        return ", ".join(parts) or None
+        return _joined(value, name, ", ")
     string = text(value, name)
     return (" ".join(string.split()) or None) if string else None
 
 
 def places(value: Any, name: str) -> str | None:
     """Places on one line; a list of them is joined with semicolons, because a place may hold commas."""
-    return _listed(value, name, "; ")
+    return _joined(value, name, "; ")
 
 
 def remote(value: Any, name: str) -> str | None:
     """`remote`, `hybrid`, `onsite` or several of them ("remote/onsite"); None where it cannot be told."""
-    words = _listed(_in_words(value), name, " / ")
+    words = _joined(value, name, " / ", _in_words)
     return "/".join(remote_forms(words)) or None if words else None
 
 
 def employment_type(value: Any, name: str) -> str | None:
     """The types named, such as `full-time` or `full-time/contract`; words that name none stay, in lower case."""
-    words = _listed(value, name, "; ")
+    words = _joined(value, name, "; ")
     if words is None or no_answer(words):
         return None
     return "/".join(employment_kinds(words)) or words.casefold().replace("_", "-")
@@ -73,28 +105,45 @@ def salary(value: Any, name: str) -> str | None:
     """A salary as text; of an object its `text`, else `min-max currency per unit` and whatever else it says."""
     if not isinstance(value, dict):
         return label(value, name)
-    fields = {key: part for key, raw in value.items() if (part := label(raw, f"{name}.{key}"))}
-    if "text" in fields:
-        return fields["text"]
-    amount = _range(fields.pop("min", None), fields.pop("max", None))
-    currency, unit = fields.pop("currency", None), fields.pop("unit", None)
+    known = {
+        key: label(value.get(key), f"{name}.{key}") for key in ("text", "min", "max", "currency", "unit")
+    }
+    more = [said for key, raw in value.items() if key not in known and (said := _remark(key, raw, name))]
+    if known["text"]:
+        return known["text"]
+    amount, currency, unit = _range(known["min"], known["max"]), known["currency"], known["unit"]
     if amount:
         amount += (f" {currency}" if currency else "") + (f" per {unit.lower()}" if unit else "")
-    return ", ".join([amount] * bool(amount) + [f"{key} {part}" for key, part in fields.items()]) or None
+    return ", ".join([amount] * bool(amount) + more) or None
+
+
+def _remark(key: str, value: Any, name: str) -> str | None:
+    """What an entry of a salary says beside its amount: `gs_level 15`; of true the key alone, of false nothing."""
+    said = " ".join(_clean(key).split())
+    if isinstance(value, bool):
+        return said if value else None
+    words = label(value, f"{name}.{said[:_MOST_KEY]}")
+    return f"{said} {words}" if words else None
 
 
 def _in_words(value: Any) -> Any:
-    """Truth values, alone or in a list, as the words that they stand for."""
-    if isinstance(value, bool):
-        return "remote" if value else "onsite"
-    return [_in_words(entry) for entry in value] if isinstance(value, list) else value
+    """A truth value as the word that it stands for; anything else as it is."""
+    return ("remote" if value else "onsite") if isinstance(value, bool) else value
 
 
-def _listed(value: Any, name: str, separator: str) -> str | None:
-    """A label; a list of them, joined with `separator` in place of a comma."""
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _joined(
+    value: Any, name: str, separator: str, read: Callable[[Any], Any] = _as_it_is, nested: int = 0
+) -> str | None:
+    """A label; of a list, also of lists in it, the labels of its entries, joined with `separator`."""
     if not isinstance(value, list):
-        return label(value, name)
-    parts = [part for entry in value if (part := _listed(entry, name, separator))]
+        return label(read(value), name)
+    if nested == _MOST_NESTED:
+        raise EventError(f"{name} holds lists in lists, more than {_MOST_NESTED} deep")
+    parts = [part for entry in value if (part := _joined(entry, name, separator, read, nested + 1))]
     return separator.join(parts) or None
 
 
@@ -107,5 +156,7 @@ def _range(low: str | None, high: str | None) -> str:
 
 
 def _kind(value: Any) -> str:
-    names = {bool: "true or false", dict: "an object", list: "a list", int: "a number", float: "a number"}
-    return names.get(type(value), "text")
+    if isinstance(value, Unreadable):
+        return value.reason
+    names = {dict: "an object", list: "a list", int: "a number", float: "a number", bytes: "bytes"}
+    return "true or false" if isinstance(value, bool) else names.get(type(value), type(value).__name__)
