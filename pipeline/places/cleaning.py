@@ -11,7 +11,7 @@ from pipeline.places.gazetteer import Gazetteer, within
 _POSTCODE = re.compile(
     r"\b(?:[A-Z]{1,2}\d[A-Z\d]?\s*\d[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d|(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?)\b"
 )
-_PARTS = re.compile(r"[,()\[\]{}:]|\s[-\u2013\u2014]+\s|[\u2013\u2014]")
+_PARTS = re.compile(r"[,()\[\]{}:\u3001\uff0c\uff08\uff09\uff1a]|\s[-\u2013\u2014]+\s|[\u2013\u2014]")
 _CODES_FIRST = re.compile(r"^\s*[A-Z]{2,3}(?:-[A-Z]{2,3})?-(?=[A-Z][a-z])")
 #: Words between places; "OR" in capitals only where a name follows, because it is Oregon at a place's end.
 _JOINTS = re.compile(
@@ -135,7 +135,7 @@ def _is_area_of(town: str, area: str, written: str, known: Gazetteer) -> bool:
     areas = known.areas(area)
     if not areas:
         return False
-    if known.cities_within(town, areas):
+    if known.cities_within(town, areas) or any(within(b, a) for a in known.areas(town) for b in areas):
         return True
     capitals = written.rsplit(maxsplit=1)[-1].strip(".").isupper() and not written.isupper()
     return (

@@ -11,8 +11,9 @@ from pipeline.places import tables
 from pipeline.places.cleaning import JOINT, Component, components
 from pipeline.places.folding import fold
 from pipeline.places.gazetteer import Gazetteer, gazetteer, within
+from schemas.characters import seen
 
-_ENTRIES = re.compile(r"[;|\n\u2022\u00b7]|\s\s+-\s\s+")
+_ENTRIES = re.compile(r"[;|\n\u2022\u00b7\u30fb\uff1b]")
 #: Characters of a location that are read, so that a text which strayed into the field costs no time.
 _READ = 1_000
 
@@ -41,7 +42,7 @@ def read_places(text: str) -> tuple[Place, ...]:
     """The places that a text names; none if it names no place at all, such as "various"."""
     known = gazetteer()
     places = []
-    for entry in _ENTRIES.split(text[:_READ]):
+    for entry in _ENTRIES.split(seen(text[:_READ])):
         groups = list(_groups(components(entry, known), known))
         _share_bounds(groups, known)
         places += [_place(group, known) for group in groups]

@@ -61,6 +61,24 @@ ZA south africa | rsa
 #: Regions; those of the United States come from the gazetteer. A region's code is its first name where one is used.
 REGIONS = """
 US/DC district of columbia | washington dc
+US/AZ ariz
+US/CA calif | cali
+US/CO colo
+US/CT conn
+US/FL fla
+US/IL ill
+US/MA mass
+US/MI mich
+US/MN minn
+US/OR ore
+US/PA penn | penna
+US/TN tenn
+US/TX tex
+US/WA wash
+US/WI wis | wisc
+CA/01 alta
+CA/08 ont
+CA/10 que
 CA/01 ab | alberta
 CA/02 bc | british columbia
 CA/03 mb | manitoba
@@ -82,10 +100,10 @@ AU/05 sa | south australia
 AU/06 tas | tasmania
 AU/07 vic | victoria
 AU/08 wa | western australia
-GB/ENG england | angleterre | inglaterra
-GB/SCT scotland | schottland | ecosse | escocia
-GB/WLS wales | cymru
-GB/NIR northern ireland | nordirland
+GB/ENG eng | england | angleterre | inglaterra
+GB/SCT sct | scotland | schottland | ecosse | escocia
+GB/WLS wls | wales | cymru
+GB/NIR nir | ni | northern ireland | n ireland | nordirland
 DE/01 baden wurttemberg | baden wuerttemberg
 DE/02 bavaria | bayern
 DE/05 hesse | hessen

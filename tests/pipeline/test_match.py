@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
 from pipeline.match import LexicalMatcher, filter_checks, passes, query_terms
-from pipeline.terms import stem, terms, words
+from pipeline.terms import stem, terms
 from schemas.records import FeatureRecord, Op, PostingUpdate, SavedSearch, State
 from tests.pipeline.builders import content, feature, memory, rows, search, update
 
@@ -207,4 +207,3 @@ def test_explain_sees_each_filter_that_decided() -> None:
 def test_plain_ascii_splits_as_any_other_text_does(text: str) -> None:
     # a soft hyphen adds no word, but makes the text non-ASCII, so that it is split by the general rule
     assert terms(text) == terms(f"{text} \N{SOFT HYPHEN}")
-    assert words(text).split() == words(f"{text} \N{SOFT HYPHEN}").split()
