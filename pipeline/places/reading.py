@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.places import tables
-from pipeline.places.cleaning import JOINT, Component, components
+from pipeline.places.cleaning import JOINT, POSTCODE, Component, components
 from pipeline.places.folding import fold
 from pipeline.places.gazetteer import Gazetteer, gazetteer, within
 from schemas.characters import seen
@@ -16,6 +16,8 @@ from schemas.characters import seen
 _ENTRIES = re.compile(r"[;|\n\u2022\u00b7\u30fb\uff1b]")
 #: Characters of a location that are read, so that a text which strayed into the field costs no time.
 _READ = 1_000
+#: Most areas that a name or code may mean; what names more is a group of countries, which no town is called after.
+_CODE_MEANINGS = 3
 
 
 class Place(NamedTuple):
@@ -45,7 +47,8 @@ def read_places(text: str) -> tuple[Place, ...]:
     for entry in _ENTRIES.split(seen(text[:_READ])):
         groups = list(_groups(components(entry, known), known))
         _share_bounds(groups, known)
-        places += [_place(group, known) for group in groups]
+        postcodes = frozenset(word for code in POSTCODE.findall(entry) for word in fold(code).split())
+        places += [_place(group, postcodes, known) for group in groups]
     return tuple(places) or _as_written(text)
 
 
@@ -105,33 +108,33 @@ def _take(group: _Group, part: Component, known: Gazetteer) -> bool:
 def _bound(group: _Group, name: str, areas: list[str], known: Gazetteer) -> bool:
     """Take a region or country as the area that the group's place lies in, if it can be one."""
     if not group.primary:
-        if known.cities(name) and (not group.bounds or known.cities_within(name, group.bounds)):
-            return False
-        if group.bounds and not (both := _both(group.bounds, areas)):
-            return _town_called_like_an_area(group, areas, known)
-        group.area = "" if group.bounds else name
-        group.bounds = both if group.bounds else areas
-        return True
+        return _bound_alone(group, name, areas, known)
     if not group.is_city and known.cities(name):
         return False
-    if group.bounds:
-        if both := _both(group.bounds, areas):
-            group.bounds = both
-        return bool(both)
-    inside = known.cities_within(group.primary, areas) if group.is_city else []
-    nested = _both(known.areas(group.primary), areas)
-    if (
-        group.is_city
-        and not inside
-        and not nested
-        and (known.cities(name) or not known.cities(group.primary))
-    ):
+    bounds = _both(group.bounds, areas) if group.bounds else _around(group, name, areas, known)
+    group.bounds = bounds or group.bounds
+    return bool(bounds)
+
+
+def _bound_alone(group: _Group, name: str, areas: list[str], known: Gazetteer) -> bool:
+    """Take an area before any name: "US, CA, ...", but a town of that name as a town."""
+    if known.cities(name) and (not group.bounds or known.cities_within(name, group.bounds)):
         return False
-    group.bounds = [
-        a for a in areas if any(within(c.path, a) for c in inside) or _both(known.areas(group.primary), [a])
-    ]
-    group.bounds = group.bounds or areas
+    bounds = _both(group.bounds, areas) if group.bounds else areas
+    if not bounds:
+        return _town_called_like_an_area(group, areas, known)
+    group.area = "" if group.bounds else name
+    group.bounds = bounds
     return True
+
+
+def _around(group: _Group, name: str, areas: list[str], known: Gazetteer) -> list[str]:
+    """Those of the areas that the group's place lies in; all if none is known to, as in "Paris, OR", but for lists."""
+    towns = known.cities_within(group.primary, areas) if group.is_city else []
+    wider = known.areas(group.primary)
+    found = [area for area in areas if any(within(t.path, area) for t in towns) or _both(wider, [area])]
+    listed = group.is_city and (known.cities(name) or len(areas) > _CODE_MEANINGS)
+    return found if found or listed else areas
 
 
 def _town_called_like_an_area(group: _Group, areas: list[str], known: Gazetteer) -> bool:
@@ -185,7 +188,7 @@ def _both(some: list[str], others: list[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _place(group: _Group, known: Gazetteer) -> Place:
+def _place(group: _Group, postcodes: frozenset[str], known: Gazetteer) -> Place:
     name, bounds = group.primary, group.bounds
     targets = _named(name, bounds, known) if name else frozenset(_likely(group.area, bounds, known))
     inside = [*targets] if name and targets else bounds
@@ -198,7 +201,7 @@ def _place(group: _Group, known: Gazetteer) -> Place:
         bounds=frozenset(bounds) if name else frozenset(),
         name=name,
         heads=frozenset([head for one in names for head in _heads(one)]),
-        words=frozenset([word for one in names for word in one.split()]),
+        words=postcodes.union([word for one in names for word in one.split()]),
         text=" ".join(names),
         remote=group.remote,
         anywhere=group.anywhere,
