@@ -11,7 +11,7 @@ from schemas.plain import no_answer, plain
 #: The forms, in the order in which a text with several is written: "remote/onsite".
 FORMS = ("remote", "hybrid", "onsite")
 #: Characters of a field that are read; what is longer is no answer but a text that strayed into the field.
-_READ = 2_000
+_READ = 500
 
 _REMOTE = (
     r"remote|remotely|remoto|remota|telecommut\w*|tele ?work\w*|teletravail\w*|teletrabajo\w*|wfh|wfa|"
