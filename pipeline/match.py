@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from pipeline.terms import terms, words
 from schemas.merge import is_current
+from schemas.plain import plain
 from schemas.records import NEVER, FeatureRecord, SavedSearch, State
 
 
@@ -156,7 +157,7 @@ class LexicalMatcher(Matcher):
 
 @lru_cache(maxsize=65_536)
 def _parse(query: str) -> _Query:
-    found = terms(query)
+    found = terms(plain(query))
     return _Query(found, (len(found) + 1) // 2)
 
 

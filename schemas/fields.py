@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from schemas.errors import EventError
+from schemas.plain import plain
 
 _HYBRID = re.compile(r"\b(hybrid|optional|flexible|part(ly|ially)?)\b")
 _ON_SITE = re.compile(r"\b(no|not|non|false|never|on.?site|in.?(office|person)|office)\b")
@@ -45,12 +46,12 @@ def text(value: Any, name: str) -> str | None:
 
 
 def label(value: Any, name: str) -> str | None:
-    """A short text on one line, None if it is blank; a list of texts is joined with commas."""
+    """A short text as a reader sees it, on one line; None if blank. A list of texts is joined with commas."""
     if isinstance(value, list):
         parts = [part for entry in value if (part := label(entry, name))]
         return ", ".join(parts) or None
     string = text(value, name)
-    return (" ".join(string.split()) or None) if string else None
+    return (plain(string) or None) if string else None
 
 
 def remote(value: Any, name: str) -> str | None:
