@@ -8,7 +8,7 @@ from functools import lru_cache
 from pipeline.places.folding import fold
 from pipeline.places.gazetteer import Gazetteer, within
 
-_POSTCODE = re.compile(
+POSTCODE = re.compile(
     r"\b(?:[A-Z]{1,2}\d[A-Z\d]?\s*\d[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d|(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?)\b"
 )
 _PARTS = re.compile(r"[,()\[\]{}:\u3001\uff0c\uff08\uff09\uff1a]|\s[-\u2013\u2014]+\s|[\u2013\u2014]")
@@ -17,6 +17,10 @@ _CODES_FIRST = re.compile(r"^\s*[A-Z]{2,3}(?:-[A-Z]{2,3})?-(?=[A-Z][a-z])")
 _JOINTS = re.compile(
     r"\s*[/&+]\s*|\s+(?:and|And|AND|or|Or|und|oder|et|ou|y|en|of)\s+(?=\S)|\s+OR\s+(?=[A-Za-z]{4})(?!(?i:usa|united))"
 )
+#: A joint that begins a part, as in "New York, or remote".
+_JOINT_FIRST = re.compile(r"^(?:and|or|Or|und|oder|et|ou|y|&|OR(?= [A-Za-z]{4})(?! (?i:usa|united)))\s+")
+#: Words that are codes of areas too, and no codes beside words for remote work: "remote OK", "no visa".
+_WORDS_NOT_CODES = re.compile(r"\b(?:no|or|in|me|ok|hi|is|it|at|be|as|am|my|to|so|an|by|do|de|la|al)\b")
 _REMOTE_WORDS = (
     r"remote(?:ly)?|telecommut\w*|tele ?work\w*|wfh|work(?:ing)? from (?:home|anywhere)|home ?office|home ?based|from home|"
     r"virtual|distributed|teletravail|teletrabajo|remoto|thuiswerk\w*|remotejob"
@@ -76,7 +80,7 @@ def components(text: str, known: Gazetteer) -> Iterator[Component]:
     """The components of one entry of a location field, with `JOINT` where "or", "and", "/" or "&" divides places."""
     if "-" in text:
         text = _CODES_FIRST.sub(lambda found: found[0].replace("-", ", "), text)
-    for part in _PARTS.split(_POSTCODE.sub(" ", text)):
+    for part in _PARTS.split(POSTCODE.sub(" ", text)):
         if stripped := part.strip():
             yield from _part(stripped, known)
 
@@ -85,8 +89,11 @@ def components(text: str, known: Gazetteer) -> Iterator[Component]:
 @lru_cache(maxsize=16_384)
 def _part(part: str, known: Gazetteer) -> tuple[Component, ...]:
     """The components of one part, divided at its joints unless it is one name: "Brighton & Hove", "Frankfurt/Main"."""
-    found: list[Component] = []
-    for number, piece in enumerate([part] if known.knows(fold(part)) else _JOINTS.split(part)):
+    if known.knows(fold(part)):
+        return tuple(_read_component(part, known))
+    bare = _JOINT_FIRST.sub("", part)
+    found = [] if bare == part else [JOINT]
+    for number, piece in enumerate(_JOINTS.split(bare)):
         found += [JOINT] if number else []
         found += _read_component(piece, known)
     return tuple(found)
@@ -99,11 +106,13 @@ def _read_component(piece: str, known: Gazetteer) -> Iterator[Component]:
         rest = _REMOTE.sub(" ", denied)
         if rest != denied:
             yield Component("", remote=True)
-        name = _stripped(" ".join(_WORKPLACE.sub(" ", rest).split()), known)
+        kept = _WORKPLACE.sub(" ", rest)
+        name = " ".join((_WORDS_NOT_CODES.sub(" ", kept) if kept != name else kept).split())
+        name = _stripped(name, known)
     if name in _ANYWHERE:
         yield Component("", anywhere=True)
     elif name and name not in _NOTHING:
-        yield from (Component(one) for one in _without_comma(name, piece, known))
+        yield from _without_comma(name, piece, known)
 
 
 def _stripped(name: str, known: Gazetteer) -> str:
@@ -118,16 +127,16 @@ def _stripped(name: str, known: Gazetteer) -> str:
     return name
 
 
-def _without_comma(name: str, written: str, known: Gazetteer) -> list[str]:
+def _without_comma(name: str, written: str, known: Gazetteer) -> list[Component]:
     """A name and the area behind it as two, where no comma stands between them: "Portland OR", "London UK"."""
     words = name.split()
     if known.knows(name):
-        return [name]
+        return [Component(name)]
     for length in (1, 2, 3):
         town, area = " ".join(words[:-length]), " ".join(words[-length:])
         if town and _is_area_of(town, area, written, known):
-            return [_stripped(town, known), area]
-    return [name]
+            return [JOINT, Component(_stripped(town, known)), Component(area)]
+    return [Component(name)]
 
 
 def _is_area_of(town: str, area: str, written: str, known: Gazetteer) -> bool:
