@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
-from schemas.records import Candidate, SavedSearch, ScoreRequest
+from schemas.records import Candidate, Reason, SavedSearch, ScoreRequest
 from schemas.settings import Option
+
+#: From the weakest to the strongest.
+_STRENGTH = (Reason.UNKNOWN, Reason.EDITED, Reason.SEARCH, Reason.NEW, Reason.REOPENED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +44,17 @@ class Windows:
     def add(self, search: SavedSearch, candidate: Candidate, now_s: float) -> ScoreRequest | None:
         """Add a candidate; returns the request if that filled the window.
 
-        Of several candidates of one posting the newest version stays; the request has the search as last given.
+        Of several candidates of one posting the newest version stays, with the strongest of their reasons: an edit of a
+        posting that was new a moment ago leaves it new. The request has the search as last given.
         """
         window = self._open.get(search.search_id)
         if window is None:
             window = self._open[search.search_id] = _Window(search, now_s + self._settings.window_s)
         window.search = search
         waiting = window.candidates.get(candidate.posting_id)
-        if waiting is None or waiting.version <= candidate.version:
-            window.candidates[candidate.posting_id] = candidate
+        window.candidates[candidate.posting_id] = (
+            candidate if waiting is None else _joined(waiting, candidate)
+        )
         if len(window.candidates) < self._settings.max_items:
             return None
         return self._close(search.search_id)
@@ -79,3 +84,14 @@ class Windows:
             candidates=tuple(window.candidates.values()),
             created_ms=int(self._utc_s() * 1000),
         )
+
+
+def stronger(a: Reason, b: Reason) -> Reason:
+    """Of two reasons for which a posting became a candidate, the one that its alert gives."""
+    return max(a, b, key=_STRENGTH.index)
+
+
+def _joined(waiting: Candidate, candidate: Candidate) -> Candidate:
+    newest = waiting if waiting.version > candidate.version else candidate
+    reason = stronger(waiting.reason, candidate.reason)
+    return newest if newest.reason is reason else replace(newest, reason=reason)

@@ -23,6 +23,7 @@ from storage.scores import ScoreCache
 from streaming.alerting.kafka_log import RequestGroup
 from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.metrics import ConsumerMetrics
+from streaming.alerting.sent_alerts import KafkaSentAlerts
 from streaming.kafka import clients, topics
 from streaming.kafka.waiting import within
 from streaming.process.member import MemberSettings, Program, Running, run_member
@@ -114,7 +115,7 @@ def _step(member: Running[ConsumerSettings], metrics: ConsumerMetrics) -> AlertS
     for result in ("hits", "misses", "failures"):
         metrics.cache.labels(result).set_function(partial(getattr, cache.stats, result))
     scorer = CachedScorer(open_ranker(settings.ranker_url, settings.tokenizer), cache)
-    ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S)
+    ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S, sent=KafkaSentAlerts(settings.kafka))
     return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts)
 
 

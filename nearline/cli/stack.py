@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
@@ -33,7 +34,7 @@ def up(stack: partial[StackSettings], home: options.Home = None) -> None:
     ):
         daemon.up(settings)
     status(settings.home)
-    console.print(f"logs in {settings.home}/logs; stop with `nearline down`")
+    console.print(f"logs in {settings.home}/logs; stop with `nearline down`", markup=False)
 
 
 def status(home: options.Home = None) -> None:
@@ -51,12 +52,13 @@ def status(home: options.Home = None) -> None:
             escape(str(state["last_exit"])),
         )
     console = Console()
-    console.print(table if states else f"no stack is running in {settings.home}")
+    console.print(table if states else Text(f"no stack is running in {settings.home}"))
     if states:
         console.print(
-            f"kafka {settings.bootstrap}   flink {settings.flink_url}   models {settings.models_url}"
+            f"kafka {settings.bootstrap}   flink {settings.flink_url}   models {settings.models_url}",
+            markup=False,
         )
-        console.print(f"store {without_login(settings.store_url)}", soft_wrap=True)
+        console.print(f"store {without_login(settings.store_url)}", soft_wrap=True, markup=False)
     if not states or not all(state["healthy"] for state in states):
         raise typer.Exit(1)
 

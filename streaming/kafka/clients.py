@@ -40,7 +40,6 @@ def group_consumer(
         kafka,
         group_id=group,
         group_instance_id=instance_id or None,
-        auto_offset_reset="earliest",
         max_poll_records=max_poll_records,
         session_timeout_ms=int(session_timeout_s * 1000),
         heartbeat_interval_ms=min(3000, int(session_timeout_s * 1000 / 3)),
@@ -52,15 +51,19 @@ def group_consumer(
 
 
 def reader(kafka: KafkaSettings, **more: Any) -> KafkaConsumer:
-    """A consumer that commits only when asked to and reads only messages of committed transactions."""
-    return KafkaConsumer(
-        **kafka.python(),
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        allow_auto_create_topics=False,
-        fetch_max_wait_ms=100,
-        **more,
-    )
+    """A consumer that commits only when asked to and reads only messages of committed transactions.
+
+    Where its offset is gone, because the topic was created anew or restored from an older copy, it begins at the
+    earliest message: kafka-python's default is the latest, which would leave out all that was sent again.
+    """
+    usual: dict[str, Any] = {
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "allow_auto_create_topics": False,
+        "auto_offset_reset": "earliest",
+        "fetch_max_wait_ms": 100,
+    }
+    return KafkaConsumer(**kafka.python(), **usual | more)
 
 
 def producer(kafka: KafkaSettings, *, delivery_s: float = DELIVERY_S, **more: Any) -> KafkaProducer:

@@ -10,9 +10,9 @@ from pipeline.match import Matcher
 from pipeline.windows import Windows
 from schemas.codec import Codec
 from schemas.errors import DecodeError, StoreError
-from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
+from schemas.records import Candidate, FeatureRecord, Reason, SavedSearch, ScoreRequest
 from schemas.settings import Option
-from streaming.kafka.messages import Message, dead_letter
+from streaming.kafka.messages import Message, alert_reason, dead_letter
 from streaming.matching.log import FeatureLog, PartitionProgress
 from streaming.matching.messages import request_messages
 from streaming.matching.metrics import MatcherMetrics
@@ -151,7 +151,10 @@ class MatchLoop:
             self.metrics.features.labels("dead_letters").inc()
         else:
             candidate = Candidate(
-                posting_id=feature.posting_id, version=feature.version, updated_ms=_updated_ms(message)
+                posting_id=feature.posting_id,
+                version=feature.version,
+                updated_ms=_updated_ms(message),
+                reason=alert_reason(message),
             )
             searches = self.matcher.match(feature)
             self.metrics.features.labels("matched" if searches else "unmatched").inc()
@@ -186,6 +189,7 @@ class MatchLoop:
                     posting_id=posting.posting_id,
                     version=posting.version,
                     updated_ms=subscription.timestamp_ms,
+                    reason=Reason.SEARCH,
                 )
                 self._collect(subscription.search, candidate, now_s)
         self.metrics.stored_postings.inc(self._store_pass.postings_read - read_before)

@@ -16,6 +16,7 @@ TROUBLES = (DOCS / "troubleshooting.md").read_text()
 #: Where messages of a first run come from.
 PRINTING = [
     ROOT / "Makefile",
+    ROOT / "docker" / "images.sh",
     *(path for name in ("nearline", "models", "streaming") for path in (ROOT / name).rglob("*.py")),
 ]
 
