@@ -73,7 +73,7 @@ def seen_meanwhile(stack: StackSettings) -> Iterator[set[str]]:
 
 
 def test_a_broker_that_stands_still_costs_time_only(stack: StackSettings) -> None:
-    with world.begin(stack, SEED, rate_per_s=10.0) as load:
+    with world.begin(stack, SEED, rate_per_s=30.0) as load:
         time.sleep(20)
         with seen_meanwhile(stack) as said, suspended(process(stack, "kafka")):
             time.sleep(AWAY_S)
