@@ -112,7 +112,9 @@ class Supervisor:
         processes.reap(self.settings.home)
         for submitted in self._submitted:
             if submitted.client is not None:
-                submitted.client.wait(10)  # reaped above; Python warns of a handle whose process it has not seen end
+                submitted.client.wait(
+                    10
+                )  # reaped above; Python warns of a handle whose process it has not seen end
         self.write_state()
 
     def write_state(self) -> None:
