@@ -9,6 +9,7 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 from typing_extensions import override
 
+from schemas.errors import BrokersUnavailable
 from streaming.alerting.log import RequestLog
 from streaming.kafka import clients, topics
 from streaming.kafka.group_member import FENCED, GroupMember
@@ -59,6 +60,10 @@ class RequestGroup(GroupMember, RequestLog):
             self._producer.abort_transaction()
         except FENCED as error:
             raise self.taken() from error
+        except KafkaError as error:
+            raise BrokersUnavailable(
+                f"a transaction can be neither committed nor aborted: {error}"
+            ) from error
 
     @override
     def rewind(self, offsets: Mapping[int, int]) -> None:
