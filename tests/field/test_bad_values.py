@@ -97,7 +97,9 @@ FAR = 253_402_300_800_000_000  # 10000-01-01 in microseconds
 DATES = {
     "timestamp[us]": pa.array([FAR, 1_709_631_000_000_000, None], pa.int64()).cast(pa.timestamp("us")),
     "timestamp[s]": pa.array([FAR // 10**6, 1_709_631_000, None], pa.int64()).cast(pa.timestamp("s")),
-    "timestamp[us, UTC]": pa.array([-FAR, 1_709_631_000_000_000, None], pa.int64()).cast(pa.timestamp("us", "UTC")),
+    "timestamp[us, UTC]": pa.array([-FAR, 1_709_631_000_000_000, None], pa.int64()).cast(
+        pa.timestamp("us", "UTC")
+    ),
     "date32": pa.array([3_000_000, 19_787, None], pa.int32()).cast(pa.date32()),
     "broken text": pa.Array.from_buffers(
         pa.string(),
@@ -139,9 +141,14 @@ def test_times_to_the_nanosecond_and_nested_columns_are_read(tmp_path: Path) -> 
 
 def test_a_date_out_of_range_in_an_avro_file_costs_its_row_only_where_it_is_used(tmp_path: Path) -> None:
     day = {"type": "int", "logicalType": "date"}
-    fields = [{"name": n, "type": t} for n, t in [("id", "string"), ("title", "string"), ("closes", day), ("posted_at", day)]]
+    fields = [
+        {"name": n, "type": t}
+        for n, t in [("id", "string"), ("title", "string"), ("closes", day), ("posted_at", day)]
+    ]
     rows = [("a", 9_000_000, 1), ("b", 1, 9_000_000), ("c", 1, 1)]
-    plain = [{"name": n, "type": "int" if t == day else t} for n, t in [(f["name"], f["type"]) for f in fields]]
+    plain = [
+        {"name": n, "type": "int" if t == day else t} for n, t in [(f["name"], f["type"]) for f in fields]
+    ]
     made = io.BytesIO()
     fastavro.writer(
         made,
@@ -184,7 +191,9 @@ def test_an_avro_record_that_is_nested_without_end_costs_its_row(tmp_path: Path)
         nested = {"next": nested}
     path = tmp_path / "catalog.avro"
     with path.open("wb") as file:
-        rows: list[dict[str, Any]] = [{"id": i, "title": t} for i, t in [("a", "x"), ("b", nested), ("c", "x")]]
+        rows: list[dict[str, Any]] = [
+            {"id": i, "title": t} for i, t in [("a", "x"), ("b", nested), ("c", "x")]
+        ]
         fastavro.writer(file, schema, rows)
     report = run(tmp_path, path)
     assert set(stored(f"lmdb://{tmp_path}/store")) == {"a", "c"}
