@@ -28,7 +28,7 @@ from pipeline.outages import outlast
 from pipeline.publish import OpenPublisher
 from pipeline.refresh import Refresher
 from schemas.events import ParsedEvent
-from schemas.records import Outcome, PostingUpdate
+from schemas.records import Outcome
 from storage.base import Clock, KeyValue
 from storage.dry_run import DryRunStore
 from storage.features import FeatureStore
@@ -203,12 +203,7 @@ class SplitWorker:
                 bad[row.number] = event
                 made.outcomes[Outcome.DEAD_LETTERS] += 1
                 continue
-            update = PostingUpdate(
-                posting_id=event.posting_id,
-                version=notes.versions.get(row.number, event.instant_us),
-                op=event.op,
-                posting=event.posting,
-            )
+            update = event.update(notes.versions.get(row.number, event.instant_us))
             updates.append(NumberedUpdate(row.number, update, row.number in notes.again))
         return updates, bad
 

@@ -11,7 +11,7 @@ from models.summarizer import Summarizer, SummaryUnavailable
 from pipeline.fold import Fold
 from schemas.codec import Codec
 from schemas.errors import ConfigError, ModelUnavailable
-from schemas.records import Outcome, PostingUpdate
+from schemas.records import Outcome, PostingUpdate, Reason
 from storage.base import Clock
 from storage.features import FeatureStore
 
@@ -51,7 +51,8 @@ class SourceRow:
 class OutcomeRow:
     """What one message did. `value`: the store's current record encoded, or a dead letter's original bytes.
 
-    `input_tokens`, `summary_tokens`: those of the posting's summary, if the outcome is SUMMARIZED.
+    `input_tokens`, `summary_tokens`: those of the posting's summary, if the outcome is SUMMARIZED. `alert_reason`: why
+    the posting may alert now.
     """
 
     outcome: Outcome
@@ -61,6 +62,7 @@ class OutcomeRow:
     reason: str | None = None
     input_tokens: int = 0
     summary_tokens: int = 0
+    alert_reason: Reason = Reason.UNKNOWN
 
 
 class Featurizer:
@@ -157,7 +159,8 @@ def _row(fold: Fold, i: int, value: bytes | PostingUpdate) -> OutcomeRow:
     if posting.failure is not None:
         return OutcomeRow(Outcome.DEAD_LETTERS, posting.posting_id, original, reason=posting.failure)
     called, record = posting.summarizer_row == i, posting.record
-    if fold.outcomes[i] is not Outcome.SUMMARIZED or record is None:
-        return OutcomeRow(fold.outcomes[i], posting.posting_id, posting.stored, called)
-    tokens = record.input_tokens, record.summary_tokens
-    return OutcomeRow(Outcome.SUMMARIZED, posting.posting_id, posting.stored, called, None, *tokens)
+    tokens = 0, 0
+    if fold.outcomes[i] is Outcome.SUMMARIZED and record is not None:
+        tokens = record.input_tokens, record.summary_tokens
+    what = fold.outcomes[i], posting.posting_id, posting.stored, called, None
+    return OutcomeRow(*what, *tokens, fold.alert_reasons[i])

@@ -10,8 +10,8 @@ from schemas.compiled import constructor
 from schemas.errors import DecodeError, EventError
 from schemas.events import parse_line
 from schemas.keys import text_hash
-from schemas.merge import assume_summarized, delta, is_current, merge, outcome
-from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate
+from schemas.merge import assume_summarized, delta, is_current, merge, outcome, reason
+from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, Reason
 from schemas.times import iso
 from storage.features import FeatureStore, FeatureWrite, RawText
 
@@ -67,8 +67,8 @@ class FoldedPosting:
 class Fold:
     """Folds rows one by one in arrival order, so that outcomes do not depend on how rows are cut into batches.
 
-    `postings`: the batch's postings by id. For each row: `posting_of` (None: not decodable), `outcomes`, and
-    `reasons` of dead letters.
+    `postings`: the batch's postings by id. For each row: `posting_of` (None: not decodable), `outcomes`, `reasons` of
+    dead letters, and why its posting may alert now (`alert_reasons`).
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Fold:
         """
         self.outcomes: list[Outcome] = [Outcome.DEAD_LETTERS] * len(values)
         self.reasons: list[str | None] = [None] * len(values)
+        self.alert_reasons: list[Reason] = [Reason.UNKNOWN] * len(values)
         self.posting_of: list[FoldedPosting | None] = [None] * len(values)
         updates = [read_update(codec, value, latest) for value in values]
         ids = dict.fromkeys(update.posting_id for update in updates if not isinstance(update, str))
@@ -94,7 +95,10 @@ class Fold:
                 posting = self.posting_of[i] = self.postings[update.posting_id]
                 posting.rows.append(i)
                 if posting.failure is None:
+                    before = posting.record
                     self.outcomes[i] = _step(posting, update, i)
+                    if posting.record is not None:
+                        self.alert_reasons[i] = reason(before, update, posting.record)
 
     def without_summary(self) -> dict[bytes, list[FoldedPosting]]:
         """Postings whose newest text came with this batch and has no summary yet; by the hash of that text.
@@ -149,6 +153,9 @@ def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
         state=record.state,
         lifecycle_version=record.lifecycle_version,
         episode=record.episode,
+        begun_version=record.begun_version,
+        reposted_version=record.reposted_version,
+        ended_version=record.ended_version,
         removed_version=record.removed_version,
         content_version=record.content_version,
         content_hash=record.content_hash,

@@ -15,11 +15,20 @@ from pipeline.alert import AlertStep, Fate, Located
 from pipeline.featurize import MAX_AHEAD_S, Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
 from pipeline.match import LexicalMatcher
 from pipeline.scoring.cached import CachedScorer
-from pipeline.windows import Windows, WindowSettings
+from pipeline.windows import Windows, WindowSettings, stronger
 from schemas.codec import decode, encode
 from schemas.errors import EventError
 from schemas.events import BrokenLine
-from schemas.records import Alert, Candidate, FeatureRecord, Outcome, PostingUpdate, SavedSearch, ScoreRequest
+from schemas.records import (
+    Alert,
+    Candidate,
+    FeatureRecord,
+    Outcome,
+    PostingUpdate,
+    Reason,
+    SavedSearch,
+    ScoreRequest,
+)
 from storage.base import Clock, KeyValue
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
@@ -74,7 +83,7 @@ class LocalPath:
         limits = FeaturizeSettings(max_ahead_s=self._settings.max_ahead_s)
         self._featurizer = Featurizer(self.features, summarizer, limits, clock=clock)
         self._matcher = LexicalMatcher()
-        self._windows = Windows(self._settings.windows)
+        self._windows = Windows(self._settings.windows, clock)
         scorer = CachedScorer(ranker, ScoreCache(kv, clock=clock))
         self._alerts = AlertStep(self.features, scorer, AlertLedger(kv))
         # greater than those of earlier replays on the same store, so that the ledger tells their requests apart
@@ -87,7 +96,7 @@ class LocalPath:
             self._matcher.put_search(search)
             newcomers.put_search(search)
         for feature in self.features.scan():
-            requests += self._collect(newcomers.match(feature), feature, self._now_ms())
+            requests += self._collect(newcomers.match(feature), feature, self._now_ms(), Reason.SEARCH)
         return self._settle(requests)
 
     def push(self, events: Sequence[PostingUpdate | BrokenLine]) -> list[OutcomeRow]:
@@ -100,10 +109,15 @@ class LocalPath:
         rows = self._featurizer.featurize(sources)
         self._count(rows)
         current = {row.posting_id: row.value for row in rows if row.outcome is not Outcome.DEAD_LETTERS}
+        reasons = dict[str, Reason]()
+        for row in rows:
+            reasons[row.posting_id] = stronger(
+                reasons.get(row.posting_id, row.alert_reason), row.alert_reason
+            )
         requests = list[ScoreRequest]()
-        for value in current.values():
+        for posting_id, value in current.items():
             feature = decode(FeatureRecord, value)
-            requests += self._collect(self._matcher.match(feature), feature, now_ms)
+            requests += self._collect(self._matcher.match(feature), feature, now_ms, reasons[posting_id])
         self._settle(requests)
         return rows
 
@@ -114,9 +128,11 @@ class LocalPath:
         return self.report
 
     def _collect(
-        self, searches: Iterable[SavedSearch], feature: FeatureRecord, updated_ms: int
+        self, searches: Iterable[SavedSearch], feature: FeatureRecord, updated_ms: int, reason: Reason
     ) -> Iterator[ScoreRequest]:
-        candidate = Candidate(posting_id=feature.posting_id, version=feature.version, updated_ms=updated_ms)
+        candidate = Candidate(
+            posting_id=feature.posting_id, version=feature.version, updated_ms=updated_ms, reason=reason
+        )
         for search in searches:
             full = self._windows.add(search, candidate, self._clock())
             if full is not None:
@@ -124,11 +140,15 @@ class LocalPath:
 
     def _settle(self, requests: Iterable[ScoreRequest]) -> list[Alert]:
         """Score these requests and those of all open windows; the alerts."""
+        now_ms = self._now_ms()
         located = [
-            Located(request=request, partition=LOCAL_PARTITION, offset=next(self._offsets))
-            for request in (*requests, *self._windows.flush(self._clock()))
+            Located(
+                request=request, partition=LOCAL_PARTITION, offset=next(self._offsets), timestamp_ms=now_ms
+            )
+            for request in (*requests, *self._windows.flush())
         ]
         batch = self._alerts.run(located)
+        self._alerts.transacted(batch.alerts, committed=True)
         self.report.score_requests += len(located)
         self.report.fates += batch.fates
         self.report.alerts += batch.alerts

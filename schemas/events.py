@@ -1,6 +1,7 @@
 """The documented event and posting formats (`schemas/README.md`): JSON Lines in, updates and saved searches out.
 
-An event is `{ts, op, id, posting}`; a line without `op` is a whole posting and reads as an add. Stream, batch and
+An event is `{ts, op, id, posting}`; a line without `op` is a whole posting of a plain list, which says that the posting
+is open at the line's time. Stream, batch and
 tests all read through this module, so that one line means one thing everywhere.
 """
 
@@ -15,7 +16,7 @@ from schemas.errors import EventError
 from schemas.fields import short
 from schemas.ids import from_source, identifier
 from schemas.lines import numbered_lines
-from schemas.records import Op, Posting, PostingUpdate, SavedSearch
+from schemas.records import NEVER, Op, Posting, PostingUpdate, SavedSearch
 from schemas.settings import Option
 from schemas.times import DateOrder, instant_us
 from schemas.versions import Versioner
@@ -35,12 +36,23 @@ FIELDS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedEvent:
-    """One parsed line; `instant_us` is the event's time, from which `Versioner` makes its version."""
+    """One parsed line; `instant_us` is the event's time, from which `Versioner` makes its version.
+
+    `listed`: it is a row of a plain list.
+    """
 
     posting_id: str
     op: Op
     instant_us: int
     posting: Posting | None
+    listed: bool = False
+
+    def update(self, version: int, as_of: int | None = None) -> PostingUpdate:
+        """The update with this version; `as_of`: when a list says that the posting is open, by default its version."""
+        listed_at = (version if as_of is None else as_of) if self.listed else NEVER
+        return PostingUpdate(
+            posting_id=self.posting_id, version=version, op=self.op, posting=self.posting, as_of=listed_at
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +108,7 @@ def parse_row(row: dict[str, Any], how: EventFormat = DOCUMENTED) -> ParsedEvent
             op=Op.ADD,
             instant_us=_catalog_instant(row, how.date_order),
             posting=_posting(row, ""),
+            listed=True,
         )
     name = row["op"]
     op = _OPS.get(name) if isinstance(name, str) else None
@@ -116,30 +129,32 @@ def read_events(
 
     Raises EventError for a gzip file that breaks off, after all lines before the break.
     """
+    return (event for _, event in numbered_events(source, how))
+
+
+def numbered_events(
+    source: Path | str | BinaryIO, how: EventFormat = DOCUMENTED
+) -> Iterator[tuple[int, PostingUpdate | BrokenLine]]:
+    """What `read_events` reads, each with the number of its line (from 1)."""
     versioner = Versioner()
     for number, line in numbered_lines(source):
         try:
             event = parse_line(line, how)
         except EventError as error:
-            yield BrokenLine(number=number, data=line, reason=str(error))
+            yield number, BrokenLine(number=number, data=line, reason=str(error))
             continue
-        yield PostingUpdate(
-            posting_id=event.posting_id,
-            version=versioner.version(event.posting_id, event.instant_us, line),
-            op=event.op,
-            posting=event.posting,
-        )
+        yield number, event.update(versioner.version(event.posting_id, event.instant_us, line))
 
 
 def parse_search(row: dict[str, Any]) -> SavedSearch:
     """A saved search from its JSON object; raises EventError, whose message names the field."""
-    remote = fields.remote(row.get("remote"), "remote")
+    types = fields.wanted(row.get("employment_type"))
     return SavedSearch(
         search_id=identifier(row.get("search_id", row.get("id")), "search_id"),
         query=fields.label(row.get("query"), "query") or "",
-        location=fields.label(row.get("location"), "location"),
-        remote=None if remote is None else remote != "onsite",
-        employment_type=fields.employment_type(row.get("employment_type"), "employment_type"),
+        location=fields.places(fields.wanted(row.get("location")), "location"),
+        remote=fields.remote_wanted(row.get("remote"), "remote"),
+        employment_type=fields.employment_type(types, "employment_type"),
         threshold=float(_number(row, "threshold", _DEFAULTS.threshold, 1, whole=False)),
         top_k=int(_number(row, "top_k", _DEFAULTS.top_k, 2**31 - 1, whole=True)),
     )
@@ -193,7 +208,7 @@ def _posting(row: dict[str, Any], path: str) -> Posting:
     return Posting(
         title=title,
         company=fields.label(row.get("company"), f"{path}company"),
-        location=fields.label(row.get("location"), f"{path}location"),
+        location=fields.places(row.get("location"), f"{path}location"),
         employment_type=fields.employment_type(row.get("employment_type"), f"{path}employment_type"),
         remote=fields.remote(row.get("remote"), f"{path}remote"),
         salary=fields.salary(row.get("salary"), f"{path}salary"),

@@ -5,30 +5,15 @@ Each takes a decoded JSON value and the field's name, and raises EventError with
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from reprlib import Repr
 from typing import Any
 
+from schemas.employment import employment_kinds
 from schemas.errors import EventError
-
-_HYBRID = re.compile(r"\b(hybrid|optional|flexible|part(ly|ially)?)\b")
-_ON_SITE = re.compile(r"\b(no|not|non|false|never|on.?site|in.?(office|person)|office)\b")
-_REMOTE = re.compile(
-    r"\b(remote(ly)?|yes|true|fully|telecommut\w*|telework\w*|wfh|work from home|anywhere)\b"
-)
-
-#: Canonical employment types and what they are called; in the order in which they are listed.
-_EMPLOYMENT = {
-    "full-time": re.compile(r"\bfull[\s_-]?time\b"),
-    "part-time": re.compile(r"\bpart[\s_-]?time\b"),
-    "contract": re.compile(r"\b(contract(or|ing)?|freelance\w*)\b"),
-    "temporary": re.compile(r"\b(temp|temporary|fixed[\s_-]term|seasonal)\b"),
-    "internship": re.compile(r"\b(intern|internship)s?\b"),
-    "apprenticeship": re.compile(r"\bapprentice(ship)?s?\b"),
-    "volunteer": re.compile(r"\b(volunteer(ing)?|voluntary)\b"),
-    "permanent": re.compile(r"\bpermanent\b"),
-}
+from schemas.plain import no_answer
+from schemas.remote_work import remote_forms
 
 #: Lists inside lists that a label may have; each is one list of texts for whoever reads it.
 _MOST_NESTED = 8
@@ -76,29 +61,44 @@ def _clean(string: str) -> str:
     return string
 
 
-def label(value: Any, name: str, nested: int = 0) -> str | None:
+def label(value: Any, name: str) -> str | None:
     """A short text on one line, None if it is blank; a list of texts is joined with commas."""
     if isinstance(value, list):
-        if nested == _MOST_NESTED:
-            raise EventError(f"{name} holds lists in lists, more than {_MOST_NESTED} deep")
-        parts = [part for entry in value if (part := label(entry, name, nested + 1))]
-        return ", ".join(parts) or None
+        return _joined(value, name, ", ")
     string = text(value, name)
     return (" ".join(string.split()) or None) if string else None
 
 
+def places(value: Any, name: str) -> str | None:
+    """Places on one line; a list of them is joined with semicolons, because a place may hold commas."""
+    return _joined(value, name, "; ")
+
+
 def remote(value: Any, name: str) -> str | None:
-    """`remote`, `hybrid` or `onsite` from a truth value or words; None where it cannot be told."""
-    if isinstance(value, bool):
-        return "remote" if value else "onsite"
-    words = label(value, name)
-    return _remote_of(words) if words else None
+    """`remote`, `hybrid`, `onsite` or several of them ("remote/onsite"); None where it cannot be told."""
+    words = _joined(value, name, " / ", _in_words)
+    return "/".join(remote_forms(words)) or None if words else None
 
 
 def employment_type(value: Any, name: str) -> str | None:
     """The types named, such as `full-time` or `full-time/contract`; words that name none stay, in lower case."""
-    words = label(value, name)
-    return _types_of(words) if words else None
+    words = _joined(value, name, "; ")
+    if words is None or no_answer(words):
+        return None
+    return "/".join(employment_kinds(words)) or words.casefold().replace("_", "-")
+
+
+def wanted(value: Any) -> Any:
+    """A filter of a search as it is, or None where it, or an entry of a list of them, means no preference."""
+    entries = value if isinstance(value, list) else [value]
+    free = any(isinstance(entry, str) and entry.strip() and no_answer(entry) for entry in entries)
+    return None if free else value
+
+
+def remote_wanted(value: Any, name: str) -> bool | None:
+    """True for a search for remote work, False for one on site; None for any, and for hybrid or several forms."""
+    forms = remote(wanted(value), name)
+    return {"remote": True, "onsite": False}.get(forms or "")
 
 
 def salary(value: Any, name: str) -> str | None:
@@ -126,21 +126,25 @@ def _remark(key: str, value: Any, name: str) -> str | None:
     return f"{said} {words}" if words else None
 
 
-# cached, because a catalog repeats a few values in all its postings
-@lru_cache(maxsize=4096)
-def _remote_of(said: str) -> str | None:
-    words = said.casefold().replace("_", " ")
-    for answer, pattern in (("hybrid", _HYBRID), ("onsite", _ON_SITE), ("remote", _REMOTE)):
-        if pattern.search(words):
-            return answer
-    return None
+def _in_words(value: Any) -> Any:
+    """A truth value as the word that it stands for; anything else as it is."""
+    return ("remote" if value else "onsite") if isinstance(value, bool) else value
 
 
-@lru_cache(maxsize=4096)
-def _types_of(said: str) -> str:
-    words = said.casefold().replace("_", "-")
-    known = [kind for kind, pattern in _EMPLOYMENT.items() if pattern.search(words)]
-    return "/".join(known) or words
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _joined(
+    value: Any, name: str, separator: str, read: Callable[[Any], Any] = _as_it_is, nested: int = 0
+) -> str | None:
+    """A label; of a list, also of lists in it, the labels of its entries, joined with `separator`."""
+    if not isinstance(value, list):
+        return label(read(value), name)
+    if nested == _MOST_NESTED:
+        raise EventError(f"{name} holds lists in lists, more than {_MOST_NESTED} deep")
+    parts = [part for entry in value if (part := _joined(entry, name, separator, read, nested + 1))]
+    return separator.join(parts) or None
 
 
 def _range(low: str | None, high: str | None) -> str:

@@ -15,6 +15,7 @@ from pipeline.explain import Explanation, ScoreCheck
 from schemas.keys import US_PER_DAY
 from schemas.records import FeatureRecord
 from schemas.times import iso
+from storage.ledger_entry import LedgerEntry, Sent
 
 
 def register(app: typer.Typer) -> None:
@@ -49,6 +50,7 @@ def show(made: Explanation, console: Console) -> None:
         highlight=False,
     )
     _print_record(made.record, console)
+    _print_opening(made, console)
     for check in made.filters:
         console.print(
             f"{_mark(check.passed)} {check.name}: wanted {markup(str(check.wanted))}, has {markup(str(check.found))}",
@@ -77,11 +79,22 @@ def _print_limits(made: Explanation, console: Console) -> None:
             highlight=False,
         )
     if made.alert_id is not None:
-        held = "does not hold" if made.ledger is None else "holds"
-        source = (
-            f", sent for score.requests/{made.ledger.partition}/{made.ledger.offset}" if made.ledger else ""
-        )
-        console.print(f"ledger   {held} alert {made.alert_id}{source}", highlight=False)
+        console.print(f"ledger   {_ledger(made.alert_id, made.ledger)}", highlight=False)
+
+
+def _ledger(alert_id: str, entry: LedgerEntry | None) -> str:
+    """What the ledger knows of an alert."""
+    if entry is None:
+        return f"does not hold alert {alert_id}"
+    known = {
+        Sent.SENT: "sent",
+        Sent.CLAIMED: "claimed, its transaction was cut off or is not noted yet,",
+        Sent.UNMARKED: "taken by a version that noted no commits, counts as sent,",
+    }
+    name = f", request {entry.request_id.hex()}" if entry.request_id else ""
+    when = f" of {_time(entry.request_ms * 1000)}" if entry.request_ms else ""
+    place = f"score.requests/{entry.partition}/{entry.offset}"
+    return f"holds alert {alert_id}: {known[entry.sent]} for {place}{when}{name}"
 
 
 def _print_record(record: FeatureRecord | None, console: Console) -> None:
@@ -91,10 +104,18 @@ def _print_record(record: FeatureRecord | None, console: Console) -> None:
         f"posting  {markup(record.title)}, {markup(record.company or '–')}  ({record.state})", highlight=False
     )
     console.print(
-        f"versions record {_time(record.version)}  content {_time(record.content_version)}  opened {_time(record.episode)}"
+        f"versions record {_time(record.version)}  content {_time(record.content_version)}"
         f"  summary by {markup(record.model) or 'nothing yet'}",
         highlight=False,
     )
+
+
+def _print_opening(made: Explanation, console: Console) -> None:
+    """Print since when the posting is open, and whether that is its first opening."""
+    if made.record is None or made.opening is None:
+        return
+    since = "as first seen in a list" if made.record.episode < 0 else f"since {_time(made.record.episode)}"
+    console.print(f"opening  {made.opening}, open {since}", highlight=False)
 
 
 def _print_score(score: ScoreCheck, console: Console) -> None:

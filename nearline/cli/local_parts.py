@@ -62,7 +62,9 @@ def _show_dead_letters(report: LocalReport, console: Console) -> None:
 def _show(report: LocalReport, features: int, console: Console) -> None:
     for alert in report.alerts:
         console.print(
-            cell(f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}"),
+            cell(
+                f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}  ({alert.reason})"
+            ),
             soft_wrap=True,
         )
     _show_dead_letters(report, console)

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from nearline.shown import cell
 from schemas.errors import EventError
-from schemas.events import DOCUMENTED, BrokenLine, EventFormat, read_events
+from schemas.events import DOCUMENTED, BrokenLine, EventFormat, numbered_events
 from schemas.records import PostingUpdate
 
 #: Broken lines that are told one by one.
@@ -23,11 +23,15 @@ class ReadFile:
         self._damage: EventError | None = None
 
     def __iter__(self) -> Iterator[PostingUpdate | BrokenLine]:
+        return (event for _, event in self.numbered())
+
+    def numbered(self) -> Iterator[tuple[int, PostingUpdate | BrokenLine]]:
+        """Each with the number of its line (from 1)."""
         try:
-            for event in read_events(self._path, self._how):
+            for number, event in numbered_events(self._path, self._how):
                 if isinstance(event, BrokenLine) and len(self._broken) < _TOLD:
                     self._broken.append(event)
-                yield event
+                yield number, event
         except EventError as error:
             self._damage = error
 

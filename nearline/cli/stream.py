@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from rich.console import Console
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.cli.reading import ReadFile
+from nearline.shown import cell
 from nearline.stack.settings import StackSettings
 from pipeline.featurize import MAX_AHEAD_S
 from schemas.errors import ConfigError
@@ -23,6 +24,9 @@ from schemas.events import DOCUMENTED, EventFormat, read_searches
 from schemas.settings import Option, Options
 from storage.couchbase.url import with_login
 from streaming.kafka.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from streaming.tools.replay import ReplayProgress
 
 _SAMPLE = Path(__file__).parents[1] / "sample"
 
@@ -127,7 +131,7 @@ def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
         with console.status("sending …") as status:
             sent = replay_updates(
                 kafka,
-                file,
+                file.numbered(),
                 rate_per_s=run.rate,
                 on_progress=lambda progress: (
                     status.update(f"sent {progress.sent}") if progress.sent % 100 == 0 else None
@@ -136,7 +140,18 @@ def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
             )
     console.print(f"{sent.sent} updates sent, {sent.broken} of them broken lines")
     file.tell_broken(console)
+    exit_code = show_left_out(sent, Console(stderr=True, soft_wrap=True, highlight=False))
     file.finish()
+    raise typer.Exit(exit_code)
+
+
+def show_left_out(sent: "ReplayProgress", console: Console) -> int:
+    """Name the events that were too large to be sent; returns the exit status, 1 when there are any."""
+    for event in sent.too_large:
+        console.print(cell(str(event)))
+    if sent.too_large:
+        console.print(f"{len(sent.too_large)} updates not sent, too large for the topic postings.updates")
+    return 1 if sent.too_large else 0
 
 
 def generate(

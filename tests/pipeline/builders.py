@@ -27,6 +27,7 @@ def feature(**fields: Any) -> FeatureRecord:
         version=1,
         lifecycle_version=1,
         episode=1,
+        begun_version=1,
         content_version=1,
         content_hash=b"c" * 16,
         input_hash=b"i" * 16,
