@@ -11,6 +11,7 @@ from pipeline.places.comparing import only_remote, place_passes
 from pipeline.terms import terms
 from schemas.employment import employment_kinds
 from schemas.merge import is_current
+from schemas.plain import plain
 from schemas.records import NEVER, FeatureRecord, SavedSearch, State
 from schemas.remote_work import remote_forms
 
@@ -152,7 +153,7 @@ class LexicalMatcher(Matcher):
 
 @lru_cache(maxsize=65_536)
 def _parse(query: str) -> _Query:
-    found = terms(query)
+    found = terms(plain(query))
     return _Query(found, (len(found) + 1) // 2)
 
 

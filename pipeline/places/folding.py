@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from schemas.plain import plain
+from schemas.vocabulary import spelling
 
 _DROPPED = re.compile(r"[.'`´]")
 _BETWEEN = re.compile(r"[^\w]+")
@@ -13,7 +13,7 @@ _SHORT = {"saint": "st", "sainte": "st", "ste": "st", "sankt": "st", "fort": "ft
 @lru_cache(maxsize=16_384)
 def fold(text: str) -> str:
     """The words of a place's name, one space between them: "Saint-Étienne" is "st etienne", "D.C." is "dc"."""
-    return fold_plain(plain(text))
+    return fold_plain(spelling(text))
 
 
 def fold_plain(text: str) -> str:
