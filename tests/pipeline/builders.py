@@ -8,9 +8,9 @@ from typing import Any
 from models.prompts import Item
 from models.summarizer import Summary, SummaryFailure, SummaryRejected, SummaryUnavailable
 from pipeline.featurize import SourceRow
+from schemas.clean import TEXT_RULES
 from schemas.codec import encode
 from schemas.errors import ModelRejected
-from schemas.plain import TEXT_RULES
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate, SavedSearch
 from storage.base import KeyValue
 from storage.features import FeatureStore
@@ -28,6 +28,7 @@ def feature(**fields: Any) -> FeatureRecord:
         version=1,
         lifecycle_version=1,
         episode=1,
+        begun_version=1,
         content_version=1,
         content_hash=b"c" * 16,
         input_hash=b"i" * 16,

@@ -160,21 +160,21 @@ def test_one_kind_of_record_is_never_read_as_another(record: Record, wanted: Any
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"\x06abc", "IndexError"),
+        (b"\x06abc", "damaged"),
         (b"\x02\xff\x02\x00\x00", "utf-8"),
-        (b"\x02a\x02\x0e\x00", "KeyError"),
-        (b"\x02a\x02\x0c\x04", "KeyError"),
-        (b"\x02a\x02\x06\x04", "union"),
-        (b"\x01a\x02\x06\x00", "negative length"),
-        (b"\x82\x00a\x02\x06\x00", "no proper form"),
-        (b"\x02a" + b"\xff" * 11 + b"\x01\x06\x00", "no proper form"),
-        (b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01a\x02\x06\x00", "damaged"),
-        (b"\x02a\x02\x06\x00\x00", "ends at byte"),
+        (b"\x02a\x02\x0e\x00\x01", "KeyError"),
+        (b"\x02a\x02\x0c\x04\x01", "KeyError"),
+        (b"\x02a\x02\x06\x04\x01", "union"),
+        (b"\x01a\x02\x06\x00\x01", "negative length"),
+        (b"\x82\x00a\x02\x06\x00\x01", "no proper form"),
+        (b"\x02a" + b"\xff" * 11 + b"\x01\x06\x00\x01", "no proper form"),
+        (b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01a\x02\x06\x00\x01", "damaged"),
+        (b"\x02a\x02\x06\x00\x01\x00", "ends at byte"),
     ],
 )
 def test_a_body_that_avro_does_not_allow_is_an_error_that_says_why(body: bytes, why: str) -> None:
     header = avro.current("posting_update").header
-    assert decode(PostingUpdate, sealed(header + b"\x02a\x02\x06\x00")).op is Op.CLOSE
+    assert decode(PostingUpdate, sealed(header + b"\x02a\x02\x06\x00\x01")).op is Op.CLOSE
     with pytest.raises(DecodeError, match=why):
         decode(PostingUpdate, sealed(header + body))
 
