@@ -14,7 +14,11 @@ DOCS = ROOT / "docs"
 SECURITY = (DOCS / "security.md").read_text()
 TROUBLES = (DOCS / "troubleshooting.md").read_text()
 #: Where messages of a first run come from.
-PRINTING = [ROOT / "Makefile", *(ROOT / "nearline").rglob("*.py"), *(ROOT / "models").rglob("*.py")]
+PRINTING = [
+    ROOT / "Makefile",
+    ROOT / "docker" / "images.sh",
+    *(path for name in ("nearline", "models", "streaming") for path in (ROOT / name).rglob("*.py")),
+]
 
 
 def messages(page: str) -> list[str]:
