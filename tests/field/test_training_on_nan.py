@@ -14,11 +14,16 @@ from torch import Tensor
 
 from models.prompts import Prompter
 from models.pruning import checkpoint as pruning
+from models.pruning.calibration import CalibrationSet
+from models.pruning.config import MlpPruning
 from models.pruning.lineage import LineageStep
+from models.pruning.mlp import prune_mlps
+from models.pruning.states import MemoryStates
 from schemas.errors import ConfigError, TrainingDiverged, exit_status
 from tests.support.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
 from tests.training.sft.world import CPU, SMALL, WORDING, judgements, lines, nobody, tune, world
 from training.components.finite import check_weights
+from training.components.reporting import told_in_one_line
 from training.components.run_directory import RunDirectory
 from training.components.stopping import Stop
 from training.evaluation.metrics import earned_ndcg, query_ndcg
@@ -246,6 +251,21 @@ def item() -> Any:
     from models.prompts import Item
 
     return Item(title="Nurse", company=None, location=None, employment_type=None, remote=None, text="")
+
+
+def test_activations_that_are_not_finite_are_not_pruned_by(tmp_path: Path) -> None:
+    source = pruning.load(write_checkpoint(tmp_path / "dense", byte_level_tokenizer()))
+    with torch.no_grad():
+        source.model.model.layers[0].mlp.up_proj.weight.mul_(1e38)
+    prompts = CalibrationSet([[number % 300, 3, 4, number % 7, 9] for number in range(60)])
+    with pytest.raises(ConfigError, match=r"layer 0: what its MLP gets .* is not finite"):
+        prune_mlps(source.model, prompts, MemoryStates(), MlpPruning(keep=0.25))
+
+
+def test_a_program_ends_by_an_error_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, told_in_one_line():
+        raise TrainingDiverged("step 3: the loss is nan")
+    assert (ended.value.code, capsys.readouterr().err) == (1, "error: step 3: the loss is nan\n")
 
 
 def test_a_scan_rewards_no_model_that_scores_all_items_alike(tmp_path: Path) -> None:
