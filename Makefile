@@ -9,19 +9,21 @@ DEVICE ?= cpu
 STORE ?=
 URL ?=
 INPUTS ?= 2000
+FUZZ_INPUTS ?= 1000000
 RANKER_DATA ?=
 TORCH_BACKEND ?=
 T ?=
 PROCESSES ?= $(shell nproc)
 # One more than a machine of two cores has, since some tests always wait. Each worker's torch computes on one thread: with
-# two each, the threads of several workers wait for one another and a test takes many times as long.
+# two each, the threads of several workers wait for one another and a test takes many times as long. The JVMs of tests live
+# for a minute or two: without the second compiler, whose work pays later, Flink and Kafka take a quarter less time there.
 WORKERS ?= 3
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang images test-images faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -100,6 +102,9 @@ test-flyte: flyte-env  ## the offline refresh as a Flyte workflow, run locally b
 
 fuzz: setup .envs/fuzz/.stamp  ## Schemathesis on the model server's routes: INPUTS=examples a route SEED=n
 	$(BIN)/python -m tests.models.server.fuzz --st .envs/fuzz/bin/st --examples $(INPUTS) --seed $(SEED)
+
+fuzz-inputs: setup  ## a million inputs into the readers of lines, rows and files: FUZZ_INPUTS=n SEED=n (a quarter of an hour)
+	$(BIN)/python -m tests.field.fuzz_inputs --inputs $(FUZZ_INPUTS) --seed $(SEED)
 
 soak-engine: setup  ## the model server at saturation for ten minutes: its overhead and pauses, into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from models.prompts import summarizer_input
+from models.prompts import is_textless, summarizer_input
 from models.summarizer import Summary, SummaryRejected
 from schemas.codec import Codec
 from schemas.compiled import constructor
-from schemas.errors import DecodeError
+from schemas.errors import DecodeError, EventError
+from schemas.events import parse_line
 from schemas.keys import text_hash
-from schemas.merge import assume_summarized, delta, is_current, merge, outcome
-from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate
+from schemas.merge import assume_summarized, delta, is_current, merge, outcome, reason
+from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, Reason
+from schemas.times import iso
 from storage.features import FeatureStore, FeatureWrite, RawText
 
 _NEEDS_POSTING = frozenset((Op.ADD, Op.UPDATE, Op.REPOST))
@@ -65,16 +67,22 @@ class FoldedPosting:
 class Fold:
     """Folds rows one by one in arrival order, so that outcomes do not depend on how rows are cut into batches.
 
-    `postings`: the batch's postings by id. For each row: `posting_of` (None: not decodable), `outcomes`, and
-    `reasons` of dead letters.
+    `postings`: the batch's postings by id. For each row: `posting_of` (None: not decodable), `outcomes`, `reasons` of
+    dead letters, and why its posting may alert now (`alert_reasons`).
     """
 
-    def __init__(self, codec: Codec, store: FeatureStore, values: Sequence[bytes | PostingUpdate]) -> None:
-        """Decode the rows, read their postings in one call and fold; raises StoreUnavailable."""
+    def __init__(
+        self, codec: Codec, store: FeatureStore, values: Sequence[bytes | PostingUpdate], latest: int
+    ) -> None:
+        """Decode the rows, read their postings in one call and fold; raises StoreUnavailable.
+
+        `latest`: the highest version that is taken; a row with a higher one is a dead letter.
+        """
         self.outcomes: list[Outcome] = [Outcome.DEAD_LETTERS] * len(values)
         self.reasons: list[str | None] = [None] * len(values)
+        self.alert_reasons: list[Reason] = [Reason.UNKNOWN] * len(values)
         self.posting_of: list[FoldedPosting | None] = [None] * len(values)
-        updates = [read_update(codec, value) for value in values]
+        updates = [read_update(codec, value, latest) for value in values]
         ids = dict.fromkeys(update.posting_id for update in updates if not isinstance(update, str))
         held = store.read_raw(list(ids))
         self.postings = {
@@ -87,7 +95,10 @@ class Fold:
                 posting = self.posting_of[i] = self.postings[update.posting_id]
                 posting.rows.append(i)
                 if posting.failure is None:
+                    before = posting.record
                     self.outcomes[i] = _step(posting, update, i)
+                    if posting.record is not None:
+                        self.alert_reasons[i] = reason(before, update, posting.record)
 
     def without_summary(self) -> dict[bytes, list[FoldedPosting]]:
         """Postings whose newest text came with this batch and has no summary yet; by the hash of that text.
@@ -103,19 +114,34 @@ class Fold:
         return found
 
 
-def read_update(codec: Codec, value: bytes | PostingUpdate) -> PostingUpdate | str:
+def read_update(codec: Codec, value: bytes | PostingUpdate, latest: int) -> PostingUpdate | str:
     """Decode and check an update; for a dead letter, returns the reason as text."""
     try:
         update = codec.decode(PostingUpdate, value) if isinstance(value, bytes) else value
     except DecodeError as error:
-        return str(error)
+        return f"{error}{_as_line(value)}" if isinstance(value, bytes) else str(error)
     if not update.posting_id:
         return "posting_id is empty"
     if update.version < 0:
         return f"version {update.version} is negative"
+    if (newest := max(update.version, update.as_of)) > latest:
+        return (
+            f"its time, {iso(newest)}, is further in the future than max_ahead_s allows: until {iso(latest)}"
+        )
     if update.posting is None and update.op in _NEEDS_POSTING:
         return f"op {update.op} needs a posting"
     return update
+
+
+def _as_line(value: bytes) -> str:
+    """What is wrong with bytes that are a line of JSON, as a replay sends one that is no event."""
+    if not value.startswith(b"{"):
+        return ""
+    try:
+        parse_line(value)
+    except EventError as error:
+        return f"; as a line of JSON: {error}"
+    return "; it is a line of JSON, which `nearline replay` turns into an update"
 
 
 def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
@@ -129,6 +155,9 @@ def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
         state=record.state,
         lifecycle_version=record.lifecycle_version,
         episode=record.episode,
+        begun_version=record.begun_version,
+        reposted_version=record.reposted_version,
+        ended_version=record.ended_version,
         removed_version=record.removed_version,
         content_version=record.content_version,
         content_hash=record.content_hash,
@@ -139,6 +168,7 @@ def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
         remote=record.remote,
         salary=record.salary,
         input_hash=record.input_hash,
+        text_rules=record.text_rules,
         summary_version=record.content_version,
         summary_hash=record.input_hash,
         summary=summary.text,
@@ -170,7 +200,7 @@ def _step(posting: FoldedPosting, update: PostingUpdate, row: int) -> Outcome:
     """Fold one update into its posting."""
     content = None if update.op in _NO_CONTENT else update.posting
     text = "" if content is None else summarizer_input(content.title, content.description)
-    change = delta(update, b"" if content is None else text_hash(text))
+    change = delta(update, b"" if content is None else text_hash(text), textless=is_textless(text))
     before = posting.record
     after = posting.record = change if before is None else merge(before, change)
     if content is not None:

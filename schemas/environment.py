@@ -5,7 +5,9 @@ from collections.abc import Mapping
 
 #: What Kubernetes adds to a service's name, and Docker's `--link` to a container's: addresses and ports of the service.
 #: `_PORT` alone might be somebody's mistaken setting; from Kubernetes its value is an address (tcp://10.0.0.1:9092).
-_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_LINK = re.compile(
+    r".*_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 

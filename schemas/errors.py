@@ -6,7 +6,8 @@ NearlineError
 │   ├── IncompatibleSchema a changed contract that older readers or data cannot follow
 │   └── EventError         a posting event that breaks the documented format
 ├── RegistryUnavailable    an outage of the schema registry
-├── BrokersUnavailable     no Kafka broker can be reached now
+├── BrokersUnavailable     no Kafka broker can be reached now, or none has acknowledged what was sent
+├── InstanceTaken          another process runs under the name of this one
 ├── StoreError             a store refused or failed
 │   ├── StoreUnavailable   an outage: retry later, nothing is lost
 │   ├── StoreFull          the disk is full: make room; the map is full: restart with a larger `map_size`
@@ -14,6 +15,7 @@ NearlineError
 ├── ModelError             a model server refused or failed
 │   ├── ModelUnavailable   an outage or a missed deadline: retry after `retry_after_s`
 │   └── ModelRejected      this input fails while its neighbours succeed (poison)
+├── TrainingDiverged       losses, weights or scores that are not finite: what was saved before is intact
 └── ConfigError            a setting, named in the message, that cannot work
 """
 
@@ -43,7 +45,11 @@ class RegistryUnavailable(NearlineError):
 
 
 class BrokersUnavailable(NearlineError):
-    """No Kafka broker can be reached now: none of the addresses accepts a connection."""
+    """No Kafka broker answers now: none accepts a connection, or none has acknowledged what was sent."""
+
+
+class InstanceTaken(NearlineError):
+    """Another process runs under the name of this instance, which has to end; the message says which name."""
 
 
 class StoreError(NearlineError):
@@ -76,6 +82,10 @@ class ModelUnavailable(ModelError):
 
 class ModelRejected(ModelError):
     """This input is refused or fails repeatedly while others succeed: a dead letter, not an outage."""
+
+
+class TrainingDiverged(NearlineError):
+    """Losses, weights or scores of a model in training that are not finite; nothing is written after that."""
 
 
 class ConfigError(NearlineError):

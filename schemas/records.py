@@ -42,6 +42,16 @@ class Outcome(StrEnum):
     DEAD_LETTERS = "dead_letters"
 
 
+class Reason(StrEnum):
+    """Why an alert went out (docs/semantics.md#why-an-alert-went-out)."""
+
+    UNKNOWN = "unknown"  # written by a version that gave no reason
+    NEW = "new"  # the posting is new
+    REOPENED = "reopened"  # the posting was closed or removed, or is added again
+    EDITED = "edited"  # an edit made the posting match
+    SEARCH = "search"  # the saved search is new or changed, the posting was there before
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
     """The content of one job ad as its owner wrote it."""
@@ -57,12 +67,17 @@ class Posting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostingUpdate:
-    """One event on topic `postings.updates`; `posting` is absent on close, remove and most opens."""
+    """One event on topic `postings.updates`; `posting` is absent on close, remove and most opens.
+
+    `as_of`: for an `add` that is a row of a plain list, the time at which the list says that the posting is open; NEVER
+    for an event. A listed posting that is open stays in its opening.
+    """
 
     posting_id: str
     version: int
     op: Op
     posting: Posting | None = None
+    as_of: int = NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +92,12 @@ class FeatureRecord:
     # lifecycle, episode and removal registers
     state: State = State.OPEN
     lifecycle_version: int = NEVER
-    episode: int = NEVER
+    episode: int = (
+        NEVER  # at which the present opening began; `merge` derives it from the next three and the state
+    )
+    begun_version: int = NEVER  # the newest add or open
+    reposted_version: int = NEVER  # the newest repost
+    ended_version: int = NEVER  # the newest close or removal
     removed_version: int = NEVER
     # content register (the raw text under the second key has the same version)
     content_version: int = NEVER
@@ -91,6 +111,7 @@ class FeatureRecord:
     input_hash: bytes = (
         b""  # of what the summarizer reads; a summary is current when its summary_hash equals it
     )
+    text_rules: int = 0  # of `schemas.plain` that cleaned this content
     # summary register: ordered by (summary_version, generation)
     summary_version: int = NEVER
     summary_hash: bytes = b""
@@ -116,11 +137,12 @@ class SavedSearch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One posting within a score request: the version that the matcher saw and the update's broker timestamp."""
+    """One posting within a score request: the version that the matcher saw, the update's broker timestamp, and why."""
 
     posting_id: str
     version: int
     updated_ms: int
+    reason: Reason = Reason.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +169,7 @@ class Alert:
     p_yes: float
     model: str
     updated_ms: int
+    reason: Reason = Reason.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

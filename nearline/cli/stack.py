@@ -1,17 +1,23 @@
 """`nearline up | status | down`."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import read_state
+from nearline.stack.supervisor import read_state, state_age_s
 from storage.couchbase.url import without_login
+
+#: Far above the supervisor's longest round, in which several components do not answer.
+OUTDATED_S = 120.0
 
 
 def register(app: typer.Typer) -> None:
@@ -31,32 +37,49 @@ def up(stack: partial[StackSettings], home: options.Home = None) -> None:
     ):
         daemon.up(settings)
     status(settings.home)
-    console.print(f"logs in {settings.home}/logs; stop with `nearline down`")
+    console.print(f"logs in {settings.home}/logs; stop with `nearline down`", markup=False)
 
 
 def status(home: options.Home = None) -> None:
-    """Show every component: healthy or not, process, restarts. Exit status 1 when anything is not healthy."""
+    """Show every component: healthy or why not, process, restarts. Exit status 1 when anything is not healthy."""
     settings = options.running_stack(home)
     states = read_state(settings.home) if daemon.running(settings.home) else []
     table = Table("component", "state", "pid", "restarts", "last exit")
     for state in states:
-        health = "[green]healthy[/]" if state["healthy"] else "[red]down[/]"
+        health = "[green]healthy[/]" if state["healthy"] else f"[red]{escape(_trouble(state))}[/]"
         table.add_row(
             str(state["name"]),
             health,
             str(state["pid"] or ""),
             str(state["restarts"]),
-            str(state["last_exit"]),
+            escape(str(state["last_exit"])),
         )
     console = Console()
-    console.print(table if states else f"no stack is running in {settings.home}")
+    console.print(table if states else Text(f"no stack is running in {settings.home}"))
     if states:
         console.print(
-            f"kafka {settings.bootstrap}   flink {settings.flink_url}   models {settings.models_url}"
+            f"kafka {settings.bootstrap}   flink {settings.flink_url}   models {settings.models_url}",
+            markup=False,
         )
-        console.print(f"store {without_login(settings.store_url)}", soft_wrap=True)
-    if not states or not all(state["healthy"] for state in states):
+        console.print(f"store {without_login(settings.store_url)}", soft_wrap=True, markup=False)
+    outdated = _outdated(settings) if states else ""
+    if outdated:
+        console.print(outdated, soft_wrap=True, markup=False)
+    if outdated or not states or not all(state["healthy"] for state in states):
         raise typer.Exit(1)
+
+
+def _outdated(settings: StackSettings) -> str:
+    """One line when the supervisor has not looked at its components for long, so that nobody knows how they are."""
+    age_s = state_age_s(settings.home)
+    started = (settings.home / "ready").exists()  # while it starts a stack it writes no state for minutes
+    if age_s <= OUTDATED_S or not started:
+        return ""
+    return f"the supervisor stands still: it has looked at nothing for {age_s:.0f} s; see {settings.log('supervisor')}"
+
+
+def _trouble(state: Mapping[str, object]) -> str:
+    return f"down: {state['trouble']}" if state["trouble"] else "down"
 
 
 def down(home: options.Home = None) -> None:

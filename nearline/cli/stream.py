@@ -8,19 +8,25 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
+from nearline.cli.reading import ReadFile
+from nearline.shown import cell
 from nearline.stack.settings import StackSettings
+from pipeline.featurize import MAX_AHEAD_S
 from schemas.errors import ConfigError
-from schemas.events import read_events, read_searches
-from schemas.settings import Option
+from schemas.events import DOCUMENTED, EventFormat, read_searches
+from schemas.settings import Option, Options
 from storage.couchbase.url import with_login
 from streaming.kafka.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from streaming.tools.replay import ReplayProgress
 
 _SAMPLE = Path(__file__).parents[1] / "sample"
 
@@ -66,7 +72,7 @@ def demo(
     report = run.run(settings, stack, console, setup_started or time.time())
     view.closing(console, report)
     hint = "" if stack.hosts_couchbase and not keep else "; look inside with `nearline store dump`"
-    console.print(f"written to {settings.report}{hint}")
+    console.print(f"written to {settings.report}{hint}", markup=False)
     raise typer.Exit(1 if report.unexplained else 0)
 
 
@@ -80,6 +86,13 @@ class ReplayRun:
     rate: Annotated[float, Option("Updates per second; 0 = as fast as the broker takes them.")] = 0.0
     store: Annotated[str, Option("With --in-process: where the features go.")] = "memory:"
     models: Annotated[str, Option("With --in-process: `instant` or a model server's URL.")] = "instant"
+    reading: Annotated[EventFormat, Options("How lines are read")] = DOCUMENTED
+    max_ahead_s: Annotated[
+        float,
+        Option(
+            "With --in-process: how far in the future an update's time may lie; a later one is a dead letter."
+        ),
+    ] = MAX_AHEAD_S
     schema_registry: Annotated[
         str | None, Option("Send in Confluent framing; default: as the running stack was told.")
     ] = None
@@ -95,7 +108,8 @@ def replay(run: ReplayRun, home: options.Home = None) -> None:
     if run.in_process:
         from nearline.cli.local_parts import replay_in_process
 
-        replay_in_process(_existing(run.stream), run.searches, run.store, run.models, console)
+        file = ReadFile(_existing(run.stream), run.reading)
+        replay_in_process(file, run.searches, run.store, run.models, console, max_ahead_s=run.max_ahead_s)
         return
     stack = None if run.bootstrap else options.running_stack(home)
     if stack is not None:
@@ -113,10 +127,11 @@ def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
         if run.searches is not None:
             count = send_searches(kafka, read_searches(_existing(run.searches)), codec)
             console.print(f"{count} searches sent")
+        file = ReadFile(_existing(run.stream), run.reading)
         with console.status("sending …") as status:
             sent = replay_updates(
                 kafka,
-                read_events(_existing(run.stream)),
+                file.numbered(),
                 rate_per_s=run.rate,
                 on_progress=lambda progress: (
                     status.update(f"sent {progress.sent}") if progress.sent % 100 == 0 else None
@@ -124,6 +139,19 @@ def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
                 codec=codec,
             )
     console.print(f"{sent.sent} updates sent, {sent.broken} of them broken lines")
+    file.tell_broken(console)
+    exit_code = show_left_out(sent, Console(stderr=True, soft_wrap=True, highlight=False))
+    file.finish()
+    raise typer.Exit(exit_code)
+
+
+def show_left_out(sent: "ReplayProgress", console: Console) -> int:
+    """Name the events that were too large to be sent; returns the exit status, 1 when there are any."""
+    for event in sent.too_large:
+        console.print(cell(str(event)))
+    if sent.too_large:
+        console.print(f"{len(sent.too_large)} updates not sent, too large for the topic postings.updates")
+    return 1 if sent.too_large else 0
 
 
 def generate(

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from models.writing import write_whole
 from nearline.stack import processes
 from nearline.stack.component import Component, Submission
 from nearline.stack.settings import StackSettings
 from schemas.backoff import Backoff
-from schemas.errors import NearlineError
+from schemas.errors import ConfigError, NearlineError
 
 Clock = Callable[[], float]
 logger = logging.getLogger("nearline.stack")
@@ -22,6 +23,10 @@ logger = logging.getLogger("nearline.stack")
 #: A component that exits within this time of its start waits longer before its next start.
 _STABLE_S = 30.0
 _BACKOFF = Backoff(first_s=0.25, longest_s=10.0)
+
+
+#: What every state has, so that its readers need not ask.
+_NO_STATE = {"name": "", "pid": None, "healthy": False, "restarts": 0, "last_exit": "", "trouble": ""}
 
 
 class ComponentFailed(NearlineError):
@@ -39,6 +44,7 @@ class _Watched:
     announced: bool = False
     healthy: bool = False
     last_exit: str = ""
+    trouble: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +88,9 @@ class Supervisor:
     def check_health(self) -> None:
         """Check the health of every part, call `on_ready` of those that became ready, and write the state file."""
         for watched in self._watched:
-            watched.healthy = _alive(watched) and watched.component.ready()
+            alive = _alive(watched)
+            watched.healthy = alive and watched.component.ready()
+            watched.trouble = watched.component.trouble() if alive and not watched.healthy else ""
             if watched.healthy and not watched.announced:
                 # the component may exit during this call; then the next round calls it again
                 with contextlib.suppress(NearlineError):
@@ -102,12 +110,18 @@ class Supervisor:
                 processes.stop(watched.process, watched.component.stop_timeout_s)
             watched.healthy = False
         processes.reap(self.settings.home)
+        for submitted in self._submitted:
+            if submitted.client is not None:
+                submitted.client.wait(
+                    10
+                )  # reaped above; Python warns of a handle whose process it has not seen end
         self.write_state()
 
     def write_state(self) -> None:
         """Write the state file that `nearline status` reads, in one atomic step."""
         state = {
-            "components": [*map(_component_state, self._watched), *map(_submission_state, self._submitted)]
+            "components": [*map(_component_state, self._watched), *map(_submission_state, self._submitted)],
+            "written_s": time.monotonic(),
         }
         # not flushed to disk: after a power failure none of these processes exists
         write_whole(self.settings.home / "state.json", json.dumps(state), durable=False)
@@ -175,7 +189,7 @@ class Supervisor:
         stable = now - watched.started > _STABLE_S
         watched.early_exits = 0 if stable else watched.early_exits + 1
         watched.not_before = now + _BACKOFF.wait_s(watched.early_exits + 1)
-        watched.process, watched.healthy = None, False
+        watched.process, watched.healthy, watched.trouble = None, False, ""
         self._restart_dependents(watched.component.name)
 
     def _restart_dependents(self, name: str) -> None:
@@ -241,6 +255,7 @@ def _component_state(watched: _Watched) -> dict[str, object]:
         "healthy": watched.healthy,
         "restarts": max(0, watched.restarts),
         "last_exit": watched.last_exit,
+        "trouble": watched.trouble,
     }
 
 
@@ -255,7 +270,22 @@ def _submission_state(submitted: _Submitted) -> dict[str, object]:
 
 
 def read_state(home: Path) -> list[dict[str, object]]:
-    """The state file's components; none when no stack has been started."""
-    with contextlib.suppress(FileNotFoundError):
-        return list(json.loads((home / "state.json").read_text())["components"])
-    return []
+    """The state file's components; none when no stack has been started. ConfigError for a file that is not one."""
+    return [{**_NO_STATE, **state} for state in _state_file(home)["components"]]
+
+
+def state_age_s(home: Path, clock: Clock = time.monotonic) -> float:
+    """How long ago the supervisor wrote its state, which it does every few seconds; by this machine's own clock."""
+    now_s = clock()
+    return now_s - float(_state_file(home).get("written_s", now_s))
+
+
+def _state_file(home: Path) -> dict[str, Any]:
+    path = home / "state.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found | {"components": [dict(state) for state in found["components"]]}
+    except FileNotFoundError:
+        return {"components": []}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not a stack's state: `nearline down`, then remove it") from error

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 
 from schemas.codec import Codec
+from schemas.merge import renewed
 from schemas.records import FeatureRecord
 from storage.base import KeyValue
 from storage.features import FEATURES, TEXTS, RawText, decoded, read_text
@@ -101,7 +102,7 @@ class _Comparison:
 
     def _read(self, key: bytes, data: bytes) -> FeatureRecord | RawText | bytes:
         if key.startswith(FEATURES):
-            return decoded(self._codec, key, data)
+            return renewed(decoded(self._codec, key, data))
         return read_text(key, data) if key.startswith(TEXTS) else data
 
 

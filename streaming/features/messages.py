@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.featurize import OutcomeRow, SourceRow
 from schemas.records import Outcome
-from streaming.kafka.messages import Message, dead_letter
+from streaming.kafka.messages import ALERT_REASON, Message, dead_letter
 from streaming.kafka.topics import FEATURES, KIB
 
 #: Largest record that is sent: the broker refuses more, which would fail the job again and again. The 4 KiB are for
@@ -29,6 +29,7 @@ def row(source: SourceRow, key: bytes | None, outcome: OutcomeRow, *, features: 
         ("source", f"{source.topic}/{source.partition}/{source.offset}".encode()),
         ("source_ts", b"%d" % source.timestamp_ms),
         ("summarizer_calls", b"1" if outcome.summarizer_called else b"0"),
+        (ALERT_REASON, outcome.alert_reason.encode()),
     ]
     return features, posting_key, outcome.value, headers
 

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
+from schemas.records import Reason
 from streaming.kafka import topics
 
+#: The header of a feature message that says why its posting may alert now.
+ALERT_REASON = "alert_reason"
+_REASONS = {reason.encode(): reason for reason in Reason}
 #: A longer reason is cut: some decoders quote their whole input in an error message.
 MAX_REASON_CHARS = 2_000
 #: A longer key of a dead letter is cut; the value gets the room that the key leaves.
@@ -36,10 +40,26 @@ class Outgoing(NamedTuple):
     headers: Mapping[str, bytes] = {}
 
 
+#: Header of a score request: 16 bytes that the matcher makes once, so that no second message has the same.
+REQUEST_ID = "request_id"
+REQUEST_ID_BYTES = 16
+
+
+def request_id(message: Message) -> bytes:
+    """The id in a score request's header; empty when there is none of the right length."""
+    found = message.headers.get(REQUEST_ID, b"")
+    return found if len(found) == REQUEST_ID_BYTES else b""
+
+
 def size_bytes(message: Outgoing) -> int:
     """An upper bound of the bytes that the message takes on the network when it is alone in its batch."""
     headers = sum(len(name.encode()) + len(value) + 10 for name, value in message.headers.items())
     return len(message.key or b"") + len(message.value or b"") + headers + 200
+
+
+def alert_reason(message: Message) -> Reason:
+    """What a feature message says about why its posting may alert; UNKNOWN for a sender that says nothing."""
+    return _REASONS.get(message.headers.get(ALERT_REASON, b""), Reason.UNKNOWN)
 
 
 def dead_letter(message: Message, reason: str) -> Outgoing:

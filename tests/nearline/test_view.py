@@ -1,6 +1,7 @@
 """What a person sees of a demo: one line an alert in any width, and progress where there is no terminal."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from nearline.demo import view
 from nearline.demo.alerts import alert_table, shared
 from nearline.demo.report import DemoReport
 from nearline.demo.screen import LINE_EVERY_S, screen, waiting
-from schemas.records import Alert, Outcome
+from schemas.records import Alert, Outcome, Reason
 from streaming.tools.observer import Seen
 
 ROWS = [
@@ -69,6 +70,18 @@ def test_at_80_columns_every_column_can_be_read_and_what_is_cut_shows_it() -> No
     assert "…" in lines[0]
     assert "Nurse of two lines" in lines[3]
     assert "A Hospital With a Rat" in lines[3]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_each_alert_says_why_it_went_out(width: int) -> None:
+    shown = [replace(alert, reason=reason) for alert, reason in zip(alerts(ROWS), Reason, strict=False)]
+    out = io.StringIO()
+    console = Console(file=out, width=width)
+    console.print(alert_table(shown, title="alerts", width=width))
+    lines = [line.split() for line in out.getvalue().splitlines()[3:]]
+    assert len(lines) >= 2
+    assert [line[-2] for line in lines[1:]] == [alert.reason.value for alert in shown[1:]]
+    assert max(map(cell_len, out.getvalue().splitlines())) <= width
 
 
 def test_a_wide_terminal_shows_everything() -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.keys import content_hash, text_hash
 from schemas.merge import assume_summarized, delta, is_current, merge, outcome
+from schemas.plain import TEXT_RULES
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, Posting, PostingUpdate, State
 
 ID = "p"
@@ -27,7 +28,14 @@ def _event(version: int, op: Op, posting: Posting, bare: bool) -> PostingUpdate:
     return PostingUpdate(posting_id=ID, version=version, op=op, posting=None if absent else posting)
 
 
-events = st.builds(_event, st.integers(0, 7), st.sampled_from(Op), postings, st.booleans())
+def listing(version: int, as_of: int, posting: Posting) -> PostingUpdate:
+    """A row of a plain list, which says that the posting is open at `as_of`."""
+    return PostingUpdate(posting_id=ID, version=version, op=Op.ADD, posting=posting, as_of=as_of)
+
+
+written = st.builds(_event, st.integers(0, 7), st.sampled_from(Op), postings, st.booleans())
+listed = st.builds(listing, st.integers(0, 7), st.integers(0, 9), postings)
+events = written | listed
 histories = st.lists(events, min_size=1, max_size=9)
 
 
@@ -55,8 +63,14 @@ def summarized(record: FeatureRecord, generation: int = 1) -> FeatureRecord:
     return merge(record, made)
 
 
+def delta_of(update: PostingUpdate) -> FeatureRecord:
+    """The registers that an update sets, as the pipeline asks for them."""
+    textless = update.posting is not None and not update.posting.description.strip()
+    return delta(update, input_hash(update), textless=textless)
+
+
 def step(before: FeatureRecord | None, update: PostingUpdate) -> FeatureRecord:
-    change = delta(update, input_hash(update))
+    change = delta_of(update)
     return change if before is None else merge(before, change)
 
 
@@ -85,19 +99,32 @@ def batch(
     return record, outcomes
 
 
+def _newest(history: Sequence[PostingUpdate], *ops: Op) -> int:
+    """The newest event of these operations; rows of lists do not count."""
+    return max([u.version for u in history if u.op in ops and u.as_of == NEVER], default=NEVER)
+
+
 def expected(history: Sequence[PostingUpdate]) -> FeatureRecord:
     """The record by the definition of its registers, each a maximum over the set of events, without a fold."""
-    removed = max([u.version for u in history if u.op is Op.REMOVE], default=NEVER)
-    episode = max([u.version for u in history if u.op in {Op.ADD, Op.OPEN}], default=NEVER)
     states = {Op.CLOSE: State.CLOSED, Op.REMOVE: State.REMOVED}
-    lives = [(u.version, RANK.index(states.get(u.op, State.OPEN))) for u in history if u.op is not Op.UPDATE]
+    lives = [
+        (u.version if u.as_of == NEVER else u.as_of, RANK.index(states.get(u.op, State.OPEN)))
+        for u in history
+        if u.op is not Op.UPDATE
+    ]
     lifecycle, rank = max(lives, default=(NEVER, 0))
+    removed, begun = _newest(history, Op.REMOVE), _newest(history, Op.ADD, Op.OPEN)
+    ended, reposted = _newest(history, Op.CLOSE, Op.REMOVE), _newest(history, Op.REPOST)
+    listed_again = RANK[rank] is State.OPEN and ended != NEVER and ended >= max(begun, reposted)
     record = FeatureRecord(
         posting_id=ID,
-        version=max(u.version for u in history if u.op is not Op.UPDATE) if lives else NEVER,
+        version=lifecycle,
         state=RANK[rank],
         lifecycle_version=lifecycle,
-        episode=episode,
+        episode=ended + 1 if listed_again else begun,
+        begun_version=begun,
+        reposted_version=reposted,
+        ended_version=ended,
         removed_version=removed,
     )
     contents = [
@@ -118,6 +145,7 @@ def expected(history: Sequence[PostingUpdate]) -> FeatureRecord:
         title=posting.title,
         salary=posting.salary,
         input_hash=input_hash(update),
+        text_rules=TEXT_RULES,
     )
     if posting.description.strip():
         return summarized(with_content)

@@ -10,6 +10,7 @@ from schemas.records import (
     Op,
     Posting,
     PostingUpdate,
+    Reason,
     SavedSearch,
     ScoreRequest,
     State,
@@ -32,7 +33,12 @@ postings = st.builds(
     description=text,
 )
 updates = st.builds(
-    PostingUpdate, posting_id=text, version=long, op=st.sampled_from(Op), posting=st.none() | postings
+    PostingUpdate,
+    posting_id=text,
+    version=long,
+    op=st.sampled_from(Op),
+    posting=st.none() | postings,
+    as_of=long,
 )
 features = st.builds(
     FeatureRecord,
@@ -41,6 +47,9 @@ features = st.builds(
     state=st.sampled_from(State),
     lifecycle_version=long,
     episode=long,
+    begun_version=long,
+    reposted_version=long,
+    ended_version=long,
     removed_version=long,
     content_version=long,
     content_hash=st.binary(max_size=16),
@@ -69,7 +78,9 @@ searches = st.builds(
     threshold=real,
     top_k=integer,
 )
-candidates = st.builds(Candidate, posting_id=text, version=long, updated_ms=long)
+candidates = st.builds(
+    Candidate, posting_id=text, version=long, updated_ms=long, reason=st.sampled_from(Reason)
+)
 requests = st.builds(
     ScoreRequest,
     search=searches,
@@ -89,6 +100,7 @@ alerts = st.builds(
     p_yes=real,
     model=text,
     updated_ms=long,
+    reason=st.sampled_from(Reason),
 )
 dead_letters = st.builds(
     DeadLetter,

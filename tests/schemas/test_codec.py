@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas import avro
 from schemas.codec import CRC_BYTES, HEADER_BYTES, NO_CRC, SCHEMA_NAMES, Record, decode, encode
 from schemas.errors import DecodeError
-from schemas.records import Op, Posting, PostingUpdate, SavedSearch
+from schemas.records import DeadLetter, Op, Posting, PostingUpdate, SavedSearch
 from tests.schemas.strategies import EXAMPLES, postings, records, updates
 from tests.schemas.wire import as_datum, sealed
 
@@ -138,6 +138,15 @@ def test_a_changed_byte_under_a_fitting_checksum_never_crashes_or_decodes_two_wa
     assert encode(found) == sealed(bytes(data))
 
 
+def test_a_number_of_more_bits_than_its_field_has_is_an_error() -> None:
+    letter = DeadLetter(reason="", topic="", partition=1, offset=0, key=None, value=b"", length=0, sha256="")
+    data = encode(letter)[:-CRC_BYTES]
+    at = HEADER_BYTES + 2  # behind two empty texts
+    assert data[at] == 2  # the partition, zigzag
+    with pytest.raises(DecodeError):
+        read(letter, sealed(data[:at] + b"\x80\x80\x80\x80\x10" + data[at + 1 :]))
+
+
 @examples
 def test_bytes_after_the_record_are_an_error(record: Record) -> None:
     for tail in (b"\x00", b"none", encode(record)):
@@ -160,21 +169,21 @@ def test_one_kind_of_record_is_never_read_as_another(record: Record, wanted: Any
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"\x06abc", "IndexError"),
+        (b"\x06abc", "damaged"),
         (b"\x02\xff\x02\x00\x00", "utf-8"),
-        (b"\x02a\x02\x0e\x00", "KeyError"),
-        (b"\x02a\x02\x0c\x04", "KeyError"),
-        (b"\x02a\x02\x06\x04", "union"),
-        (b"\x01a\x02\x06\x00", "negative length"),
-        (b"\x82\x00a\x02\x06\x00", "no proper form"),
-        (b"\x02a" + b"\xff" * 11 + b"\x01\x06\x00", "no proper form"),
-        (b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01a\x02\x06\x00", "damaged"),
-        (b"\x02a\x02\x06\x00\x00", "ends at byte"),
+        (b"\x02a\x02\x0e\x00\x01", "KeyError"),
+        (b"\x02a\x02\x0c\x04\x01", "KeyError"),
+        (b"\x02a\x02\x06\x04\x01", "union"),
+        (b"\x01a\x02\x06\x00\x01", "negative length"),
+        (b"\x82\x00a\x02\x06\x00\x01", "no proper form"),
+        (b"\x02a" + b"\xff" * 11 + b"\x01\x06\x00\x01", "no proper form"),
+        (b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01a\x02\x06\x00\x01", "damaged"),
+        (b"\x02a\x02\x06\x00\x01\x00", "ends at byte"),
     ],
 )
 def test_a_body_that_avro_does_not_allow_is_an_error_that_says_why(body: bytes, why: str) -> None:
     header = avro.current("posting_update").header
-    assert decode(PostingUpdate, sealed(header + b"\x02a\x02\x06\x00")).op is Op.CLOSE
+    assert decode(PostingUpdate, sealed(header + b"\x02a\x02\x06\x00\x01")).op is Op.CLOSE
     with pytest.raises(DecodeError, match=why):
         decode(PostingUpdate, sealed(header + body))
 

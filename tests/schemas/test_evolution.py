@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ from hypothesis import given, settings
 from schemas import avro
 from schemas.codec import NO_CRC, SCHEMA_NAMES, Record, decode
 from schemas.errors import DecodeError
-from schemas.records import FeatureRecord, State
+from schemas.records import (
+    NEVER,
+    Alert,
+    FeatureRecord,
+    PostingUpdate,
+    Reason,
+    ScoreRequest,
+    State,
+)
 from tests.schemas.strategies import EXAMPLES, records
 from tests.schemas.wire import as_datum, written
 
@@ -29,8 +38,8 @@ def example(name: str) -> Any:
 
 
 def test_every_contract_has_an_older_version_with_another_fingerprint() -> None:
-    assert len(VERSIONS) == 12
-    assert len({version(name, number).fingerprint for name, number in VERSIONS}) == 12
+    assert {name for name, number in VERSIONS if number > 1} == set(avro.NAMES)
+    assert len({version(name, number).fingerprint for name, number in VERSIONS}) == len(VERSIONS)
 
 
 @pytest.mark.parametrize(("name", "number"), VERSIONS)
@@ -44,7 +53,23 @@ def test_every_version_of_every_contract_still_reads(name: str, number: int) -> 
 @given(record=records)
 def test_any_record_written_by_version_1_still_reads(record: Record) -> None:
     data = written(version(SCHEMA_NAMES[type(record)], 1), as_datum(record))
-    assert decode(type(record), data) == record  # type: ignore[type-var]
+    assert decode(type(record), data) == as_version_1(record)  # type: ignore[type-var]
+
+
+def as_version_1(record: Record) -> Record:
+    """The record with the defaults of all fields that version 1 of its contract does not have."""
+    match record:
+        case PostingUpdate():
+            return replace(record, as_of=NEVER)
+        case FeatureRecord():
+            return replace(record, begun_version=NEVER, reposted_version=NEVER, ended_version=NEVER)
+        case Alert():
+            return replace(record, reason=Reason.UNKNOWN)
+        case ScoreRequest():
+            plain = [replace(candidate, reason=Reason.UNKNOWN) for candidate in record.candidates]
+            return replace(record, candidates=tuple(plain))
+        case _:
+            return record
 
 
 @pytest.mark.parametrize(("name", "number"), VERSIONS)

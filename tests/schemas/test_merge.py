@@ -13,11 +13,11 @@ from schemas.merge import delta, is_current, merge
 from schemas.records import NEVER, FeatureRecord, Op, Posting, PostingUpdate, State
 from tests.schemas.histories import (
     batch,
+    delta_of,
     events,
     expected,
     fold,
     histories,
-    input_hash,
     step,
     summarized,
 )
@@ -120,7 +120,8 @@ def test_records_that_wait_for_a_summary_join_in_everything_but_the_summary(
 @given(a=pending_records | complete_records, update=events)
 def test_no_register_ever_falls(a: FeatureRecord, update: PostingUpdate) -> None:
     after = step(a, update)
-    for name in ("version", "lifecycle_version", "episode", "removed_version"):
+    names = ("lifecycle_version", "begun_version", "reposted_version", "ended_version", "removed_version")
+    for name in ("version", *names):
         assert getattr(after, name) >= getattr(a, name)
     assert max(after.content_version, after.removed_version) >= max(a.content_version, a.removed_version)
     assert after.version >= update.version
@@ -133,7 +134,7 @@ def test_the_version_of_a_record_is_the_highest_of_its_registers_and_of_its_even
 ) -> None:
     record = complete(history)
     registers = (record.lifecycle_version, record.episode, record.removed_version, record.content_version)
-    assert record.version == max(registers) == max(update.version for update in history)
+    assert record.version == max(registers) == max(max(update.version, update.as_of) for update in history)
 
 
 def posting(text: str = "nights", salary: str | None = None) -> Posting:
@@ -155,7 +156,14 @@ def test_a_removal_erases_older_content_and_leaves_a_tombstone_without_text() ->
         [event(1, Op.ADD, posting()), event(5, Op.REMOVE), event(4, Op.UPDATE, posting("days"))]
     )
     assert record == FeatureRecord(
-        posting_id="p", version=5, state=State.REMOVED, lifecycle_version=5, episode=1, removed_version=5
+        posting_id="p",
+        version=5,
+        state=State.REMOVED,
+        lifecycle_version=5,
+        episode=1,
+        begun_version=1,
+        ended_version=5,
+        removed_version=5,
     )
 
 
@@ -234,12 +242,13 @@ def test_records_of_two_postings_do_not_merge() -> None:
 @many
 @given(history=histories)
 def test_merging_the_deltas_alone_gives_the_fold_without_summaries(history: list[PostingUpdate]) -> None:
-    deltas = [delta(update, input_hash(update)) for update in history]
+    deltas = [delta_of(update) for update in history]
     assert summarized(reduce(merge, deltas)) == complete(history)
     assert summarized(reduce(merge, reversed(deltas))) == complete(history)
 
 
-FILLED = filled(FeatureRecord, version=filled(FeatureRecord).content_version)
+FILLED = filled(FeatureRecord, episode=90, begun_version=90, ended_version=106, removed_version=106)
+FILLED = replace(FILLED, version=FILLED.content_version)
 """A record as a store may hold it, with another value than the default in every field."""
 BLANK = FeatureRecord(posting_id=FILLED.posting_id, version=NEVER)
 
@@ -251,7 +260,8 @@ def test_a_merge_carries_every_field_of_a_record() -> None:
 
 
 def test_a_merge_of_two_records_carries_every_field_of_the_content_that_wins() -> None:
-    life: dict[str, Any] = {"state": State.CLOSED, "lifecycle_version": 900, "episode": 901, "version": 901}
+    life: dict[str, Any] = {"state": State.OPEN, "lifecycle_version": 901, "version": 901}
+    life |= {"episode": 901, "begun_version": 901}
     assert merge(FILLED, replace(BLANK, **life)) == replace(FILLED, **life)
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.structs import MemberState, OffsetAndMetadata
 
 
 class Record(NamedTuple):
@@ -37,6 +39,8 @@ class FakeConsumer:
         self.silent = False
         self.polls = 0
         self.closed = False
+        self.generation = 0
+        self.commits: dict[TopicPartition, OffsetAndMetadata] = {}
         self._most = most
 
     def partitions_for_topic(self, name: str) -> set[int] | None:
@@ -53,6 +57,17 @@ class FakeConsumer:
 
     def seek_to_end(self, *partitions: TopicPartition) -> None:
         self.positions |= self.end_offsets(partitions)
+
+    def group_metadata(self) -> Any:
+        """Another generation for each rebalance; 0 while the member is in no group."""
+        state = MemberState.STABLE if self.generation else MemberState.UNJOINED
+        return SimpleNamespace(generation_id=self.generation, member_id="m", state=state)
+
+    def committed(
+        self, partition: TopicPartition, metadata: bool = False, timeout_ms: int = 0
+    ) -> OffsetAndMetadata | None:
+        del metadata, timeout_ms
+        return self.commits.get(partition)
 
     def end_offsets(
         self, partitions: Iterable[TopicPartition], timeout_ms: int = 0
@@ -83,7 +98,8 @@ class FakeConsumer:
             if value is not CONTROL
         ]
 
-    def close(self) -> None:
+    def close(self, timeout_ms: int = 0) -> None:
+        del timeout_ms
         self.closed = True
 
 
@@ -98,31 +114,32 @@ class Sent(NamedTuple):
 
 @dataclass
 class FakeFuture:
+    """Like kafka-python's: while it is not done, `get` says that it timed out."""
+
     error: KafkaError | None = None
+    is_done: bool = True
 
     def get(self, timeout: float) -> None:
         del timeout
-        if self.error is not None:
-            raise self.error
+        if self.error is not None or not self.is_done:
+            raise self.error or KafkaTimeoutError("no answer yet")
 
 
 @dataclass
 class FakeProducer:
-    """Keeps what is sent; with `error` every message fails when its future is asked."""
+    """Keeps what is sent; with `error` every message fails when its future is asked, if `silent` none is answered."""
 
     error: KafkaError | None = None
     sent: list[Sent] = field(default_factory=list)
-    flushed: int = 0
     closed: bool = False
+    silent: bool = False
 
     def send(self, topic: str, *, key: Any, value: Any, headers: list[tuple[str, bytes]]) -> FakeFuture:
         self.sent.append(Sent(topic, key, value, dict(headers)))
-        return FakeFuture(self.error)
-
-    def flush(self, timeout: float = 0) -> None:
-        del timeout
-        self.flushed = len(self.sent)
+        return FakeFuture(self.error, is_done=not self.silent)
 
     def close(self, timeout: float = 0) -> None:
         del timeout
+        if self.silent:
+            raise KafkaTimeoutError("Timeout waiting for future")
         self.closed = True

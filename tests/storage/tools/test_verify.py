@@ -106,6 +106,7 @@ def test_verifying_names_each_field_that_differs_and_each_row_that_is_missing() 
         ("features", "p", "version"),
         ("features", "p", "state"),
         ("features", "p", "lifecycle_version"),
+        ("features", "p", "ended_version"),
         ("texts", "only", "row"),
         ("texts", "p", "row"),
     }

@@ -1,7 +1,7 @@
 """How an outcome leaves the feature job."""
 
 from pipeline.featurize import OutcomeRow, SourceRow
-from schemas.records import Outcome
+from schemas.records import Outcome, Reason
 from streaming.features.messages import columns, row
 from streaming.kafka.topics import DLQ, FEATURES, UPDATES
 
@@ -10,7 +10,7 @@ TOPICS = {"features": FEATURES.name, "dlq": DLQ.name}
 
 
 def test_an_outcome_leaves_under_its_posting_with_where_it_came_from() -> None:
-    outcome = OutcomeRow(Outcome.SUMMARIZED, "p-é", b"record", True)
+    outcome = OutcomeRow(Outcome.SUMMARIZED, "p-é", b"record", True, alert_reason=Reason.EDITED)
     topic, key, value, headers = row(SOURCE, b"source key", outcome, **TOPICS)
     assert (topic, key, value) == (FEATURES.name, "p-é".encode(), b"record")
     assert dict(headers) == {
@@ -18,6 +18,7 @@ def test_an_outcome_leaves_under_its_posting_with_where_it_came_from() -> None:
         "source": b"postings.updates/2/17",
         "source_ts": b"1700000000123",
         "summarizer_calls": b"1",
+        "alert_reason": b"edited",
     }
 
 
