@@ -119,6 +119,14 @@ def read_events(source: Path | str | BinaryIO) -> Iterator[PostingUpdate | Broke
         yield event.update(versioner.version(event.posting_id, event.instant_us, line))
 
 
+def broken_id(line: BrokenLine) -> str | None:
+    """The id of the posting that a broken line is about, if at least that can be read."""
+    try:
+        return _identifier(parse_object(line.data).get("id"), "id")
+    except EventError:
+        return None
+
+
 def parse_search(row: dict[str, Any]) -> SavedSearch:
     """A saved search from its JSON object; raises EventError, whose message names the field."""
     remote = fields.remote(row.get("remote"), "remote")

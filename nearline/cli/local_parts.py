@@ -9,6 +9,8 @@ from rich.console import Console
 
 from models.client.remote import open_ranker, open_summarizer
 from nearline.cli import options
+from nearline.cli.full_export import planned
+from pipeline.full_export import FullExport
 from pipeline.local import LocalPath, LocalReport
 from schemas.events import read_events, read_searches
 from schemas.records import SavedSearch
@@ -17,7 +19,12 @@ from storage.opening import open_store
 
 
 def replay_in_process(
-    stream: Path, searches: Path | None, store: str, models: str, console: Console
+    stream: Path,
+    searches: Path | None,
+    store: str,
+    models: str,
+    console: Console,
+    export: FullExport | None = None,
 ) -> LocalReport:
     """Replay `stream` in this process and print alerts and counts; `store` gets the same records as in a stack."""
     url = "instant:" if models == "instant" else models
@@ -28,7 +35,10 @@ def replay_in_process(
             open_ranker(url, options.CHECKPOINTS / "ranker-tiny"),
         )
         path.subscribe(_searches(searches))
-        report = path.replay(read_events(stream))
+        events = (
+            read_events(stream) if export is None else planned(stream, path.features.scan, export, console)
+        )
+        report = path.replay(events)
         features = sum(1 for _ in path.features.scan())
     _show(report, features, console)
     return report

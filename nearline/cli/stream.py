@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,11 +16,16 @@ from rich.console import Console
 
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
+from nearline.cli.full_export import full_export, planned
 from nearline.stack.settings import StackSettings
+from pipeline.full_export import FullExport
 from schemas.errors import ConfigError
-from schemas.events import read_events, read_searches
+from schemas.events import BrokenLine, read_events, read_searches
+from schemas.records import PostingUpdate
 from schemas.settings import Option
 from storage.couchbase.url import with_login
+from storage.features import FeatureStore
+from storage.opening import open_store
 from streaming.kafka.settings import KafkaSettings
 
 _SAMPLE = Path(__file__).parents[1] / "sample"
@@ -78,7 +84,23 @@ class ReplayRun:
     searches: Annotated[Path | None, Option("Saved searches, JSON Lines.")] = None
     in_process: Annotated[bool, Option("One process, no Kafka, no Flink.")] = False
     rate: Annotated[float, Option("Updates per second; 0 = as fast as the broker takes them.")] = 0.0
-    store: Annotated[str, Option("With --in-process: where the features go.")] = "memory:"
+    full_export: Annotated[
+        bool,
+        Option("The stream is a list of all open postings: close what the store has and the list lacks."),
+    ] = False
+    as_of: Annotated[str, Option("With --full-export: when the export was made, ISO 8601; default: now.")] = (
+        ""
+    )
+    close_at_most: Annotated[
+        float, Option("With --full-export: largest share of the open postings that it may close.")
+    ] = 0.2
+    store: Annotated[
+        str | None,
+        Option(
+            "With --in-process: where the features go (default memory:). With --full-export: the feature job's store, by "
+            "default the running local stack's."
+        ),
+    ] = None
     models: Annotated[str, Option("With --in-process: `instant` or a model server's URL.")] = "instant"
     schema_registry: Annotated[
         str | None, Option("Send in Confluent framing; default: as the running stack was told.")
@@ -95,20 +117,45 @@ def replay(run: ReplayRun, home: options.Home = None) -> None:
     if run.in_process:
         from nearline.cli.local_parts import replay_in_process
 
-        replay_in_process(_existing(run.stream), run.searches, run.store, run.models, console)
+        replay_in_process(
+            _existing(run.stream), run.searches, run.store or "memory:", run.models, console, _export(run)
+        )
         return
     stack = None if run.bootstrap else options.running_stack(home)
     if stack is not None:
         told = stack.schema_registry if run.schema_registry is None else run.schema_registry
         run = replace(run, schema_registry=told)
-    _send(run, options.kafka(run.bootstrap, home), console)
+    _send(run, options.kafka(run.bootstrap, home), home, console)
 
 
-def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
+def _export(run: ReplayRun) -> FullExport | None:
+    """The full export that the options describe, None without --full-export. Raises ConfigError."""
+    if not run.full_export:
+        if run.as_of:
+            raise ConfigError("--as-of says when a full export was made: give --full-export with it")
+        return None
+    return full_export(run.as_of, run.close_at_most, time.time())
+
+
+def _events(run: ReplayRun, home: Path | None, console: Console) -> Iterable[PostingUpdate | BrokenLine]:
+    """The updates to send: those of the file, and for a full export the closings of what it lacks."""
+    export = _export(run)
+    if export is None:
+        return read_events(_existing(run.stream))
+    if run.bootstrap and run.store is None:
+        raise ConfigError(
+            "--full-export with --bootstrap needs --store: the feature job's store, to see what is open"
+        )
+    with closing(open_store(options.store_url(run.store, home))) as kv:
+        return planned(_existing(run.stream), FeatureStore(kv).scan, export, console)
+
+
+def _send(run: ReplayRun, kafka: KafkaSettings, home: Path | None, console: Console) -> None:
     """Send searches, if there are any, and then the stream; the progress is shown meanwhile."""
     from streaming.kafka.framing import open_codec
     from streaming.tools.replay import WRITES, replay_updates, send_searches
 
+    events = _events(run, home, console)
     with closing(open_codec(options.registry(run.schema_registry or ""), WRITES)) as codec:
         if run.searches is not None:
             count = send_searches(kafka, read_searches(_existing(run.searches)), codec)
@@ -116,7 +163,7 @@ def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
         with console.status("sending …") as status:
             sent = replay_updates(
                 kafka,
-                read_events(_existing(run.stream)),
+                events,
                 rate_per_s=run.rate,
                 on_progress=lambda progress: (
                     status.update(f"sent {progress.sent}") if progress.sent % 100 == 0 else None
