@@ -10,17 +10,19 @@ STORE ?=
 URL ?=
 INPUTS ?= 2000
 RANKER_DATA ?=
+TORCH_BACKEND ?=
 T ?=
 PROCESSES ?= $(shell nproc)
 # One more than a machine of two cores has, since some tests always wait. Each worker's torch computes on one thread: with
-# two each, the threads of several workers wait for one another and a test takes many times as long.
+# two each, the threads of several workers wait for one another and a test takes many times as long. The JVMs of tests live
+# for a minute or two: without the second compiler, whose work pays later, Flink and Kafka take a quarter less time there.
 WORKERS ?= 3
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang images test-images faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,7 +48,7 @@ demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHE
 test: setup style  ## everything CI runs: style, then all tests, with types and contracts beside them
 	@mkdir -p build
 	@$(MAKE) --silent types > build/types.log 2>&1 & types=$$!; \
-	  $(PYTEST) -m 'not faults and not sglang'; tests=$$?; \
+	  $(PYTEST) -m 'not faults and not sglang and not images'; tests=$$?; \
 	  wait $$types; types=$$?; cat build/types.log; exit $$((tests | types))
 
 lint: style types  ## style, types, import direction, contracts
@@ -65,7 +67,7 @@ fix: setup  ## mend what ruff can mend: style, imports, format
 	$(BIN)/ruff format .
 
 unit: setup  ## tests without brokers or clusters
-	$(PYTEST) -m 'not integration and not faults and not sglang'
+	$(PYTEST) -m 'not integration and not faults and not sglang and not images'
 
 test-one: setup  ## one folder, file or test: T=tests/models/test_weights.py or T="-k rebalance tests/streaming"
 	@$(if $(T),,echo 'say which: make test-one T=tests/models/test_weights.py'; exit 2)
@@ -122,6 +124,12 @@ conformance: setup sglang-env  ## the same requests to a real SGLang and to our 
 
 test-sglang: setup sglang-env  ## the whole stack on two real SGLang servers, named by URL alone
 	$(BIN)/pytest -q -m sglang tests/sglang/test_drop_in.py
+
+images:  ## build the four images with buildah, on a base bootstrapped from Debian's packages: TORCH_BACKEND=cpu without CUDA
+	TORCH_BACKEND=$(TORCH_BACKEND) docker/images.sh
+
+test-images: setup images  ## the system of docker/compose.yaml from its images, by buildah in a network of its own (as root)
+	unshare --net --mount $(BIN)/pytest -q -m images tests/images
 
 bench: setup  ## all benchmarks but engine and ranker, beside their peers; tables and plots into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'

@@ -54,7 +54,7 @@ def backfill(
             f"{'going on with' if resumed else 'run'} {run.address}: {len(files)} files, {len(splits)} splits"
         )
         if not resumed:
-            places = engine.repeated(splits, run.address)
+            places = engine.repeated(splits, run.address, settings.reading)
             finish_survey(splits, places, _missing(FeatureStore(kv), settings.mode), run)
         before, began_work = ledger.rows_done(), time.monotonic()
         with _telling(tell, ledger, surveyed_rows(run) or 0, before):
@@ -100,7 +100,7 @@ def _rate(settings: BackfillSettings, summarizer: Summarizer, splits: Sequence[S
     """Summaries a second of all tasks, for the hours of a dry run: the rate given, or measured on the first texts."""
     if settings.assume_rate_per_s or not settings.dry_run or not splits:
         return settings.assume_rate_per_s
-    return settings.parallelism * measured_rate(summarizer, splits[0], settings.deadline_s)
+    return settings.parallelism * measured_rate(summarizer, splits[0], settings.deadline_s, settings.reading)
 
 
 def _missing(store: FeatureStore, mode: BackfillMode) -> Callable[[Sequence[str]], list[bool]]:

@@ -11,6 +11,7 @@ from pyarrow import fs
 
 from batch.split_folder import open_filesystem
 from schemas.errors import ConfigError
+from schemas.lines import GZIP_MAGIC, MAGIC_BYTES, PACKED
 
 _GLOB = "*?["
 
@@ -22,9 +23,11 @@ class Format(StrEnum):
     GZIP = "gzipped json lines"
     PARQUET = "parquet"
     AVRO = "avro"
+    PACKED = "another compression"
 
 
-_MAGIC = {b"\x1f\x8b": Format.GZIP, b"PAR1": Format.PARQUET, b"Obj\x01": Format.AVRO}
+_MAGIC = {GZIP_MAGIC: Format.GZIP, b"PAR1": Format.PARQUET, b"Obj\x01": Format.AVRO}
+_MAGIC |= dict.fromkeys(PACKED, Format.PACKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,8 @@ def _parts(file: CatalogFile, parallelism: int, split_bytes: int) -> int:
         return max(1, by_size)
     if file.format is Format.PARQUET:
         return max(1, min(by_size * parallelism, _row_groups(file.address)))
+    if file.format is Format.PACKED:
+        return 1
     return parallelism if file.size >= split_bytes // 16 else 1
 
 
@@ -133,5 +138,5 @@ def _hidden(path: str) -> bool:
 def _format(filesystem: Any, info: Any) -> Format:
     # compression=None, since pyarrow would unpack a file whose name ends in .gz
     with filesystem.open_input_stream(info.path, compression=None) as file:
-        begin = bytes(file.read(4))
+        begin = bytes(file.read(MAGIC_BYTES))
     return next((f for magic, f in _MAGIC.items() if begin.startswith(magic)), Format.JSON_LINES)

@@ -11,12 +11,15 @@ from batch.catalog import Split
 from batch.split_folder import Folder
 from batch.survey import RowPlace, survey_split
 from batch.worker import SplitWorker, Task
+from schemas.events import EventFormat
 
 
 class BackfillEngine(Protocol):
     """Does the two rounds over a catalog's splits, survey and work; raises the NearlineError that ends a worker."""
 
-    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[RowPlace]]]:
+    def repeated(
+        self, splits: Sequence[Split], run: str, how: EventFormat
+    ) -> Iterator[tuple[str, Sequence[RowPlace]]]:
         """Survey every split; returns the postings with more than one row, each with its rows' places in any order."""
         ...
 
@@ -29,11 +32,13 @@ class InProcessEngine(BackfillEngine):
     """Works on one split after the other in this process, for debugging and tests; holds all places in memory."""
 
     @override
-    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, Sequence[RowPlace]]]:
+    def repeated(
+        self, splits: Sequence[Split], run: str, how: EventFormat
+    ) -> Iterator[tuple[str, Sequence[RowPlace]]]:
         """Survey all splits before returning; memory holds the places of all rows, repeated or not."""
         found: defaultdict[str, list[RowPlace]] = defaultdict(list)
         for split in splits:
-            for posting_id, place in survey_split(split, Folder(run)):
+            for posting_id, place in survey_split(split, Folder(run), how):
                 found[posting_id].append(place)
         return ((posting_id, places) for posting_id, places in found.items() if len(places) > 1)
 

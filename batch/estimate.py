@@ -13,6 +13,7 @@ from batch.rows import BadRow, parse
 from batch.settings import BackfillSettings
 from models.prompts import SUMMARY_MAX_TOKENS, Prompter, summarizer_input
 from models.summarizer import Summarizer, Summary, SummaryFailure
+from schemas.events import DOCUMENTED, EventFormat
 
 #: Tokens of English text to a word, where no tokenizer is given.
 TOKENS_A_WORD = 4 / 3
@@ -47,10 +48,11 @@ def measured_rate(
     summarizer: Summarizer,
     split: Split,
     deadline_s: float,
+    how: EventFormat = DOCUMENTED,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> float:
     """Summaries a second over the catalog's first texts; 0 where nothing was summarized."""
-    events = [parse(row) for row in islice(read_rows(split), SAMPLE_TEXTS)]
+    events = [parse(row, how) for row in islice(read_rows(split), SAMPLE_TEXTS)]
     texts = [
         summarizer_input(event.posting.title, event.posting.description)
         for event in events

@@ -1,61 +1,28 @@
 """Read the rows of a split in any format; a row's number is its place in the file, from 1."""
 
-import gzip
 import io
-import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-import fastavro
-import pyarrow as pa
-import pyarrow.parquet
-
+from batch.avro_rows import avro_rows
 from batch.catalog import Format, Split
+from batch.parquet_rows import parquet_rows
+from batch.rows_read import DAMAGE, PAGE_ROWS, CatalogRow, UnreadableRest
 from batch.split_folder import open_filesystem
+from schemas.errors import EventError
+from schemas.lines import MAGIC_BYTES, DamagedFile, check_packing, unpacked
 
-#: Consecutive lines of a gzip file that belong to one split, and rows of Parquet that are decoded at once.
-PAGE_ROWS = 500
 _BUFFER_BYTES = 1 << 20
-
-#: What the readers raise for a file that is damaged or breaks off.
-_DAMAGE = (
-    OSError,
-    EOFError,
-    zlib.error,
-    ValueError,
-    LookupError,
-    TypeError,
-    StopIteration,
-    pa.ArrowException,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogRow:
-    """A line's bytes, or a decoded row; in a later split of a plain file `number` counts from the split's beginning."""
-
-    number: int
-    data: bytes | dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableRest:
-    """Stands for the rows from `number` on, which cannot be read because the file is damaged."""
-
-    number: int
-    reason: str
 
 
 def read_rows(split: Split) -> Iterator[CatalogRow | UnreadableRest]:
-    """Every row of a split but blank lines; at damage, one `UnreadableRest` and the end. OSError if it cannot open."""
+    """Every row of a split but blank lines; an `UnreadableRest` for what damage hides. OSError if it cannot open."""
     filesystem, path = open_filesystem(split.address)
     rows, number = _READERS[split.format](filesystem.open_input_file(path), split), 0
     while True:
         try:
             row = next(rows, None)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             yield UnreadableRest(
                 number + 1, f"the {split.format} file cannot be read from here on: {error}"[:500]
             )
@@ -97,44 +64,47 @@ def _buffered(file: Any) -> io.BufferedReader:
     return io.BufferedReader(file, _BUFFER_BYTES)
 
 
-def _gzip(file: Any, split: Split) -> Iterator[CatalogRow]:
-    with gzip.open(_buffered(file), "rb") as unzipped:
-        lines = enumerate(unzipped, start=1)
-        page = 0
-        while taken := list(islice(lines, PAGE_ROWS)):
-            if page % split.parts == split.part:
-                yield from _numbered(taken)
-            page += 1
+def _gzip(file: Any, split: Split) -> Iterator[CatalogRow | UnreadableRest]:
+    number = 0
+    try:
+        for number, line in enumerate(unpacked(_buffered(file)), start=1):
+            if _is_ours(number, split) and (stripped := line.strip()):
+                yield CatalogRow(number, stripped)
+    except DamagedFile as error:
+        # every split reads the file up to the damage, and the one whose line it is tells of it
+        if _is_ours(number + 1, split):
+            yield UnreadableRest(number + 1, f"the gzip file breaks off after line {number}: {error}")
+
+
+def _is_ours(number: int, split: Split) -> bool:
+    return (number - 1) // PAGE_ROWS % split.parts == split.part
 
 
 def _numbered(lines: Iterable[tuple[int, bytes]]) -> Iterator[CatalogRow]:
     return (CatalogRow(number, stripped) for number, line in lines if (stripped := line.strip()))
 
 
-def _parquet(file: Any, split: Split) -> Iterator[CatalogRow]:
-    parquet = pyarrow.parquet.ParquetFile(file)
-    number = 1
-    for group in range(parquet.num_row_groups):
-        if group % split.parts == split.part:
-            at = number
-            for batch in parquet.iter_batches(PAGE_ROWS, row_groups=[group]):
-                yield from (CatalogRow(at + i, row) for i, row in enumerate(batch.to_pylist()))
-                at += batch.num_rows
-        number += parquet.metadata.row_group(group).num_rows
+def _parquet(file: Any, split: Split) -> Iterator[CatalogRow | UnreadableRest]:
+    return parquet_rows(file, split.part, split.parts)
 
 
-def _avro(file: Any, split: Split) -> Iterator[CatalogRow]:
-    number = 1
-    for index, block in enumerate(fastavro.block_reader(_buffered(file))):
-        if index % split.parts == split.part:
-            yield from (CatalogRow(number + i, _record(row)) for i, row in enumerate(block))
-        number += block.num_records
+def _avro(file: Any, split: Split) -> Iterator[CatalogRow | UnreadableRest]:
+    return avro_rows(_buffered(file), split.part, split.parts)
 
 
-def _record(row: Any) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise TypeError(f"the file holds {type(row).__name__}, not records")
-    return row
+def _packed(file: Any, split: Split) -> Iterator[CatalogRow | UnreadableRest]:
+    """One `UnreadableRest` for a file in a compression that is not read."""
+    del split
+    try:
+        check_packing(bytes(file.read(MAGIC_BYTES)))
+    except EventError as error:
+        yield UnreadableRest(1, str(error))
 
 
-_READERS = {Format.JSON_LINES: _plain, Format.GZIP: _gzip, Format.PARQUET: _parquet, Format.AVRO: _avro}
+_READERS = {
+    Format.JSON_LINES: _plain,
+    Format.GZIP: _gzip,
+    Format.PARQUET: _parquet,
+    Format.AVRO: _avro,
+    Format.PACKED: _packed,
+}

@@ -3,15 +3,33 @@
 import base64
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
+from uuid import UUID
 
-from batch.readers import CatalogRow, UnreadableRest
+from batch.rows_read import CatalogRow, UnreadableRest
 from schemas.errors import EventError
-from schemas.events import ParsedEvent, parse_object, parse_row
+from schemas.events import DOCUMENTED, EventFormat, ParsedEvent, parse_object, parse_row
+from schemas.fields import Unreadable
+
+#: Levels of lists and objects in a decoded row; what lies deeper is no field of a posting.
+_MOST_NESTED = 50
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
+
+
+def _hex(data: bytes) -> str:
+    """Text where it is, else hexadecimal, so that different bytes look different."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return f"0x{data.hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +40,14 @@ class BadRow:
     reason: str
 
 
-def parse(row: CatalogRow | UnreadableRest) -> ParsedEvent | BadRow:
+def parse(row: CatalogRow | UnreadableRest, how: EventFormat = DOCUMENTED) -> ParsedEvent | BadRow:
     """Parse a row. The unreadable rest of a file is one bad row without data."""
     if isinstance(row, UnreadableRest):
         return BadRow(b"", row.reason)
     try:
-        return parse_row(parse_object(row.data) if isinstance(row.data, bytes) else plain(row.data))
+        return parse_row(
+            parse_object(row.data) if isinstance(row.data, bytes) else _fields(row.data, how), how
+        )
     except EventError as error:
         return BadRow(data_of(row), str(error))
 
@@ -38,28 +58,41 @@ def data_of(row: CatalogRow | UnreadableRest) -> bytes:
         return b""
     if isinstance(row.data, bytes):
         return row.data
-    return json.dumps(plain(row.data), sort_keys=True, ensure_ascii=False, default=repr).encode(
+    return json.dumps(plain(row.data, _hex), sort_keys=True, ensure_ascii=False, default=repr).encode(
         errors="replace"
     )
 
 
-def plain(value: Any) -> Any:
-    """A value that Parquet or Avro decodes to, in JSON's types: times as ISO 8601, NaN and infinity as None."""
+def plain(value: Any, text_of: Callable[[bytes], str] = _text, nested: int = 0) -> Any:
+    """A value that Parquet or Avro decodes to, in JSON's types: times as ISO 8601, NaN and infinity as None.
+
+    `text_of` makes text of bytes. What JSON has no type for stays, and every field refuses it.
+    """
+    if nested > _MOST_NESTED:
+        return Unreadable(f"a value nested more than {_MOST_NESTED} deep")
     if isinstance(value, dict):
-        return {str(key): plain(part) for key, part in value.items()}
+        return {str(key): plain(part, text_of, nested + 1) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
+        return [plain(part, text_of, nested + 1) for part in value]
+    return text_of(value) if isinstance(value, bytes) else _plain_scalar(value)
+
+
+def _plain_scalar(value: Any) -> Any:
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
     if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return value
+        return format(value, "f") if value.is_finite() else None
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _fields(row: dict[str, Any], how: EventFormat) -> dict[str, Any]:
+    """A decoded row in JSON's types, but ids as they are: `schemas.ids` reads their bytes and numbers without loss."""
+    ids = {name: row[name] for name in ("id", how.source_field) if isinstance(row.get(name), bytes | Decimal)}
+    return plain(row) | ids
 
 
 def in_sample(key: bytes, part: float) -> bool:
@@ -74,4 +107,4 @@ def dead_letter(file: str, row: int, bad: BadRow) -> bytes:
         letter["data"] = bad.data.decode()
     except UnicodeDecodeError:
         letter["data_base64"] = base64.b64encode(bad.data).decode()
-    return json.dumps(letter, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(letter, ensure_ascii=False).encode(errors="replace") + b"\n"

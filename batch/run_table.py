@@ -13,7 +13,17 @@ from storage.couchbase.url import without_login
 
 _REPORT = "report.json"
 #: Settings that must be the same for a run to go on; limits and places of output may change.
-_SAME = ("store_url", "mode", "sample", "dry_run", "parallelism", "chunk_rows", "split_mib", "dead_letters")
+_SAME = (
+    "store_url",
+    "mode",
+    "sample",
+    "dry_run",
+    "parallelism",
+    "chunk_rows",
+    "split_mib",
+    "dead_letters",
+    "reading",
+)
 
 
 def open_run(settings: BackfillSettings, files: Sequence[CatalogFile], generation: int) -> Folder:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
+from pipeline.featurize import MAX_AHEAD_S
 from schemas.errors import ConfigError
-from schemas.settings import Option
+from schemas.events import DOCUMENTED, EventFormat
+from schemas.settings import Option, Options
 
 LOCAL_STORES = ("lmdb:", "memory:")
 
@@ -85,6 +87,10 @@ class BackfillSettings:
         float,
         Option("Summaries a second over all tasks; 0 = no limit.", "--max-rate", also=("--rate-per-s",)),
     ] = 0.0
+    reading: Annotated[EventFormat, Options("How rows are read")] = DOCUMENTED
+    max_ahead_s: Annotated[
+        float, Option("How far in the future a row's time may lie; a later one is a dead letter.")
+    ] = MAX_AHEAD_S
     deadline_s: Annotated[float, Option("Limit of all model calls of one chunk together.")] = 300.0
     patience_s: Annotated[float, Option("Seconds that an outage is waited out.")] = 600.0
 
@@ -94,8 +100,8 @@ class BackfillSettings:
         for name in ("parallelism", "chunk_rows", "split_mib", "concurrency", "deadline_s"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("rate_per_s", "assume_rate_per_s", "patience_s"):
-            if getattr(self, name) < 0:
+        for name in ("rate_per_s", "assume_rate_per_s", "patience_s", "max_ahead_s"):
+            if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if not 0 < self.sample <= 1:
             raise ConfigError(f"sample must be above 0 and at most 1, not {self.sample}")

@@ -17,6 +17,7 @@ from batch.survey import RowPlace
 from batch.tasks import DONE_DDL, PLACES_DDL, SurveyFunction, WorkFunction
 from batch.worker import Task
 from schemas.errors import NearlineError
+from schemas.events import EventFormat
 
 #: Attempts of a task on this machine; a new attempt goes on from the ledger.
 LOCAL_ATTEMPTS = 4
@@ -60,10 +61,12 @@ class SparkEngine(BackfillEngine):
         self._open_session, self._parallelism = open_session, parallelism
 
     @override
-    def repeated(self, splits: Sequence[Split], run: str) -> Iterator[tuple[str, list[RowPlace]]]:
+    def repeated(
+        self, splits: Sequence[Split], run: str, how: EventFormat
+    ) -> Iterator[tuple[str, list[RowPlace]]]:
         """Survey and group in Spark once the first result is asked for; holds one partition of results."""
         groups = in_groups(splits, self._parallelism)
-        places = self._mapped(SurveyFunction(groups=groups, run=run), len(groups), PLACES_DDL)
+        places = self._mapped(SurveyFunction(groups=groups, run=run, how=how), len(groups), PLACES_DDL)
         listed = functions.collect_list(functions.struct("split", "number", "instant_us", "line"))
         found = places.groupBy("id").agg(listed.alias("places")).where("size(places) > 1")
         try:

@@ -1,7 +1,7 @@
 """Read the whole catalog once before the work: count its rows, and find rows that depend on others of their posting.
 
 A version is a row's time, but two different rows of a posting at the same instant take the next free microseconds in
-the order of the file (`schemas.events.Versioner`), however the file is split. And in mode `missing`, all rows of a
+the order of the file (`schemas.versions.Versioner`), however the file is split. And in mode `missing`, all rows of a
 posting that the store did not have when the run began are worked on, also after the first of them has brought the
 posting.
 """
@@ -18,7 +18,8 @@ from batch.ledger import Ledger, Notes
 from batch.readers import count_lines, read_rows
 from batch.rows import BadRow, data_of, parse
 from batch.split_folder import Folder
-from schemas.events import Versioner
+from schemas.events import DOCUMENTED, EventFormat
+from schemas.versions import Versioner
 
 #: Postings that the store is asked for at once.
 PAGE = 500
@@ -42,12 +43,14 @@ class SplitSize:
     lines: int
 
 
-def survey_split(split: Split, folder: Folder) -> Iterator[tuple[str, RowPlace]]:
+def survey_split(
+    split: Split, folder: Folder, how: EventFormat = DOCUMENTED
+) -> Iterator[tuple[str, RowPlace]]:
     """The split's valid rows with their postings' ids; writes the split's size to the folder at the end."""
     rows = 0
     for row in read_rows(split):
         rows += 1
-        event = parse(row)
+        event = parse(row, how)
         if not isinstance(event, BadRow):
             line = int.from_bytes(blake2b(data_of(row), digest_size=8).digest(), signed=True)
             yield event.posting_id, RowPlace(split.number, row.number, event.instant_us, line)

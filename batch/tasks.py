@@ -13,6 +13,7 @@ from batch.catalog import Split
 from batch.split_folder import Folder
 from batch.survey import survey_split
 from batch.worker import SplitWorker, Task
+from schemas.events import EventFormat
 
 #: Rows of one batch that goes to Spark.
 BATCH_ROWS = 10_000
@@ -35,13 +36,14 @@ class SurveyFunction:
 
     groups: list[list[Split]]
     run: str
+    how: EventFormat
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Survey one split after the other."""
         folder = Folder(self.run)
         for split in _splits(self.groups, batches):
             rows: list[tuple[str, int, int, int, int]] = []
-            for posting_id, p in survey_split(split, folder):
+            for posting_id, p in survey_split(split, folder, self.how):
                 rows.append((posting_id, p.split, p.number, p.instant_us, p.line))
                 if len(rows) == BATCH_ROWS:
                     yield _batch(rows)

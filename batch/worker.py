@@ -14,8 +14,9 @@ from batch.estimate import CountingSummarizer
 from batch.first_reads import FirstReadsStore
 from batch.ledger import Ledger, Notes
 from batch.progress import BackfillProgress
-from batch.readers import CatalogRow, UnreadableRest, read_rows
+from batch.readers import read_rows
 from batch.rows import BadRow, data_of, dead_letter, in_sample, parse
+from batch.rows_read import CatalogRow, UnreadableRest
 from batch.settings import BackfillSettings
 from batch.split_folder import Folder
 from models.client.http import ClientConfig
@@ -26,8 +27,9 @@ from pipeline.featurize import Featurizer, FeaturizeSettings
 from pipeline.outages import outlast
 from pipeline.publish import OpenPublisher
 from pipeline.refresh import Refresher
+from schemas.events import ParsedEvent
 from schemas.records import Outcome
-from storage.base import KeyValue
+from storage.base import Clock, KeyValue
 from storage.dry_run import DryRunStore
 from storage.features import FeatureStore
 from storage.opening import open_store
@@ -75,6 +77,7 @@ class SplitWorker:
         kv: KeyValue | None = None,
         summarizer: Summarizer | None = None,
         sleep: Callable[[float], object] = time.sleep,
+        clock: Clock = time.time,
     ) -> None:
         """Open store and summarizer by the settings, unless given. Raises ConfigError, StoreUnavailable."""
         settings = self._settings = task.settings
@@ -87,12 +90,12 @@ class SplitWorker:
         self._kv = self._dry_run or self._kv
         self._store = FirstReadsStore(self._kv)
         self._publisher = task.publisher() if task.publisher and not settings.dry_run else None
-        limits = FeaturizeSettings(deadline_s=settings.deadline_s)
+        limits = FeaturizeSettings(deadline_s=settings.deadline_s, max_ahead_s=settings.max_ahead_s)
         # refreshing reads the store as it is now; only outcomes compare with the records of the first attempt
         refresher = Refresher(FeatureStore(self._kv), self._summarizer, deadline_s=settings.deadline_s)
         self._step = ChunkStep(
             self._store,
-            Featurizer(self._store, self._summarizer, limits),
+            Featurizer(self._store, self._summarizer, limits, clock=clock),
             refresher,
             settings.mode,
             task.generation,
@@ -191,9 +194,8 @@ class SplitWorker:
         updates: list[NumberedUpdate] = []
         bad: dict[int, BadRow] = {}
         for row in chunk:
-            event = parse(row)
-            key = event.data if isinstance(event, BadRow) else event.posting_id.encode()
-            if not in_sample(key, self._settings.sample):
+            event = parse(row, self._settings.reading)
+            if not self._is_sampled(row, event):
                 made.not_sampled += 1
                 continue
             made.rows_in += 1
@@ -204,6 +206,11 @@ class SplitWorker:
             update = event.update(notes.versions.get(row.number, event.instant_us))
             updates.append(NumberedUpdate(row.number, update, row.number in notes.again))
         return updates, bad
+
+    def _is_sampled(self, row: CatalogRow | UnreadableRest, event: ParsedEvent | BadRow) -> bool:
+        """Whether a row belongs to the sample; that rows cannot be read is told with every sample."""
+        key = event.data if isinstance(event, BadRow) else event.posting_id.encode()
+        return isinstance(row, UnreadableRest) or in_sample(key, self._settings.sample)
 
 
 def _summarizer(task: Task) -> Summarizer:

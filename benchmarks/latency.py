@@ -114,7 +114,9 @@ def _at_rates(settings: LatencyBenchmark, kafka: KafkaSettings) -> list[Latencie
 
 def _send(observer: Observer, kafka: KafkaSettings, updates: Sequence[PostingUpdate], rate: int) -> None:
     """Send at this rate, and observe until no message has arrived for `SETTLE_S`."""
-    sender = threading.Thread(target=replay_updates, args=(kafka, updates), kwargs={"rate_per_s": rate})
+    sender = threading.Thread(
+        target=replay_updates, args=(kafka, enumerate(updates, start=1)), kwargs={"rate_per_s": rate}
+    )
     sender.start()
     moved_s = time.monotonic()
     while sender.is_alive() or time.monotonic() - moved_s < SETTLE_S:

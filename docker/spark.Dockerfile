@@ -1,16 +1,30 @@
-# Spark's driver and executors with our Python and our roots under /opt/nearline.
-# NEVER BUILT SO FAR: there was no container runtime.
-#   docker build -f docker/spark.Dockerfile -t nearline-spark .
+# Spark's driver and executors from Spark's Python package, with our Python and our roots under /opt/nearline.
+#   make images, or: docker build -f docker/spark.Dockerfile -t nearline-spark .
 
-FROM python:3.11-slim-bookworm
-COPY --from=eclipse-temurin:17-jre /opt/java/openjdk /opt/java/openjdk
-COPY --from=apache/spark:4.1.4 /opt/spark /opt/spark
-COPY --from=apache/spark:4.1.4 /opt/entrypoint.sh /opt/entrypoint.sh
-RUN apt-get update && apt-get install -y --no-install-recommends tini procps && rm -rf /var/lib/apt/lists/*
+# any Debian 12, whose own Python is 3.11
+ARG BASE=debian:bookworm-slim
+FROM ${BASE}
+ARG DEBIAN_FRONTEND=noninteractive
+ARG SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+ARG PIP_CERT=/etc/ssl/certs/ca-certificates.crt
+RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends ca-certificates openjdk-17-jre-headless procps \
+      python3 python3-venv tini \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 185 --home-dir /opt/spark --no-log-init spark \
+    && ln -s $(dirname $(dirname $(readlink -f $(command -v java)))) /opt/java
+ENV PATH=/opt/venv/bin:/opt/spark/bin:$PATH VIRTUAL_ENV=/opt/venv JAVA_HOME=/opt/java SPARK_HOME=/opt/spark
 WORKDIR /opt/nearline
 COPY . .
-RUN pip install -q 'uv>=0.9' && uv pip install -q --system -c constraints.txt -e '.[spark,couchbase]' \
-    && useradd --uid 185 --home-dir /opt/spark spark
-ENV JAVA_HOME=/opt/java/openjdk SPARK_HOME=/opt/spark PATH=/opt/spark/bin:/opt/java/openjdk/bin:$PATH
-USER spark
+COPY docker/entrypoints/spark.sh /opt/entrypoint.sh
+# Spark's own folders are /opt/spark, where its scheduler and its operator look for them. /state: progress of a backfill, for
+# a volume, which takes over its owner
+RUN python3 -m venv /opt/venv && pip install -q --no-cache-dir 'uv>=0.9' \
+    && uv pip install -q --no-cache -c constraints.txt -e '.[spark,couchbase]' \
+    && package=/opt/venv/lib/python3.11/site-packages/pyspark && mkdir /opt/spark \
+    && for folder in bin jars python sbin; do \
+         mv $package/$folder /opt/spark/ && ln -s /opt/spark/$folder $package/$folder; done \
+    && install -d -o 185 -g 185 /opt/spark/conf /opt/spark/work-dir /state
+WORKDIR /opt/spark/work-dir
+# by number: Kubernetes' runAsNonRoot does not know names
+USER 185:185
 ENTRYPOINT ["/opt/entrypoint.sh"]

@@ -139,20 +139,26 @@ class Prompter:
 
     @classmethod
     def from_dir(cls, checkpoint: Path, budget: int = BUDGET_TOKENS) -> Prompter:
-        """Make a checkpoint directory's prompter; its budget is at most what SGLang takes of that context."""
+        """Make a checkpoint directory's prompter; its budget is at most what SGLang takes of that context.
+
+        ConfigError for a directory that is not whole, or whose tokenizer has no single token for a label.
+        """
         path = checkpoint / "config.json"
         tokenizer = load_tokenizer(checkpoint)
         try:
             config = json.loads(path.read_text())
             context, vocab_size = int(config["max_position_embeddings"]), int(config["vocab_size"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ConfigError(
                 f"{path} does not say max_position_embeddings and vocab_size: give a whole checkpoint"
             ) from error
         size = tokenizer.get_vocab_size(with_added_tokens=True)
         if size > vocab_size:
             raise ConfigError(f"{checkpoint}: the tokenizer has {size} ids, the model only {vocab_size}")
-        return cls(tokenizer, min(budget, context - CONTEXT_RESERVE_TOKENS))
+        try:
+            return cls(tokenizer, min(budget, context - CONTEXT_RESERVE_TOKENS))
+        except ValueError as error:
+            raise ConfigError(f"{checkpoint}: {error}; is the tokenizer that of another model?") from error
 
     @property
     def vocab_size(self) -> int:

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from models.ranker import Ranker
@@ -26,11 +26,17 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """A score request, with the partition and offset of the message that carried it."""
+    """A score request, with the place of the message that carried it.
+
+    `timestamp_ms`: the message's broker timestamp. `request_id`: 16 bytes that the matcher gave it; empty when an older
+    version sent it.
+    """
 
     request: ScoreRequest
     partition: int
     offset: int
+    timestamp_ms: int = 0
+    request_id: bytes = b""
 
 
 class Fate(StrEnum):
@@ -96,7 +102,7 @@ class AlertStep:
     def run(self, requests: Sequence[Located]) -> AlertBatch:
         """Alerts to send in one transaction with the requests' offsets; claims are in the ledger when it returns.
 
-        Raises ModelUnavailable and StoreError: nothing is lost, call again with the same requests.
+        Raises ModelUnavailable, StoreError and BrokersUnavailable: nothing is lost, call again with the same requests.
         """
         # 1. one bulk read; postings that are open, summarized and still match go on
         pairs = self._pairs(requests)
@@ -115,12 +121,16 @@ class AlertStep:
     def release(self, requests: Sequence[Located]) -> None:
         """Give up the claims of these candidates, so that later requests may alert for their pairs.
 
-        For claims whose transaction never committed. Raises StoreError; call again then.
+        For claims whose transaction never committed. Raises as `run` does; call again then.
         """
         pairs = self._pairs(requests)
         for pair in pairs:
             pair.fate = Fate.DEFERRED
         self._ledger.settle_many([_claim(pair) for pair in pairs if pair.record is not _MISSING])
+
+    def transacted(self, alerts: Sequence[Alert], *, committed: bool) -> None:
+        """Tell the ledger how a turn's transaction ended, which held these alerts. It never raises."""
+        self._ledger.transacted([alert.alert_id for alert in alerts], committed=committed)
 
     def _pairs(self, requests: Sequence[Located]) -> list[_Pair]:
         ids = list({candidate.posting_id for source in requests for candidate in source.request.candidates})
@@ -199,6 +209,8 @@ def _claim(pair: _Pair) -> Claim:
         passes=pair.fate is Fate.ALERTED,
         day=day_of(record.version),
         top_k=search.top_k,
+        request_ms=pair.source.timestamp_ms,
+        request_id=pair.source.request_id,
     )
 
 
@@ -232,14 +244,6 @@ def _requests_of(pairs: Iterable[_Pair]) -> list[Located]:
     for pair in pairs:
         found.setdefault(id(pair.source), (pair.source, []))[1].append(pair.candidate)
     return [
-        Located(
-            request=ScoreRequest(
-                search=source.request.search,
-                candidates=tuple(candidates),
-                created_ms=source.request.created_ms,
-            ),
-            partition=source.partition,
-            offset=source.offset,
-        )
+        replace(source, request=replace(source.request, candidates=tuple(candidates)))
         for source, candidates in found.values()
     ]

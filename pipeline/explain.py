@@ -6,15 +6,17 @@ from models.prompts import SUFFIX, Prompter, item_text, query_text
 from pipeline.alert import Fate, fate_of
 from pipeline.match import FilterCheck, feature_terms, filter_checks, has_content, query_terms
 from pipeline.scoring.cached import CachedScorer, item_of
+from schemas.errors import ModelRejected
 from schemas.keys import alert_id, day_of
 from schemas.merge import opening_reason
 from schemas.records import FeatureRecord, Reason, SavedSearch, State
 from storage.features import FeatureStore
-from storage.ledger import AlertLedger, LedgerEntry
+from storage.ledger import AlertLedger
+from storage.ledger_entry import LedgerEntry
 
 _WHY = {
-    Fate.ALERTED: "it passes, and no alert of this opening is in the ledger: the next score request alerts",
-    Fate.SUPPRESSED: "it alerted: the ledger holds this opening's alert",
+    Fate.ALERTED: "it passes, and no alert of this opening was sent: the next score request alerts",
+    Fate.SUPPRESSED: "it alerted: this opening's alert was sent",
     Fate.OVER_QUOTA: "it passes, but the search has had its top-k alerts of the posting's day",
     Fate.BELOW_THRESHOLD: "the ranker's p_yes is below the search's threshold",
     Fate.FILTERED: "a hard filter or the lexical match fails",
@@ -105,16 +107,21 @@ class Explainer:
         self._deadline_s = deadline_s
 
     def explain(self, search: SavedSearch, posting_id: str) -> Explanation:
-        """Explain the pair in its present state; raises StoreError and ModelError."""
+        """Explain the pair in its present state; raises StoreError, ModelUnavailable and BrokersUnavailable."""
         (record,) = self._features.get_many([posting_id])
         (text,) = self._features.texts([posting_id])
         fate = fate_of(search, 0, record)
-        score = self._score(search, record) if record is not None and fate is Fate.ALERTED else None
+        score, refusal = None, ""
+        if record is not None and fate is Fate.ALERTED:
+            try:
+                score = self._score(search, record)
+            except ModelRejected as error:
+                fate, refusal = Fate.REJECTED, str(error)
         name = None if record is None else alert_id(search.search_id, posting_id, record.episode)
         entry = None if name is None else self._ledger.entries([name])[0]
         quota = None if record is None else self._quota(search, record)
-        if score is not None:
-            fate = _scored_fate(score, entry, quota)
+        if score is not None and name is not None:
+            fate = _scored_fate(score, entry is not None and self._ledger.was_sent(name, entry), quota)
         return Explanation(
             search=search,
             posting_id=posting_id,
@@ -127,7 +134,7 @@ class Explainer:
             ledger=entry,
             quota=quota,
             fate=fate,
-            why=_why(fate, record),
+            why=_why(fate, record, refusal),
             opening=None if record is None or record.state is not State.OPEN else opening_reason(record),
         )
 
@@ -156,10 +163,10 @@ class Explainer:
         )
 
 
-def _scored_fate(score: ScoreCheck, entry: LedgerEntry | None, quota: QuotaCheck | None) -> Fate:
+def _scored_fate(score: ScoreCheck, sent: bool, quota: QuotaCheck | None) -> Fate:
     if score.p_yes < score.threshold:
         return Fate.BELOW_THRESHOLD
-    if entry is not None:
+    if sent:
         return Fate.SUPPRESSED
     return Fate.ALERTED if quota is None or quota.passed else Fate.OVER_QUOTA
 
@@ -170,7 +177,9 @@ def _terms(search: SavedSearch, record: FeatureRecord) -> TermCheck:
     return TermCheck(found=tuple(sorted(found)), missing=tuple(sorted(wanted - found)), needed=needed)
 
 
-def _why(fate: Fate, record: FeatureRecord | None) -> str:
+def _why(fate: Fate, record: FeatureRecord | None, refusal: str) -> str:
+    if fate is Fate.REJECTED:
+        return f"the model refuses this posting, whose score request becomes a dead letter: {refusal}"
     if record is None:
         return "the store has no such posting: its update has not been processed, or the id is wrong"
     if fate is Fate.FILTERED and not has_content(record):

@@ -10,16 +10,30 @@ from dataclasses import dataclass
 from models.summarizer import Summarizer, SummaryUnavailable
 from pipeline.fold import Fold
 from schemas.codec import Codec
-from schemas.errors import ModelUnavailable
+from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import Outcome, PostingUpdate, Reason
+from storage.base import Clock
 from storage.features import FeatureStore
+
+#: A day: clocks are wrong by hours and zones by less than a day, while dates like 2099 are typing errors.
+MAX_AHEAD_S = 86_400.0
+MAX_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeaturizeSettings:
-    """`deadline_s` bounds all model calls of one batch together (docs/semantics.md#when-things-are-down)."""
+    """Limits of a batch.
+
+    `deadline_s` bounds all model calls together (docs/semantics.md#when-things-are-down). `max_ahead_s`: how far in the
+    future an update's time may lie; one that lies further would keep its posting from ever changing again.
+    """
 
     deadline_s: float = 45.0
+    max_ahead_s: float = MAX_AHEAD_S
+
+    def __post_init__(self) -> None:
+        if not self.max_ahead_s >= 0:
+            raise ConfigError(f"max_ahead_s must be 0 or more, not {self.max_ahead_s}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +76,14 @@ class Featurizer:
         *,
         codec: Codec | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock = time.time,
     ) -> None:
         self._store = store
         self._summarizer = summarizer
         self._settings = settings or FeaturizeSettings()
         self._codec = codec or Codec()
         self._monotonic = monotonic
+        self._clock = clock
 
     def featurize(self, batch: Sequence[SourceRow]) -> list[OutcomeRow]:
         """One outcome for each row, in order; outcomes do not depend on how a stream is cut into batches.
@@ -75,25 +91,32 @@ class Featurizer:
         When it returns, everything is in the store. Raises ModelUnavailable (after writing everything that did not
         need the missing summaries), StoreUnavailable or StoreFull; a call with the same rows does the rest.
         """
-        return self._featurize([row.value for row in batch], self._deadline())
+        return self._featurize([row.value for row in batch], self._deadline(), self._latest())
 
     def featurize_decoded(self, updates: Sequence[PostingUpdate]) -> list[OutcomeRow]:
         """As `featurize`, for updates that were not messages: a dead letter of one has no bytes."""
-        return self._featurize(updates, self._deadline())
+        return self._featurize(updates, self._deadline(), self._latest())
 
     def _deadline(self) -> float:
         return self._monotonic() + self._settings.deadline_s
 
-    def _featurize(self, batch: Sequence[bytes | PostingUpdate], deadline: float) -> list[OutcomeRow]:
+    def _latest(self) -> int:
+        """The highest version that is taken now; the one place where the present matters to an update."""
+        until_us = (self._clock() + self._settings.max_ahead_s) * 1e6
+        return int(min(until_us, MAX_VERSION))
+
+    def _featurize(
+        self, batch: Sequence[bytes | PostingUpdate], deadline: float, latest: int
+    ) -> list[OutcomeRow]:
         # 1. decode, one bulk read, fold in arrival order
-        fold = Fold(self._codec, self._store, batch)
+        fold = Fold(self._codec, self._store, batch, latest)
         # 2. summaries of each posting's newest text
         outage = self._summarize(fold, deadline)
         # 3. one bulk write of everything but the missing summaries
         self._write(fold)
         # 4. reprocess postings with a rejected row one row at a time, so that only that row fails
         apart = [i for posting in fold.postings.values() if posting.needs_single_rows() for i in posting.rows]
-        again = {i: self._featurize([batch[i]], deadline)[0] for i in sorted(apart)}
+        again = {i: self._featurize([batch[i]], deadline, latest)[0] for i in sorted(apart)}
         # 5. in an outage return nothing: the caller waits and calls again with all rows
         if outage is not None:
             raise ModelUnavailable(outage.reason, retry_after_s=outage.retry_after_s)

@@ -7,10 +7,12 @@ from models.prompts import summarizer_input
 from models.summarizer import Summary, SummaryRejected
 from schemas.codec import Codec
 from schemas.compiled import constructor
-from schemas.errors import DecodeError
+from schemas.errors import DecodeError, EventError
+from schemas.events import parse_line
 from schemas.keys import text_hash
 from schemas.merge import assume_summarized, delta, is_current, merge, outcome, reason
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, Reason
+from schemas.times import iso
 from storage.features import FeatureStore, FeatureWrite, RawText
 
 _NEEDS_POSTING = frozenset((Op.ADD, Op.UPDATE, Op.REPOST))
@@ -69,13 +71,18 @@ class Fold:
     dead letters, and why its posting may alert now (`alert_reasons`).
     """
 
-    def __init__(self, codec: Codec, store: FeatureStore, values: Sequence[bytes | PostingUpdate]) -> None:
-        """Decode the rows, read their postings in one call and fold; raises StoreUnavailable."""
+    def __init__(
+        self, codec: Codec, store: FeatureStore, values: Sequence[bytes | PostingUpdate], latest: int
+    ) -> None:
+        """Decode the rows, read their postings in one call and fold; raises StoreUnavailable.
+
+        `latest`: the highest version that is taken; a row with a higher one is a dead letter.
+        """
         self.outcomes: list[Outcome] = [Outcome.DEAD_LETTERS] * len(values)
         self.reasons: list[str | None] = [None] * len(values)
         self.alert_reasons: list[Reason] = [Reason.UNKNOWN] * len(values)
         self.posting_of: list[FoldedPosting | None] = [None] * len(values)
-        updates = [read_update(codec, value) for value in values]
+        updates = [read_update(codec, value, latest) for value in values]
         ids = dict.fromkeys(update.posting_id for update in updates if not isinstance(update, str))
         held = store.read_raw(list(ids))
         self.postings = {
@@ -107,19 +114,33 @@ class Fold:
         return found
 
 
-def read_update(codec: Codec, value: bytes | PostingUpdate) -> PostingUpdate | str:
+def read_update(codec: Codec, value: bytes | PostingUpdate, latest: int) -> PostingUpdate | str:
     """Decode and check an update; for a dead letter, returns the reason as text."""
     try:
         update = codec.decode(PostingUpdate, value) if isinstance(value, bytes) else value
     except DecodeError as error:
-        return str(error)
+        return f"{error}{_as_line(value)}" if isinstance(value, bytes) else str(error)
     if not update.posting_id:
         return "posting_id is empty"
     if update.version < 0:
         return f"version {update.version} is negative"
+    newest = max(update.version, update.as_of)
+    if newest > latest:
+        return f"its time, {iso(newest)}, is further in the future than max_ahead_s allows: until {iso(latest)}"
     if update.posting is None and update.op in _NEEDS_POSTING:
         return f"op {update.op} needs a posting"
     return update
+
+
+def _as_line(value: bytes) -> str:
+    """What is wrong with bytes that are a line of JSON, as a replay sends one that is no event."""
+    if not value.startswith(b"{"):
+        return ""
+    try:
+        parse_line(value)
+    except EventError as error:
+        return f"; as a line of JSON: {error}"
+    return "; it is a line of JSON, which `nearline replay` turns into an update"
 
 
 def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from models.ranker import Ranker
 from models.summarizer import Summarizer
 from pipeline.alert import AlertStep, Fate, Located
-from pipeline.featurize import Featurizer, OutcomeRow, SourceRow
+from pipeline.featurize import MAX_AHEAD_S, Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
 from pipeline.match import LexicalMatcher
 from pipeline.scoring.cached import CachedScorer
 from pipeline.windows import Windows, WindowSettings, stronger
 from schemas.codec import decode, encode
+from schemas.errors import EventError
 from schemas.events import BrokenLine
 from schemas.records import (
     Alert,
@@ -39,9 +40,13 @@ LOCAL_PARTITION = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
-    """`batch_size` events are processed at once; the end state is the same for every size."""
+    """`batch_size` events are processed at once; the end state is the same for every size.
+
+    `max_ahead_s`: see `FeaturizeSettings`.
+    """
 
     batch_size: int = 256
+    max_ahead_s: float = MAX_AHEAD_S
     windows: WindowSettings = field(default_factory=WindowSettings)
 
 
@@ -55,6 +60,8 @@ class LocalReport:
     score_requests: int = 0
     fates: Counter[Fate] = field(default_factory=Counter)
     alerts: list[Alert] = field(default_factory=list)
+    #: Of each dead letter which update it is, from 1, and the reason.
+    dead_letters: list[tuple[int, str]] = field(default_factory=list)
 
 
 class LocalPath:
@@ -73,9 +80,10 @@ class LocalPath:
         self._clock = clock
         self.features = FeatureStore(kv)
         self.report = LocalReport()
-        self._featurizer = Featurizer(self.features, summarizer)
+        limits = FeaturizeSettings(max_ahead_s=self._settings.max_ahead_s)
+        self._featurizer = Featurizer(self.features, summarizer, limits, clock=clock)
         self._matcher = LexicalMatcher()
-        self._windows = Windows(self._settings.windows)
+        self._windows = Windows(self._settings.windows, clock)
         scorer = CachedScorer(ranker, ScoreCache(kv, clock=clock))
         self._alerts = AlertStep(self.features, scorer, AlertLedger(kv))
         # greater than those of earlier replays on the same store, so that the ledger tells their requests apart
@@ -114,7 +122,7 @@ class LocalPath:
         return rows
 
     def replay(self, events: Iterable[PostingUpdate | BrokenLine]) -> LocalReport:
-        """Process all events, in batches of `batch_size`."""
+        """Process all events, in batches of `batch_size`; what comes before an error of `events` is processed too."""
         for batch in _batches(events, self._settings.batch_size):
             self.push(batch)
         return self.report
@@ -132,17 +140,24 @@ class LocalPath:
 
     def _settle(self, requests: Iterable[ScoreRequest]) -> list[Alert]:
         """Score these requests and those of all open windows; the alerts."""
+        now_ms = self._now_ms()
         located = [
-            Located(request=request, partition=LOCAL_PARTITION, offset=next(self._offsets))
-            for request in (*requests, *self._windows.flush(self._clock()))
+            Located(
+                request=request, partition=LOCAL_PARTITION, offset=next(self._offsets), timestamp_ms=now_ms
+            )
+            for request in (*requests, *self._windows.flush())
         ]
         batch = self._alerts.run(located)
+        self._alerts.transacted(batch.alerts, committed=True)
         self.report.score_requests += len(located)
         self.report.fates += batch.fates
         self.report.alerts += batch.alerts
         return batch.alerts
 
     def _count(self, rows: Sequence[OutcomeRow]) -> None:
+        for number, row in enumerate(rows, start=self.report.updates_in + 1):
+            if row.outcome is Outcome.DEAD_LETTERS:
+                self.report.dead_letters.append((number, row.reason or ""))
         self.report.updates_in += len(rows)
         self.report.outcomes.update(row.outcome for row in rows)
         self.report.summarizer_calls += sum(row.summarizer_called for row in rows)
@@ -159,6 +174,18 @@ def _bytes(event: PostingUpdate | BrokenLine) -> bytes:
 def _batches(
     events: Iterable[PostingUpdate | BrokenLine], size: int
 ) -> Iterator[list[PostingUpdate | BrokenLine]]:
+    """Batches of `size`; the events before an error are a batch before it is raised."""
     remaining = iter(events)
-    while batch := list(itertools.islice(remaining, size)):
+    while True:
+        batch: list[PostingUpdate | BrokenLine] = []
+        try:
+            # not list(): that would lose what came before an error
+            for event in itertools.islice(remaining, size):
+                batch.append(event)  # noqa: PERF402
+        except EventError:
+            if batch:
+                yield batch
+            raise
+        if not batch:
+            return
         yield batch

@@ -9,8 +9,10 @@ from typing import Protocol
 from typing_extensions import override
 
 from pipeline.terms import terms, words
+from schemas.employment import employment_kinds
 from schemas.merge import is_current
 from schemas.records import NEVER, FeatureRecord, SavedSearch, State
+from schemas.remote_work import remote_forms
 
 
 class Matcher(Protocol):
@@ -166,14 +168,20 @@ def _location_passes(wanted: str, found: str) -> bool:
     return terms(wanted) <= terms(found) or words(wanted).rstrip() in words(found)
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=4_096)
 def _type_passes(wanted: str, found: str) -> bool:
-    return terms(wanted) <= terms(found)
+    """Whether the posting names one of the wanted types; a posting whose words name no type passes for every type."""
+    types = employment_kinds(wanted)
+    if not types:
+        return terms(wanted) <= terms(found)
+    named = employment_kinds(found)
+    return not named or not set(types).isdisjoint(named)
 
 
 def _remote_passes(wanted: bool, found: str) -> bool:
-    """Whether the posting's normal form (remote, hybrid or onsite) is the one wanted; hybrid is not remote."""
-    return (found.casefold() == "remote") is wanted
+    """Whether the posting names a form that is wanted: remote, or else onsite or hybrid; no form passes for both."""
+    forms = remote_forms(found)
+    return not forms or any((form == "remote") is wanted for form in forms)
 
 
 def _check(name: str, wanted: str | None, found: str | None, test: Callable[[str, str], bool]) -> FilterCheck:

@@ -1,16 +1,17 @@
 """Content terms of a text in any script: what the lexical matcher compares."""
 
 import re
-import unicodedata
 from functools import lru_cache
+
+from schemas.characters import fold
 
 # Vowel signs and accents are no \w in Python: without them here, a Hindi or Hebrew word would be split at each.
 _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
-    "\u0900-\u0963\u0970-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u0f71-\u0f84\u102b-\u103e\u17b4-\u17d3\u200d"
+    "\u0900-\u0963\u0970-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u0f71-\u0f84\u102b-\u103e\u17b4-\u17d3"
 )
 _WORD = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}])*[+#]*")
-# The same for lower-case ASCII text, many times as fast.
+# The same for folded ASCII text, many times as fast.
 _ASCII_WORD = re.compile(r"[a-z0-9]+[+#]*")
 # Scripts written without spaces: a run of them is compared by its overlapping pairs of characters.
 _UNSPACED = re.compile(
@@ -43,10 +44,11 @@ def stem(word: str) -> str:
 @lru_cache(maxsize=4_096)
 def terms(text: str) -> frozenset[str]:
     """Stemmed terms of `text`, stop words left out; pairs of characters where a script has no spaces."""
-    if text.isascii():
-        return frozenset([stem(word) for word in _split(text) if word not in STOP_WORDS])
+    folded = fold(text)
+    if folded.isascii():
+        return frozenset([stem(word) for word in _ASCII_WORD.findall(folded) if word not in STOP_WORDS])
     found: set[str] = set()
-    for word in _split(text):
+    for word in _WORD.findall(folded):
         if word in STOP_WORDS:
             continue
         if not word.isascii() and _UNSPACED.search(word):
@@ -57,14 +59,8 @@ def terms(text: str) -> frozenset[str]:
 
 
 def words(text: str) -> str:
-    """The words of `text` case-folded, with a space before and after each, so that a search can ask for whole words."""
-    return f" {' '.join(_split(text))} "
-
-
-def _split(text: str) -> list[str]:
-    if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    """The words of `text` folded, with a space before and after each, so that a search can ask for whole words."""
+    return f" {' '.join(_WORD.findall(fold(text)))} "
 
 
 def _pairs(word: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Collect the candidates of one search, for a short time, into one score request."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -28,10 +30,14 @@ class _Window:
 
 
 class Windows:
-    """At most one open window for each search. Times `now_s` are UTC seconds, given by the caller."""
+    """At most one open window for each search.
 
-    def __init__(self, settings: WindowSettings) -> None:
-        self._settings = settings
+    `now_s`: seconds of the caller's monotonic clock, so that a step of the wall clock neither holds a window back nor
+    ends it early. `utc_s`: UTC seconds, from which a request has its `created_ms`.
+    """
+
+    def __init__(self, settings: WindowSettings, utc_s: Callable[[], float] = time.time) -> None:
+        self._settings, self._utc_s = settings, utc_s
         # in the order in which they opened, which is the order in which they end
         self._open: dict[str, _Window] = {}
 
@@ -51,16 +57,16 @@ class Windows:
         )
         if len(window.candidates) < self._settings.max_items:
             return None
-        return self._close(search.search_id, now_s)
+        return self._close(search.search_id)
 
     def due(self, now_s: float) -> list[ScoreRequest]:
         """Requests whose windows have ended by `now_s`."""
         ended = [search_id for search_id, window in self._open.items() if window.due_s <= now_s]
-        return [self._close(search_id, now_s) for search_id in ended]
+        return [self._close(search_id) for search_id in ended]
 
-    def flush(self, now_s: float) -> list[ScoreRequest]:
+    def flush(self) -> list[ScoreRequest]:
         """The requests of all open windows, ended or not: before a commit or a stop."""
-        return [self._close(search_id, now_s) for search_id in list(self._open)]
+        return [self._close(search_id) for search_id in list(self._open)]
 
     def cancel(self, search_id: str) -> int:
         """Drop the window of a search that was changed or unsubscribed; returns how many candidates it held."""
@@ -71,10 +77,12 @@ class Windows:
         """When the next window ends; None while none is open."""
         return min((window.due_s for window in self._open.values()), default=None)
 
-    def _close(self, search_id: str, now_s: float) -> ScoreRequest:
+    def _close(self, search_id: str) -> ScoreRequest:
         window = self._open.pop(search_id)
         return ScoreRequest(
-            search=window.search, candidates=tuple(window.candidates.values()), created_ms=int(now_s * 1000)
+            search=window.search,
+            candidates=tuple(window.candidates.values()),
+            created_ms=int(self._utc_s() * 1000),
         )
 
 

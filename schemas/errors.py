@@ -6,7 +6,8 @@ NearlineError
 │   ├── IncompatibleSchema a changed contract that older readers or data cannot follow
 │   └── EventError         a posting event that breaks the documented format
 ├── RegistryUnavailable    an outage of the schema registry
-├── BrokersUnavailable     no Kafka broker can be reached now
+├── BrokersUnavailable     no Kafka broker can be reached now, or none has acknowledged what was sent
+├── InstanceTaken          another process runs under the name of this one
 ├── StoreError             a store refused or failed
 │   ├── StoreUnavailable   an outage: retry later, nothing is lost
 │   ├── StoreDamaged       its file is cut off or damaged: restore it, or begin a new one
@@ -44,7 +45,11 @@ class RegistryUnavailable(NearlineError):
 
 
 class BrokersUnavailable(NearlineError):
-    """No Kafka broker can be reached now: none of the addresses accepts a connection."""
+    """No Kafka broker answers now: none accepts a connection, or none has acknowledged what was sent."""
+
+
+class InstanceTaken(NearlineError):
+    """Another process runs under the name of this instance, which has to end; the message says which name."""
 
 
 class StoreError(NearlineError):

@@ -1,31 +1,37 @@
 """The documented event and posting formats (`schemas/README.md`): JSON Lines in, updates and saved searches out.
 
 An event is `{ts, op, id, posting}`; a line without `op` is a whole posting of a plain list, which says that the posting
-is open at the line's time. Stream, batch and
-tests all read through this module, so that one line means one thing everywhere.
+is open at the line's time. Stream, batch and tests all read through this module, so that one line means one thing
+everywhere.
 """
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 from schemas import fields
 from schemas.errors import EventError
+from schemas.fields import short
+from schemas.ids import from_source, identifier
+from schemas.lines import numbered_lines
 from schemas.records import NEVER, Op, Posting, PostingUpdate, SavedSearch
+from schemas.settings import Option
+from schemas.times import DateOrder, instant_us
+from schemas.versions import Versioner
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_GZIP_MAGIC = b"\x1f\x8b"
 _OPS = {op.value: op for op in Op}
 _NEED_POSTING = (Op.ADD, Op.UPDATE, Op.REPOST)
 _DROP_POSTING = (Op.CLOSE, Op.REMOVE)
 _DEFAULTS = SavedSearch(search_id="", query="")
+#: Every field of a line that the documented formats read.
+FIELDS = frozenset(
+    (
+        "ts", "op", "id", "posting", "updated_at", "posted_at", "title", "description", "company", "location",
+        "employment_type", "remote", "salary",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,84 +64,107 @@ class BrokenLine:
     reason: str
 
 
-class Versioner:
-    """Gives each event its version: its time, or the posting's next free microsecond if another event has that time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFormat:
+    """What the files of a source mean where the documented format leaves a choice."""
 
-    An event that comes after younger ones keeps its older version, since `merge` puts events in order. A line equal
-    to an earlier one, byte for byte, is the same event and gets the same version: a duplicate must not begin an
-    episode.
-    """
+    date_order: Annotated[
+        DateOrder | None,
+        Option(
+            "Order of day, month and year in dates that are not ISO 8601; without it they are dead letters."
+        ),
+    ] = None
+    id_prefix: Annotated[
+        str, Option("Put before each posting's id, to tell the ids of this file from others.")
+    ] = ""
+    source_field: Annotated[
+        str,
+        Option(
+            "Field of a line that names its source: the posting's id becomes `source:id`.", metavar="FIELD"
+        ),
+    ] = ""
 
-    def __init__(self) -> None:
-        self._used: dict[str, dict[int, int]] = {}
-
-    def version(self, posting_id: str, instant_us: int, line: bytes) -> int:
-        """The version of the next event of a posting, in the order of the file."""
-        used, seen = self._used.setdefault(posting_id, {}), hash(line)
-        while used.setdefault(instant_us, seen) != seen:
-            instant_us += 1
-        return instant_us
+    def posting_id(self, row: dict[str, Any]) -> str:
+        """The posting's id in a row; raises EventError."""
+        found = self.id_prefix + identifier(row.get("id"), "id")
+        if not self.source_field:
+            return found
+        return from_source(row.get(self.source_field), self.source_field, found)
 
 
-def parse_line(line: bytes | str) -> ParsedEvent:
+DOCUMENTED = EventFormat()
+
+
+#: What a file says, each with the number of its line (from 1).
+NumberedEvents = Iterator[tuple[int, PostingUpdate | BrokenLine]]
+
+
+def parse_line(line: bytes | str, how: EventFormat = DOCUMENTED) -> ParsedEvent:
     """One event or posting; raises EventError, whose message names the field."""
-    return parse_row(parse_object(line))
+    return parse_row(parse_object(line), how)
 
 
-def parse_row(row: dict[str, Any]) -> ParsedEvent:
+def parse_row(row: dict[str, Any], how: EventFormat = DOCUMENTED) -> ParsedEvent:
     """One event or posting from its JSON object; raises EventError, whose message names the field."""
     if "op" not in row:
         return ParsedEvent(
-            posting_id=_identifier(row.get("id"), "id"),
+            posting_id=how.posting_id(row),
             op=Op.ADD,
-            instant_us=_catalog_instant(row),
+            instant_us=_catalog_instant(row, how.date_order),
             posting=_posting(row, ""),
             listed=True,
         )
     name = row["op"]
     op = _OPS.get(name) if isinstance(name, str) else None
     if op is None:
-        raise EventError(f"op must be one of {', '.join(_OPS)}, not {_short(name)}")
+        raise EventError(f"op must be one of {', '.join(_OPS)}, not {short(name)}")
     return ParsedEvent(
-        posting_id=_identifier(row.get("id"), "id"),
+        posting_id=how.posting_id(row),
         op=op,
-        instant_us=instant_us(row.get("ts"), "ts"),
+        instant_us=instant_us(row.get("ts"), "ts", how.date_order),
         posting=_event_posting(op, row.get("posting")),
     )
 
 
-def read_events(source: Path | str | BinaryIO) -> Iterator[PostingUpdate | BrokenLine]:
+def read_events(
+    source: Path | str | BinaryIO, how: EventFormat = DOCUMENTED
+) -> Iterator[PostingUpdate | BrokenLine]:
     """The updates of a file (plain or gzip) in its order, versions given; blank lines are skipped.
 
     Raises EventError for a gzip file that breaks off, after all lines before the break.
     """
+    return (event for _, event in numbered_events(source, how))
+
+
+def numbered_events(source: Path | str | BinaryIO, how: EventFormat = DOCUMENTED) -> NumberedEvents:
+    """What `read_events` reads, each with the number of its line (from 1)."""
     versioner = Versioner()
-    for number, line in _lines(source):
+    for number, line in numbered_lines(source):
         try:
-            event = parse_line(line)
+            event = parse_line(line, how)
         except EventError as error:
-            yield BrokenLine(number=number, data=line, reason=str(error))
+            yield number, BrokenLine(number=number, data=line, reason=str(error))
             continue
-        yield event.update(versioner.version(event.posting_id, event.instant_us, line))
+        yield number, event.update(versioner.version(event.posting_id, event.instant_us, line))
 
 
-def broken_id(line: BrokenLine) -> str | None:
+def broken_id(line: BrokenLine, how: EventFormat = DOCUMENTED) -> str | None:
     """The id of the posting that a broken line is about, if at least that can be read."""
     try:
-        return _identifier(parse_object(line.data).get("id"), "id")
+        return how.posting_id(parse_object(line.data))
     except EventError:
         return None
 
 
 def parse_search(row: dict[str, Any]) -> SavedSearch:
     """A saved search from its JSON object; raises EventError, whose message names the field."""
-    remote = fields.remote(row.get("remote"), "remote")
+    types = fields.wanted(row.get("employment_type"))
     return SavedSearch(
-        search_id=_identifier(row.get("search_id", row.get("id")), "search_id"),
+        search_id=identifier(row.get("search_id", row.get("id")), "search_id"),
         query=fields.label(row.get("query"), "query") or "",
-        location=fields.label(row.get("location"), "location"),
-        remote=None if remote is None else remote != "onsite",
-        employment_type=fields.employment_type(row.get("employment_type"), "employment_type"),
+        location=fields.places(fields.wanted(row.get("location")), "location"),
+        remote=fields.remote_wanted(row.get("remote"), "remote"),
+        employment_type=fields.employment_type(types, "employment_type"),
         threshold=float(_number(row, "threshold", _DEFAULTS.threshold, 1, whole=False)),
         top_k=int(_number(row, "top_k", _DEFAULTS.top_k, 2**31 - 1, whole=True)),
     )
@@ -144,28 +173,12 @@ def parse_search(row: dict[str, Any]) -> SavedSearch:
 def read_searches(source: Path | str | BinaryIO) -> list[SavedSearch]:
     """All saved searches of a file; raises EventError with the number of the first broken line."""
     searches = []
-    for number, line in _lines(source):
+    for number, line in numbered_lines(source):
         try:
             searches.append(parse_search(parse_object(line)))
         except EventError as error:
             raise EventError(f"line {number}: {error}") from error
     return searches
-
-
-def instant_us(value: Any, name: str) -> int:
-    """UTC microseconds of an ISO 8601 time with any offset; without one it is UTC. Raises EventError before 1970."""
-    if not isinstance(value, str):
-        raise EventError(f"{name} must be an ISO 8601 time, not {_short(value)}")
-    try:
-        moment = datetime.fromisoformat(value.strip())
-    except ValueError as error:
-        raise EventError(f"{name} must be an ISO 8601 time, not {_short(value)}") from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    instant = (moment - _EPOCH) // _MICROSECOND
-    if instant < 0:
-        raise EventError(f"{name} is before 1970: {_short(value)}")
-    return instant
 
 
 def parse_object(line: bytes | str) -> dict[str, Any]:
@@ -175,14 +188,15 @@ def parse_object(line: bytes | str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise EventError(f"not a line of JSON: {error}") from error
     if not isinstance(row, dict):
-        raise EventError(f"a line must be a JSON object, not {_short(row)}")
+        raise EventError(f"a line must be a JSON object, not {short(row)}")
     return row
 
 
-def _catalog_instant(row: dict[str, Any]) -> int:
+def _catalog_instant(row: dict[str, Any], order: DateOrder | None) -> int:
     for name in ("updated_at", "posted_at"):
-        if row.get(name):
-            return instant_us(row[name], name)
+        value = row.get(name)
+        if value and not fields.is_absent(value):
+            return instant_us(value, name, order)
     return 0
 
 
@@ -192,7 +206,7 @@ def _event_posting(op: Op, posting: Any) -> Posting | None:
     if posting is None or op in _DROP_POSTING:
         return None
     if not isinstance(posting, dict):
-        raise EventError(f"posting must be an object, not {_short(posting)}")
+        raise EventError(f"posting must be an object, not {short(posting)}")
     return _posting(posting, "posting.")
 
 
@@ -204,19 +218,12 @@ def _posting(row: dict[str, Any], path: str) -> Posting:
     return Posting(
         title=title,
         company=fields.label(row.get("company"), f"{path}company"),
-        location=fields.label(row.get("location"), f"{path}location"),
+        location=fields.places(row.get("location"), f"{path}location"),
         employment_type=fields.employment_type(row.get("employment_type"), f"{path}employment_type"),
         remote=fields.remote(row.get("remote"), f"{path}remote"),
         salary=fields.salary(row.get("salary"), f"{path}salary"),
         description=description,
     )
-
-
-def _identifier(value: Any, name: str) -> str:
-    identifier = fields.text(value, name)
-    if not identifier or not identifier.strip():
-        raise EventError(f"{name} is missing or blank")
-    return identifier
 
 
 def _number(row: dict[str, Any], name: str, default: float, most: int, *, whole: bool) -> float:
@@ -225,35 +232,5 @@ def _number(row: dict[str, Any], name: str, default: float, most: int, *, whole:
         return default
     allowed = int if whole else int | float
     if isinstance(value, bool) or not isinstance(value, allowed) or not 0 <= value <= most:
-        raise EventError(f"{name} must be a {'whole ' * whole}number from 0 to {most}, not {_short(value)}")
+        raise EventError(f"{name} must be a {'whole ' * whole}number from 0 to {most}, not {short(value)}")
     return value
-
-
-def _short(value: Any) -> str:
-    return repr(value)[:80]
-
-
-def _lines(source: Path | str | BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines that are not blank, without their ends."""
-    with _opened(source) as file:
-        number = 0
-        try:
-            for number, line in enumerate(file, start=1):
-                if stripped := line.strip():
-                    yield number, stripped
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise EventError(f"the gzip file breaks off after line {number}: {error}") from error
-
-
-@contextmanager
-def _opened(source: Path | str | BinaryIO) -> Iterator[BinaryIO]:
-    if isinstance(source, Path | str):
-        with Path(source).open("rb") as file, _opened(file) as lines:
-            yield lines
-        return
-    magic = source.peek(2)[:2] if hasattr(source, "peek") else b""
-    if magic != _GZIP_MAGIC:
-        yield source
-        return
-    with gzip.open(source, "rb") as unzipped:
-        yield unzipped  # type: ignore[misc]

@@ -1,26 +1,29 @@
-"""`AlertLedger`: which score request a pair's alert belongs to, so that each pair alerts once an opening.
+"""`AlertLedger`: which alerts were sent, so that each pair of search and posting alerts once an opening.
 
-An entry is written before the transaction that sends the alert commits. The same id from the same request is sent again
-(that transaction never committed), from any other request it is suppressed. A released entry stays as an empty value,
-because a merge cannot delete.
+An entry is written before the transaction that sends the alert, and marked as sent after that transaction has
+committed. A marked entry suppresses every later request for its pair, from whatever topic, partition and offset. An
+entry without the mark was left by a transaction whose end was not noted: `SentAlerts` then says whether the alert is
+out (docs/adr/0004-alerts-go-out-once.md). A released entry stays as an empty value, because a merge cannot delete.
 
 Entries and quotas expire `ttl_s` after they were last written: see `TTL_S`.
 """
 
-import struct
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import logging
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Protocol
+
+from typing_extensions import override
 
 from schemas.errors import StoreError
 from schemas.keys import ledger_key, quota_key
 from storage.base import KeyValue
+from storage.ledger_entry import NO_DAY, NO_ID, LedgerEntry, Sent, member, members, read_entry, write_entry
 
-_ENTRY = struct.Struct(">iqi")  # partition, offset, event-time day of the quota (NO_DAY: none)
-_MEMBER = struct.Struct(">iq16s")  # partition, offset, alert id
-_SOURCE_BYTES = 12  # partition and offset stand first in both
 _FREE = b""
-NO_DAY = -1
+CLAIMANT_BYTES = 8
 ENTRIES, QUOTAS = ledger_key(""), b"q/1/"
 TTL_S = 400 * 86_400.0
 """400 days. An entry is needed while its request may be read again (30 days, the topics' longest retention, which
@@ -28,13 +31,15 @@ covers replayed dead letters) and while its opening lasts: topic postings.featur
 matcher that reads it from the beginning requests them all again. An opening that lasts longer than 400 days may alert
 twice."""
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One candidate pair of one score request (`partition`, `offset`), and whether it passes now.
+    """One candidate pair of one score request, and whether it passes now.
 
-    `day`: the event-time day (`schemas.keys.day_of`) on which the alert would count; `top_k`: the search's alerts a
-    day, 0 for no limit.
+    `partition`, `offset`, `request_ms` and `request_id` are the request's (`LedgerEntry`). `day`: the event-time day
+    (`schemas.keys.day_of`) on which the alert would count; `top_k`: the search's alerts a day, 0 for no limit.
     """
 
     alert_id: str
@@ -44,46 +49,85 @@ class Claim:
     passes: bool
     day: int = NO_DAY
     top_k: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerEntry:
-    """The score request that an alert belongs to."""
-
-    partition: int
-    offset: int
+    request_ms: int = 0
+    request_id: bytes = NO_ID
 
 
 class ClaimVerdict(StrEnum):
     """The ledger's decision about a claim."""
 
     SEND = "send"
-    SUPPRESSED = "suppressed"  # another request has sent this alert
+    SUPPRESSED = "suppressed"  # the alert was sent, or another request of this step sends it
     OVER_QUOTA = "over_quota"
     NOT_PASSING = "not_passing"
 
 
-class AlertLedger:
-    """The ledger over any `KeyValue`. A call that was interrupted anywhere may be repeated with the same claims."""
+class SentAlerts(Protocol):
+    """Knows which alerts are out, for entries that do not say so."""
 
-    def __init__(self, kv: KeyValue, *, ttl_s: float = TTL_S) -> None:
+    def sent(self, since_ms: Mapping[str, int]) -> Collection[str]:
+        """Those of these alert ids that were sent by a transaction that committed.
+
+        `since_ms`: for each alert id a broker timestamp before which it was not sent, 0 for any time. Raises
+        BrokersUnavailable.
+        """
+        ...
+
+
+class NoneSent(SentAlerts):
+    """Nothing is out without the ledger knowing: for a path without brokers, and for readers of the ledger."""
+
+    @override
+    def sent(self, since_ms: Mapping[str, int]) -> Collection[str]:
+        """No alert."""
+        return ()
+
+
+class AlertLedger:
+    """The ledger over any `KeyValue`. A call that was interrupted anywhere may be repeated with the same claims.
+
+    `claimant`: 8 bytes that no other consumer process has. An entry that holds them and is not in doubt was written by
+    this process, which has not tried to send its alert yet.
+    """
+
+    def __init__(
+        self,
+        kv: KeyValue,
+        *,
+        ttl_s: float = TTL_S,
+        sent: SentAlerts | None = None,
+        claimant: bytes = b"",
+    ) -> None:
         self._kv = kv
         self._ttl_s = ttl_s
+        self._sent = sent or NoneSent()
+        self._me = claimant or os.urandom(CLAIMANT_BYTES)
+        #: Alerts of transactions that this process did not see the end of, or whose end it could not note.
+        self._in_doubt: set[str] = set()
+        #: Alerts that a request of this turn sends, so that no other one does.
+        self._granted: set[str] = set()
+        self._to_mark: set[str] = set()
 
     def entries(self, alert_ids: Sequence[str]) -> list[LedgerEntry | None]:
         """The request that each alert id belongs to, for `nearline explain`. Raises StoreUnavailable."""
         stored = self._kv.get_many([ledger_key(alert_id) for alert_id in alert_ids])
-        return [_entry(data) if data else None for data in stored]
+        return [read_entry(data) if data else None for data in stored]
+
+    def was_sent(self, alert_id: str, entry: LedgerEntry) -> bool:
+        """Whether the alert of an entry was sent, for `nearline explain`. Raises BrokersUnavailable."""
+        if entry.sent is not Sent.CLAIMED:
+            return True
+        return alert_id in self._sent.sent({alert_id: entry.request_ms})
 
     def quota_used(self, search_id: str, day: int) -> int:
         """How many alerts of a search count in the quota of one event-time day, for `nearline explain`."""
         (data,) = self._kv.get_many([quota_key(search_id, day)])
-        return len(_members(data or _FREE))
+        return len(members(data or _FREE))
 
     def settle_many(self, claims: Sequence[Claim]) -> list[ClaimVerdict]:
         """Decide every claim and record the decisions. Claims of one request come best first: quotas go in that order.
 
-        Call it once a poll with all its requests. Raises StoreError; then call it again.
+        Call it once a poll with all its requests. Raises StoreError and BrokersUnavailable; then call it again.
         """
         # 1. Read first: most claims do not pass, and change nothing.
         by_key: dict[bytes, list[Claim]] = {}
@@ -91,38 +135,155 @@ class AlertLedger:
             by_key.setdefault(ledger_key(claim.alert_id), []).append(claim)
         stored = zip(by_key, self._kv.get_many(list(by_key)), strict=True)
         held = {key: data or _FREE for key, data in stored}
-        changing = [key for key, entry in held.items() if _settled(by_key[key], entry) != entry]
-        # 2. Give quota back for claims that no longer pass, before the entry that holds the quota's day is released.
-        self._give_back([claim for key in changing for claim in by_key[key] if not claim.passes], held)
-        # 3. Write entries for claims that pass and are free, release those that no longer pass.
-        held.update(self._merge(changing, lambda key, entry: _settled(by_key[key], entry)))
-        verdicts = _verdicts(claims, held)
-        # 4. Take quota for the new entries, and release those for which none is left.
-        return self._within_quota(claims, verdicts, held)
+        # 2. Entries that do not say whether their alert was sent: ask, and mark those that were.
+        unsent = self._resolve(by_key, held)
 
-    def _give_back(self, claims: Sequence[Claim], held: dict[bytes, bytes]) -> None:
-        leaving: dict[bytes, set[bytes]] = {}
+        def settled(key: bytes, entry: bytes) -> bytes:
+            return self._settled(by_key[key], entry, unsent)
+
+        after = {key: settled(key, entry) for key, entry in held.items()}
+        # 3. Give quota back for entries that are released or pass to another request.
+        changing = [key for key, entry in held.items() if after[key] != entry]
+        self._give_back({by_key[key][0]: (held[key], after[key]) for key in changing if held[key]})
+        # 4. Write entries for claims that pass and are free, release those that no longer pass.
+        held.update(self._merge(changing, settled))
+        verdicts = self._verdicts(claims, held)
+        # 5. Take quota for the new entries, and release those for which none is left.
+        verdicts = self._within_quota(claims, verdicts, held)
+        granted = zip(claims, verdicts, strict=True)
+        self._granted.update(claim.alert_id for claim, verdict in granted if verdict is ClaimVerdict.SEND)
+        return verdicts
+
+    def transacted(self, alert_ids: Collection[str], *, committed: bool) -> None:
+        """Note the end of a turn, whose transaction held these alerts; without a commit their entries are in doubt.
+
+        A store that is away leaves the alerts to the next call, and after a crash to `SentAlerts`: nothing is raised.
+        """
+        self._granted.clear()
+        self._in_doubt.update(alert_ids)
+        if not committed:
+            return
+        self._to_mark.update(alert_ids)
+        if not self._to_mark:
+            return
+        try:
+            self._mark([ledger_key(alert_id) for alert_id in self._to_mark])
+        except StoreError as error:
+            log.warning("%d sent alerts are not marked yet: %s", len(self._to_mark), error)
+            return
+        self._in_doubt -= self._to_mark
+        self._to_mark.clear()
+
+    def _resolve(
+        self, by_key: Mapping[bytes, Sequence[Claim]], held: dict[bytes, bytes]
+    ) -> Mapping[bytes, bytes]:
+        """Ask about the entries in doubt, mark those that were sent; returns the others, as they are stored."""
+        asked = {key: read_entry(data) for key, data in held.items() if data}
+        doubted = {
+            key: entry
+            for key, entry in asked.items()
+            if any(self._doubts(claim, entry) for claim in by_key[key])
+        }
+        if not doubted:
+            return {}
+        ids = {key: by_key[key][0].alert_id for key in doubted}
+        found = set(self._sent.sent({ids[key]: entry.request_ms for key, entry in doubted.items()}))
+        log.info("%d of %d alerts whose transactions were cut off are sent", len(found), len(doubted))
+        held.update(self._mark([key for key in doubted if ids[key] in found]))
+        self._in_doubt.difference_update(ids.values())
+        return {key: held[key] for key in doubted if ids[key] not in found}
+
+    def _doubts(self, claim: Claim, entry: LedgerEntry) -> bool:
+        """Whether the claim's decision needs an answer that the entry does not give."""
+        ours = self._entry_of(claim).same_request(entry)
+        if entry.sent is Sent.UNMARKED:
+            # A request with an id is not the one that a version without ids has claimed, wherever it stands.
+            return ours
+        if entry.sent is Sent.SENT or not (claim.passes or ours):
+            return False
+        return entry.claimant != self._me or claim.alert_id in self._in_doubt
+
+    def _settled(self, claims: Iterable[Claim], data: bytes, unsent: Mapping[bytes, bytes]) -> bytes:
+        """The entry after the claims on one alert id, in their order: the first one that passes has it."""
         for claim in claims:
-            entry = held[ledger_key(claim.alert_id)]
-            if _is_ours(claim, entry) and (quota := _quota(claim, entry)) is not None:
-                leaving.setdefault(quota, set()).add(_member(claim))
-        self._merge(leaving, lambda key, data: b"".join(m for m in _members(data) if m not in leaving[key]))
+            entry, wanted = (read_entry(data) if data else None), self._entry_of(claim)
+            ours = entry is not None and entry.same_request(wanted)
+            if entry is not None and unsent.get(ledger_key(claim.alert_id)) != data:
+                # a claim of this process that it has not tried to send yet: it may go on, or pass to a later turn's
+                free = ours or claim.alert_id not in self._granted
+                if not (free and self._is_mine(claim, entry)):
+                    continue
+            if claim.passes:
+                # the day stays: the quota holds the alert on the day of the first claim
+                return write_entry(replace(wanted, day=entry.day) if entry and ours else wanted)
+            if ours:
+                data = _FREE
+        return data
+
+    def _is_mine(self, claim: Claim, entry: LedgerEntry) -> bool:
+        """Whether this process wrote the entry and knows that it has not sent the alert."""
+        mine = entry.sent is Sent.CLAIMED and entry.claimant == self._me
+        return mine and claim.alert_id not in self._in_doubt
+
+    def _verdicts(self, claims: Sequence[Claim], held: Mapping[bytes, bytes]) -> list[ClaimVerdict]:
+        sent: set[str] = set()
+        verdicts = []
+        for claim in claims:
+            data = held[ledger_key(claim.alert_id)]
+            if not claim.passes:
+                verdicts.append(ClaimVerdict.NOT_PASSING)
+            elif claim.alert_id in sent or not self._holds(claim, data):
+                verdicts.append(ClaimVerdict.SUPPRESSED)
+            else:
+                sent.add(claim.alert_id)
+                verdicts.append(ClaimVerdict.SEND)
+        return verdicts
+
+    def _holds(self, claim: Claim, data: bytes) -> bool:
+        """Whether the entry is this request's, and its alert is still to be sent."""
+        if not data:
+            return False
+        entry = read_entry(data)
+        return self._is_mine(claim, entry) and entry.same_request(self._entry_of(claim))
+
+    def _give_back(self, changes: Mapping[Claim, tuple[bytes, bytes]]) -> None:
+        leaving: dict[bytes, set[bytes]] = {}
+        for claim, (before, after) in changes.items():
+            old, quota = member(claim.alert_id, read_entry(before)), _quota(claim, before)
+            if quota is not None and (not after or member(claim.alert_id, read_entry(after)) != old):
+                leaving.setdefault(quota, set()).add(old)
+        self._merge(leaving, lambda key, data: b"".join(m for m in members(data) if m not in leaving[key]))
 
     def _within_quota(
-        self, claims: Sequence[Claim], verdicts: list[ClaimVerdict], held: dict[bytes, bytes]
+        self, claims: Sequence[Claim], verdicts: list[ClaimVerdict], held: Mapping[bytes, bytes]
     ) -> list[ClaimVerdict]:
-        wanted: dict[bytes, list[Claim]] = {}
-        quotas: dict[int, bytes] = {}
+        wanted: dict[bytes, list[tuple[Claim, bytes]]] = {}
+        taking: dict[int, tuple[bytes, bytes]] = {}
         for i, claim in enumerate(claims):
-            quota = _quota(claim, held[ledger_key(claim.alert_id)])
+            data = held[ledger_key(claim.alert_id)]
+            quota = _quota(claim, data)
             if verdicts[i] is ClaimVerdict.SEND and claim.top_k > 0 and quota is not None:
-                quotas[i] = quota
-                wanted.setdefault(quota, []).append(claim)
+                taking[i] = quota, member(claim.alert_id, read_entry(data))
+                wanted.setdefault(quota, []).append((claim, taking[i][1]))
         filled = self._merge(wanted, lambda key, data: _filled(data, wanted[key]))
-        refused = {i for i, quota in quotas.items() if _member(claims[i]) not in _members(filled[quota])}
+        refused = {i for i, (quota, own) in taking.items() if own not in members(filled[quota])}
         releases = {ledger_key(claims[i].alert_id): claims[i] for i in refused}
-        self._merge(releases, lambda key, data: _FREE if _is_ours(releases[key], data) else data)
+        self._merge(releases, lambda key, data: _FREE if self._holds(releases[key], data) else data)
         return [ClaimVerdict.OVER_QUOTA if i in refused else verdict for i, verdict in enumerate(verdicts)]
+
+    def _mark(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Mark entries as sent. One that has expired or was released meanwhile stays so."""
+        return self._merge(keys, lambda _, data: write_entry(read_entry(data).marked()) if data else data)
+
+    def _entry_of(self, claim: Claim) -> LedgerEntry:
+        return LedgerEntry(
+            partition=claim.partition,
+            offset=claim.offset,
+            day=claim.day if claim.top_k > 0 else NO_DAY,
+            request_ms=claim.request_ms,
+            request_id=claim.request_id,
+            claimant=self._me,
+        )
 
     def _merge(self, keys: Iterable[bytes], change: Callable[[bytes, bytes], bytes]) -> dict[bytes, bytes]:
         """Change the value under each key, and return the new values. A missing one is empty to `change`."""
@@ -142,73 +303,31 @@ class AlertLedger:
 
 
 def merge_entries(data: bytes, stored: bytes | None) -> bytes | None:
-    """Merge another store's entry into `stored`: an alert recorded in either store stays recorded. None leaves it."""
-    return data if stored is None or (data and not stored) else None
+    """Merge another store's entry into `stored`: an alert sent in either store stays sent. None leaves it."""
+    if stored is None or (data and not stored):
+        return data
+    if not data or read_entry(data).sent <= read_entry(stored).sent:
+        return None
+    return data
 
 
 def merge_quotas(data: bytes, stored: bytes | None) -> bytes | None:
     """Merge another store's quota into `stored`: it holds the alerts of both. None leaves it."""
-    held = _members(stored or _FREE)
-    added = [member for member in _members(data) if member not in held]
+    held = members(stored or _FREE)
+    added = [one for one in members(data) if one not in held]
     return b"".join([*held, *added]) if added or stored is None else None
 
 
-def _verdicts(claims: Sequence[Claim], held: dict[bytes, bytes]) -> list[ClaimVerdict]:
-    sent: set[str] = set()
-    verdicts = []
-    for claim in claims:
-        if not claim.passes:
-            verdicts.append(ClaimVerdict.NOT_PASSING)
-        elif claim.alert_id in sent or not _is_ours(claim, held[ledger_key(claim.alert_id)]):
-            verdicts.append(ClaimVerdict.SUPPRESSED)
-        else:
-            sent.add(claim.alert_id)
-            verdicts.append(ClaimVerdict.SEND)
-    return verdicts
-
-
-def _settled(claims: Iterable[Claim], entry: bytes) -> bytes:
-    """The entry after the claims on one alert id, in their order."""
-    for claim in claims:
-        if claim.passes and not entry:
-            entry = _ENTRY.pack(claim.partition, claim.offset, claim.day if claim.top_k > 0 else NO_DAY)
-        elif not claim.passes and _is_ours(claim, entry):
-            entry = _FREE
-    return entry
-
-
-def _filled(data: bytes, claims: Iterable[Claim]) -> bytes:
+def _filled(data: bytes, claims: Iterable[tuple[Claim, bytes]]) -> bytes:
     """The quota with as many of the claims as it has room for, those of earlier requests first."""
-    members = _members(data)
-    for claim in claims:
-        if len(members) < claim.top_k and _member(claim) not in members:
-            members.append(_member(claim))
-    return b"".join(members)
+    held = members(data)
+    for claim, own in claims:
+        if len(held) < claim.top_k and own not in held:
+            held.append(own)
+    return b"".join(held)
 
 
-def _source(claim: Claim) -> bytes:
-    return _ENTRY.pack(claim.partition, claim.offset, NO_DAY)[:_SOURCE_BYTES]
-
-
-def _is_ours(claim: Claim, entry: bytes) -> bool:
-    return entry[:_SOURCE_BYTES] == _source(claim)
-
-
-def _quota(claim: Claim, entry: bytes) -> bytes | None:
+def _quota(claim: Claim, data: bytes) -> bytes | None:
     """Key of the quota that counted the entry. The day is the entry's own: the posting may have a later one by now."""
-    day = _ENTRY.unpack(entry)[2] if entry else NO_DAY
+    day = read_entry(data).day if data else NO_DAY
     return None if day == NO_DAY else quota_key(claim.search_id, day)
-
-
-def _entry(data: bytes) -> LedgerEntry:
-    partition, offset, _ = _ENTRY.unpack(data)
-    return LedgerEntry(partition=partition, offset=offset)
-
-
-def _member(claim: Claim) -> bytes:
-    return _MEMBER.pack(claim.partition, claim.offset, bytes.fromhex(claim.alert_id))
-
-
-def _members(data: bytes) -> list[bytes]:
-    size = _MEMBER.size
-    return [data[i : i + size] for i in range(0, len(data), size)]

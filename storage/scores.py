@@ -48,7 +48,7 @@ class ScoreCache:
             self._failed(error)
             stored = [None] * len(keys)
         now = self.clock()
-        scores = [_score(data, now) for data in stored]
+        scores = [_score(data, now, self.ttl_s) for data in stored]
         misses = scores.count(None)
         self.stats.misses += misses
         self.stats.hits += len(scores) - misses
@@ -96,11 +96,12 @@ class ScoreCache:
         log.warning("the score cache is passed over: %s", error)
 
 
-def _score(data: bytes | None, now: float) -> float | None:
+def _score(data: bytes | None, now: float, ttl_s: float) -> float | None:
+    """The score unless it has expired, or expires later than any score written now: then the clock was set back."""
     if data is None or len(data) != _SCORE.size:
         return None
     expires, score = _SCORE.unpack(data)
-    return float(score) if now < expires else None
+    return float(score) if now < expires <= now + ttl_s else None
 
 
 def _is_other(holder: bytes | None | StoreError, token: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,9 @@ from storage.scores import ScoreCache
 from streaming.alerting.kafka_log import RequestGroup
 from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.metrics import ConsumerMetrics
+from streaming.alerting.sent_alerts import KafkaSentAlerts
 from streaming.kafka import clients, topics
+from streaming.kafka.waiting import within
 from streaming.process.member import MemberSettings, Program, Running, run_member
 from streaming.searches.feed import KafkaSearchFeed
 from streaming.searches.unsubscribed import Unsubscribed
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: A transaction takes milliseconds. One that a killed instance left open hides later alerts for this long at most.
 TRANSACTION_TIMEOUT_MS = 20_000
+#: kafka-python gives up by itself a little earlier.
+OPEN_S = 70.0
 DAY_S = 86_400
 
 
@@ -76,9 +80,11 @@ def consume(member: Running[ConsumerSettings]) -> None:
     settings, metrics = member.settings, ConsumerMetrics(member.metrics)
     searches = member.closed_at_end(clients.reader(settings.kafka))
     # The producer first: it ends the transaction of a killed predecessor, which would hide committed offsets.
-    producer = _transactional(settings)
+    producer = _transactional(settings, member.stopped)
     consumer = member.group_consumer(topics.SCORE_REQUESTS)
-    requests = member.closed_at_end(RequestGroup(consumer, producer, metrics.lag, member.probe))
+    requests = member.closed_at_end(
+        RequestGroup(consumer, producer, metrics.lag, member.probe, member.stopped)
+    )
     loop = RequestLoop(
         requests=requests,
         step=_step(member, metrics),
@@ -87,17 +93,18 @@ def consume(member: Running[ConsumerSettings]) -> None:
         settings=settings.loop,
         codec=member.codec,
         probe=member.probe,
+        turned=member.health.turned,
     )
     log.info("consuming %s as %s", topics.SCORE_REQUESTS.name, settings.instance_id)
     loop.run(member.stopped)
 
 
-def _transactional(settings: ConsumerSettings) -> KafkaProducer:
+def _transactional(settings: ConsumerSettings, stopped: Callable[[], bool]) -> KafkaProducer:
     name = f"{settings.group}-{settings.instance_id}"
     producer = clients.producer(
         settings.kafka, transactional_id=name, transaction_timeout_ms=TRANSACTION_TIMEOUT_MS
     )
-    producer.init_transactions()
+    within(OPEN_S, "the start of transactions", producer.init_transactions, stopped)
     return producer
 
 
@@ -108,7 +115,7 @@ def _step(member: Running[ConsumerSettings], metrics: ConsumerMetrics) -> AlertS
     for result in ("hits", "misses", "failures"):
         metrics.cache.labels(result).set_function(partial(getattr, cache.stats, result))
     scorer = CachedScorer(open_ranker(settings.ranker_url, settings.tokenizer), cache)
-    ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S)
+    ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S, sent=KafkaSentAlerts(settings.kafka))
     return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts)
 
 

@@ -34,7 +34,9 @@ def match(member: Running[MatcherSettings]) -> None:
     store = member.closed_at_end(open_store(settings.store_url))
     searches = member.closed_at_end(clients.reader(settings.kafka))
     consumer, producer = member.group_consumer(topics.FEATURES), clients.producer(settings.kafka)
-    features = member.closed_at_end(FeatureGroup(consumer, producer, metrics.lag, member.probe))
+    features = member.closed_at_end(
+        FeatureGroup(consumer, producer, metrics.lag, member.probe, member.stopped)
+    )
     loop = MatchLoop(
         feed=KafkaSearchFeed(searches),
         features=features,
@@ -44,6 +46,7 @@ def match(member: Running[MatcherSettings]) -> None:
         metrics=metrics,
         settings=settings.loop,
         codec=member.codec,
+        turned=member.health.turned,
     )
     loop.run(member.stopped)
 

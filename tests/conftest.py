@@ -21,7 +21,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 #: Files that wait for real clusters and outages, the longest first. A file stays on one worker (`--dist loadfile`).
 LONGEST_FIRST = (
-    "tests/training/sft/test_two_processes.py",
     "tests/integration/test_feature_job.py",
     "tests/training/sft/test_command.py",
     "tests/integration/test_stack.py",

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from models.engine.configuration import ModelShape, read_end_ids, read_json, read_shape
+from models.engine.weight_files import read_weights
 from schemas.errors import ConfigError
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelShape:
-    """The numbers of a Qwen3 config.json on which the forward pass depends."""
-
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    mlp: int
-    vocab: int
-    context: int
-    rope_theta: float
-    norm_eps: float
-    tied: bool
+__all__ = [
+    "Checkpoint",
+    "ModelShape",
+    "expected_weights",
+    "load_checkpoint",
+    "model_name",
+    "read_end_ids",
+    "read_shape",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,25 +35,23 @@ class Checkpoint:
 def load_checkpoint(path: Path, role: str) -> Checkpoint:
     """Read a directory; ConfigError names a missing file, another architecture or a wrong tensor."""
     shape = read_shape(path)
-    weights = _load_weights(path)
-    _check_weights(path, shape, weights)
-    return Checkpoint(name=model_name(path, role), shape=shape, eos_ids=_eos_ids(path), weights=weights)
-
-
-def read_shape(path: Path) -> ModelShape:
-    """Read the shape from a directory's config.json; raises ConfigError."""
-    return _shape(path, _read_json(path / "config.json"))
+    weights = read_weights(path, expected_weights(shape))
+    end = frozenset(read_end_ids(path))
+    return Checkpoint(name=model_name(path, role), shape=shape, eos_ids=end, weights=weights)
 
 
 def model_name(path: Path, role: str) -> str:
     """Return the name that answers carry: `name` of nearline.json, else `role@directory`.
 
     `role@directory` is generation 0, or 7 of a directory `7`. The directory is part of the name because caches of
-    answers tell models apart by their names.
+    answers tell models apart by their names. ConfigError for a `name` that is no text.
     """
     card, directory = path / "nearline.json", path.resolve().name
     fallback = directory if directory.startswith(f"{role}@") else f"{role}@{directory}"
-    return str(_read_json(card).get("name", fallback)) if card.is_file() else fallback
+    name = read_json(card).get("name", fallback) if card.is_file() else fallback
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"{card}: name must be a text such as {role}@7, not {name!r:.60}")
+    return name
 
 
 def expected_weights(shape: ModelShape) -> dict[str, tuple[int, ...]]:
@@ -91,88 +79,3 @@ def expected_weights(shape: ModelShape) -> dict[str, tuple[int, ...]]:
     for i in range(shape.layers):
         names |= {f"model.layers.{i}.{name}.weight": size for name, size in layer.items()}
     return names
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(
-            f"no readable {path.name} in {path.parent}: give a whole Hugging Face checkpoint directory"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path} holds no JSON object")
-    return document
-
-
-def _shape(path: Path, config: dict[str, Any]) -> ModelShape:
-    _check_architecture(path, config)
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    try:
-        heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
-        return ModelShape(
-            layers=int(config["num_hidden_layers"]),
-            hidden=hidden,
-            heads=heads,
-            kv_heads=int(config.get("num_key_value_heads") or heads),
-            head_dim=int(config.get("head_dim") or hidden // heads),
-            mlp=int(config["intermediate_size"]),
-            vocab=int(config["vocab_size"]),
-            context=int(config["max_position_embeddings"]),
-            rope_theta=float(rope.get("rope_theta") or config.get("rope_theta") or 10_000.0),
-            norm_eps=float(config.get("rms_norm_eps", 1e-6)),
-            tied=bool(config.get("tie_word_embeddings", False)),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path / 'config.json'} is incomplete: {error!r}") from error
-
-
-def _check_architecture(path: Path, config: dict[str, Any]) -> None:
-    kind = config.get("model_type")
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    variants = {
-        "model_type": kind not in {"qwen3", None} and kind,
-        "attention_bias": config.get("attention_bias"),
-        "use_sliding_window": config.get("use_sliding_window"),
-        "quantization_config": config.get("quantization_config"),
-        "rope type": rope.get("rope_type", "default") != "default" and rope["rope_type"],
-        "hidden_act": config.get("hidden_act", "silu") != "silu" and config["hidden_act"],
-    }
-    found = {name: value for name, value in variants.items() if value}
-    if kind is None or found:
-        raise ConfigError(
-            f"{path} is not a plain Qwen3 checkpoint: {found or 'config.json names no model_type'}"
-        )
-
-
-def _eos_ids(path: Path) -> frozenset[int]:
-    files = [path / "generation_config.json", path / "config.json"]
-    said = [_read_json(file).get("eos_token_id") for file in files if file.is_file()]
-    eos: Any = next((value for value in said if value is not None), [])
-    return frozenset(eos if isinstance(eos, list) else [int(eos)])
-
-
-def _load_weights(path: Path) -> dict[str, Tensor]:
-    index = path / "model.safetensors.index.json"
-    names = {"model.safetensors"}
-    if index.is_file():
-        names = set(_read_json(index).get("weight_map", {}).values())
-    weights: dict[str, Tensor] = {}
-    for name in sorted(names):
-        try:
-            weights |= load_file(path / name)
-        except (OSError, SafetensorError) as error:
-            raise ConfigError(f"cannot read the weights {path / name}: {error}") from error
-    return weights
-
-
-def _check_weights(path: Path, shape: ModelShape, weights: dict[str, Tensor]) -> None:
-    for name, size in expected_weights(shape).items():
-        tensor = weights.get(name)
-        if tensor is None or tuple(tensor.shape) != size:
-            found = "missing" if tensor is None else f"{tuple(tensor.shape)}"
-            raise ConfigError(f"{path}: tensor {name} must be {size} but is {found}")
-        if not torch.isfinite(tensor).all():
-            raise ConfigError(f"{path}: tensor {name} holds values that are not finite")

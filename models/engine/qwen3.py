@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from models.engine.checkpoint import Checkpoint
+from models.engine.rope import rotary
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, q_BHTE, k_BKTE, v_BKTE) -> out_BHTE."""
@@ -56,9 +57,8 @@ class Qwen3:
         weights = {name: w.to(device=device, dtype=dtype) for name, w in checkpoint.weights.items()}
         self.embedding_VD = weights["model.embed_tokens.weight"]
         self._layers = [_layer_weights(weights, i) for i in range(shape.layers)]
-        half = torch.arange(0, shape.head_dim, 2, dtype=torch.float32, device=device) / shape.head_dim
-        angles = torch.arange(shape.context, device=device).float()[:, None] * shape.rope_theta**-half
-        self._cos, self._sin = angles.cos().to(dtype), angles.sin().to(dtype)
+        tables = rotary(shape.rope, shape.rope_theta, shape.head_dim, shape.context)
+        self._cos, self._sin = (table.to(device=device, dtype=dtype) for table in tables)
 
     def forward(self, ids_BT: Tensor, positions_BT: Tensor, attend: Attend) -> Tensor:
         """Return the hidden states [B, T, D] before the final norm."""

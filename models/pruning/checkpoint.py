@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.engine.checkpoint import load_checkpoint
+from models.engine.stock import open_stock
 from models.pruning.lineage import LineageStep, write_card
 from models.weights import write_weights
 from models.writing import replacing
@@ -36,12 +36,10 @@ class LoadedCheckpoint:
 
 def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LoadedCheckpoint:
     """Load any plain Qwen3 directory; ConfigError names a missing file, another architecture or a wrong tensor."""
-    from transformers import Qwen3ForCausalLM  # slow to import
-
     if device not in {"cpu", *_cuda_names()}:
         raise ConfigError(f"--device {device}: no such device here; leave it out for the CPU")
-    stored = load_checkpoint(path, "ranker").weights["model.embed_tokens.weight"].dtype
-    model = Qwen3ForCausalLM.from_pretrained(path, dtype=dtype).to(device).eval()
+    model, stored = open_stock(path, dtype)
+    model = model.to(device).eval()
     return LoadedCheckpoint(model=model.requires_grad_(requires_grad=False), path=path, dtype=stored)
 
 

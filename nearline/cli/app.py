@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from kafka.errors import KafkaError
 from rich.console import Console
 
 from nearline.cli import (
@@ -71,6 +72,6 @@ def run(argv: Sequence[str] | None = None) -> None:
     """
     try:
         app(argv)
-    except (NearlineError, FileNotFoundError) as error:
+    except (NearlineError, FileNotFoundError, KafkaError) as error:
         print_error(error)
         sys.exit(exit_status(error))

@@ -124,7 +124,7 @@ def _here(settings: BackfillSettings, console: Console) -> BackfillReport:
     return backfill(
         settings,
         SparkEngine(lambda: local_session(settings.parallelism), settings.parallelism),
-        lambda line: console.print(line, highlight=False, soft_wrap=True),
+        lambda line: console.print(line, highlight=False, soft_wrap=True, markup=False),
         publisher_of(settings, os.environ),
     )
 

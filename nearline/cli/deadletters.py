@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,6 +10,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from nearline.cli import options
+from nearline.shown import cell
+from schemas.times import iso
 from streaming.tools import dead_letters
 
 app = typer.Typer(
@@ -40,11 +41,11 @@ def table_of(letters: Iterable[dead_letters.StoredLetter]) -> Table:
         letter = stored.letter
         table.add_row(
             str(stored.offset),
-            f"{_written(stored):%Y-%m-%d %H:%M:%S}",
-            f"{letter.topic}/{letter.partition}/{letter.offset}",
-            letter.reason,
+            _written(stored)[:19].replace("T", " "),
+            cell(f"{letter.topic}/{letter.partition}/{letter.offset}"),
+            cell(letter.reason),
             str(letter.length),
-            letter.value[:40].decode(errors="replace").replace("\n", " "),
+            cell(letter.value[:40].decode(errors="replace").replace("\n", " ")),
             "yes" if stored.replayed else "",
         )
     return table
@@ -67,7 +68,7 @@ def show(
         "key": letter.key.decode(errors="replace") if letter.key else None,
         "length": letter.length,
         "sha256": letter.sha256,
-        "written": _written(stored).isoformat(),
+        "written": _written(stored),
         "replayed": stored.replayed,
     }
     sys.stdout.write(json.dumps(about, ensure_ascii=False) + "\n")
@@ -84,5 +85,5 @@ def replay(
     Console().print(f"{done.sent} sent back, {done.already} were before, {done.unsendable} are not whole")
 
 
-def _written(stored: dead_letters.StoredLetter) -> datetime:
-    return datetime.fromtimestamp(stored.at_ms / 1000, UTC)
+def _written(stored: dead_letters.StoredLetter) -> str:
+    return iso(stored.at_ms * 1000)

@@ -2,18 +2,20 @@
 
 import logging
 import os
-from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from nearline.cli import options
 from nearline.cli.explain_parts import ExplainedSystem, ExplainParts, addresses
 from nearline.cli.from_settings import from_settings
+from nearline.shown import markup
 from pipeline.explain import Explanation, ScoreCheck
+from schemas.keys import US_PER_DAY
 from schemas.records import FeatureRecord
+from schemas.times import iso
+from storage.ledger_entry import LedgerEntry, Sent
 
 
 def register(app: typer.Typer) -> None:
@@ -42,20 +44,23 @@ def explain(
 def show(made: Explanation, console: Console) -> None:
     """Print what decided about the pair, step by step."""
     search = made.search
-    console.print(f"[bold]{escape(made.why)}[/]  ({made.fate})")
+    console.print(f"[bold]{markup(made.why)}[/]  ({made.fate})")
     console.print(
-        f"search   {escape(repr(search.query))}  threshold {search.threshold}  top_k {search.top_k or 'no limit'}",
+        f"search   {markup(repr(search.query))}  threshold {search.threshold}  top_k {search.top_k or 'no limit'}",
         highlight=False,
     )
     _print_record(made.record, console)
     _print_opening(made, console)
     for check in made.filters:
         console.print(
-            f"{_mark(check.passed)} {check.name}: wanted {escape(str(check.wanted))}, has {escape(str(check.found))}",
+            f"{_mark(check.passed)} {check.name}: wanted {markup(str(check.wanted))}, has {markup(str(check.found))}",
             highlight=False,
         )
     if made.terms is not None:
-        found, missing = ", ".join(made.terms.found) or "–", ", ".join(made.terms.missing) or "–"
+        found, missing = (
+            markup(", ".join(made.terms.found)) or "–",
+            markup(", ".join(made.terms.missing)) or "–",
+        )
         console.print(
             f"{_mark(made.terms.passed)} words: {made.terms.needed} needed; found {found}; missing {missing}"
         )
@@ -67,29 +72,40 @@ def show(made: Explanation, console: Console) -> None:
 def _print_limits(made: Explanation, console: Console) -> None:
     """Print what may keep a passing pair from alerting: the search's quota of the day, and the ledger."""
     if made.quota is not None:
-        day = (date(1970, 1, 1) + timedelta(days=made.quota.day)).isoformat()
+        day = iso(made.quota.day * US_PER_DAY)[:-15]
         console.print(
             f"{_mark(made.quota.passed)} quota: {made.quota.used} of {made.quota.allowed} alerts used on {day}, "
             "the posting's event-time day",
             highlight=False,
         )
     if made.alert_id is not None:
-        held = "does not hold" if made.ledger is None else "holds"
-        source = (
-            f", sent for score.requests/{made.ledger.partition}/{made.ledger.offset}" if made.ledger else ""
-        )
-        console.print(f"ledger   {held} alert {made.alert_id}{source}", highlight=False)
+        console.print(f"ledger   {_ledger(made.alert_id, made.ledger)}", highlight=False)
+
+
+def _ledger(alert_id: str, entry: LedgerEntry | None) -> str:
+    """What the ledger knows of an alert."""
+    if entry is None:
+        return f"does not hold alert {alert_id}"
+    known = {
+        Sent.SENT: "sent",
+        Sent.CLAIMED: "claimed, its transaction was cut off or is not noted yet,",
+        Sent.UNMARKED: "taken by a version that noted no commits, counts as sent,",
+    }
+    name = f", request {entry.request_id.hex()}" if entry.request_id else ""
+    when = f" of {_time(entry.request_ms * 1000)}" if entry.request_ms else ""
+    place = f"score.requests/{entry.partition}/{entry.offset}"
+    return f"holds alert {alert_id}: {known[entry.sent]} for {place}{when}{name}"
 
 
 def _print_record(record: FeatureRecord | None, console: Console) -> None:
     if record is None:
         return
     console.print(
-        f"posting  {escape(record.title)}, {escape(record.company or '–')}  ({record.state})", highlight=False
+        f"posting  {markup(record.title)}, {markup(record.company or '–')}  ({record.state})", highlight=False
     )
     console.print(
         f"versions record {_time(record.version)}  content {_time(record.content_version)}"
-        f"  summary by {record.model or 'nothing yet'}",
+        f"  summary by {markup(record.model) or 'nothing yet'}",
         highlight=False,
     )
 
@@ -103,12 +119,12 @@ def _print_opening(made: Explanation, console: Console) -> None:
 
 
 def _print_score(score: ScoreCheck, console: Console) -> None:
-    source = "the cache" if score.cached else score.model
+    source = "the cache" if score.cached else markup(score.model)
     passed = score.p_yes >= score.threshold
     console.print(
         f"{_mark(passed)} p_yes {score.p_yes:.4f} against {score.threshold} (from {source})", highlight=False
     )
-    console.print(f"prompt, {score.tokens or '?'} tokens:\n{escape(score.prompt)}", highlight=False)
+    console.print(f"prompt, {score.tokens or '?'} tokens:\n{markup(score.prompt)}", highlight=False)
 
 
 def _mark(passed: bool) -> str:
@@ -116,8 +132,4 @@ def _mark(passed: bool) -> str:
 
 
 def _time(version_us: int) -> str:
-    return (
-        "never"
-        if version_us < 0
-        else datetime.fromtimestamp(version_us / 1e6, UTC).isoformat(timespec="seconds")
-    )
+    return "never" if version_us < 0 else iso(version_us)

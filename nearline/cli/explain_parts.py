@@ -28,6 +28,7 @@ from storage.ledger import AlertLedger
 from storage.lmdb.store import LmdbSettings
 from storage.opening import open_store
 from storage.scores import ScoreCache
+from streaming.alerting.sent_alerts import KafkaSentAlerts
 from streaming.kafka.framing import RegistrySettings, open_codec
 from streaming.kafka.settings import KafkaSettings
 from streaming.searches.current import current_search
@@ -153,9 +154,8 @@ class ExplainParts:
 def _explainer(at: Addresses, store: KeyValue, cache: KeyValue) -> Explainer:
     prompter = None if at.tokenizer is None else Prompter.from_dir(at.tokenizer)
     scorer = CachedScorer(open_ranker(at.ranker_url, at.tokenizer), ScoreCache(cache))
-    return Explainer(
-        FeatureStore(store), scorer, AlertLedger(store), prompter=prompter, deadline_s=SCORE_DEADLINE_S
-    )
+    ledger = AlertLedger(store, sent=KafkaSentAlerts(at.kafka))
+    return Explainer(FeatureStore(store), scorer, ledger, prompter=prompter, deadline_s=SCORE_DEADLINE_S)
 
 
 def _of_stack(named: ExplainedSystem, stack: StackSettings, environ: Mapping[str, str]) -> Addresses:

@@ -1,14 +1,15 @@
 """`nearline replay --full-export`: what a list of all open postings lacks is closed."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from rich.console import Console
 
+from nearline.cli.reading import ReadFile
 from pipeline.full_export import FullExport, plan
 from schemas.errors import ConfigError, EventError
-from schemas.events import BrokenLine, instant_us, read_events
-from schemas.records import FeatureRecord, PostingUpdate
+from schemas.events import NumberedEvents, numbered_events
+from schemas.records import FeatureRecord
+from schemas.times import instant_us
 
 
 def full_export(as_of: str, close_at_most: float, now_s: float) -> FullExport:
@@ -26,16 +27,16 @@ def full_export(as_of: str, close_at_most: float, now_s: float) -> FullExport:
 
 
 def planned(
-    file: Path, records: Callable[[], Iterable[FeatureRecord]], export: FullExport, console: Console
-) -> Iterable[PostingUpdate | BrokenLine]:
+    file: ReadFile, records: Callable[[], Iterable[FeatureRecord]], export: FullExport, console: Console
+) -> NumberedEvents:
     """The updates of a full export, decided by what the store has now; says what it will close.
 
     Raises as `pipeline.full_export.plan` does, but ConfigError for a file that is no full export.
     """
     try:
-        made = plan(read_events(file), records, export)
+        made = plan(numbered_events(file.path, file.how), records, export, file.how)
     except EventError as error:
-        raise ConfigError(f"{file}: {error}") from error
+        raise ConfigError(f"{file.path}: {error}") from error
     console.print(
         f"full export: {len(made.ids)} postings listed; of {made.open_before} open ones {len(made.missing)} are missing "
         "and are closed",
@@ -46,4 +47,4 @@ def planned(
             f"{made.newer} more are missing but were opened after the export was made, and stay open",
             highlight=False,
         )
-    return made.updates(read_events(file))
+    return made.updates(file.numbered())

@@ -10,6 +10,7 @@ from typing import Self
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from nearline.cli.progress import progress_display
 from training.judging.policy import GRADES
@@ -48,7 +49,7 @@ def show(console: Console, summary: GradeCounts, rejects: Rejects, spent: Spent)
     table = Table("", *map(str, GRADES), title=f"{summary.judged} judged, {len(rejects)} unjudged")
     for name, counts in {**summary.grades, "label": summary.labels}.items():
         total = max(1, sum(counts))
-        table.add_row(name, *(f"{count} ({100 * count / total:.0f}%)" for count in counts))
+        table.add_row(Text(name), *(f"{count} ({100 * count / total:.0f}%)" for count in counts))
     console.print(table)
     for reason, count in rejects.reasons():
         console.print(f"unjudged {count}: {reason}", highlight=False, markup=False)

@@ -10,20 +10,28 @@ from rich.console import Console
 from models.client.remote import open_ranker, open_summarizer
 from nearline.cli import options
 from nearline.cli.full_export import planned
+from nearline.cli.reading import ReadFile
+from nearline.shown import cell
+from pipeline.featurize import MAX_AHEAD_S
 from pipeline.full_export import FullExport
-from pipeline.local import LocalPath, LocalReport
-from schemas.events import read_events, read_searches
+from pipeline.local import LocalPath, LocalReport, LocalSettings
+from schemas.events import read_searches
 from schemas.records import SavedSearch
 from storage.couchbase.url import with_login
 from storage.opening import open_store
 
+#: Dead letters that are told one by one.
+_TOLD = 10
+
 
 def replay_in_process(
-    stream: Path,
+    stream: ReadFile,
     searches: Path | None,
     store: str,
     models: str,
     console: Console,
+    *,
+    max_ahead_s: float = MAX_AHEAD_S,
     export: FullExport | None = None,
 ) -> LocalReport:
     """Replay `stream` in this process and print alerts and counts; `store` gets the same records as in a stack."""
@@ -33,14 +41,14 @@ def replay_in_process(
             kv,
             open_summarizer(url, options.CHECKPOINTS / "summarizer-tiny"),
             open_ranker(url, options.CHECKPOINTS / "ranker-tiny"),
+            LocalSettings(max_ahead_s=max_ahead_s),
         )
         path.subscribe(_searches(searches))
-        events = (
-            read_events(stream) if export is None else planned(stream, path.features.scan, export, console)
-        )
-        report = path.replay(events)
+        events = stream.numbered() if export is None else planned(stream, path.features.scan, export, console)
+        report = path.replay(event for _, event in events)
         features = sum(1 for _ in path.features.scan())
     _show(report, features, console)
+    stream.finish()
     return report
 
 
@@ -48,13 +56,22 @@ def _searches(path: Path | None) -> Iterable[SavedSearch]:
     return () if path is None else read_searches(path)
 
 
+def _show_dead_letters(report: LocalReport, console: Console) -> None:
+    for number, reason in report.dead_letters[:_TOLD]:
+        console.print(cell(f"dead letter: update {number}: {reason}"), soft_wrap=True)
+    if len(report.dead_letters) > _TOLD:
+        console.print(f"and {len(report.dead_letters) - _TOLD} more dead letters")
+
+
 def _show(report: LocalReport, features: int, console: Console) -> None:
     for alert in report.alerts:
         console.print(
-            f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}  ({alert.reason})",
+            cell(
+                f"{alert.p_yes:.3f}  {alert.query}  →  {alert.title}, {alert.company or '–'}  ({alert.reason})"
+            ),
             soft_wrap=True,
-            markup=False,
         )
+    _show_dead_letters(report, console)
     outcomes = "   ".join(f"{outcome.value} {count}" for outcome, count in report.outcomes.items())
     console.print(f"updates_in {report.updates_in} = {outcomes}")
     console.print(

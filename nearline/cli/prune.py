@@ -86,4 +86,4 @@ def _command() -> str:
 
 
 def _say(line: str) -> None:
-    Console(stderr=True).print(line, highlight=False)
+    Console(stderr=True).print(line, highlight=False, markup=False)

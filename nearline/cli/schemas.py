@@ -3,6 +3,7 @@
 import typer
 from rich.console import Console
 
+from nearline.shown import markup
 from schemas.check import check as find_problems
 from schemas.check import freeze as write_history
 
@@ -14,7 +15,7 @@ def check() -> None:
     """Fail when a contract changed in a way that older data or readers cannot follow."""
     problems = find_problems()
     for problem in problems:
-        Console(stderr=True).print(f"[red]{problem}[/]", highlight=False)
+        Console(stderr=True).print(f"[red]{markup(str(problem))}[/]", highlight=False)
     if problems:
         raise typer.Exit(1)
     Console().print("every contract reads every version in schemas/history")
@@ -24,4 +25,4 @@ def check() -> None:
 def freeze() -> None:
     """Write the current contracts into schemas/history as their newest version."""
     for path in write_history():
-        Console().print(f"wrote {path}")
+        Console().print(f"wrote {path}", markup=False)

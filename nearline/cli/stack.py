@@ -1,10 +1,13 @@
 """`nearline up | status | down`."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
@@ -31,32 +34,37 @@ def up(stack: partial[StackSettings], home: options.Home = None) -> None:
     ):
         daemon.up(settings)
     status(settings.home)
-    console.print(f"logs in {settings.home}/logs; stop with `nearline down`")
+    console.print(f"logs in {settings.home}/logs; stop with `nearline down`", markup=False)
 
 
 def status(home: options.Home = None) -> None:
-    """Show every component: healthy or not, process, restarts. Exit status 1 when anything is not healthy."""
+    """Show every component: healthy or why not, process, restarts. Exit status 1 when anything is not healthy."""
     settings = options.running_stack(home)
     states = read_state(settings.home) if daemon.running(settings.home) else []
     table = Table("component", "state", "pid", "restarts", "last exit")
     for state in states:
-        health = "[green]healthy[/]" if state["healthy"] else "[red]down[/]"
+        health = "[green]healthy[/]" if state["healthy"] else f"[red]{escape(_trouble(state))}[/]"
         table.add_row(
             str(state["name"]),
             health,
             str(state["pid"] or ""),
             str(state["restarts"]),
-            str(state["last_exit"]),
+            escape(str(state["last_exit"])),
         )
     console = Console()
-    console.print(table if states else f"no stack is running in {settings.home}")
+    console.print(table if states else Text(f"no stack is running in {settings.home}"))
     if states:
         console.print(
-            f"kafka {settings.bootstrap}   flink {settings.flink_url}   models {settings.models_url}"
+            f"kafka {settings.bootstrap}   flink {settings.flink_url}   models {settings.models_url}",
+            markup=False,
         )
-        console.print(f"store {without_login(settings.store_url)}", soft_wrap=True)
+        console.print(f"store {without_login(settings.store_url)}", soft_wrap=True, markup=False)
     if not states or not all(state["healthy"] for state in states):
         raise typer.Exit(1)
+
+
+def _trouble(state: Mapping[str, object]) -> str:
+    return f"down: {state['trouble']}" if state["trouble"] else "down"
 
 
 def down(home: options.Home = None) -> None:

@@ -4,12 +4,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,16 +16,21 @@ from rich.console import Console
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.cli.full_export import full_export, planned
+from nearline.cli.reading import ReadFile
+from nearline.shown import cell
 from nearline.stack.settings import StackSettings
+from pipeline.featurize import MAX_AHEAD_S
 from pipeline.full_export import FullExport
 from schemas.errors import ConfigError
-from schemas.events import BrokenLine, read_events, read_searches
-from schemas.records import PostingUpdate
-from schemas.settings import Option
+from schemas.events import DOCUMENTED, EventFormat, NumberedEvents, read_searches
+from schemas.settings import Option, Options
 from storage.couchbase.url import with_login
 from storage.features import FeatureStore
 from storage.opening import open_store
 from streaming.kafka.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from streaming.tools.replay import ReplayProgress
 
 _SAMPLE = Path(__file__).parents[1] / "sample"
 
@@ -72,7 +76,7 @@ def demo(
     report = run.run(settings, stack, console, setup_started or time.time())
     view.closing(console, report)
     hint = "" if stack.hosts_couchbase and not keep else "; look inside with `nearline store dump`"
-    console.print(f"written to {settings.report}{hint}")
+    console.print(f"written to {settings.report}{hint}", markup=False)
     raise typer.Exit(1 if report.unexplained else 0)
 
 
@@ -102,6 +106,13 @@ class ReplayRun:
         ),
     ] = None
     models: Annotated[str, Option("With --in-process: `instant` or a model server's URL.")] = "instant"
+    reading: Annotated[EventFormat, Options("How lines are read")] = DOCUMENTED
+    max_ahead_s: Annotated[
+        float,
+        Option(
+            "With --in-process: how far in the future an update's time may lie; a later one is a dead letter."
+        ),
+    ] = MAX_AHEAD_S
     schema_registry: Annotated[
         str | None, Option("Send in Confluent framing; default: as the running stack was told.")
     ] = None
@@ -117,8 +128,15 @@ def replay(run: ReplayRun, home: options.Home = None) -> None:
     if run.in_process:
         from nearline.cli.local_parts import replay_in_process
 
+        file = ReadFile(_existing(run.stream), run.reading)
         replay_in_process(
-            _existing(run.stream), run.searches, run.store or "memory:", run.models, console, _export(run)
+            file,
+            run.searches,
+            run.store or "memory:",
+            run.models,
+            console,
+            max_ahead_s=run.max_ahead_s,
+            export=_export(run),
         )
         return
     stack = None if run.bootstrap else options.running_stack(home)
@@ -134,20 +152,21 @@ def _export(run: ReplayRun) -> FullExport | None:
         if run.as_of:
             raise ConfigError("--as-of says when a full export was made: give --full-export with it")
         return None
-    return full_export(run.as_of, run.close_at_most, time.time())
+    made = full_export(run.as_of, run.close_at_most, time.time())
+    return replace(made, id_prefix=run.reading.id_prefix, of_sources=bool(run.reading.source_field))
 
 
-def _events(run: ReplayRun, home: Path | None, console: Console) -> Iterable[PostingUpdate | BrokenLine]:
+def _events(run: ReplayRun, file: ReadFile, home: Path | None, console: Console) -> NumberedEvents:
     """The updates to send: those of the file, and for a full export the closings of what it lacks."""
     export = _export(run)
     if export is None:
-        return read_events(_existing(run.stream))
+        return file.numbered()
     if run.bootstrap and run.store is None:
         raise ConfigError(
             "--full-export with --bootstrap needs --store: the feature job's store, to see what is open"
         )
     with closing(open_store(options.store_url(run.store, home))) as kv:
-        return planned(_existing(run.stream), FeatureStore(kv).scan, export, console)
+        return planned(file, FeatureStore(kv).scan, export, console)
 
 
 def _send(run: ReplayRun, kafka: KafkaSettings, home: Path | None, console: Console) -> None:
@@ -155,7 +174,8 @@ def _send(run: ReplayRun, kafka: KafkaSettings, home: Path | None, console: Cons
     from streaming.kafka.framing import open_codec
     from streaming.tools.replay import WRITES, replay_updates, send_searches
 
-    events = _events(run, home, console)
+    file = ReadFile(_existing(run.stream), run.reading)
+    events = _events(run, file, home, console)
     with closing(open_codec(options.registry(run.schema_registry or ""), WRITES)) as codec:
         if run.searches is not None:
             count = send_searches(kafka, read_searches(_existing(run.searches)), codec)
@@ -171,6 +191,19 @@ def _send(run: ReplayRun, kafka: KafkaSettings, home: Path | None, console: Cons
                 codec=codec,
             )
     console.print(f"{sent.sent} updates sent, {sent.broken} of them broken lines")
+    file.tell_broken(console)
+    exit_code = show_left_out(sent, Console(stderr=True, soft_wrap=True, highlight=False))
+    file.finish()
+    raise typer.Exit(exit_code)
+
+
+def show_left_out(sent: "ReplayProgress", console: Console) -> int:
+    """Name the events that were too large to be sent; returns the exit status, 1 when there are any."""
+    for event in sent.too_large:
+        console.print(cell(str(event)))
+    if sent.too_large:
+        console.print(f"{len(sent.too_large)} updates not sent, too large for the topic postings.updates")
+    return 1 if sent.too_large else 0
 
 
 def generate(

@@ -182,6 +182,7 @@ def _tell(console: Console, result: "SftResult", out: Path) -> None:
         console.print(
             f"best: dev NDCG@10 {result.best_ndcg:.4f} after step {result.best_step}, in {out / 'best'}",
             highlight=False,
+            markup=False,
         )
     if importlib.util.find_spec("matplotlib") is None:
         console.print("no curves.png: matplotlib is not installed (extra `train`)", highlight=False)

@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from nearline.shown import visible
 from schemas.records import Alert, Reason
 
 _COLUMNS = ("query", "title", "company")
@@ -48,4 +49,4 @@ def shared(cells: int, wanted: Sequence[int]) -> list[int]:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    return visible(" ".join(text.split()))

@@ -54,7 +54,7 @@ def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_st
         with waiting(console, "starting Kafka, Flink, the model server, matcher and alert consumer …"):
             daemon.up(stack)
         try:
-            report = _replay(settings, stack, console, events, codec, time.time() - setup_started)
+            report = _replay(settings, stack, console, events, codec, max(0.0, time.time() - setup_started))
             report.write(settings.report)
             return report
         finally:
@@ -84,7 +84,7 @@ def _replay(
     observer = Observer(kafka, codec=codec)
     sender.start()
     try:
-        _watch(observer, progress, len(events), settings, stack, console)
+        _watch(observer, progress, sender, len(events), settings, stack, console)
     finally:
         observer.close()
     return DemoReport(
@@ -109,27 +109,28 @@ def _send(
     codec: Codec,
 ) -> None:
     def note(sent: ReplayProgress) -> None:
-        progress.sent = sent.sent
+        progress.sent, progress.too_large = sent.sent, sent.too_large
 
-    replay_updates(kafka, events, rate_per_s=rate_per_s, on_progress=note, codec=codec)
+    replay_updates(kafka, enumerate(events, start=1), rate_per_s=rate_per_s, on_progress=note, codec=codec)
 
 
 def _watch(
     observer: Observer,
     progress: ReplayProgress,
+    sender: threading.Thread,
     total: int,
     settings: DemoSettings,
     stack: StackSettings,
     console: Console,
 ) -> None:
-    """Show progress until every update has its outcome and no consumer has messages left to process."""
+    """Show progress until every update sent has its outcome and no consumer has messages left to process."""
     started = moved = time.monotonic()
     with screen(console) as shown:
-        while not _finished(observer, total, stack):
+        while not _finished(observer, total - len(progress.too_large), stack):
             if observer.poll():
                 moved = time.monotonic()
             shown.show(observer.seen, progress.sent, total, time.monotonic() - started)
-            if time.monotonic() - moved > settings.stall_s and progress.sent >= total:
+            if time.monotonic() - moved > settings.stall_s and not sender.is_alive():
                 raise Stalled(_stalled(observer.seen, total, stack))
 
 

@@ -4,13 +4,14 @@ import java.lang.reflect.Field;
 import java.util.List;
 
 /**
- * Couchbase's own test server on loopback ports of our choice; its command line picks the key-value port at random.
- * Arguments: REST port, key-value port, bucket, password (the user is named as the bucket).
+ * Couchbase's own test server on ports of our choice; its command line picks the key-value port at random.
+ * Arguments: REST port, key-value port, bucket, password (the user is named as the bucket) and, unless clients are on this
+ * machine, the name under which they reach it.
  */
 public class CouchbaseTestServer {
     public static void main(String[] arguments) throws Exception {
         BucketConfiguration bucket = new BucketConfiguration();
-        bucket.hostname = "127.0.0.1";
+        bucket.hostname = arguments.length > 4 ? arguments[4] : "127.0.0.1";
         bucket.numNodes = 1;
         bucket.numReplicas = 0;
         bucket.numVBuckets = 64;

@@ -12,8 +12,8 @@ from nearline.stack.component import Component
 from nearline.stack.jars import kafka_classpath
 from nearline.stack.settings import StackSettings
 from nearline.stack.tools import java_home, listening
-from schemas.errors import ConfigError
-from streaming.kafka.admin import create_topics
+from schemas.errors import BrokersUnavailable, ConfigError
+from streaming.kafka.admin import create_topics, require_answer
 from streaming.kafka.settings import KafkaSettings
 
 _SINGLE_NODE = (
@@ -86,12 +86,13 @@ def _properties(settings: StackSettings, home: Path) -> dict[str, object]:
 
 
 def _serves(settings: StackSettings) -> bool:
-    """Whether the broker answers. The port is tried first, because a client waits long when it is closed."""
+    """Whether the broker answers; a simple request is tried first, because a client waits long for what is missing."""
     if not listening(settings.port("kafka")):
         return False
     try:
+        require_answer(settings.bootstrap)
         admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap, request_timeout_ms=3000)
-    except (KafkaConnectionError, KafkaTimeoutError, OSError):
+    except (BrokersUnavailable, KafkaConnectionError, KafkaTimeoutError, OSError):
         return False
     admin.close()
     return True

@@ -17,6 +17,8 @@ class Component:
     command: tuple[str, ...]
     ready: Callable[[], bool]
     env: Mapping[str, str] = field(default_factory=dict)
+    #: one line that says what an unhealthy component that runs waits for; "" when it does not tell
+    trouble: Callable[[], str] = lambda: ""
     #: called once each time that the component has become ready, for instance to create topics
     on_ready: Callable[[], object] = lambda: None
     ready_timeout_s: float = 120.0
@@ -37,6 +39,15 @@ class Submission:
     cancel: Callable[[], None]
     env: Mapping[str, str] = field(default_factory=dict)
     ready_timeout_s: float = 300.0
+
+
+def complaint(url: str, timeout_s: float = 2.0) -> str:
+    """The first line of an answer to GET `url` that is not 200; "" without an answer."""
+    try:
+        answer = HTTP.get(url, timeout=timeout_s)
+    except httpx.HTTPError:
+        return ""
+    return "" if answer.status_code == 200 else answer.text.strip().partition("\n")[0]
 
 
 def answers(url: str, timeout_s: float = 2.0) -> bool:

@@ -2,7 +2,7 @@
 
 import sys
 
-from nearline.stack.component import Component, answers
+from nearline.stack.component import Component, answers, complaint
 from nearline.stack.settings import StackSettings
 
 
@@ -47,11 +47,13 @@ def consumer(settings: StackSettings) -> Component:
 
 def _service(settings: StackSettings, name: str, module: str, arguments: tuple[str, ...]) -> Component:
     port = settings.port(f"{name}_metrics")
+    probe = f"http://127.0.0.1:{port}"
     common = ("--metrics-port", str(port), "--session-timeout-s", str(settings.session_timeout_s))
     crash = ("--crash-at", settings.crash_at) if settings.crash_at else ()
     optional = (*settings.registry_arguments, *crash)
     return Component(
         name=name,
         command=(sys.executable, "-m", module, *arguments, *common, *optional),
-        ready=lambda: answers(f"http://127.0.0.1:{port}/metrics"),
+        ready=lambda: answers(f"{probe}/ready"),
+        trouble=lambda: complaint(f"{probe}/ready"),
     )

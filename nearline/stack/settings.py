@@ -4,8 +4,10 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args, get_type_hints
 
+from models.writing import write_whole
+from schemas.errors import ConfigError
 from schemas.settings import Option
 from storage.couchbase.url import for_cache
 
@@ -157,17 +159,45 @@ class StackSettings:
 
     def save(self) -> None:
         """Write the settings into the stack's home, and note beside it that this stack was started last."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "settings.json").write_text(json.dumps(dataclasses.asdict(self), default=str, indent=1))
-        (self.home.parent / "current").write_text(str(self.home.resolve()))
+        values = json.dumps(dataclasses.asdict(self), default=str, indent=1)
+        write_whole(self.home / "settings.json", values, concurrent=True)
+        write_whole(self.home.parent / "current", str(self.home.resolve()), concurrent=True)
 
     @classmethod
     def load(cls, home: Path) -> "StackSettings":
-        """The settings of the stack in `home`; FileNotFoundError when none was ever started there."""
-        values = json.loads((home / "settings.json").read_text())
-        for name in ("home", "ranker_dir", "summarizer_dir"):
-            values[name] = Path(values[name]) if values[name] else None
-        return cls(**values)
+        """The settings of the stack in `home`; FileNotFoundError when none was ever started there.
+
+        ConfigError for a file that is torn, or that this version did not write.
+        """
+        path = home / "settings.json"
+        try:
+            return _read(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(
+                f"{path} is not the settings of a local stack ({error}): `nearline down --home {home}` stops what runs "
+                "there; then remove the file, and `nearline up` writes it again"
+            ) from error
+
+
+def _read(data: bytes) -> StackSettings:
+    """The settings that `save` wrote; a field that the file lacks has its default. ValueError says what is wrong."""
+    values = json.loads(data)
+    if not isinstance(values, dict) or not {"home", "port_base"} <= values.keys():
+        raise ValueError("no object with home and port_base")
+    hints = get_type_hints(StackSettings)
+    if unknown := sorted(values.keys() - hints.keys()):
+        raise ValueError(f"{unknown[0]} is not a setting")
+    return StackSettings(**{name: _typed(name, value, hints[name]) for name, value in values.items()})
+
+
+def _typed(name: str, value: Any, hint: Any) -> Any:
+    """A value of the file as its field takes it; ValueError when the field cannot."""
+    kinds = get_args(hint) or (hint,)
+    if Path in kinds and isinstance(value, str):
+        return Path(value)
+    if type(value) not in kinds and not (float in kinds and type(value) is int):
+        raise ValueError(f"{name} cannot be {value!r:.40}")
+    return value
 
 
 def test_server_url(port: int) -> str:
@@ -179,4 +209,8 @@ def test_server_url(port: int) -> str:
 def current_home(default: Path) -> Path:
     """The home of the stack that was started last in the folder of `default`, else `default` itself."""
     pointer = default.parent / "current"
-    return Path(pointer.read_text()) if pointer.exists() else default
+    try:
+        noted = Path(pointer.read_text())
+        return noted if noted.is_absolute() and noted.is_dir() else default
+    except (FileNotFoundError, ValueError):
+        return default

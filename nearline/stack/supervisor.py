@@ -14,7 +14,7 @@ from nearline.stack import processes
 from nearline.stack.component import Component, Submission
 from nearline.stack.settings import StackSettings
 from schemas.backoff import Backoff
-from schemas.errors import NearlineError
+from schemas.errors import ConfigError, NearlineError
 
 Clock = Callable[[], float]
 logger = logging.getLogger("nearline.stack")
@@ -22,6 +22,10 @@ logger = logging.getLogger("nearline.stack")
 #: A component that exits within this time of its start waits longer before its next start.
 _STABLE_S = 30.0
 _BACKOFF = Backoff(first_s=0.25, longest_s=10.0)
+
+
+#: What every state has, so that its readers need not ask.
+_NO_STATE = {"name": "", "pid": None, "healthy": False, "restarts": 0, "last_exit": "", "trouble": ""}
 
 
 class ComponentFailed(NearlineError):
@@ -39,6 +43,7 @@ class _Watched:
     announced: bool = False
     healthy: bool = False
     last_exit: str = ""
+    trouble: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +87,9 @@ class Supervisor:
     def check_health(self) -> None:
         """Check the health of every part, call `on_ready` of those that became ready, and write the state file."""
         for watched in self._watched:
-            watched.healthy = _alive(watched) and watched.component.ready()
+            alive = _alive(watched)
+            watched.healthy = alive and watched.component.ready()
+            watched.trouble = watched.component.trouble() if alive and not watched.healthy else ""
             if watched.healthy and not watched.announced:
                 # the component may exit during this call; then the next round calls it again
                 with contextlib.suppress(NearlineError):
@@ -175,7 +182,7 @@ class Supervisor:
         stable = now - watched.started > _STABLE_S
         watched.early_exits = 0 if stable else watched.early_exits + 1
         watched.not_before = now + _BACKOFF.wait_s(watched.early_exits + 1)
-        watched.process, watched.healthy = None, False
+        watched.process, watched.healthy, watched.trouble = None, False, ""
         self._restart_dependents(watched.component.name)
 
     def _restart_dependents(self, name: str) -> None:
@@ -241,6 +248,7 @@ def _component_state(watched: _Watched) -> dict[str, object]:
         "healthy": watched.healthy,
         "restarts": max(0, watched.restarts),
         "last_exit": watched.last_exit,
+        "trouble": watched.trouble,
     }
 
 
@@ -255,7 +263,12 @@ def _submission_state(submitted: _Submitted) -> dict[str, object]:
 
 
 def read_state(home: Path) -> list[dict[str, object]]:
-    """The state file's components; none when no stack has been started."""
-    with contextlib.suppress(FileNotFoundError):
-        return list(json.loads((home / "state.json").read_text())["components"])
-    return []
+    """The state file's components; none when no stack has been started. ConfigError for a file that is not one."""
+    path = home / "state.json"
+    try:
+        found = list(json.loads(path.read_text())["components"])
+        return [{**_NO_STATE, **state} for state in found]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not a stack's state: `nearline down`, then remove it") from error

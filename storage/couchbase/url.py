@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
+from schemas.environment import settings_in
 from schemas.errors import ConfigError
 from schemas.settings import UrlParameter
 
@@ -145,8 +146,8 @@ def with_login(url: str, environ: Mapping[str, str]) -> str:
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
         return url
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in {USERNAME, PASSWORD}:
+    for name in settings_in(environ, PREFIX):
+        if name not in {USERNAME, PASSWORD}:
             raise ConfigError(f"{name} is not a setting; known are {USERNAME} and {PASSWORD}")
     if "@" in parts.netloc or USERNAME not in environ:
         return url

@@ -11,8 +11,12 @@ from typing_extensions import override
 
 from streaming.alerting.log import RequestLog
 from streaming.kafka import clients, topics
-from streaming.kafka.group_member import GroupMember
+from streaming.kafka.group_member import FENCED, GroupMember
 from streaming.kafka.messages import Outgoing
+from streaming.kafka.waiting import within
+
+#: A transaction takes milliseconds; one that takes so long will not end (kafka-python waits for ever).
+TRANSACTION_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -26,21 +30,35 @@ class RequestGroup(GroupMember, RequestLog):
 
     @override
     def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
-        """Raises KafkaError when fenced: another process has this instance's name now."""
+        """Raises BrokersUnavailable after `TRANSACTION_S`, InstanceTaken when another process has this one's name."""
+        group = self._consumer.group_metadata()
+        return within(
+            TRANSACTION_S, "a transaction", lambda: self._transact(messages, offsets, group), self._stopped
+        )
+
+    def _transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int], group: Any) -> bool:
         self._producer.begin_transaction()
         try:
             for message in messages:
                 clients.send(self._producer, message)
             self._probe("after-produce")
             committed = {_partition(p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
-            self._producer.send_offsets_to_transaction(committed, self._consumer.group_metadata())
+            self._producer.send_offsets_to_transaction(committed, group)
             self._probe("before-commit")
             self._producer.commit_transaction()
+        except FENCED as error:
+            raise self.taken() from error
         except KafkaError as error:
             log.warning("%s: %s", type(error).__name__, error)
-            self._producer.abort_transaction()
+            self._abort()
             return False
         return True
+
+    def _abort(self) -> None:
+        try:
+            self._producer.abort_transaction()
+        except FENCED as error:
+            raise self.taken() from error
 
     @override
     def rewind(self, offsets: Mapping[int, int]) -> None:

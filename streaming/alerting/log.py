@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from pipeline.alert import AlertBatch, Located
+from schemas.records import Alert
 from streaming.kafka.messages import Message, Outgoing
 
 
@@ -46,4 +47,8 @@ class RequestStep(Protocol):
 
     def release(self, requests: Sequence[Located]) -> None:
         """Withdraw the ledger claims of these candidates, none of which will alert. Raises STEP_OUTAGES."""
+        ...
+
+    def transacted(self, alerts: Sequence[Alert], *, committed: bool) -> None:
+        """Note how a turn's transaction ended, which held these alerts. Never raises."""
         ...

@@ -10,21 +10,27 @@ from typing import Annotated
 from pipeline.alert import AlertBatch, Located
 from schemas.backoff import Backoff
 from schemas.codec import Codec
-from schemas.errors import DecodeError, ModelUnavailable, RegistryUnavailable, StoreError
+from schemas.errors import (
+    BrokersUnavailable,
+    DecodeError,
+    ModelUnavailable,
+    RegistryUnavailable,
+    StoreError,
+)
 from schemas.records import ScoreRequest
 from schemas.settings import Option
 from streaming.alerting.log import RequestLog, RequestStep
 from streaming.alerting.messages import alert_message, rejection, request_parts
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.alerting.turn import Turn
-from streaming.kafka.messages import Message, Outgoing, dead_letter
+from streaming.kafka.messages import Message, Outgoing, dead_letter, request_id
 from streaming.searches.table import check_search
 
 log = logging.getLogger(__name__)
 
 #: Errors whose end the loop waits for, however long it takes; no request becomes a dead letter by them. They are
 #: every StoreError, of which `pipeline.outages.OUTAGES` has only two, because no step works without its store.
-STEP_OUTAGES = (ModelUnavailable, RegistryUnavailable, StoreError)
+STEP_OUTAGES = (ModelUnavailable, RegistryUnavailable, StoreError, BrokersUnavailable)
 FIRST_BACKOFF_S = 0.5
 
 
@@ -54,8 +60,9 @@ class RequestLoopSettings:
 class RequestLoop:
     """Scores requests and sends alerts, each pair once an opening; it may be killed at any moment.
 
-    The ledger is written before the transaction and notes the request's offset: when a killed process left the
-    transaction uncommitted, the same request comes again and may send its alerts again.
+    The ledger is written before the transaction, and marked after its commit. Of an alert without the mark the
+    topic `alerts` tells whether it was sent, so that it is sent once whatever becomes of the offsets. `turned` is
+    called after each turn and each slice of it (streaming/process/health.py).
     """
 
     requests: RequestLog
@@ -66,6 +73,7 @@ class RequestLoop:
     codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.monotonic
     utc_s: Callable[[], float] = time.time
+    turned: Callable[[], None] = lambda: None
     probe: Callable[[str], None] = lambda _: None
     _slice: int = 8
     _failures: int = 0
@@ -77,6 +85,7 @@ class RequestLoop:
         """Turn until `stopped()`; every turn ends in a commit, so that nothing is unfinished between two turns."""
         while not stopped():
             self.turn(stopped)
+            self.turned()
 
     def turn(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """One round of the loop."""
@@ -94,6 +103,8 @@ class RequestLoop:
         self.probe("after-ledger")
         if turn.offsets:
             self._transact(turn, messages)
+        else:
+            self.step.transacted([], committed=True)
         # 5. postponed requests are read again
         self.requests.rewind(turn.postponed)
 
@@ -121,6 +132,7 @@ class RequestLoop:
                 self._wait_out(error)
                 break
             self._pace(self.clock() - slice_began)
+            self.turned()
         turn.postpone(rest)
         return turn
 
@@ -157,11 +169,17 @@ class RequestLoop:
             request = _request(message, self.codec)
         except DecodeError as error:
             return _Entry(message, "dead_letters", out=[dead_letter(message, str(error))])
-        located = Located(request=request, partition=message.partition, offset=message.offset)
+        located = Located(
+            request=request,
+            partition=message.partition,
+            offset=message.offset,
+            timestamp_ms=message.timestamp_ms,
+            request_id=request_id(message),
+        )
         if request.search.search_id in unsubscribed:
             return _Entry(message, "cancelled", cancelled=located)
         if len(request.candidates) > self.settings.max_candidates:
-            parts = request_parts(request, self.settings.max_candidates, self.codec)
+            parts = request_parts(located, self.settings.max_candidates, self.codec)
             return _Entry(message, "split", out=parts)
         return _Entry(message, "scored", located=located)
 
@@ -204,7 +222,10 @@ class RequestLoop:
     def _transact(self, turn: Turn, messages: Sequence[Message]) -> None:
         began = self.clock()
         out = [*turn.out, *(alert_message(alert, self.codec) for alert in turn.alerts)]
-        if not self.requests.transact(out, turn.offsets):
+        committed = self.requests.transact(out, turn.offsets)
+        self.probe("after-commit")
+        self.step.transacted(turn.alerts, committed=committed)
+        if not committed:
             log.warning("transaction aborted; reading %d requests again", len(messages))
             self.metrics.aborts.inc()
             turn.postpone(messages)

@@ -1,13 +1,28 @@
 """`RequestLog` in memory, for tests and debuggers: a group of one instance, whose failures can be asked for."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from typing_extensions import override
 
+from storage.ledger import SentAlerts
 from streaming.alerting.log import RequestLog
 from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Message, Outgoing
+from streaming.kafka.topics import ALERTS
+
+
+class MemorySentAlerts(SentAlerts):
+    """The alerts among the messages that committed transactions have sent, which the caller keeps in `out`."""
+
+    def __init__(self, out: Callable[[], Sequence[Outgoing]]) -> None:
+        self._out = out
+
+    @override
+    def sent(self, since_ms: Mapping[str, int]) -> Collection[str]:
+        """Searches all messages, whatever the times."""
+        keys = {m.key for m in self._out() if m.topic == ALERTS.name}
+        return {name for name in since_ms if name.encode() in keys}
 
 
 class MemoryRequests(RequestLog):
@@ -41,7 +56,7 @@ class MemoryRequests(RequestLog):
         self.committed.update(offsets)
         for message in messages:
             if message.topic == self._topic.name:
-                self._topic.append(message.value, key=message.key)
+                self._topic.append(message.value, key=message.key, headers=message.headers)
         return True
 
     @override

@@ -4,17 +4,18 @@ from dataclasses import replace
 
 from pipeline.alert import Located
 from schemas.codec import Codec
-from schemas.records import Alert, ScoreRequest
+from schemas.records import Alert
 from streaming.kafka import topics
-from streaming.kafka.messages import Message, Outgoing, dead_letter, size_bytes
+from streaming.kafka.messages import REQUEST_ID, Message, Outgoing, dead_letter, size_bytes
 
 
-def request_parts(request: ScoreRequest, size: int, codec: Codec) -> list[Outgoing]:
-    """Split a score request into requests of at most `size` candidates each."""
-    candidates = request.candidates
+def request_parts(located: Located, size: int, codec: Codec) -> list[Outgoing]:
+    """Split a score request into requests of at most `size` candidates each, which keep its id."""
+    request, candidates = located.request, located.request.candidates
     parts = [replace(request, candidates=candidates[i : i + size]) for i in range(0, len(candidates), size)]
     key = request.search.search_id.encode()
-    return [Outgoing(topics.SCORE_REQUESTS.name, key, codec.encode(part)) for part in parts]
+    headers = {REQUEST_ID: located.request_id} if located.request_id else {}
+    return [Outgoing(topics.SCORE_REQUESTS.name, key, codec.encode(part), headers) for part in parts]
 
 
 def rejection(located: Located, reason: str, codec: Codec) -> Outgoing:

@@ -3,7 +3,13 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipeline.alert import Fate
-from schemas.errors import ModelUnavailable, RegistryUnavailable, StoreFull, StoreUnavailable
+from schemas.errors import (
+    BrokersUnavailable,
+    ModelUnavailable,
+    RegistryUnavailable,
+    StoreFull,
+    StoreUnavailable,
+)
 from streaming.process.metrics import counter_by, lag_gauge, latency_histogram
 
 
@@ -36,7 +42,13 @@ class ConsumerMetrics:
             "error",
             (
                 error.__name__
-                for error in (ModelUnavailable, RegistryUnavailable, StoreUnavailable, StoreFull)
+                for error in (
+                    ModelUnavailable,
+                    RegistryUnavailable,
+                    StoreUnavailable,
+                    StoreFull,
+                    BrokersUnavailable,
+                )
             ),
             "nearline_alerts_outages",
             "Pauses by the error that caused them.",

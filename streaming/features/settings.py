@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated
 
+from pipeline.featurize import MAX_AHEAD_S
 from schemas.errors import ConfigError
 from schemas.settings import Option
 from storage.couchbase.url import PASSWORD, USERNAME
@@ -59,6 +60,9 @@ class FeatureJobSettings:
             "Longest pause between attempts during an outage, and between Flink's restarts after another error."
         ),
     ] = 60.0
+    max_ahead_s: Annotated[
+        float, Option("How far in the future an update's time may lie; a later one is a dead letter.")
+    ] = MAX_AHEAD_S
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     crash_at: Annotated[
         str, Option("For the fault tests (streaming/process/fault_probe.py).", hidden=True)
@@ -72,6 +76,8 @@ class FeatureJobSettings:
             raise ConfigError(
                 f"deadline_s must be above 0 and at most {MAX_DEADLINE_S:g}, not {self.deadline_s}"
             )
+        if not self.max_ahead_s >= 0:
+            raise ConfigError(f"max_ahead_s must be 0 or more, not {self.max_ahead_s}")
 
     def flink(self) -> dict[str, str]:
         """The job's Flink options."""

@@ -26,6 +26,7 @@ class WorkerSettings:
     dlq_topic: str
     deadline_s: float
     max_backoff_s: float
+    max_ahead_s: float
     registry: RegistrySettings
     crash_at: str = ""
 
@@ -47,7 +48,7 @@ class FeatureWorker:
         except NearlineError:
             self._codec.close()
             raise
-        limits = FeaturizeSettings(deadline_s=settings.deadline_s)
+        limits = FeaturizeSettings(deadline_s=settings.deadline_s, max_ahead_s=settings.max_ahead_s)
         self._featurizer = Featurizer(FeatureStore(self._kv), summarizer, limits, codec=self._codec)
 
     def reach(self) -> None:

@@ -4,26 +4,33 @@ kafka-python raises the same error for brokers that are down and for brokers tha
 errors, BrokersUnavailable and ConfigError, because only the first one ends by itself.
 """
 
+import contextlib
 import logging
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.cluster import collect_hosts
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from schemas.backoff import Backoff
 from schemas.errors import BrokersUnavailable, ConfigError
+from streaming.kafka.clients import MAX_REQUEST_BYTES
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topic_listing import AdminCluster, Wanted, wait_until_listed
 from streaming.kafka.topics import TABLE, Topic
+from streaming.kafka.waiting import within
 
 CONNECT_TIMEOUT_S = 3.0
+#: Kafka's request ApiVersions, version 0, correlation id 1, no client id: every broker answers it before a login.
+API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 PAUSES = Backoff(first_s=0.5, longest_s=15.0)
 STOP_CHECK_S = 0.25
+CHECK_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +53,26 @@ def require_reachable(bootstrap: str) -> None:
         else:
             return
     raise BrokersUnavailable(f"no Kafka broker answers ({'; '.join(reasons)})")
+
+
+def require_answer(bootstrap: str, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
+    """Raise BrokersUnavailable when every broker of `bootstrap` takes a request and then says nothing.
+
+    A broker that works answers this request or, when it wants TLS, ends the connection. One that is stopped, or whose
+    disk hangs, does neither, although the system accepts connections for it.
+    """
+    for host, port, _family in collect_hosts(bootstrap, randomize=False):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout_s) as broker:
+            broker.settimeout(timeout_s)
+            broker.sendall(API_VERSIONS)
+            try:
+                broker.recv(1)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            return
+    raise BrokersUnavailable(f"the Kafka brokers at {bootstrap} accept connections and do not answer")
 
 
 def create_topics(
@@ -79,12 +106,29 @@ def require_topics(kafka: KafkaSettings, names: tuple[str, ...]) -> None:
         )
 
 
+def largest_message(kafka: KafkaSettings, topic: Topic) -> int:
+    """The bytes of the largest message that the brokers take on `topic` from our clients.
+
+    It is the table's limit when they do not say, such as to a user without the right to ask.
+    """
+    asked = ConfigResource(ConfigResourceType.TOPIC, topic.name, ["max.message.bytes"])
+    with _admin(kafka) as admin:
+        try:
+            found = admin.describe_configs([asked], config_filter="all")
+            limit = int(found["topic"][topic.name]["max.message.bytes"]["value"])
+        except (KafkaError, KeyError, TypeError, ValueError) as error:
+            log.debug("the limit of %s is not known: %s", topic.name, error)
+            limit = topic.max_bytes
+    return min(limit, MAX_REQUEST_BYTES)
+
+
 @contextmanager
 def _admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
     require_reachable(kafka.bootstrap)
     try:
         admin = KafkaAdminClient(**kafka.python(), bootstrap_timeout_ms=15_000)
     except KafkaError as error:
+        require_answer(kafka.bootstrap)
         raise ConfigError(
             f"the Kafka brokers at {kafka.bootstrap} do not serve this client ({kafka.security_protocol}): {error}; "
             "is it Kafka, and do the NEARLINE_KAFKA_* variables for login and TLS suit it?"
@@ -116,19 +160,22 @@ def wait_for_topics(
     *,
     check: Callable[[KafkaSettings, tuple[str, ...]], None] = require_topics,
     sleep: Callable[[float], None] = time.sleep,
+    waits: Callable[[str], None] = lambda _: None,
 ) -> bool:
     """Wait until brokers answer, however late they start. True when they have these topics, false once `stopped()`.
 
-    Raises ConfigError at once when brokers answer that a topic is missing or refuse the login.
+    `waits` is called with the reason before each pause. Raises ConfigError at once when brokers answer that a topic is
+    missing or refuse the login.
     """
     failures = 0
     while not stopped():
         try:
-            check(kafka, names)
+            within(CHECK_S, "the search for topics", lambda: check(kafka, names), stopped)
         except BrokersUnavailable as error:
             failures += 1
             pause_s = PAUSES.wait_s(failures)
             log.warning("%s; waiting for it, next attempt in %g s", error, pause_s)
+            waits(str(error))
             _rest(pause_s, stopped, sleep)
         else:
             return True

@@ -40,6 +40,17 @@ class Outgoing(NamedTuple):
     headers: Mapping[str, bytes] = {}
 
 
+#: Header of a score request: 16 bytes that the matcher makes once, so that no second message has the same.
+REQUEST_ID = "request_id"
+REQUEST_ID_BYTES = 16
+
+
+def request_id(message: Message) -> bytes:
+    """The id in a score request's header; empty when there is none of the right length."""
+    found = message.headers.get(REQUEST_ID, b"")
+    return found if len(found) == REQUEST_ID_BYTES else b""
+
+
 def size_bytes(message: Outgoing) -> int:
     """An upper bound of the bytes that the message takes on the network when it is alone in its batch."""
     headers = sum(len(name.encode()) + len(value) + 10 for name, value in message.headers.items())

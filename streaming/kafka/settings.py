@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from schemas.environment import settings_in
 from schemas.errors import ConfigError
 from schemas.settings import Option, rows
 
@@ -65,13 +66,15 @@ class KafkaSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, bootstrap: str = "") -> "KafkaSettings":
-        """The settings in `environ`; `bootstrap`, when given, replaces its variable. ConfigError for unknown names."""
+        """The settings in `environ`; `bootstrap`, when given, replaces its variable.
+
+        ConfigError for a name that is no setting, unless a cluster set the variable for one of its services.
+        """
         known = {PREFIX + row.field.upper(): row for row in rows(cls)}
         given: dict[str, Any] = {}
-        for name in sorted(n for n in environ if n.startswith(PREFIX)):
+        for name, text in settings_in(environ, PREFIX).items():
             if name not in known:
                 raise ConfigError(f"{name} is not a setting; known are {', '.join(known)}")
-            text = environ[name]
             given[known[name].field] = _boolean(name, text) if known[name].kind is bool else text
         return cls(**given | ({"bootstrap": bootstrap} if bootstrap else {}))
 

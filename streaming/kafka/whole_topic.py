@@ -62,7 +62,7 @@ def scan(kafka: KafkaSettings, topic: str) -> Iterator[list[Message]]:
     Raises ConfigError when the brokers do not have the topic.
     """
     require_topics(kafka, (topic,))
-    with closing(clients.reader(kafka, auto_offset_reset="earliest")) as consumer:
+    with closing(clients.reader(kafka)) as consumer:
         topics = WholeTopics(consumer, (topic,))
         ends = topics.ends()
         for batch in topics.read_until(ends):

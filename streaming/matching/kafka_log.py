@@ -12,8 +12,9 @@ from kafka.structs import MemberState, OffsetAndMetadata
 from prometheus_client import Gauge
 from typing_extensions import override
 
-from streaming.kafka import clients, topics
-from streaming.kafka.group_member import GroupMember
+from streaming.kafka import topics
+from streaming.kafka.delivery import Delivery
+from streaming.kafka.group_member import FENCED, GroupMember
 from streaming.kafka.messages import Outgoing
 from streaming.matching.log import FeatureLog, PartitionProgress
 from streaming.searches.table import Offsets
@@ -32,10 +33,11 @@ class FeatureGroup(GroupMember, FeatureLog):
         producer: KafkaProducer,
         lag: Gauge,
         probe: Callable[[str], None] = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__(consumer, producer, lag, probe)
+        super().__init__(consumer, producer, lag, probe, stopped)
         self._membership: tuple[int, str] | None = None
-        self._sent: list[Any] = []
+        self._delivery = Delivery(producer, stopped=stopped)
         self._count = len(consumer.partitions_for_topic(topics.FEATURES.name))
 
     @override
@@ -55,19 +57,18 @@ class FeatureGroup(GroupMember, FeatureLog):
 
     @override
     def send(self, message: Outgoing) -> None:
-        """Put the message into the producer's buffer; an error of its delivery is raised by `commit`."""
-        self._sent.append(clients.send(self._producer, message))
+        """Put the message into the producer's buffer; most errors of its delivery are raised by `commit`."""
+        self._delivery.send(message)
 
     @override
     def commit(self, progress: Mapping[int, PartitionProgress]) -> bool:
-        """Raises KafkaError when a message could not be written."""
-        self._producer.flush()
-        for future in self._sent:
-            future.get(timeout=0)
-        self._sent.clear()
+        """Raises BrokersUnavailable when a message could not be written, InstanceTaken, KafkaError."""
+        self._delivery.wait()
         self._probe("requests-sent")
         try:
             self._consumer.commit(_offsets(progress), timeout_ms=COMMIT_TIMEOUT_MS)
+        except FENCED as error:
+            raise self.taken() from error
         except KafkaError as error:
             if not (error.retriable or isinstance(error, CommitFailedError)):
                 raise

@@ -51,6 +51,7 @@ class MatchLoop:
 
     No candidate is lost: offsets are committed only after every window with candidates from before them was sent and
     acknowledged. A request may be sent twice; the alert ledger keeps its pairs from alerting twice.
+    `turned` is called after each turn (streaming/process/health.py).
     `new_matcher` makes the matcher of all searches, and one for each store pass with that pass's searches.
     """
 
@@ -62,7 +63,8 @@ class MatchLoop:
     metrics: MatcherMetrics
     settings: MatchLoopSettings = field(default_factory=MatchLoopSettings)
     codec: Codec = field(default_factory=Codec)
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
+    turned: Callable[[], None] = lambda: None
     matcher: Matcher = field(init=False)
     table: SearchTable = field(init=False)
     progress: dict[int, PartitionProgress] = field(default_factory=dict)
@@ -87,7 +89,8 @@ class MatchLoop:
         self._next_commit_s = self.clock() + self.settings.commit_s
         while not stopped():
             self.turn()
-        self._commit(self.clock())
+            self.turned()
+        self._commit()
 
     def turn(self) -> None:
         """One round of the loop."""
@@ -96,7 +99,7 @@ class MatchLoop:
         # 3. features of postings that changed
         messages = self.features.poll(self._patience_s())
         now_s = self.clock()
-        self._apply_rebalance(self.features.assignment(), now_s)
+        self._apply_rebalance(self.features.assignment())
         for message in messages:
             self._take_feature(message, now_s)
         # 4. new searches are matched with the postings already stored
@@ -105,7 +108,7 @@ class MatchLoop:
         self._produce(self.windows.due(now_s))
         # 6. offsets are committed once the requests of everything before them are sent
         if self._dirty and now_s >= self._next_commit_s:
-            self._commit(now_s)
+            self._commit()
 
     def _patience_s(self) -> float:
         if self._store_pass is not None:
@@ -116,6 +119,7 @@ class MatchLoop:
 
     def _take_searches(self, messages: Iterable[Message]) -> None:
         for message in messages:
+            self.turned()  # at the start there may be millions
             change = self.table.apply(message)
             self.metrics.search_changes.labels(_name(change)).inc()
             if isinstance(change, Subscription):
@@ -127,7 +131,7 @@ class MatchLoop:
                 self.metrics.cancelled.inc(self.windows.cancel(change.search_id))
         self.metrics.searches.set(len(self.table.subscriptions))
 
-    def _apply_rebalance(self, assignment: Mapping[int, PartitionProgress] | None, now_s: float) -> None:
+    def _apply_rebalance(self, assignment: Mapping[int, PartitionProgress] | None) -> None:
         """After a rebalance, send every open window and start again from the committed progress.
 
         Another instance may own the partitions now and send the same candidates; the ledger suppresses a repeat.
@@ -135,7 +139,7 @@ class MatchLoop:
         if assignment is None:
             return
         log.info("assigned features partitions %s", sorted(assignment))
-        self._produce(self.windows.flush(now_s))
+        self._produce(self.windows.flush())
         self.progress = dict(assignment)
         self._store_pass = None
 
@@ -250,11 +254,11 @@ class MatchLoop:
             oldest_ms = min(candidate.updated_ms for candidate in request.candidates)
             self.metrics.latency_s.observe(max(0, request.created_ms - oldest_ms) / 1000)
 
-    def _commit(self, now_s: float) -> None:
-        self._produce(self.windows.flush(now_s))
+    def _commit(self) -> None:
+        self._produce(self.windows.flush())
         if self.features.commit(self.progress):
             self._dirty = False
-        self._next_commit_s = now_s + self.settings.commit_s
+        self._next_commit_s = self.clock() + self.settings.commit_s
 
 
 def _feature(message: Message, codec: Codec) -> FeatureRecord:

@@ -22,6 +22,7 @@ from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import Topic
 from streaming.process import lifecycle, options
 from streaming.process.fault_probe import Probe, crash_at
+from streaming.process.health import LIMIT_S, LoopHealth
 from streaming.process.metrics import MetricsServer
 
 
@@ -47,8 +48,16 @@ class MemberSettings:
         float,
         Option("After so long without a sign of life the group gives this instance's partitions away."),
     ] = 45.0
-    metrics_port: Annotated[int, Option("Port of Prometheus' /metrics; 0 is off.")] = 0
+    metrics_port: Annotated[
+        int, Option("Port of Prometheus' /metrics and of the probes /live and /ready; 0 is off.")
+    ] = 0
     metrics_host: Annotated[str, Option("Address that /metrics listens on; in a pod 0.0.0.0.")] = "127.0.0.1"
+    live_s: Annotated[
+        float,
+        Option(
+            "After so long without a finished turn of its loop /live answers 503; longer than any turn takes."
+        ),
+    ] = LIMIT_S
     max_poll_records: int = 500
     crash_at: Annotated[
         str, Option("For the fault tests (streaming/process/fault_probe.py).", hidden=True)
@@ -77,6 +86,7 @@ class Running(Generic[SettingsT]):
     stopped: Callable[[], bool]
     probe: Probe
     metrics: CollectorRegistry
+    health: LoopHealth
     codec: Codec
     _opened: ExitStack
 
@@ -129,15 +139,24 @@ def parser(program: Program[Any]) -> argparse.ArgumentParser:
 
 def _run(program: Program[SettingsT], settings: SettingsT, stopped: Callable[[], bool]) -> None:
     """Wait for brokers and topics, then work with codec and metrics open. Raises what ends the process."""
-    if not wait_for_topics(settings.kafka, tuple(topic.name for topic in program.topics), stopped):
-        return
     metrics, probe = CollectorRegistry(), crash_at(settings.crash_at)
+    health = LoopHealth(metrics, settings.live_s)
     with ExitStack() as opened:
+        opened.enter_context(MetricsServer(metrics, health, settings.metrics_port, settings.metrics_host))
+        names = tuple(topic.name for topic in program.topics)
+        if not wait_for_topics(settings.kafka, names, stopped, waits=health.turned):
+            return
+        health.turned()
         written = {record: topic.name for record, topic in program.writes.items()}
         codec = opened.enter_context(closing(open_codec(settings.registry, written)))
-        opened.enter_context(MetricsServer(metrics, settings.metrics_port, settings.metrics_host))
         program.work(
             Running(
-                settings=settings, stopped=stopped, probe=probe, metrics=metrics, codec=codec, _opened=opened
+                settings=settings,
+                stopped=stopped,
+                probe=probe,
+                metrics=metrics,
+                health=health,
+                codec=codec,
+                _opened=opened,
             )
         )

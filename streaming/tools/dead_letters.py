@@ -10,18 +10,22 @@ from typing import NamedTuple
 
 from kafka import KafkaProducer
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, InstanceTaken
 from schemas.records import DeadLetter
 from streaming.kafka import clients
 from streaming.kafka.admin import require_topics
+from streaming.kafka.group_member import FENCED
 from streaming.kafka.messages import Message, Outgoing
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import DLQ
+from streaming.kafka.waiting import within
 from streaming.kafka.whole_topic import scan
 
 #: All replays use this id, so that a second one, started meanwhile, fences the first at its next transaction.
 TRANSACTIONAL_ID = "nearline-dlq-replay"
 MARKER = "replayed"
+#: kafka-python gives up the start after 60 s, and a transaction never.
+OPEN_S, TRANSACTION_S = 70.0, 90.0
 
 #: (partition, offset) within the dead-letter topic
 Place = tuple[int, int]
@@ -64,7 +68,7 @@ def replay(kafka: KafkaSettings, *, first: int = 0, last: int | None = None) -> 
     """Send the letters at offsets first..last to the topics from which they came, under their keys, each once."""
     producer = clients.producer(kafka, transactional_id=TRANSACTIONAL_ID)
     try:
-        producer.init_transactions()
+        within(OPEN_S, "the start of transactions", producer.init_transactions)
         done = _done(kafka)
         total = SentBack(0, 0, 0)
         for batch in scan(kafka, DLQ.name):
@@ -72,7 +76,7 @@ def replay(kafka: KafkaSettings, *, first: int = 0, last: int | None = None) -> 
             total = SentBack(*(a + b for a, b in zip(total, _send_back(kafka, producer, found), strict=True)))
         return total
     finally:
-        producer.close()
+        clients.close_producer(producer)
 
 
 def stored(message: Message, done: set[Place]) -> StoredLetter:
@@ -102,7 +106,8 @@ def _send_back(kafka: KafkaSettings, producer: KafkaProducer, found: Sequence[St
     due = [s for s in fresh if is_whole(s.letter)]
     if due:
         require_topics(kafka, tuple({s.letter.topic for s in due}))
-        _transact(producer, [_original(s.letter) for s in due] + [marker(due)])
+        sent = [_original(s.letter) for s in due] + [marker(due)]
+        within(TRANSACTION_S, "a transaction", lambda: _transact(producer, sent))
     return SentBack(len(due), len(found) - len(fresh), len(fresh) - len(due))
 
 
@@ -110,8 +115,12 @@ def _transact(producer: KafkaProducer, messages: Sequence[Outgoing]) -> None:
     producer.begin_transaction()
     try:
         for future in [clients.send(producer, message) for message in messages]:
-            future.get(timeout=60)
+            future.get(timeout=TRANSACTION_S)
         producer.commit_transaction()
+    except FENCED as error:
+        raise InstanceTaken(
+            "another `nearline dlq replay` was started meanwhile: it goes on, this one ends"
+        ) from error
     except Exception:
         producer.abort_transaction()
         raise

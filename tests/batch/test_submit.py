@@ -14,7 +14,9 @@ from batch.settings import BackfillMode, BackfillSettings
 from batch.submit import command, printed, ship
 from schemas.arguments import parse
 from schemas.errors import ConfigError
+from schemas.events import EventFormat
 from schemas.settings import to_argv
+from schemas.times import DateOrder
 
 SETTINGS = BackfillSettings(
     catalog=("hdfs://n/catalog",),
@@ -137,6 +139,8 @@ EVERY_SETTING = BackfillSettings(
     rate_per_s=1.5,
     deadline_s=2.5,
     patience_s=3.5,
+    reading=EventFormat(date_order=DateOrder.DMY, id_prefix="a-", source_field="feed"),
+    max_ahead_s=60.0,
 )
 
 

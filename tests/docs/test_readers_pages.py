@@ -14,7 +14,12 @@ DOCS = ROOT / "docs"
 SECURITY = (DOCS / "security.md").read_text()
 TROUBLES = (DOCS / "troubleshooting.md").read_text()
 #: Where messages of a first run come from.
-PRINTING = [ROOT / "Makefile", *(ROOT / "nearline").rglob("*.py"), *(ROOT / "models").rglob("*.py")]
+PRINTING = [
+    ROOT / "Makefile",
+    ROOT / "docker" / "images.sh",
+    *(ROOT / "nearline").rglob("*.py"),
+    *(ROOT / "models").rglob("*.py"),
+]
 
 
 def messages(page: str) -> list[str]:

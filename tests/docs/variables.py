@@ -3,6 +3,7 @@
 import re
 from functools import cache
 
+from schemas.environment import settings_in
 from schemas.settings import rows
 from streaming.kafka.settings import PREFIX, KafkaSettings
 from tests.docs.pages import ROOT, code
@@ -34,12 +35,13 @@ def reads(text: str) -> set[str]:
 
 
 def absent(text: str) -> list[str]:
-    """Variables that a text names and nothing reads or sets; `X_*` stands for all that begin so."""
+    """Variables that a text names and nothing reads or sets, no cluster either; `X_*` stands for all that begin so."""
     known = read_by_the_code() | set_by_the_code()
     return [
         name
         for name in NAMED.findall(text)
         if name not in known
+        and (name.endswith("*") or settings_in({name: ""}, ""))
         and not (name.endswith("*") and any(one.startswith(name.rstrip("*")) for one in known))
     ]
 

@@ -8,65 +8,28 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from models.client.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
-from nearline.cli.options import CHECKPOINTS
-from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import read_state
-from pipeline.local import LocalPath
 from schemas.events import BrokenLine
-from schemas.records import FeatureRecord
-from storage.features import FeatureStore
-from storage.memory import MemoryStore
-from storage.opening import open_store
-from storage.tools.dump import record_dict
 from streaming.kafka.settings import KafkaSettings
-from streaming.tools.observer import Observer, Seen
-from tests.faults import verify, world
+from streaming.tools.observer import Observer
+from tests.faults import world
+from tests.faults.stage import PORT_BASE, SEED, TOKENIZER, check, running, stack_settings
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(7200)]
 
 KILLS = int(os.environ.get("KILLS", "20"))
-SEED = int(os.environ.get("SEED", "1"))
-PORT_BASE = int(os.environ.get("PORT_BASE", "23000"))
-TOKENIZER = CHECKPOINTS / "ranker-tiny"
-
-
-@contextmanager
-def running(settings: StackSettings) -> Iterator[StackSettings]:
-    """The stack, up; afterwards down, with nothing left."""
-    daemon.up(settings, timeout_s=600)
-    try:
-        yield settings
-    finally:
-        assert daemon.down(settings.home) == 0, "the stack left processes behind"
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[StackSettings]:
     with running(stack_settings(tmp_path)) as settings:
         yield settings
-
-
-def stack_settings(tmp_path: Path, **changes: Any) -> StackSettings:
-    """A stack with the instant models behind a server, which does not wait long between twenty deaths in a row."""
-    usual: dict[str, Any] = {
-        "home": tmp_path / "stack",
-        "port_base": PORT_BASE,
-        "models": "instant-server",
-        "ranker_dir": TOKENIZER,
-        "summarizer_dir": TOKENIZER,
-        "checkpoint_s": 2.0,
-        "max_backoff_s": 3.0,
-        "crash_at": f"@{tmp_path / 'order'}",
-    }
-    return StackSettings(**usual | changes)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +40,7 @@ def test_killing_it_again_and_again_changes_neither_store_nor_alerts(
 ) -> None:
     with world.begin(stack, SEED, rate_per_s=30.0) as load:
         _kill_repeatedly(stack, component)
-        _check(stack, load)
+        check(stack, load)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +52,7 @@ def test_dying_between_two_effects_changes_neither_store_nor_alerts(stack: Stack
             time.sleep(wait_s)
             world.kill_at(stack, step)
             world.await_health(stack, time.time() + 1.0)
-        _check(stack, load)
+        check(stack, load)
 
 
 def test_losing_the_taskmanager_between_produce_and_commit_changes_neither(stack: StackSettings) -> None:
@@ -99,7 +62,7 @@ def test_losing_the_taskmanager_between_produce_and_commit_changes_neither(stack
                 time.sleep(wait_s)
                 world.kill_before_commit(stack, watch)
                 world.await_health(stack, time.time() + 1.0)
-        _check(stack, load)
+        check(stack, load)
 
 
 def test_a_model_server_that_stalls_for_eleven_minutes_costs_time_only(stack: StackSettings) -> None:
@@ -110,7 +73,7 @@ def test_a_model_server_that_stalls_for_eleven_minutes_costs_time_only(stack: St
             state for state in read_state(stack.home) if state["name"] == "taskmanager" and state["restarts"]
         ]
         assert lost == [], "the TaskManager was lost during the stall"
-        seen = _check(stack, load)
+        seen = check(stack, load)
         broken = sum(isinstance(event, BrokenLine) for event in load.sent)
         assert seen.counts()["dead_letters"] == broken, "an outage dead-letters nothing"
 
@@ -133,7 +96,7 @@ def test_an_hour_without_model_server_on_a_clock_thirty_times_as_fast_costs_time
         server.stop()
         time.sleep(3600 / 30)
         server.start()
-        seen = _check(stack, load)
+        seen = check(stack, load)
         assert {state["name"]: state["restarts"] for state in read_state(stack.home)}["taskmanager"] == 0
         assert world.job_restarts(stack) == 0
     broken = sum(isinstance(event, BrokenLine) for event in load.sent)
@@ -156,32 +119,3 @@ def _kill_repeatedly(stack: StackSettings, component: str) -> None:
             world.kill(stack, component)
         time.sleep(1.0)
         world.await_health(stack, struck + 1.0)
-
-
-def _check(stack: StackSettings, load: world.Load) -> Seen:
-    sent = load.stop()
-    observer = world.await_end(stack, len(sent))
-    summarizer = open_summarizer(stack.models_url, TOKENIZER)
-    ranker = open_ranker(stack.models_url, TOKENIZER)
-    assert isinstance(summarizer, HttpSummarizer)
-    assert isinstance(ranker, HttpRanker)
-    with closing(observer), closing(summarizer), closing(ranker):
-        _compare(stack, sent, summarizer, ranker)
-    return observer.seen
-
-
-def _compare(
-    stack: StackSettings, sent: list[world.Event], summarizer: HttpSummarizer, ranker: HttpRanker
-) -> None:
-    undisturbed = LocalPath(MemoryStore(time.time), summarizer, ranker)
-    undisturbed.replay(sent)
-    with closing(open_store(stack.store_url)) as store:
-        final = {record.posting_id: record for record in FeatureStore(store).scan()}
-    assert _plain(final) == _plain({record.posting_id: record for record in undisturbed.features.scan()})
-    evidence = verify.gather(KafkaSettings(bootstrap=stack.bootstrap))
-    assert verify.broken_promises(evidence, final, world.sample_searches(), ranker) == []
-    assert evidence.alerts, "a run without alerts shows nothing"
-
-
-def _plain(records: dict[str, FeatureRecord]) -> dict[str, dict[str, object]]:
-    return {posting_id: record_dict(record) for posting_id, record in records.items()}

@@ -42,7 +42,7 @@ def test_every_order_of_the_federal_stream_ends_as_its_plain_fold(stack: StackSe
     events = [event for event in read_events(STREAM) if isinstance(event, PostingUpdate)]
     runs = {"": events} | {f"~{seed}": disturbed(events, seed) for seed in (1, 2, 3)}
     sent = [replace(e, posting_id=e.posting_id + mark) for mark, run in runs.items() for e in run]
-    replay_updates(KafkaSettings(bootstrap=stack.bootstrap), sent)
+    replay_updates(KafkaSettings(bootstrap=stack.bootstrap), enumerate(sent, start=1))
     observer = world.await_end(stack, len(sent))
     observer.close()
     assert sum(observer.seen.counts().values()) == len(sent)

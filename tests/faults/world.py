@@ -6,25 +6,35 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
 import httpx
 import psutil
 from kafka import TopicPartition
+from kafka.errors import KafkaError
 
 from nearline.stack import processes
 from nearline.stack.component import answers
 from nearline.stack.flink import jobs
 from nearline.stack.settings import StackSettings
 from nearline.stack.supervisor import read_state
+from schemas.errors import BrokersUnavailable
 from schemas.events import BrokenLine, read_events, read_searches
 from schemas.records import PostingUpdate, SavedSearch
 from streaming.kafka.lag import committed, lag
 from streaming.kafka.settings import KafkaSettings
-from streaming.kafka.topics import ALERT_GROUP, FEATURE_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
+from streaming.kafka.topics import (
+    ALERT_GROUP,
+    FEATURE_GROUP,
+    FEATURES,
+    MATCHER_GROUP,
+    SCORE_REQUESTS,
+    UPDATES,
+)
 from streaming.tools.observer import Observer
-from streaming.tools.replay import replay_updates, send_searches
+from streaming.tools.replay import ReplayProgress, replay_updates, send_searches
 
 SAMPLE = Path(__file__).parents[2] / "nearline" / "sample"
 Event = PostingUpdate | BrokenLine
@@ -56,14 +66,22 @@ def _renamed(event: Event, number: int) -> Event:
 
 @dataclass(slots=True)
 class Load:
-    """Sends events in the background until `stop`; remembers what it sent."""
+    """Sends events in the background until `stop`; remembers what it sent.
+
+    As the sender of a file would, it sends again what no broker has acknowledged, `failures` times.
+    """
 
     kafka: KafkaSettings
     seed: int
     rate_per_s: float
+    failures: int = 0
     sent: list[Event] = field(default_factory=list)
+    _rounds: Iterator[Event] = field(init=False)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        self._rounds = rounds(self.seed)
 
     def start(self) -> None:
         """Begin."""
@@ -71,10 +89,10 @@ class Load:
         self._thread.start()
 
     def stop(self) -> list[Event]:
-        """Stop after the present event; returns all that were acknowledged."""
+        """Stop after the present event; returns all, which the brokers have acknowledged."""
         self._stopping.set()
         assert self._thread is not None
-        self._thread.join(120)
+        self._thread.join(300)
         assert not self._thread.is_alive()
         return self.sent
 
@@ -89,14 +107,25 @@ class Load:
             self._thread.join(120)
 
     def _send(self) -> None:
-        replay_updates(self.kafka, self._until_stopped(), rate_per_s=self.rate_per_s)
+        acknowledged = 0
+        while True:
+            progress = ReplayProgress()
+            events = enumerate(chain(self.sent[acknowledged:], self._until_stopped()), start=1)
+            try:
+                replay_updates(self.kafka, events, rate_per_s=self.rate_per_s, progress=progress)
+            except (BrokersUnavailable, KafkaError):
+                self.failures += 1
+                acknowledged += progress.acknowledged
+                time.sleep(1.0)
+            else:
+                return
 
     def _until_stopped(self) -> Iterator[Event]:
-        for event in rounds(self.seed):
-            if self._stopping.is_set():
-                return
+        for event in self._rounds:
             self.sent.append(event)
             yield event
+            if self._stopping.is_set():
+                return
 
 
 def begin(stack: StackSettings, seed: int, rate_per_s: float) -> Load:
@@ -219,6 +248,8 @@ def await_end(stack: StackSettings, events: int, timeout_s: float = 900.0) -> Ob
     while time.monotonic() < deadline:
         arrived = observer.poll(0.5)
         if arrived or len(observer.seen.outcomes) < events:
+            continue
+        if lag(kafka, FEATURE_GROUP, UPDATES.name):  # an event that was sent twice has two outcomes
             continue
         if not lag(kafka, MATCHER_GROUP, FEATURES.name) and not lag(kafka, ALERT_GROUP, SCORE_REQUESTS.name):
             return observer

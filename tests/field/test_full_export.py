@@ -11,6 +11,7 @@ from nearline.cli.app import app
 from pipeline.full_export import FullExport, plan
 from pipeline.local import LocalPath
 from schemas.errors import ConfigError, EventError
+from schemas.events import NumberedEvents
 from schemas.records import Outcome, State
 from tests.field.lists import SEARCH, event, path, read, row
 
@@ -22,8 +23,12 @@ MARCH_5 = 1_709_629_200_000_000
 def export(made: LocalPath, day: int, lines: list[dict[str, Any]], **settings: Any) -> list[Outcome]:
     """Send a full export that was made on that day of March at 10 o'clock; the outcomes."""
     of = FullExport(as_of=MARCH_5 + (day - 5) * DAY + DAY // 24, **settings)
-    planned = plan(read(lines), made.features.scan, of)
-    return [made.push([update])[0].outcome for update in planned.updates(read(lines))]
+    planned = plan(numbered(lines), made.features.scan, of)
+    return [made.push([update])[0].outcome for _, update in planned.updates(numbered(lines))]
+
+
+def numbered(lines: list[dict[str, Any]]) -> NumberedEvents:
+    return iter(enumerate(read(lines), start=1))
 
 
 def states(made: LocalPath) -> dict[str, str]:
@@ -73,7 +78,7 @@ def test_a_posting_that_opened_after_the_export_was_made_stays_open() -> None:
     made = path()
     made.push(read([event("06", "add", "late"), event("05", "add", "early")]))
     of = FullExport(as_of=MARCH_5 + DAY // 2)
-    planned = plan(read([row("05", "a")]), made.features.scan, of)
+    planned = plan(numbered([row("05", "a")]), made.features.scan, of)
     assert (planned.missing, planned.newer) == (["early"], 1)
 
 
@@ -133,12 +138,12 @@ def test_a_row_that_cannot_be_used_still_lists_its_posting() -> None:
 def test_a_row_whose_posting_cannot_be_told_closes_nothing(broken: dict[str, Any]) -> None:
     made = path()
     with pytest.raises(EventError, match=r"line 2 cannot be read.*without --full-export"):
-        plan(read([row("06", "a"), broken]), made.features.scan, FullExport(as_of=MARCH_5))
+        plan(numbered([row("06", "a"), broken]), made.features.scan, FullExport(as_of=MARCH_5))
 
 
 def test_a_file_of_events_is_no_full_export() -> None:
-    with pytest.raises(EventError, match=r"update 2 is an event \(close of 'w-1'\)"):
-        plan(read([row("05"), event("06", "close")]), list, FullExport(as_of=MARCH_5))
+    with pytest.raises(EventError, match=r"line 2 is an event \(close of 'w-1'\)"):
+        plan(numbered([row("05"), event("06", "close")]), list, FullExport(as_of=MARCH_5))
 
 
 def test_only_postings_of_the_exports_own_source_are_closed() -> None:
@@ -146,6 +151,13 @@ def test_only_postings_of_the_exports_own_source_are_closed() -> None:
     made.replay(read([row("05", "jobs:a"), row("05", "jobs:b"), row("05", "other:a")]))
     export(made, 6, [row("06", "jobs:a")], id_prefix="jobs:")
     assert states(made) == {"jobs:a": "open", "jobs:b": "closed", "other:a": "open"}
+
+
+def test_only_postings_of_sources_that_the_export_names_are_closed() -> None:
+    made = path()
+    made.replay(read([row("05", "jobs:a"), row("05", "jobs:b"), row("05", "other:a"), row("05", "c")]))
+    export(made, 6, [row("06", "jobs:a")], of_sources=True)
+    assert states(made) == {"jobs:a": "open", "jobs:b": "closed", "other:a": "open", "c": "open"}
 
 
 def test_a_closing_is_an_event_like_any_other() -> None:

@@ -66,10 +66,10 @@ def check_replay_with_kills(stack: StackSettings) -> None:
     events = list(read_events(world.SAMPLE / "stream.jsonl"))
     searches = world.sample_searches()
     send_searches(kafka, searches)
-    replay_updates(kafka, events[: len(events) // 2], rate_per_s=60)
+    replay_updates(kafka, enumerate(events[: len(events) // 2], start=1), rate_per_s=60)
     for component in ("consumer", "taskmanager", "matcher"):
         world.kill(stack, component)
-    replay_updates(kafka, events[len(events) // 2 :], rate_per_s=60)
+    replay_updates(kafka, enumerate(events[len(events) // 2 :], start=1), rate_per_s=60)
     observer = world.await_end(stack, len(events), timeout_s=240)
     observer.close()
 

@@ -11,7 +11,7 @@ from pipeline.explain import Explanation, QuotaCheck
 from pipeline.match import FilterCheck
 from schemas.keys import US_PER_DAY
 from schemas.records import FeatureRecord, SavedSearch
-from storage.ledger import LedgerEntry
+from storage.ledger_entry import LedgerEntry, Sent
 
 MADE = Explanation(
     search=SavedSearch(search_id="s", query="nurse [nights]", top_k=3),
@@ -47,8 +47,12 @@ def test_a_search_without_top_k_has_no_quota_line() -> None:
 
 def test_the_ledger_line_says_whether_it_holds_the_alert_and_from_which_request() -> None:
     assert f"ledger   does not hold alert {'ab' * 16}\n" in shown(MADE)
-    held = replace(MADE, ledger=LedgerEntry(partition=2, offset=8))
-    assert f"ledger   holds alert {'ab' * 16}, sent for score.requests/2/8\n" in shown(held)
+    entry = LedgerEntry(partition=2, offset=8, sent=Sent.SENT, request_ms=1_000, request_id=b"r" * 16)
+    line = f"holds alert {'ab' * 16}: sent for score.requests/2/8 of 1970-01-01T00:00:01+00:00, request 7272"
+    assert line in shown(replace(MADE, ledger=entry))
+    cut_off = replace(entry, sent=Sent.CLAIMED)
+    assert "claimed, its transaction was cut off" in shown(replace(MADE, ledger=cut_off))
+    assert "counts as sent" in shown(replace(MADE, ledger=replace(entry, sent=Sent.UNMARKED)))
 
 
 def test_brackets_in_what_people_wrote_are_no_markup() -> None:

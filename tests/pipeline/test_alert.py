@@ -41,7 +41,10 @@ def request(offset: int, *names: str, wanted: SavedSearch | None = None, version
 
 
 def names(world: World, *requests: Located) -> list[str]:
-    return [alert.posting_id for alert in world.step.run(requests).alerts]
+    """The postings that alert, in a transaction that commits."""
+    alerts = world.step.run(requests).alerts
+    world.step.transacted(alerts, committed=True)
+    return [alert.posting_id for alert in alerts]
 
 
 def test_an_alert_says_what_passed_and_when_its_update_came() -> None:
@@ -86,7 +89,7 @@ def test_a_redelivered_request_sends_its_alert_again() -> None:
 def test_a_redelivered_request_that_no_longer_passes_releases_its_claim_for_a_later_one() -> None:
     world = World({"Nurse p": 0.9})
     world.add("p")
-    assert names(world, request(4, "p")) == ["p"]
+    assert len(world.step.run([request(4, "p")]).alerts) == 1, "cut off before its transaction"
     world.ranker.scores["Nurse p"] = 0.1
     assert names(world, request(4, "p")) == []
     world.ranker.scores["Nurse p"] = 0.9
@@ -123,7 +126,7 @@ def test_a_posting_that_changed_since_it_matched_is_judged_as_it_is_now(
     world = World()
     world.add("p")
     wanted = search("nurse", location="Oslo")
-    assert names(world, request(0, "p", wanted=wanted)) == ["p"]
+    assert len(world.step.run([request(0, "p", wanted=wanted)]).alerts) == 1, "cut off before its transaction"
     change(world)
     assert world.step.run([request(0, "p", wanted=wanted)]).fates == {fate: 1}
     assert not any(AlertLedger(world.kv).entries([alert_id(world)])), "the claim of request 0 is released"
@@ -194,9 +197,9 @@ def test_a_redelivered_request_gets_the_quota_that_it_had() -> None:
     world = World()
     wanted = search("nurse", top_k=1)
     world.add("a", "b")
-    first = names(world, request(0, "a", "b", wanted=wanted))
+    first = world.step.run([request(0, "a", "b", wanted=wanted)]).alerts
     assert len(first) == 1
-    assert names(world, request(0, "a", "b", wanted=wanted)) == first
+    assert world.step.run([request(0, "a", "b", wanted=wanted)]).alerts == first
 
 
 def test_each_query_is_one_call_with_each_posting_once() -> None:

@@ -1,19 +1,31 @@
 """`explain` names the step that decided about a pair, and shows that step's input."""
 
+from collections.abc import Sequence
+
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from models.prompts import Prompter
+from models.prompts import Item, Prompter
 from models.summarizer import InstantSummarizer
 from pipeline.alert import AlertStep, Fate, Located
 from pipeline.explain import Explainer, Explanation, QuotaCheck
 from pipeline.featurize import Featurizer
 from pipeline.scoring.cached import CachedScorer
+from schemas.errors import ModelRejected
 from schemas.records import Candidate, Op, SavedSearch, ScoreRequest
-from storage.ledger import AlertLedger, Claim, LedgerEntry
+from storage.ledger import AlertLedger, Claim
+from storage.ledger_entry import Sent
 from storage.scores import ScoreCache
 from tests.pipeline.builders import TableRanker, content, memory_kv, rows, search, update
+
+
+class RefusingRanker(TableRanker):
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
+        raise ModelRejected(f"the prompt is too long: {query}, {len(items)} items, {deadline_s} s")
 
 
 class World:
@@ -63,11 +75,24 @@ def test_explaining_does_not_change_what_will_alert() -> None:
     )
     step = AlertStep(world.features, world.scorer, world.ledger)
     (alert,) = step.run([Located(request=request, partition=2, offset=8)]).alerts
+    claimed = world.explain(search("nurse"), "nurse")
+    assert claimed.ledger is not None
+    assert (claimed.fate, claimed.ledger.sent) == (Fate.ALERTED, Sent.CLAIMED)
+    step.transacted([alert], committed=True)
     seen = world.explain(search("nurse"), "nurse")
     assert (seen.fate, seen.alert_id) == (Fate.SUPPRESSED, alert.alert_id)
-    assert seen.ledger == LedgerEntry(partition=2, offset=8)
+    assert seen.ledger is not None
+    assert (seen.ledger.partition, seen.ledger.offset, seen.ledger.sent) == (2, 8, Sent.SENT)
     assert seen.score is not None
     assert seen.score.cached
+
+
+def test_a_posting_that_the_model_refuses_has_the_fate_rejected_with_the_models_words() -> None:
+    world = World()
+    world.scorer = CachedScorer(RefusingRanker(), ScoreCache(memory_kv()[0]))
+    seen = world.explain(search("nurse"), "nurse")
+    assert (seen.fate, seen.score) == (Fate.REJECTED, None)
+    assert "prompt is too long" in seen.why
 
 
 def test_the_quota_of_the_postings_day_is_shown_and_a_full_one_decides() -> None:

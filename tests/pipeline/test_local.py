@@ -1,6 +1,7 @@
 """The whole path in one process: any batch size, any order, one end state."""
 
 import itertools
+import math
 import random
 from collections import Counter
 from pathlib import Path
@@ -27,7 +28,11 @@ Event = PostingUpdate | BrokenLine
 def path(batch_size: int = 64, searches: list[SavedSearch] | None = None) -> LocalPath:
     kv = MemoryStore(lambda: 1_000.0)
     made = LocalPath(
-        kv, InstantSummarizer(), LexicalRanker(), LocalSettings(batch_size=batch_size), clock=lambda: 1_000.0
+        kv,
+        InstantSummarizer(),
+        LexicalRanker(),
+        LocalSettings(batch_size=batch_size, max_ahead_s=math.inf),
+        clock=lambda: 1_000.0,
     )
     made.subscribe(searches or [])
     return made

@@ -227,7 +227,7 @@ def test_a_saved_search_reads_with_all_its_fields() -> None:
         "search_id": "s-1",
         "query": "nurse",
         "location": "Leeds",
-        "remote": "hybrid",
+        "remote": "remote",
         "employment_type": "Part time",
         "threshold": 0.25,
         "top_k": 3,

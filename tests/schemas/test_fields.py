@@ -55,7 +55,8 @@ def test_any_json_value_gives_text_that_utf_8_holds_or_an_error_that_names_the_f
         ("mentioned", None),
         ("ask us", None),
         ([], None),
-        (["remote", "hybrid"], "hybrid"),
+        (["remote", "hybrid"], "remote/hybrid"),
+        ([True, False], "remote/onsite"),
     ],
 )
 def test_remote_has_three_normal_forms_and_is_unknown_otherwise(value: Any, answer: str | None) -> None:

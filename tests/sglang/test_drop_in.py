@@ -75,7 +75,7 @@ def stack(servers: tuple[str, str]) -> Iterator[StackSettings]:
     try:
         kafka = KafkaSettings(bootstrap=settings.bootstrap)
         send_searches(kafka, SEARCHES)
-        replay_updates(kafka, EVENTS, rate_per_s=20)
+        replay_updates(kafka, enumerate(EVENTS, start=1), rate_per_s=20)
         world.await_end(settings, len(EVENTS), timeout_s=900).close()
         yield settings
     finally:

@@ -83,7 +83,8 @@ class FakeConsumer:
             if value is not CONTROL
         ]
 
-    def close(self) -> None:
+    def close(self, timeout_ms: int = 0) -> None:
+        del timeout_ms
         self.closed = True
 
 
@@ -98,31 +99,32 @@ class Sent(NamedTuple):
 
 @dataclass
 class FakeFuture:
+    """Like kafka-python's: while it is not done, `get` says that it timed out."""
+
     error: KafkaError | None = None
+    is_done: bool = True
 
     def get(self, timeout: float) -> None:
         del timeout
-        if self.error is not None:
-            raise self.error
+        if self.error is not None or not self.is_done:
+            raise self.error or KafkaTimeoutError("no answer yet")
 
 
 @dataclass
 class FakeProducer:
-    """Keeps what is sent; with `error` every message fails when its future is asked."""
+    """Keeps what is sent; with `error` every message fails when its future is asked, if `silent` none is answered."""
 
     error: KafkaError | None = None
     sent: list[Sent] = field(default_factory=list)
-    flushed: int = 0
     closed: bool = False
+    silent: bool = False
 
     def send(self, topic: str, *, key: Any, value: Any, headers: list[tuple[str, bytes]]) -> FakeFuture:
         self.sent.append(Sent(topic, key, value, dict(headers)))
-        return FakeFuture(self.error)
-
-    def flush(self, timeout: float = 0) -> None:
-        del timeout
-        self.flushed = len(self.sent)
+        return FakeFuture(self.error, is_done=not self.silent)
 
     def close(self, timeout: float = 0) -> None:
         del timeout
+        if self.silent:
+            raise KafkaTimeoutError("Timeout waiting for future")
         self.closed = True

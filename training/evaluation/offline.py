@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from transformers import Qwen3ForCausalLM
 from typing_extensions import override
 
+from models.engine.stock import open_stock
 from models.length_batches import length_batches
 from models.prompts import Prompter, load_tokenizer, summarizer_input
 from training.components.arrays import Floats
@@ -65,8 +66,9 @@ class TransformersScorer(LogitScorer):
 
 
 def load(checkpoint: Path) -> Qwen3ForCausalLM:
-    """A checkpoint in fp32 on the CPU."""
-    return Qwen3ForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    """A checkpoint in fp32 on the CPU; ConfigError for a directory that would not be served."""
+    model: Qwen3ForCausalLM = open_stock(checkpoint)[0]
+    return model
 
 
 class OfflineSummarizer:

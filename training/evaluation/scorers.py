@@ -62,7 +62,7 @@ class EngineScorer(LogitScorer):
     def __init__(self, path: Path, device: str = "auto", kernels: Path = KERNEL_CACHE) -> None:
         """Raise ConfigError for an incomplete directory, or one whose tokenizer is another model's."""
         self._path = path
-        self._prompter = prompter(path)
+        self._prompter = Prompter.from_dir(path)
         self._checkpoint = load_checkpoint(path, "ranker")
         self._device, self._kernels = _device(device), kernels
         self._ids: dict[Item, npt.NDArray[np.int32]] = {}
@@ -155,14 +155,6 @@ def open_scorer(place: RankerPlace) -> LogitScorer:
     if not path.is_dir():
         raise ConfigError(f"--ranker {place.name}: neither a checkpoint directory nor a model server's URL")
     return EngineScorer(path, place.device, place.kernel_cache)
-
-
-def prompter(path: Path) -> Prompter:
-    """The prompter of a checkpoint; ConfigError also where its tokenizer has no single token for a label."""
-    try:
-        return Prompter.from_dir(path)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}; is the tokenizer that of another model?") from error
 
 
 def parameters(checkpoint: Checkpoint) -> int:

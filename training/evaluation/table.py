@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -28,12 +29,12 @@ def tables(report: EvaluationReport) -> RenderableType:
 def _systems(report: EvaluationReport) -> Table:
     k, first = report["settings"]["k"], report["systems"][0]["name"]
     table = _table(f"NDCG@{k} and poor matches, {report['settings']['confidence']:.0%} intervals", "system")
-    for title in (f"NDCG@{k} linear", f"minus {first}", "2^g-1", "poor match"):
+    for title in (f"NDCG@{k} linear", f"minus {escape(first)}", "2^g-1", "poor match"):
         table.add_column(title, justify="right", no_wrap=True)
     for system in report["systems"]:
         linear = system["metrics"]["ndcg"]
         table.add_row(
-            system["name"],
+            Text(system["name"]),
             spread(linear),
             difference(linear.get("minus_first")),
             point(system["metrics"]["ndcg_exp"]["mean"]),
@@ -45,11 +46,11 @@ def _systems(report: EvaluationReport) -> Table:
 def _strata(report: EvaluationReport) -> Table:
     table = _table("NDCG, linear, by stratum", "stratum")
     names = [system["name"] for system in report["systems"]]
-    for name in ("queries", *names):
+    for name in ("queries", *map(escape, names)):
         table.add_column(name, justify="right")
     for stratum, queries in report["strata"].items():
         cells = [point(system["strata"][stratum]["ndcg"]["mean"]) for system in report["systems"]]
-        table.add_row(stratum, str(queries), *cells)
+        table.add_row(Text(stratum), str(queries), *cells)
     return table
 
 
@@ -62,13 +63,13 @@ def _calibration(report: EvaluationReport) -> Table:
         if found := system["calibration"]:
             cells = [point(found[name]) for name in ("brier", "ece", "brier_soft", "ece_soft")]
             auc = {"mean": found["auc"], "low": found["auc_low"], "high": found["auc_high"]}
-            table.add_row(system["name"], spread(auc), *cells)
+            table.add_row(Text(system["name"]), spread(auc), *cells)
     return table
 
 
 def _reliability(report: EvaluationReport) -> Table:
     system = next(system for system in report["systems"] if system["calibration"])
-    table = _table(f"Reliability of {system['name']}", "")
+    table = _table(f"Reliability of {escape(system['name'])}", "")
     bins = system["calibration"]["bins"]
     for number in range(1, len(bins) + 1):
         table.add_column(str(number), justify="right", no_wrap=True)

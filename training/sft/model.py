@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -11,7 +10,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from models.engine.checkpoint import load_checkpoint, read_shape
+from models.engine.checkpoint import load_checkpoint, read_end_ids, read_shape
+from models.engine.stock import one_line
 from models.prompts import BUDGET_TOKENS, CONTEXT_RESERVE_TOKENS, Prompter
 from schemas.errors import ConfigError
 from training.sft.batch import Tensors
@@ -57,7 +57,7 @@ def open_model(directory: Path, *, from_scratch: bool = False, seed: int = 0) ->
     """
     check_vocabulary(directory)
     torch.manual_seed(seed)
-    model: Qwen3ForCausalLM = Qwen3ForCausalLM(Qwen3Config.from_pretrained(directory)).float()
+    model: Qwen3ForCausalLM = Qwen3ForCausalLM(_configuration(directory)).float()
     if from_scratch:
         _zero_outputs(model)
     else:
@@ -77,19 +77,13 @@ def open_prompter(directory: Path, budget: int | None, answer_tokens: int = 0) -
         raise ConfigError(
             f"budget_tokens {budget}: the context of {directory} has room for prompts of {room} tokens"
         )
-    try:
-        return Prompter.from_dir(directory, min(budget or BUDGET_TOKENS, room))
-    except ValueError as error:
-        raise ConfigError(f"{directory}: {error}") from error
+    return Prompter.from_dir(directory, min(budget or BUDGET_TOKENS, room))
 
 
 def check_vocabulary(directory: Path) -> None:
     """Raise ConfigError when the model's embedding table does not fit the tokenizer in its directory."""
     rows = read_shape(directory).vocab
-    try:
-        ids = Prompter.from_dir(directory).vocab_size
-    except ValueError as error:
-        raise ConfigError(f"{directory}: {error}") from error
+    ids = Prompter.from_dir(directory).vocab_size
     if rows - ids > MOST_SPARE_ROWS:
         raise ConfigError(
             f"{directory}: the model has {rows} tokens, its tokenizer only {ids}: not one checkpoint"
@@ -98,12 +92,18 @@ def check_vocabulary(directory: Path) -> None:
 
 def end_id(directory: Path) -> int:
     """The id of the end token; ConfigError when the directory names none."""
-    for name in ("generation_config.json", "config.json"):
-        path = directory / name
-        said = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
-        if said is not None:
-            return int(said[0] if isinstance(said, list) else said)
+    if ids := read_end_ids(directory):
+        return ids[0]
     raise ConfigError(f"{directory / 'config.json'} names no eos_token_id: rationales could not end")
+
+
+def _configuration(directory: Path) -> Qwen3Config:
+    """The configuration as transformers reads it; ConfigError for what the engine would compute otherwise."""
+    read_shape(directory)
+    try:
+        return Qwen3Config.from_pretrained(directory)
+    except Exception as error:  # transformers checks every entry by itself, each with its own error
+        raise ConfigError(f"{directory / 'config.json'}: {one_line(error)}") from error
 
 
 def _zero_outputs(model: Qwen3ForCausalLM) -> None:

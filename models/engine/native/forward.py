@@ -17,6 +17,7 @@ from models.engine.forward.plan import Plan
 from models.engine.native.build import Loader, load_kernels
 from models.engine.native.memory import Arena, aligned, large_pages
 from models.engine.native.structs import LINEARS, NORMS, CBatch, CLayer, CLinear, CModel, pointer
+from models.engine.rope import rotary
 
 COLUMNS = 32
 """Outputs in one panel of packed weights, and keys in one panel of keys (gemm.h)."""
@@ -54,7 +55,8 @@ class NativeForward(Forward):
         self._embedding = checkpoint.weights["model.embed_tokens.weight"]
         shape = checkpoint.shape
         layers = (CLayer * shape.layers)(*(self._layer(checkpoint, i) for i in range(shape.layers)))
-        cos, sin = map(self._keep, rotary(shape))
+        tables = rotary(shape.rope, shape.rope_theta, shape.head_dim, shape.context)
+        cos, sin = map(self._keep, tables)
         self._model = CModel(
             layers=shape.layers,
             hidden=shape.hidden,
@@ -146,13 +148,6 @@ class NativeForward(Forward):
     def _keep(self, tensor: Tensor) -> Any:
         self._kept.append(tensor.contiguous())
         return pointer(self._kept[-1])
-
-
-def rotary(shape: ModelShape) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines of the rotary positions, [context, head size / 2] each."""
-    half = torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
-    angles = torch.arange(shape.context).float()[:, None] * shape.rope_theta**-half
-    return angles.cos(), angles.sin()
 
 
 class _PlanArrays:

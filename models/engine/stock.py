@@ -1,0 +1,30 @@
+"""A checkpoint directory as a transformers model, for pruning, training and checks: what serving refuses is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.engine.checkpoint import load_checkpoint
+from schemas.errors import ConfigError
+
+
+def open_stock(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, torch.dtype]:
+    """Return a directory's Qwen3ForCausalLM in `dtype`, and the type its weights are stored in; raises ConfigError."""
+    from transformers import Qwen3ForCausalLM  # slow to import
+
+    stored = load_checkpoint(path, "ranker").weights["model.embed_tokens.weight"].dtype
+    try:
+        model = Qwen3ForCausalLM.from_pretrained(path, dtype=dtype)
+    except (
+        Exception
+    ) as error:  # transformers checks every entry of both files by itself, each with its own error
+        raise ConfigError(f"{path} is not a plain Qwen3 checkpoint: {one_line(error)}") from error
+    return model, stored
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's message without line breaks, at most 300 characters of it."""
+    return " ".join(str(error).split())[:300]

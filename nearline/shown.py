@@ -1,0 +1,32 @@
+"""Text from outside (postings, dead letters, paths, answers of servers) as a terminal may show it.
+
+rich reads square brackets as markup, and a terminal obeys control characters, so that neither may pass as it is.
+"""
+
+import re
+
+from rich.markup import escape
+from rich.text import Text
+
+#: All control characters but tab and newline, the marks that turn the direction of text, and lone surrogates.
+_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """The text with a picture instead of each control character (␛ for an escape)."""
+    return _UNSHOWN.sub(_picture, text)
+
+
+def markup(text: str) -> str:
+    """The text for a place inside rich's markup."""
+    return escape(visible(text))
+
+
+def cell(text: str) -> Text:
+    """The text for a cell of a table."""
+    return Text(visible(text))
+
+
+def _picture(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return "\u2421" if code == 0x7F else chr(0x2400 + code) if code < 0x20 else "\ufffd"

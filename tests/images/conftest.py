@@ -1,0 +1,66 @@
+"""The services of the compose file, started once from their images in the order that the file says."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from nearline.stack.processes import wait_until
+from streaming.kafka import clients
+from streaming.kafka.settings import KafkaSettings
+from tests.docker.manifests import DOCKER, services
+from tests.images import network, parts
+from tests.images.composed import Composed
+
+HOME = DOCKER.parent / "build" / "images"
+SAMPLE = DOCKER.parent / "nearline" / "sample"
+#: Where the test itself reaches the broker: its inside listener, since it stands on the services' own network.
+KAFKA = KafkaSettings(bootstrap="kafka:9092")
+
+
+@pytest.fixture(scope="session")
+def composed() -> Iterator[Composed]:
+    """Kafka and Couchbase's test server on the compose file's network; nothing else is started yet."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    HOME.mkdir(parents=True)
+    parts.fetch()
+    names = list(services())
+    network.make(names, HOME / "hosts")
+    made = Composed(HOME, parts.REPLACED, {"/catalog": SAMPLE})
+    servers = [parts.kafka(HOME), parts.couchbase(HOME)]
+    try:
+        assert wait_until(_broker_answers, 120, 1.0), made.log("kafka").read_text()[-2000:]
+        yield made
+    finally:
+        made.close()
+        for server in servers:
+            server.kill()
+            server.wait()
+        network.remove(names)
+
+
+@pytest.fixture(scope="session")
+def system(composed: Composed) -> Composed:
+    """Everything that `up --wait` starts, healthy by its own health checks."""
+    composed.start("topics")
+    assert composed.finish("topics", 120) == 0, composed.log("topics").read_text()
+    composed.start("models")
+    composed.await_health("models", 300)
+    composed.start("jobmanager")
+    composed.start("matcher")
+    composed.start("alert-consumer")
+    # both write Flink's configuration, into one container's files here
+    assert wait_until(lambda: "Starting" in composed.log("jobmanager").read_text(), 60)
+    composed.start("taskmanager")
+    for name in ("jobmanager", "matcher", "alert-consumer"):
+        composed.await_health(name, 300)
+    return composed
+
+
+def _broker_answers() -> bool:
+    try:
+        with clients.reader(KAFKA) as consumer:
+            consumer.topics()
+    except Exception:  # noqa: BLE001  (whatever a client says while nobody listens)
+        return False
+    return True
