@@ -124,8 +124,10 @@ def read_update(codec: Codec, value: bytes | PostingUpdate, latest: int) -> Post
         return "posting_id is empty"
     if update.version < 0:
         return f"version {update.version} is negative"
-    if update.version > latest:
-        return f"its time, {iso(update.version)}, is further in the future than max_ahead_s allows: until {iso(latest)}"
+    if (newest := max(update.version, update.as_of)) > latest:
+        return (
+            f"its time, {iso(newest)}, is further in the future than max_ahead_s allows: until {iso(latest)}"
+        )
     if update.posting is None and update.op in _NEEDS_POSTING:
         return f"op {update.op} needs a posting"
     return update

@@ -81,6 +81,14 @@ def read_long(data: bytes, pos: int) -> tuple[int, int]:
     return value, end
 
 
+def read_int(data: bytes, pos: int) -> tuple[int, int]:
+    """`read_long` of a number that has to fit in 32 bits; ValueError otherwise, since no writer writes it."""
+    value, end = read_long(data, pos)
+    if not -(2**31) <= value < 2**31:
+        raise ValueError(f"{value} does not fit in 32 bits")
+    return value, end
+
+
 def compile_codec(schema: dict[str, Any]) -> tuple[Encoder, Decoder]:
     """The encoder and decoder of a record schema whose names are those of `schemas.records`.
 
@@ -116,6 +124,7 @@ class _Source:
             "write_int": write_int,
             "read_unsigned": read_unsigned,
             "read_long": read_long,
+            "read_int": read_int,
             "unpack": _DOUBLE.unpack_from,
             "pack": _DOUBLE.pack,
             "new": object.__new__,
@@ -199,7 +208,7 @@ class _Source:
             case "long" | "int":
                 lines += [f"{pad}{value} = data[pos]", f"{pad}if {value} < 128:"]
                 lines += [f"{pad} {value} = ({value} >> 1) ^ -({value} & 1)", f"{pad} pos += 1"]
-                lines += [f"{pad}else:", f"{pad} {value}, pos = read_long(data, pos)"]
+                lines += [f"{pad}else:", f"{pad} {value}, pos = read_{schema}(data, pos)"]
             case "string" | "bytes":
                 self._read_length(value, lines, pad)
                 call = ".decode()" if schema == "string" else ""

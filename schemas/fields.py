@@ -13,8 +13,8 @@ from typing import Any
 from schemas.clean import clean
 from schemas.employment import employment_kinds
 from schemas.errors import EventError
-from schemas.plain import no_answer
 from schemas.remote_work import remote_forms
+from schemas.vocabulary import no_answer
 
 #: Lists inside lists that a label may have; each is one list of texts for whoever reads it.
 _MOST_NESTED = 8

@@ -157,6 +157,11 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
     )
 
 
+def renewed(record: FeatureRecord) -> FeatureRecord:
+    """The record with the registers that older versions of the format did not have, as far as they follow from it."""
+    return replace(record, begun_version=_begun(record), ended_version=_ended(record))
+
+
 def cleaned(record: FeatureRecord, input_hash: bytes, *, textless: bool) -> FeatureRecord:
     """A stored record whose texts older rules cleaned, as today's rules clean them; its summary stays if it fits."""
     blank = _blank(record.posting_id) if textless else record
@@ -178,11 +183,6 @@ def cleaned(record: FeatureRecord, input_hash: bytes, *, textless: bool) -> Feat
         model=blank.model,
         generation=blank.generation,
     )
-
-
-def renewed(record: FeatureRecord) -> FeatureRecord:
-    """The record with the registers that older versions of the format did not have, as far as they follow from it."""
-    return replace(record, begun_version=_begun(record), ended_version=_ended(record))
 
 
 def is_current(record: FeatureRecord) -> bool:

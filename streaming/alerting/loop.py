@@ -60,8 +60,8 @@ class RequestLoopSettings:
 class RequestLoop:
     """Scores requests and sends alerts, each pair once an opening; it may be killed at any moment.
 
-    The ledger is written before the transaction, and marked after its commit. Of an alert without the mark the
-    topic `alerts` tells whether it was sent, so that it is sent once whatever becomes of the offsets. `turned` is called
+    The ledger is written before the transaction, and marked after its commit. Of an alert without the mark the topic
+    `alerts` tells whether it was sent, so that it is sent once whatever becomes of the offsets. `turned` is called
     after each turn and each slice of it (streaming/process/health.py).
     """
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas import avro
 from schemas.codec import CRC_BYTES, HEADER_BYTES, NO_CRC, SCHEMA_NAMES, Record, decode, encode
 from schemas.errors import DecodeError
-from schemas.records import Op, Posting, PostingUpdate, SavedSearch
+from schemas.records import DeadLetter, Op, Posting, PostingUpdate, SavedSearch
 from tests.schemas.strategies import EXAMPLES, postings, records, updates
 from tests.schemas.wire import as_datum, sealed
 
@@ -136,6 +136,15 @@ def test_a_changed_byte_under_a_fitting_checksum_never_crashes_or_decodes_two_wa
     except DecodeError:
         return
     assert encode(found) == sealed(bytes(data))
+
+
+def test_a_number_of_more_bits_than_its_field_has_is_an_error() -> None:
+    letter = DeadLetter(reason="", topic="", partition=1, offset=0, key=None, value=b"", length=0, sha256="")
+    data = encode(letter)[:-CRC_BYTES]
+    at = HEADER_BYTES + 2  # behind two empty texts
+    assert data[at] == 2  # the partition, zigzag
+    with pytest.raises(DecodeError):
+        read(letter, sealed(data[:at] + b"\x80\x80\x80\x80\x10" + data[at + 1 :]))
 
 
 @examples
