@@ -9,6 +9,7 @@ DEVICE ?= cpu
 STORE ?=
 URL ?=
 INPUTS ?= 2000
+FUZZ_INPUTS ?= 1000000
 RANKER_DATA ?=
 TORCH_BACKEND ?=
 T ?=
@@ -22,7 +23,7 @@ SEED ?= 1
 STARTED := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang images test-images faults fuzz soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -101,6 +102,9 @@ test-flyte: flyte-env  ## the offline refresh as a Flyte workflow, run locally b
 
 fuzz: setup .envs/fuzz/.stamp  ## Schemathesis on the model server's routes: INPUTS=examples a route SEED=n
 	$(BIN)/python -m tests.models.server.fuzz --st .envs/fuzz/bin/st --examples $(INPUTS) --seed $(SEED)
+
+fuzz-inputs: setup  ## a million inputs into the readers of lines, rows and files: FUZZ_INPUTS=n SEED=n (a quarter of an hour)
+	$(BIN)/python -m tests.field.fuzz_inputs --inputs $(FUZZ_INPUTS) --seed $(SEED)
 
 soak-engine: setup  ## the model server at saturation for ten minutes: its overhead and pauses, into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'

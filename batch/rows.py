@@ -18,6 +18,7 @@ from schemas.fields import Unreadable
 
 #: Levels of lists and objects in a decoded row; what lies deeper is no field of a posting.
 _MOST_NESTED = 50
+_MOST_DIGITS = 100
 
 
 def _text(data: bytes) -> str:
@@ -85,8 +86,16 @@ def _plain_scalar(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, Decimal):
-        return format(value, "f") if value.is_finite() else None
+        return _plain_number(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain_number(value: Decimal) -> str | Unreadable | None:
+    if not value.is_finite():
+        return None
+    if abs(value.adjusted()) > _MOST_DIGITS:
+        return Unreadable(f"a number of more than {_MOST_DIGITS} digits")
+    return format(value, "f")
 
 
 def _fields(row: dict[str, Any], how: EventFormat) -> dict[str, Any]:

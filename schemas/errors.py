@@ -10,11 +10,13 @@ NearlineError
 ├── InstanceTaken          another process runs under the name of this one
 ├── StoreError             a store refused or failed
 │   ├── StoreUnavailable   an outage: retry later, nothing is lost
+│   ├── StoreDamaged       its file is cut off or damaged: restore it, or begin a new one
 │   ├── StoreFull          the disk is full: make room; the map is full: restart with a larger `map_size`
 │   └── ValueTooLarge      this key or value can never be stored as it is
 ├── ModelError             a model server refused or failed
 │   ├── ModelUnavailable   an outage or a missed deadline: retry after `retry_after_s`
 │   └── ModelRejected      this input fails while its neighbours succeed (poison)
+├── TrainingDiverged       losses, weights or scores that are not finite: what was saved before is intact
 └── ConfigError            a setting, named in the message, that cannot work
 """
 
@@ -59,6 +61,10 @@ class StoreUnavailable(StoreError):
     """The store cannot be reached now; nothing was written that was not acknowledged."""
 
 
+class StoreDamaged(StoreError):
+    """The store's file is cut off or damaged; the message names it. Waiting does not help."""
+
+
 class StoreFull(StoreError):
     """No room on the disk: writes succeed again once there is; or in LMDB's map: restart with a larger `?map_size=`."""
 
@@ -81,6 +87,10 @@ class ModelUnavailable(ModelError):
 
 class ModelRejected(ModelError):
     """This input is refused or fails repeatedly while others succeed: a dead letter, not an outage."""
+
+
+class TrainingDiverged(NearlineError):
+    """Losses, weights or scores of a model in training that are not finite; nothing is written after that."""
 
 
 class ConfigError(NearlineError):

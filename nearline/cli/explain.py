@@ -38,7 +38,7 @@ def explain(
     # kafka-python logs every attempt to reach a broker that is down; the error says it once
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with ExplainParts(addresses(system, home, os.environ)) as parts:
-        show(parts.explain(search, posting), Console())
+        show(parts.explain(search, posting), Console(emoji=False))
 
 
 def show(made: Explanation, console: Console) -> None:

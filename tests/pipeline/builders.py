@@ -8,6 +8,7 @@ from typing import Any
 from models.prompts import Item
 from models.summarizer import Summary, SummaryFailure, SummaryRejected, SummaryUnavailable
 from pipeline.featurize import SourceRow
+from schemas.clean import TEXT_RULES
 from schemas.codec import encode
 from schemas.errors import ModelRejected
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate, SavedSearch
@@ -31,6 +32,7 @@ def feature(**fields: Any) -> FeatureRecord:
         content_version=1,
         content_hash=b"c" * 16,
         input_hash=b"i" * 16,
+        text_rules=TEXT_RULES,
         summary_version=1,
         summary_hash=b"i" * 16,
         model="instant@1",

@@ -1,7 +1,8 @@
 """Figures of one ranked query: NDCG@k with both gains, the poor-match rate, AUC. The only NDCG of this project.
 
 Its tie rule is trec_eval's: scores are compared as fp32, and items with one score are put in descending order of their
-ids (by code point, which is the order of their UTF-8 bytes). NDCG@k is then trec_eval's.
+ids (by code point, which is the order of their UTF-8 bytes). NDCG@k is then trec_eval's. Where a model is chosen by
+its NDCG (training, pruning), items of one score stand in all orders alike: `earned_ndcg`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,23 @@ def query_ndcg(scores_N: Floats, grades: Sequence[int], posting_ids: Sequence[st
     """NDCG@k, linear gains, of one query's scores by the tie rule of this module; nan where no grade is above 0."""
     gains = np.asarray(grades, dtype=np.float64)
     return ndcg(gains[ranked(scores_N, posting_ids)], gains, k)
+
+
+def level(scores_N: Floats) -> bool:
+    """Whether several items have one and the same score, so that the scores put them in no order."""
+    held = single(scores_N)
+    return len(held) > 1 and bool((held == held[0]).all())
+
+
+def earned_ndcg(scores_N: Floats, grades: Sequence[int], k: int = 10) -> float:
+    """NDCG@k, linear gains, as the mean over all orders of items of one score: by it models are chosen.
+
+    Where no scores tie it is `query_ndcg`. By an order of ids a model that scores all items alike could be the best.
+    """
+    gains, held = np.asarray(grades, dtype=np.float64), single(scores_N)
+    _, group_N, sizes = np.unique(-held, return_inverse=True, return_counts=True)
+    shared = np.bincount(group_N, weights=gains) / sizes
+    return ndcg(np.repeat(shared, sizes), gains, k)
 
 
 def dcg(gains_N: Floats, k: int) -> float:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from models.prompts import MAX_QUERY_CHARS, clean
+from models.prompts import MAX_QUERY_CHARS
+from schemas.clean import clean
 from training.judging.policy import Dimension, Policy
 from training.judging.postings import PostingRow
 from training.judging.records import MAX_GRADE, Ask
