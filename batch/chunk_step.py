@@ -82,7 +82,7 @@ class ChunkStep:
             if isinstance(now, str):
                 done[i] = RowResult(outcome=Outcome.DEAD_LETTERS, reason=now)
             elif done[i].outcome is not Outcome.SUMMARIZED:
-                done[i] = _summarized(now)
+                done[i] = _refreshed(held[i], now)
         return done
 
 
@@ -103,10 +103,17 @@ def _done(row: OutcomeRow) -> RowResult:
     )
 
 
-def _summarized(record: FeatureRecord) -> RowResult:
+def _refreshed(before: FeatureRecord | None, record: FeatureRecord) -> RowResult:
+    """What a refresh did; where it only cleaned texts anew, the summary is the one from before."""
+    if before is not None and _summary_of(before) == _summary_of(record):
+        return RowResult(outcome=Outcome.METADATA_ONLY)
     return RowResult(
         outcome=Outcome.SUMMARIZED,
         summarizer_called=True,
         tokens_before=record.input_tokens,
         tokens_after=record.summary_tokens,
     )
+
+
+def _summary_of(record: FeatureRecord) -> tuple[bytes, str, str]:
+    return record.summary_hash, record.summary, record.model

@@ -11,8 +11,8 @@ for tool in buildah mmdebstrap; do
   command -v $tool > /dev/null || { echo "images need buildah and mmdebstrap: apt-get install buildah mmdebstrap" >&2; exit 2; }
 done
 [[ $(id -u) == 0 ]] || { echo "images are built as root" >&2; exit 2; }
-# what works inside a container as well: plain folders for layers, and chroot in the place of namespaces
-export STORAGE_DRIVER=${STORAGE_DRIVER:-vfs} BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}
+# chroot in the place of namespaces works inside a container as well
+export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}
 BASE=localhost/nearline-base
 
 base() {

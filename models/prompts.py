@@ -18,9 +18,13 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from schemas.errors import ConfigError
+from schemas.plain import plain
 
 PROMPT_VERSION = 1
-"""Part of every hash over a prompt: increase it with every change of wording in this module."""
+"""Part of every hash over a prompt: increase it with every change of wording in this module.
+
+A change of `plain` needs no new number: the hash is over the text that it returns, so only texts that it changes are
+scored again."""
 
 SYSTEM = "Does the posting match the search? Answer yes or no.\nSearch:"
 SUFFIX = "\nAnswer:"
@@ -28,6 +32,7 @@ LABELS = (" yes", " no")
 
 SUMMARIZER_PROMPT = "Summarize the posting for search.\n"
 SUMMARIZER_SUFFIX = "\nSummary:"
+_TEXT = "\nText: "
 
 BUDGET_TOKENS = 2048
 CONTEXT_RESERVE_TOKENS = 7
@@ -39,8 +44,6 @@ SUMMARY_MAX_TOKENS = 128
 MAX_CHARS = 12_000
 MAX_QUERY_CHARS = 500
 MAX_FIELD_CHARS = 200
-BOUNDARY_CHARS = 64
-"""How far before its limit a cut looks for a space; text without spaces is cut at the limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +58,6 @@ class Item:
     text: str
 
 
-def clean(text: str, limit_chars: int) -> str:
-    """Collapse whitespace, replace unpaired surrogates, and cut to `limit_chars` at a word boundary."""
-    # four times the limit leaves room for runs of white space and keeps a text of 1 MB cheap
-    words = " ".join(text[: 4 * limit_chars].split())
-    if len(words) > limit_chars:
-        space = words.rfind(" ", max(0, limit_chars - BOUNDARY_CHARS), limit_chars + 1)
-        words = words[: space if space > 0 else limit_chars]
-    return words if words.isascii() else words.encode("utf-8", "replace").decode("utf-8")
-
-
 def query_text(query: str) -> str:
     """Return the shared prefix as text: instruction and query, the same for all items."""
     return f"{SYSTEM}{_query_words(query)}\n"
@@ -77,11 +70,17 @@ def item_text(item: Item) -> str:
 
 def summarizer_input(title: str, description: str) -> str:
     """Return what the summarizer reads of a posting, cut to MAX_CHARS; `summary_hash` is the hash of it."""
-    return f"Title: {clean(title, MAX_FIELD_CHARS)}\nText: {clean(description, MAX_CHARS)}"
+    # a record holds the whole cleaned title: made from that, the input has to be the same
+    return f"Title: {plain(plain(title), MAX_FIELD_CHARS)}{_TEXT}{plain(description, MAX_CHARS)}"
+
+
+def is_textless(summarizer_input: str) -> bool:
+    """Whether nothing is left of a description to summarize: it was blank, or markup around nothing that is shown."""
+    return summarizer_input.endswith(_TEXT)
 
 
 def _query_words(query: str) -> str:
-    words = clean(query, MAX_QUERY_CHARS)
+    words = plain(query, MAX_QUERY_CHARS)
     return f" {words}" if words else ""
 
 
@@ -93,10 +92,10 @@ def _item_parts(item: Item) -> tuple[str, str]:
         ("Type", item.employment_type),
         ("Remote", item.remote),
     )
-    known = [(name, clean(value, MAX_FIELD_CHARS)) for name, value in fields if value]
+    known = [(name, plain(value, MAX_FIELD_CHARS)) for name, value in fields if value]
     metadata = "\n".join(f"{name}: {value}" for name, value in known if value)
-    text = clean(item.text, MAX_CHARS)
-    return metadata, f"\nText: {text}" if text else ""
+    text = plain(item.text, MAX_CHARS)
+    return metadata, f"{_TEXT}{text}" if text else ""
 
 
 def load_tokenizer(checkpoint: Path) -> Tokenizer:

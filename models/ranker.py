@@ -9,6 +9,7 @@ from typing import Protocol
 from typing_extensions import override
 
 from models.prompts import Item, item_text
+from schemas.characters import fold
 
 _WORDS = re.compile(r"\w+")
 
@@ -46,4 +47,4 @@ def overlap(wanted: set[str] | set[int], found: set[str] | set[int]) -> float:
 
 
 def _words(text: str) -> set[str]:
-    return set(_WORDS.findall(text.casefold()))
+    return set(_WORDS.findall(fold(text)))

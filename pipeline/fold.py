@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from models.prompts import summarizer_input
+from models.prompts import is_textless, summarizer_input
 from models.summarizer import Summary, SummaryRejected
 from schemas.codec import Codec
 from schemas.compiled import constructor
@@ -168,6 +168,7 @@ def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
         remote=record.remote,
         salary=record.salary,
         input_hash=record.input_hash,
+        text_rules=record.text_rules,
         summary_version=record.content_version,
         summary_hash=record.input_hash,
         summary=summary.text,
@@ -199,7 +200,7 @@ def _step(posting: FoldedPosting, update: PostingUpdate, row: int) -> Outcome:
     """Fold one update into its posting."""
     content = None if update.op in _NO_CONTENT else update.posting
     text = "" if content is None else summarizer_input(content.title, content.description)
-    change = delta(update, b"" if content is None else text_hash(text))
+    change = delta(update, b"" if content is None else text_hash(text), textless=is_textless(text))
     before = posting.record
     after = posting.record = change if before is None else merge(before, change)
     if content is not None:

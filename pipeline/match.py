@@ -1,16 +1,17 @@
 """Match new features against saved searches: hard filters and a lexical match (docs/semantics.md#matching)."""
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 from typing_extensions import override
 
-from pipeline.terms import terms, words
+from pipeline.places.comparing import only_remote, place_passes
+from pipeline.terms import terms
 from schemas.employment import employment_kinds
 from schemas.merge import is_current
+from schemas.plain import plain
 from schemas.records import NEVER, FeatureRecord, SavedSearch, State
 from schemas.remote_work import remote_forms
 
@@ -48,6 +49,10 @@ class _Query:
     terms: frozenset[str]
     needed: int
 
+    def stands_in(self, posted: frozenset[str]) -> bool:
+        """Whether as many of the terms as are needed are among the posting's."""
+        return not self.needed or len(self.terms & posted) >= self.needed
+
 
 def ready(feature: FeatureRecord) -> bool:
     """Whether the posting can alert at all: open, with content and a current summary."""
@@ -61,34 +66,20 @@ def has_content(feature: FeatureRecord) -> bool:
 
 def passes(search: SavedSearch, feature: FeatureRecord) -> bool:
     """Hard filters and lexical match of one pair; pure, and the same for matcher, consumer and explain."""
-    if search.location and feature.location and not _location_passes(search.location, feature.location):
-        return False
-    if search.remote is not None and feature.remote and not _remote_passes(search.remote, feature.remote):
-        return False
-    if (
-        search.employment_type
-        and feature.employment_type
-        and not _type_passes(search.employment_type, feature.employment_type)
-    ):
-        return False
-    query = _parse(search.query)
-    return not query.needed or len(query.terms & feature_terms(feature)) >= query.needed
+    return _parse(search.query).stands_in(feature_terms(feature)) and _filters_pass(search, feature)
 
 
 def filter_checks(search: SavedSearch, feature: FeatureRecord) -> list[FilterCheck]:
     """Each hard filter of `passes` by itself, for explain."""
     remote = None if search.remote is None else ("remote" if search.remote else "on site")
+    found = (feature.location, feature.remote, feature.employment_type)
     return [
-        _check("location", search.location, feature.location, _location_passes),
-        FilterCheck(
-            name="remote",
-            wanted=remote,
-            found=feature.remote,
-            passed=search.remote is None
-            or not feature.remote
-            or _remote_passes(search.remote, feature.remote),
-        ),
-        _check("employment_type", search.employment_type, feature.employment_type, _type_passes),
+        FilterCheck(name=name, wanted=wanted, found=found, passed=test(search, feature))
+        for name, wanted, found, test in (
+            ("location", search.location, found[0], _location_passes),
+            ("remote", remote, found[1], _remote_passes),
+            ("employment_type", search.employment_type, found[2], _type_passes),
+        )
     ]
 
 
@@ -114,6 +105,7 @@ class LexicalMatcher(Matcher):
 
     def __init__(self) -> None:
         self._searches: dict[str, SavedSearch] = {}
+        self._queries: dict[str, _Query] = {}
         self._listed: dict[str, tuple[str, ...]] = {}
         self._index: defaultdict[str, set[str]] = defaultdict(set)
         self._unconditional: set[str] = set()
@@ -122,7 +114,7 @@ class LexicalMatcher(Matcher):
     def put_search(self, search: SavedSearch) -> None:
         self.drop_search(search.search_id)
         self._searches[search.search_id] = search
-        query = _parse(search.query)
+        query = self._queries[search.search_id] = _parse(search.query)
         if not query.needed:
             self._unconditional.add(search.search_id)
             return
@@ -134,6 +126,7 @@ class LexicalMatcher(Matcher):
     @override
     def drop_search(self, search_id: str) -> None:
         self._searches.pop(search_id, None)
+        self._queries.pop(search_id, None)
         self._unconditional.discard(search_id)
         for term in self._listed.pop(search_id, ()):
             self._index[term].discard(search_id)
@@ -145,9 +138,11 @@ class LexicalMatcher(Matcher):
         if not ready(feature):
             return []
         found = set(self._unconditional)
-        for term in feature_terms(feature) & self._index.keys():
+        posted = feature_terms(feature)
+        for term in posted & self._index.keys():
             found |= self._index[term]
-        return [self._searches[i] for i in sorted(found) if passes(self._searches[i], feature)]
+        worded = sorted(i for i in found if self._queries[i].stands_in(posted))
+        return [self._searches[i] for i in worded if _filters_pass(self._searches[i], feature)]
 
     def __len__(self) -> int:
         return len(self._searches)
@@ -158,32 +153,43 @@ class LexicalMatcher(Matcher):
 
 @lru_cache(maxsize=65_536)
 def _parse(query: str) -> _Query:
-    found = terms(query)
+    found = terms(plain(query))
     return _Query(found, (len(found) + 1) // 2)
 
 
-@lru_cache(maxsize=65_536)
-def _location_passes(wanted: str, found: str) -> bool:
-    """Whether the posting's place has all wanted words, or the wanted text from a word's start ("San Fran")."""
-    return terms(wanted) <= terms(found) or words(wanted).rstrip() in words(found)
+def _filters_pass(search: SavedSearch, feature: FeatureRecord) -> bool:
+    return (
+        _type_passes(search, feature)
+        and _remote_passes(search, feature)
+        and _location_passes(search, feature)
+    )
+
+
+def _location_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
+    """Whether one of the wanted places takes one of the posting's, or one of the two names none."""
+    return not search.location or place_passes(search.location, feature.location or "", feature.remote or "")
+
+
+def _remote_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
+    """Whether the posting names a form that is wanted: remote, or else onsite or hybrid; unknown passes for both."""
+    if search.remote is None:
+        return True
+    forms = remote_forms(feature.remote) if feature.remote else ()
+    if not forms and feature.location and only_remote(feature.location):
+        return search.remote
+    return not forms or any((form == "remote") is search.remote for form in forms)
+
+
+def _type_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
+    """Whether the posting names one of the wanted types, or no type at all."""
+    wanted, found = search.employment_type, feature.employment_type
+    return not wanted or not found or _types_pass(wanted, found)
 
 
 @lru_cache(maxsize=4_096)
-def _type_passes(wanted: str, found: str) -> bool:
-    """Whether the posting names one of the wanted types; a posting whose words name no type passes for every type."""
+def _types_pass(wanted: str, found: str) -> bool:
     types = employment_kinds(wanted)
     if not types:
         return terms(wanted) <= terms(found)
     named = employment_kinds(found)
     return not named or not set(types).isdisjoint(named)
-
-
-def _remote_passes(wanted: bool, found: str) -> bool:
-    """Whether the posting names a form that is wanted: remote, or else onsite or hybrid; no form passes for both."""
-    forms = remote_forms(found)
-    return not forms or any((form == "remote") is wanted for form in forms)
-
-
-def _check(name: str, wanted: str | None, found: str | None, test: Callable[[str, str], bool]) -> FilterCheck:
-    passed = not wanted or not found or test(wanted, found)
-    return FilterCheck(name=name, wanted=wanted, found=found, passed=passed)

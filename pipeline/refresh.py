@@ -1,16 +1,20 @@
-"""Replace summaries of an older generation, made from the texts in the store, while a stream may write to it."""
+"""Replace summaries of an older generation, or of texts that older rules cleaned, from the raw texts in the store.
+
+A stream may write to the store meanwhile.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from models.prompts import summarizer_input
+from models.prompts import is_textless, summarizer_input
 from models.summarizer import Summarizer, Summary, SummaryRejected, SummaryUnavailable
 from pipeline.fold import generation_of, with_summary
 from schemas.errors import ModelRejected, ModelUnavailable, StoreError
 from schemas.keys import text_hash
-from schemas.merge import is_current
+from schemas.merge import cleaned, is_current
+from schemas.plain import TEXT_RULES
 from schemas.records import NEVER, FeatureRecord
-from storage.features import FeatureStore, FeatureWrite
+from storage.features import FeatureStore, FeatureWrite, RawText
 
 PROBE = summarizer_input("Night nurse", "Three nights a week on a surgical ward.")
 #: Attempts for a posting that a stream changes between our read and our write.
@@ -29,10 +33,17 @@ def served_generation(summarizer: Summarizer, deadline_s: float) -> int:
 
 
 def is_old(record: FeatureRecord, generation: int) -> bool:
-    """Whether a posting's text has no summary or one of an older generation; never true of a posting without text."""
+    """Whether a posting's text was cleaned by older rules, has no summary, or one of an older generation.
+
+    Never true of a posting without content.
+    """
     if record.content_version == NEVER:
         return False
-    return not is_current(record) or (record.model != "" and record.generation < generation)
+    return (
+        record.text_rules < TEXT_RULES
+        or not is_current(record)
+        or (record.model != "" and record.generation < generation)
+    )
 
 
 class Refresher:
@@ -64,7 +75,7 @@ class Refresher:
             old = self._old([i for i in waiting if i not in failed], generation)
             if not old:
                 break
-            failed |= self._round(old, deadline)
+            failed |= self._round(old, generation, deadline)
             waiting = list(old)
         else:
             failed |= dict.fromkeys(self._old(waiting, generation), _NOT_REFRESHED)
@@ -82,16 +93,29 @@ class Refresher:
             if raw is not None and record is not None and is_old(record, generation)
         }
 
-    def _round(self, old: Mapping[str, tuple[bytes, FeatureRecord]], deadline: float) -> dict[str, str]:
+    def _round(
+        self, old: Mapping[str, tuple[bytes, FeatureRecord]], generation: int, deadline: float
+    ) -> dict[str, str]:
         texts = self._inputs(old)
         if not texts:
             return dict.fromkeys(old, "the store holds no text of this posting's content")
+        old = {i: (old[i][0], _by_todays_rules(old[i][1], text)) for i, text in texts.items()}
+        # where cleaning alone was missing, the summary fits as before
+        ready = {i: kept for i, kept in old.items() if not is_old(kept[1], generation)}
+        failed = self._write(ready)
+        return failed | self._summarize(old, {i: texts[i] for i in old if i not in ready}, deadline)
+
+    def _summarize(
+        self, old: Mapping[str, tuple[bytes, FeatureRecord]], texts: Mapping[str, str], deadline: float
+    ) -> dict[str, str]:
+        if not texts:
+            return {}
         inputs = list(dict.fromkeys(texts.values()))
         answers = self._summarizer.summarize_many(inputs, max(0.0, deadline - self._monotonic()))
         by_input = dict(zip(inputs, answers, strict=True))
         failed = self._write(
             {
-                i: (old[i], answer)
+                i: (old[i][0], with_summary(old[i][1], answer))
                 for i, text in texts.items()
                 if isinstance(answer := by_input[text], Summary)
             }
@@ -111,22 +135,35 @@ class Refresher:
 
         Then another writer has just replaced one of the two, and the next round reads both again.
         """
-        found = zip(old.items(), self._store.texts(list(old)), strict=True)
-        inputs = {
-            i: summarizer_input(record.title, text.description)
-            for (i, (_, record)), text in found
-            if text is not None
-        }
-        return {i: text for i, text in inputs.items() if text_hash(text) == old[i][1].input_hash}
+        inputs = {}
+        for (i, (_, record)), text in zip(old.items(), self._store.texts(list(old)), strict=True):
+            if text is not None and _is_of(
+                text, made := summarizer_input(record.title, text.description), record
+            ):
+                inputs[i] = made
+        return inputs
 
-    def _write(self, made: Mapping[str, tuple[tuple[bytes, FeatureRecord], Summary]]) -> dict[str, str]:
-        writes = [
-            FeatureWrite(posting_id=i, seen=raw, record=with_summary(record, summary))
-            for i, ((raw, record), summary) in made.items()
-        ]
+    def _write(self, made: Mapping[str, tuple[bytes, FeatureRecord]]) -> dict[str, str]:
+        writes = [FeatureWrite(posting_id=i, seen=raw, record=record) for i, (raw, record) in made.items()]
         results = self._store.merge_many(writes) if writes else []
         return {
             write.posting_id: str(result)
             for write, result in zip(writes, results, strict=True)
             if isinstance(result, StoreError)
         }
+
+
+def _is_of(text: RawText, made: str, record: FeatureRecord) -> bool:
+    """Whether a stored text, from which the input `made` was made, is of the record's content.
+
+    The hash in a record that older rules cleaned is of another input, so that version and owner's words must tell.
+    """
+    if record.text_rules < TEXT_RULES:
+        return (text.content_version, text.content_hash) == (record.content_version, record.content_hash)
+    return text_hash(made) == record.input_hash
+
+
+def _by_todays_rules(record: FeatureRecord, text: str) -> FeatureRecord:
+    if record.text_rules >= TEXT_RULES:
+        return record
+    return cleaned(record, text_hash(text), textless=is_textless(text))

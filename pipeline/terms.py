@@ -58,11 +58,6 @@ def terms(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def words(text: str) -> str:
-    """The words of `text` folded, with a space before and after each, so that a search can ask for whole words."""
-    return f" {' '.join(_WORD.findall(fold(text)))} "
-
-
 def _pairs(word: str) -> list[str]:
     """Overlapping pairs of characters of each unspaced run, and the stems of the parts between such runs."""
     found = [stem(part) for part in _UNSPACED.split(word) if part]

@@ -23,9 +23,8 @@ _BLANK = "\u2800\u3164\uffa0\ufffc"
 _STYLED = "\ufb00-\ufb06\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff"
 # Scripts whose spelling uses the zero-width joiner and non-joiner: Arabic to Sinhala, Myanmar, Khmer, Mongolian.
 _JOINING = "\u0600-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc"
-_UNSEEN = re.compile(
-    f"[{_HIDDEN}]|[{_BLANK}]|[{_STYLED}]|(?<![{_JOINING}])[\u200c\u200d]+|[\u200c\u200d]+(?![{_JOINING}])"
-)
+_UNSEEN = re.compile(f"[{_HIDDEN}{_BLANK}{_STYLED}]")
+_STRAY_JOINERS = re.compile(f"(?<![{_JOINING}])[\u200c\u200d]+|[\u200c\u200d]+(?![{_JOINING}])")
 _JOINERS = re.compile("[\u200c\u200d]")
 # Of a base letter's marks these are accents and vowel points; others (nukta, virama, kana's voicing, Thai vowels and
 # tones) tell letters apart.
@@ -45,6 +44,8 @@ def seen(text: str) -> str:
     if text.isascii():
         return _UNSEEN.sub("", text) if not text.isprintable() else text
     text = _UNSEEN.sub(_replacement, text.encode("utf-8", "replace").decode("utf-8"))
+    if "\u200c" in text or "\u200d" in text:
+        text = _STRAY_JOINERS.sub("", text)
     return _normalized("NFC", text)
 
 

@@ -7,7 +7,7 @@ work, and "no part-time" names no part-time work.
 import re
 from functools import lru_cache
 
-from schemas.plain import plain
+from schemas.vocabulary import spelling
 
 #: Characters of a field that are read; what is longer is no answer but a text that strayed into the field.
 _READ = 2_000
@@ -92,7 +92,7 @@ _DENIED_AFTER = re.compile(
 @lru_cache(maxsize=4096)
 def employment_kinds(said: str) -> tuple[str, ...]:
     """The types that a posting or search names, in one order; none where its words name no type."""
-    words = plain(said[:_READ])
+    words = spelling(said[:_READ])
     for pattern, whole in _SHARED_END:
         words = pattern.sub(whole, words)
     words = _DENIED_AFTER.sub(" ", _DENIED.sub(" ", words))

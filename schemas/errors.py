@@ -15,6 +15,7 @@ NearlineError
 ├── ModelError             a model server refused or failed
 │   ├── ModelUnavailable   an outage or a missed deadline: retry after `retry_after_s`
 │   └── ModelRejected      this input fails while its neighbours succeed (poison)
+├── TrainingDiverged       losses, weights or scores that are not finite: what was saved before is intact
 └── ConfigError            a setting, named in the message, that cannot work
 """
 
@@ -81,6 +82,10 @@ class ModelUnavailable(ModelError):
 
 class ModelRejected(ModelError):
     """This input is refused or fails repeatedly while others succeed: a dead letter, not an outage."""
+
+
+class TrainingDiverged(NearlineError):
+    """Losses, weights or scores of a model in training that are not finite; nothing is written after that."""
 
 
 class ConfigError(NearlineError):

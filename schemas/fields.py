@@ -12,8 +12,9 @@ from typing import Any
 
 from schemas.employment import employment_kinds
 from schemas.errors import EventError
-from schemas.plain import no_answer
+from schemas.plain import plain
 from schemas.remote_work import remote_forms
+from schemas.vocabulary import no_answer
 
 #: Lists inside lists that a label may have; each is one list of texts for whoever reads it.
 _MOST_NESTED = 8
@@ -62,11 +63,11 @@ def _clean(string: str) -> str:
 
 
 def label(value: Any, name: str) -> str | None:
-    """A short text on one line, None if it is blank; a list of texts is joined with commas."""
+    """A short text as a reader sees it, on one line; None if blank. A list of texts is joined with commas."""
     if isinstance(value, list):
         return _joined(value, name, ", ")
     string = text(value, name)
-    return (" ".join(string.split()) or None) if string else None
+    return (plain(string) or None) if string else None
 
 
 def places(value: Any, name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 | register | ordered by |
 |---|---|
-| content | content_version, content_hash |
+| content | content_version, text_rules, content_hash |
 | lifecycle | lifecycle_version, then open < closed < removed |
 | begun_version, reposted_version, ended_version | themselves |
 | removed_version | itself; content and summary at or below it are erased |
@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from schemas.compiled import constructor
 from schemas.keys import content_hash
+from schemas.plain import TEXT_RULES, plain
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, Reason, State
 
 _RANK = {State.OPEN: 0, State.CLOSED: 1, State.REMOVED: 2}
@@ -35,10 +36,11 @@ _ADVANCED = {
 }
 
 
-def delta(update: PostingUpdate, input_hash: bytes) -> FeatureRecord:
+def delta(update: PostingUpdate, input_hash: bytes, *, textless: bool = False) -> FeatureRecord:
     """The registers that one update sets; `input_hash` (over the summarizer's input) is ignored without a posting.
 
-    An empty description needs no summary: the empty one is set, generation 0.
+    Texts are cleaned (`schemas.plain`). With `textless`, of a description that shows no text, no summary is needed:
+    the empty one is set, generation 0.
     Raises ValueError for an add, update or repost without a posting.
     """
     version, op, posting, as_of = update.version, update.op, update.posting, update.as_of
@@ -68,7 +70,6 @@ def delta(update: PostingUpdate, input_hash: bytes) -> FeatureRecord:
             ended_version=ended,
             removed_version=removed,
         )
-    needs_none = not posting.description.strip()
     return _record(
         posting_id=update.posting_id,
         version=max(version, lifecycle),
@@ -81,15 +82,16 @@ def delta(update: PostingUpdate, input_hash: bytes) -> FeatureRecord:
         removed_version=removed,
         content_version=version,
         content_hash=content_hash(posting),
-        title=posting.title,
-        company=posting.company,
-        location=posting.location,
-        employment_type=posting.employment_type,
-        remote=posting.remote,
-        salary=posting.salary,
+        title=plain(posting.title),
+        company=_label(posting.company),
+        location=_label(posting.location),
+        employment_type=_label(posting.employment_type),
+        remote=_label(posting.remote),
+        salary=_label(posting.salary),
         input_hash=input_hash,
-        summary_version=version if needs_none else NEVER,
-        summary_hash=input_hash if needs_none else b"",
+        text_rules=TEXT_RULES,
+        summary_version=version if textless else NEVER,
+        summary_hash=input_hash if textless else b"",
     )
 
 
@@ -144,6 +146,7 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
         remote=content.remote,
         salary=content.salary,
         input_hash=text_hash,
+        text_rules=content.text_rules,
         summary_version=summary_version,
         summary_hash=summary.summary_hash,
         summary=summary.summary,
@@ -157,6 +160,29 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
 def renewed(record: FeatureRecord) -> FeatureRecord:
     """The record with the registers that older versions of the format did not have, as far as they follow from it."""
     return replace(record, begun_version=_begun(record), ended_version=_ended(record))
+
+
+def cleaned(record: FeatureRecord, input_hash: bytes, *, textless: bool) -> FeatureRecord:
+    """A stored record whose texts older rules cleaned, as today's rules clean them; its summary stays if it fits."""
+    blank = _blank(record.posting_id) if textless else record
+    return replace(
+        record,
+        title=plain(record.title),
+        company=_label(record.company),
+        location=_label(record.location),
+        employment_type=_label(record.employment_type),
+        remote=_label(record.remote),
+        salary=_label(record.salary),
+        input_hash=input_hash,
+        text_rules=TEXT_RULES,
+        summary_version=record.content_version if textless else record.summary_version,
+        summary_hash=input_hash if textless else record.summary_hash,
+        summary=blank.summary,
+        summary_tokens=blank.summary_tokens,
+        input_tokens=blank.input_tokens,
+        model=blank.model,
+        generation=blank.generation,
+    )
 
 
 def is_current(record: FeatureRecord) -> bool:
@@ -269,8 +295,12 @@ def _ended(record: FeatureRecord) -> int:
     return max(record.ended_version, record.removed_version, shut)
 
 
-def _content(record: FeatureRecord) -> tuple[int, bytes, bytes]:
-    return record.content_version, record.content_hash, record.input_hash
+def _content(record: FeatureRecord) -> tuple[int, int, bytes, bytes]:
+    return record.content_version, record.text_rules, record.content_hash, record.input_hash
+
+
+def _label(text: str | None) -> str | None:
+    return text and (plain(text) or None)
 
 
 def _lifecycle(record: FeatureRecord) -> tuple[int, int]:

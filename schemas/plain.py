@@ -1,42 +1,68 @@
-"""Text in one plain spelling, which the vocabularies of remote work, employment types and places are written in."""
+"""The one function that cleans a text before it is hashed, summarized, scored or compared: `plain`.
 
+Feeds send HTML, HTML that was escaped once or twice, and characters that nobody sees. Stream, backfill, training and
+explanations all read a posting's text through here, so that the same words get the same hash and the same score.
+"""
+
+import html
 import re
-import unicodedata
-from functools import lru_cache
+from html.entities import html5
+from typing import Final
 
-_ACCENTS = re.compile("[\u0300-\u036f]")
-_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\x00]")
-_DASHES = re.compile("[-_\u2010-\u2015\u2212\u2043\ufe58\ufe63\uff0d]+")
-#: Letters that carry their mark inside, so that no decomposition takes it off.
-_LETTERS = str.maketrans(
-    {"ı": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "’": "'", "‘": "'"}
+from schemas.characters import seen
+from schemas.markup import is_markup, shown
+
+TEXT_RULES: Final = 1
+"""Number of these rules: raise it with every change of what `plain` returns, and stored records are cleaned anew."""
+
+MAX_ROUNDS: Final = 8
+"""How often a text is taken for escaped HTML; what still holds markup then is hostile and loses `<` and `&`."""
+
+_REFERENCE: Final = re.compile(
+    r"&(?:#[0-9]{1,12};?|#x[0-9a-f]{1,12};?|[a-z][a-z0-9]{1,31}(?:;|(?![a-z0-9=])))", re.IGNORECASE
 )
+_ESCAPED_AMPERSANDS: Final = re.compile(r"&(?:amp;|#0{0,9}38;|#[xX]0{0,9}26;)+")
+_BOUNDARY_CHARS: Final = 64
+"""How far before its limit a cut looks for a space; text without spaces is cut at the limit."""
 
-#: What stands in a field in place of an answer, in the plain spelling.
-NO_ANSWER = frozenset(
+
+def plain(text: str, limit: int | None = None) -> str:
+    """Return the words of a text as a reader sees them, with one space between any two, cut at a word's end.
+
+    HTML becomes what a browser shows, also where it was escaped; a text that is not HTML keeps its `<`. Idempotent,
+    never longer than `limit`, takes any string, in time proportional to the text's length.
     """
-    |-|--|*|?|.|all|any|anything|any type|all types|both|either|no preference|no preferences|not important|open|
-    doesn't matter|does not matter|don't care|do not care|don't mind|indifferent|irrelevant|whatever|no filter|
-    n/a|na|n.a.|nil|none|null|nan|undefined|unknown|unspecified|not specified|not stated|not given|not provided|
-    not known|not disclosed|not applicable|not available|tbd|tba|tbc|to be determined|to be agreed|to be confirmed|
-    egal|beliebig|alle|keine angabe|k.a.|nicht angegeben|unbekannt|indifferent|peu importe|tous|toutes|non precise|
-    non specifie|non renseigne|indiferente|cualquiera|todos|todas|no especificado|sin especificar|sin preferencia|
-    geen voorkeur|maakt niet uit|niet opgegeven|onbekend|keine praferenz|sans preference
-    """.replace("\n    ", "")
-    .strip()
-    .split("|")
-)
+    words = _squeezed(text, limit)
+    for _ in range(MAX_ROUNDS):
+        before = words
+        if is_markup(words):
+            words = _squeezed(shown(words, len(words) if limit is None else 4 * limit), None)
+        elif "&" in words:
+            words = _squeezed(_REFERENCE.sub(_character, _ESCAPED_AMPERSANDS.sub("&amp;", words)), limit)
+        if words == before:
+            break
+    else:
+        words = _squeezed(words.replace("<", " ").replace("&", " "), limit)
+    return words if limit is None or len(words) <= limit else plain(_cut(words, limit))
 
 
-@lru_cache(maxsize=4096)
-def plain(text: str) -> str:
-    """`text` in lower case without accents, invisible characters and dashes, one space between words."""
-    if not text.isascii():
-        letters = _ACCENTS.sub("", unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)))
-        text = unicodedata.normalize("NFC", letters)
-    return " ".join(_DASHES.sub(" ", text.casefold().translate(_LETTERS).replace("\x00", "")).split())
+def _squeezed(text: str, limit: int | None) -> str:
+    """The text's visible characters, white space collapsed."""
+    if limit is not None and "<" not in text and "&" not in text:
+        # four times the limit leaves room for runs of white space and keeps a text of 1 MB cheap
+        text = text[: 4 * limit]
+    words = " ".join(text.split())
+    return words if words.isascii() and words.isprintable() else " ".join(seen(words).split())
 
 
-def no_answer(text: str) -> bool:
-    """Whether `text` says nothing, such as "any", "no preference", "not specified" or a dash."""
-    return plain(text).strip(" .!()[]\"'") in NO_ANSWER
+def _cut(words: str, limit: int) -> str:
+    space = words.rfind(" ", max(0, limit - _BOUNDARY_CHARS), limit + 1)
+    return words[: space if space > 0 else limit]
+
+
+def _character(found: re.Match[str]) -> str:
+    """What a character reference stands for; one without a semicolon only if browsers know it in lower case."""
+    reference = found.group()
+    name = reference[1:]
+    known = name[0] == "#" or (name in html5 and (name[-1] == ";" or name.islower()))
+    return html.unescape(reference) if known else reference

@@ -6,7 +6,7 @@ A text is cut into its alternatives ("Remote or in-office") and those into phras
 import re
 from functools import lru_cache
 
-from schemas.plain import no_answer, plain
+from schemas.vocabulary import no_answer, spelling
 
 #: The forms, in the order in which a text with several is written: "remote/onsite".
 FORMS = ("remote", "hybrid", "onsite")
@@ -74,7 +74,7 @@ def remote_forms(said: str) -> tuple[str, ...]:
     """The forms that a posting or search names, in the order of `FORMS`; none where it cannot be told."""
     if no_answer(said):
         return ()
-    words = _NOISE.sub(" ", plain(_DASH_BETWEEN.sub(", ", said[:_READ])))
+    words = _NOISE.sub(" ", spelling(_DASH_BETWEEN.sub(", ", said[:_READ])))
     found = {form for part in _ALTERNATIVES.split(words) for form in _alternative(part.strip())}
     return tuple(form for form in FORMS if form in found)
 

@@ -3,7 +3,7 @@
 An entry is written before the transaction that sends the alert, and marked as sent after that transaction has
 committed. A marked entry suppresses every later request for its pair, from whatever topic, partition and offset. An
 entry without the mark was left by a transaction whose end was not noted: `SentAlerts` then says whether the alert is
-out (docs/adr/0004-alerts-go-out-once.md). A released entry stays as an empty value, because a merge cannot delete.
+out (docs/adr/0015-sent-alerts-are-marked.md). A released entry stays as an empty value, because a merge cannot delete.
 
 Entries and quotas expire `ttl_s` after they were last written: see `TTL_S`.
 """

@@ -83,17 +83,18 @@ def consume(member: Running[ConsumerSettings]) -> None:
     producer = _transactional(settings, member.stopped)
     consumer = member.group_consumer(topics.SCORE_REQUESTS)
     requests = member.closed_at_end(
-        RequestGroup(consumer, producer, metrics.lag, member.probe, member.stopped)
+        RequestGroup(consumer, producer, metrics.lag, member.probe, member.stopped, member.topics.ids)
     )
+    feed = KafkaSearchFeed(searches, member.topics.id_of(topics.SEARCHES.name))
     loop = RequestLoop(
         requests=requests,
         step=_step(member, metrics),
         metrics=metrics,
-        unsubscribed=Unsubscribed(KafkaSearchFeed(searches), member.stopped),
+        unsubscribed=Unsubscribed(feed, member.stopped),
         settings=settings.loop,
         codec=member.codec,
         probe=member.probe,
-        turned=member.health.turned,
+        turned=member.turned,
     )
     log.info("consuming %s as %s", topics.SCORE_REQUESTS.name, settings.instance_id)
     loop.run(member.stopped)

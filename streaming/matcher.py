@@ -28,6 +28,10 @@ class MatcherSettings(MemberSettings):
     loop: Annotated[MatchLoopSettings, Options()] = field(default_factory=MatchLoopSettings)
 
 
+#: What is created anew among these topics makes the matcher match all again.
+MATCHED = (topics.SEARCHES.name, topics.FEATURES.name, topics.SCORE_REQUESTS.name)
+
+
 def match(member: Running[MatcherSettings]) -> None:
     """Match until the member is stopped; then windows are sent and offsets committed."""
     settings, metrics = member.settings, MatcherMetrics(member.metrics)
@@ -35,10 +39,10 @@ def match(member: Running[MatcherSettings]) -> None:
     searches = member.closed_at_end(clients.reader(settings.kafka))
     consumer, producer = member.group_consumer(topics.FEATURES), clients.producer(settings.kafka)
     features = member.closed_at_end(
-        FeatureGroup(consumer, producer, metrics.lag, member.probe, member.stopped)
+        FeatureGroup(consumer, producer, metrics.lag, member.probe, member.stopped, member.topics.ids)
     )
     loop = MatchLoop(
-        feed=KafkaSearchFeed(searches),
+        feed=KafkaSearchFeed(searches, member.topics.id_of(topics.SEARCHES.name)),
         features=features,
         new_matcher=LexicalMatcher,
         windows=Windows(settings.windows),
@@ -46,7 +50,8 @@ def match(member: Running[MatcherSettings]) -> None:
         metrics=metrics,
         settings=settings.loop,
         codec=member.codec,
-        turned=member.health.turned,
+        turned=member.turned,
+        topic_ids=lambda: {name: i for name, i in member.topics.ids().items() if name in MATCHED},
     )
     loop.run(member.stopped)
 

@@ -84,11 +84,17 @@ def parameters(model: Any) -> int:
 
 def _weights(source: LoadedCheckpoint) -> dict[str, Tensor]:
     tied = bool(source.model.config.tie_word_embeddings)
-    return {
+    weights = {
         key: value.detach().to("cpu", source.dtype).contiguous()
         for key, value in source.model.state_dict().items()
         if not (tied and key == "lm_head.weight")
     }
+    for name, weight in weights.items():
+        if not torch.isfinite(weight).all():
+            raise ConfigError(
+                f"the pruned weights {name} are not finite in {source.dtype}: nothing was written"
+            )
+    return weights
 
 
 def _write_config(source: LoadedCheckpoint, folder: Path) -> None:

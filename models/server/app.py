@@ -23,6 +23,7 @@ from models.server.metrics import ServerMetrics
 from models.server.openapi import (
     DEADLINE_HEADER,
     ERRORS,
+    Card,
     Cards,
     CompletionAnswer,
     Health,
@@ -32,7 +33,7 @@ from models.server.openapi import (
 from models.server.pauses import LagProbe, collections_timed
 from models.server.requests import BadRequest, CompletionBody, ScoreBody, parse
 from models.server.score import Scoring, score_answer, score_request
-from models.server.service import Hosted
+from models.server.service import Hosted, base_name
 from models.server.transport import BodyReader, ClientDisconnected, finish
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,8 @@ def create_app(ranker: HostedRanker | None, summarizer: HostedSummarizer | None,
             openapi_extra=request_of(body),
         )
     app.add_api_route("/v1/models", routes.models, methods=["GET"], responses={200: {"model": Cards}})
+    one: dict[int | str, dict[str, Any]] = {200: {"model": Card}, 404: ERRORS[404]}
+    app.add_api_route("/v1/models/{model:path}", routes.model, methods=["GET"], responses=one)
     both: dict[int | str, dict[str, Any]] = {200: {"model": Health}, 503: {"model": Health}}
     app.add_api_route("/health", routes.health, methods=["GET"], responses=both)
     text: dict[int | str, dict[str, Any]] = {200: {"content": {CONTENT_TYPE_LATEST: {}}}}
@@ -158,7 +161,20 @@ class Routes:
 
     async def models(self) -> Response:
         """GET /v1/models, with the route that each model answers as `task`."""
-        cards = [
+        return _json({"object": "list", "data": self._cards()})
+
+    async def model(self, model: str) -> Response:
+        """GET /v1/models/{model}: the card of a served model by its name or that of another generation, else 404."""
+        cards = self._cards()
+        alike = [card for card in cards if base_name(card["id"]) == base_name(model)]
+        found = [card for card in cards if card["id"] == model] or alike
+        if not found:
+            names = ", ".join(repr(card["id"]) for card in cards) or "no model"
+            return _error(404, f"model {model[:99]!r} is not served here, but {names}")
+        return _json(found[0])
+
+    def _cards(self) -> list[dict[str, Any]]:
+        return [
             {
                 "id": hosted.engine.info.name,
                 "object": "model",
@@ -171,7 +187,6 @@ class Routes:
             }
             for task, hosted in self._hosted.items()
         ]
-        return _json({"object": "list", "data": cards})
 
     async def health(self) -> Response:
         """GET /health: 200 while every model thread runs, else 503."""

@@ -11,12 +11,17 @@ from models.server.checks import check_ids, check_length, check_total, usage
 from models.server.config import Limits
 from models.server.requests import BadRequest, CompletionBody
 
+SAMPLING = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "seed": None}
+"""Fields about sampling, with the values that change nothing of it."""
+
 
 def generate_jobs(body: CompletionBody, engine: Engine, limits: Limits) -> list[GenerateJob]:
     """Return a job for each prompt; BadRequest for input that the engine does not check itself. Slow: it tokenizes."""
     info = engine.info
     if body.stream:
         raise BadRequest("stream is not served: leave it out")
+    if body.temperature and (given := [name for name in SAMPLING if name in body.model_fields_set]):
+        _check_sampling(body, given)
     if len(body.prompt) > limits.items and _several(body.prompt):
         raise BadRequest(f"{len(body.prompt)} prompts in one request, at most {limits.items} are allowed")
     prompts = _prompts(body.prompt, engine)
@@ -35,6 +40,13 @@ def generate_jobs(body: CompletionBody, engine: Engine, limits: Limits) -> list[
         )
         for prompt in prompts
     ]
+
+
+def _check_sampling(body: CompletionBody, given: Sequence[str]) -> None:
+    """Raise BadRequest for a way of sampling other than from the whole distribution, whose draws nothing fixes."""
+    for name in given:
+        if getattr(body, name) != SAMPLING[name]:
+            raise BadRequest(f"{name} is not served with a temperature above 0: leave one of them out")
 
 
 def _several(prompt: Any) -> bool:

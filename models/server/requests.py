@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
+
+from models.server.unserved import describe, refused
 
 DEFAULT_MODEL = "default"
 
@@ -81,6 +91,11 @@ SCORE_EXAMPLES: list[JsonValue] = [
 COMPLETION_EXAMPLES: list[JsonValue] = [{"prompt": "night nurse", "max_tokens": 4}, {"prompt": [[5, 6], [7]]}]
 
 
+def _describe_completion(schema: dict[str, Any]) -> None:
+    describe(schema)
+    schema["examples"] = COMPLETION_EXAMPLES
+
+
 class _Body(BaseModel):
     """Takes JSON types as they are, without coercion, and ignores unknown fields, as SGLang does."""
 
@@ -107,9 +122,12 @@ class ScoreBody(_Body):
 
 
 class CompletionBody(_Body):
-    """POST /v1/completions. Each prompt gets one answer, greedy unless a temperature is given."""
+    """POST /v1/completions. Each prompt gets one answer, greedy unless a temperature is given.
 
-    model_config = ConfigDict(json_schema_extra={"examples": COMPLETION_EXAMPLES})
+    `top_p`, `top_k`, `min_p` and `seed` change nothing of a greedy answer; above temperature 0 they are not served.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_describe_completion)
 
     prompt: Prompt
     max_tokens: Annotated[int, Field(ge=1)] = 16
@@ -118,7 +136,22 @@ class CompletionBody(_Body):
     stop: str | Annotated[list[str], Field(fail_fast=True)] | None = None
     n: Annotated[int, Field(ge=1, le=1)] = 1
     stream: Annotated[bool, Field(json_schema_extra={"const": False})] = False
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    top_k: Annotated[int, Field(ge=-1)] = -1
+    min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
+    seed: int | None = None
+    user: str | None = None
     model: str = DEFAULT_MODEL
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_served(cls, body: object) -> object:
+        """Refuse fields that would be ignored, and drop those that are null: they have their defaults."""
+        if not isinstance(body, dict):
+            return body
+        if why := refused(body, cls.model_fields):
+            raise BadRequest(why)
+        return {name: value for name, value in body.items() if value is not None}
 
 
 Body = TypeVar("Body", bound=_Body)

@@ -13,8 +13,11 @@ from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import read_state
+from nearline.stack.supervisor import read_state, state_age_s
 from storage.couchbase.url import without_login
+
+#: Far above the supervisor's longest round, in which several components do not answer.
+OUTDATED_S = 120.0
 
 
 def register(app: typer.Typer) -> None:
@@ -59,8 +62,20 @@ def status(home: options.Home = None) -> None:
             markup=False,
         )
         console.print(f"store {without_login(settings.store_url)}", soft_wrap=True, markup=False)
-    if not states or not all(state["healthy"] for state in states):
+    outdated = _outdated(settings) if states else ""
+    if outdated:
+        console.print(outdated, soft_wrap=True, markup=False)
+    if outdated or not states or not all(state["healthy"] for state in states):
         raise typer.Exit(1)
+
+
+def _outdated(settings: StackSettings) -> str:
+    """One line when the supervisor has not looked at its components for long, so that nobody knows how they are."""
+    age_s = state_age_s(settings.home)
+    started = (settings.home / "ready").exists()  # while it starts a stack it writes no state for minutes
+    if age_s <= OUTDATED_S or not started:
+        return ""
+    return f"the supervisor stands still: it has looked at nothing for {age_s:.0f} s; see {settings.log('supervisor')}"
 
 
 def _trouble(state: Mapping[str, object]) -> str:

@@ -89,10 +89,10 @@ def others() -> Section:
                 "Key of an endpoint that grades postings; a secret. Read by `nearline train judge`.",
             ),
             Entry(
-                "`KILLS`, `SEED`, `PORT_BASE`",
+                "`KILLS`, `SEED`, `PORT_BASE`, `AWAY_S`",
                 "integer",
-                "`20`, `1`, `23000`",
-                "How many kills, at which moments, on which ports. Read by `make faults` (`tests/faults/`).",
+                "`20`, `1`, `23000`, `140`",
+                "How many kills, at which moments, on which ports; how long brokers are away. Read by `make faults` (`tests/faults/`).",
             ),
             Entry(
                 "`CATALOG`",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from models.writing import write_whole
 from nearline.stack import processes
@@ -109,12 +110,18 @@ class Supervisor:
                 processes.stop(watched.process, watched.component.stop_timeout_s)
             watched.healthy = False
         processes.reap(self.settings.home)
+        for submitted in self._submitted:
+            if submitted.client is not None:
+                submitted.client.wait(
+                    10
+                )  # reaped above; Python warns of a handle whose process it has not seen end
         self.write_state()
 
     def write_state(self) -> None:
         """Write the state file that `nearline status` reads, in one atomic step."""
         state = {
-            "components": [*map(_component_state, self._watched), *map(_submission_state, self._submitted)]
+            "components": [*map(_component_state, self._watched), *map(_submission_state, self._submitted)],
+            "written_s": time.monotonic(),
         }
         # not flushed to disk: after a power failure none of these processes exists
         write_whole(self.settings.home / "state.json", json.dumps(state), durable=False)
@@ -264,11 +271,21 @@ def _submission_state(submitted: _Submitted) -> dict[str, object]:
 
 def read_state(home: Path) -> list[dict[str, object]]:
     """The state file's components; none when no stack has been started. ConfigError for a file that is not one."""
+    return [{**_NO_STATE, **state} for state in _state_file(home)["components"]]
+
+
+def state_age_s(home: Path, clock: Clock = time.monotonic) -> float:
+    """How long ago the supervisor wrote its state, which it does every few seconds; by this machine's own clock."""
+    now_s = clock()
+    return now_s - float(_state_file(home).get("written_s", now_s))
+
+
+def _state_file(home: Path) -> dict[str, Any]:
     path = home / "state.json"
     try:
-        found = list(json.loads(path.read_text())["components"])
-        return [{**_NO_STATE, **state} for state in found]
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found | {"components": [dict(state) for state in found["components"]]}
     except FileNotFoundError:
-        return []
+        return {"components": []}
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is not a stack's state: `nearline down`, then remove it") from error

@@ -1,18 +1,21 @@
 """The alert consumer's log on Kafka: a consumer group on score requests, and a transactional producer."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from kafka import TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
+from prometheus_client import Gauge
 from typing_extensions import override
 
+from schemas.errors import BrokersUnavailable
 from streaming.alerting.log import RequestLog
-from streaming.kafka import clients, topics
+from streaming.kafka import clients, commit_metadata, topics
 from streaming.kafka.group_member import FENCED, GroupMember
 from streaming.kafka.messages import Outgoing
+from streaming.kafka.topic_watch import TopicIds
 from streaming.kafka.waiting import within
 
 #: A transaction takes milliseconds; one that takes so long will not end (kafka-python waits for ever).
@@ -28,21 +31,39 @@ class RequestGroup(GroupMember, RequestLog):
     A second process under the same transactional id fences the first one.
     """
 
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        producer: KafkaProducer,
+        lag: Gauge,
+        probe: Callable[[str], None] = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
+        topic_ids: Callable[[], TopicIds] = dict,
+    ) -> None:
+        super().__init__(consumer, producer, lag, probe, stopped, topics.SCORE_REQUESTS.name, topic_ids)
+
     @override
     def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
         """Raises BrokersUnavailable after `TRANSACTION_S`, InstanceTaken when another process has this one's name."""
-        group = self._consumer.group_metadata()
+        group, metadata = self._consumer.group_metadata(), self._metadata()
         return within(
-            TRANSACTION_S, "a transaction", lambda: self._transact(messages, offsets, group), self._stopped
+            TRANSACTION_S,
+            "a transaction",
+            lambda: self._transact(messages, offsets, group, metadata),
+            self._stopped,
         )
 
-    def _transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int], group: Any) -> bool:
+    def _transact(
+        self, messages: Sequence[Outgoing], offsets: Mapping[int, int], group: Any, metadata: str
+    ) -> bool:
         self._producer.begin_transaction()
         try:
             for message in messages:
                 clients.send(self._producer, message)
             self._probe("after-produce")
-            committed = {_partition(p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
+            committed = {
+                _partition(p): OffsetAndMetadata(offset, metadata, -1) for p, offset in offsets.items()
+            }
             self._producer.send_offsets_to_transaction(committed, group)
             self._probe("before-commit")
             self._producer.commit_transaction()
@@ -54,11 +75,18 @@ class RequestGroup(GroupMember, RequestLog):
             return False
         return True
 
+    def _metadata(self) -> str:
+        return commit_metadata.write({self._topic: self._read_id})
+
     def _abort(self) -> None:
         try:
             self._producer.abort_transaction()
         except FENCED as error:
             raise self.taken() from error
+        except KafkaError as error:
+            raise BrokersUnavailable(
+                f"a transaction can be neither committed nor aborted: {error}"
+            ) from error
 
     @override
     def rewind(self, offsets: Mapping[int, int]) -> None:

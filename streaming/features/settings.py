@@ -117,6 +117,8 @@ class FeatureJobSettings:
             "scan.startup.mode": "group-offsets",
             "properties.group.id": self.group,
             "properties.auto.offset.reset": "earliest",
+            # Updates of a transaction that was given up never happened. Others wait until an open transaction ends.
+            "properties.isolation.level": "read_committed",
             "key.format": "raw",
             "key.fields": "k",
             "value.format": "raw",

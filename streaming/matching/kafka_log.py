@@ -1,6 +1,5 @@
 """The matcher's log on Kafka: a consumer group on the features topic, and a producer."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,18 +7,17 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError
 from kafka.partitioner.default import murmur2
-from kafka.structs import MemberState, OffsetAndMetadata
+from kafka.structs import OffsetAndMetadata
 from prometheus_client import Gauge
 from typing_extensions import override
 
-from streaming.kafka import topics
+from streaming.kafka import commit_metadata, topics
 from streaming.kafka.delivery import Delivery
-from streaming.kafka.group_member import FENCED, GroupMember
+from streaming.kafka.group_member import COMMIT_TIMEOUT_MS, FENCED, GroupMember
 from streaming.kafka.messages import Outgoing
+from streaming.kafka.topic_watch import TopicIds
 from streaming.matching.log import FeatureLog, PartitionProgress
 from streaming.searches.table import Offsets
-
-COMMIT_TIMEOUT_MS = 30_000
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +32,17 @@ class FeatureGroup(GroupMember, FeatureLog):
         lag: Gauge,
         probe: Callable[[str], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
+        topic_ids: Callable[[], TopicIds] = dict,
     ) -> None:
-        super().__init__(consumer, producer, lag, probe, stopped)
-        self._membership: tuple[int, str] | None = None
+        super().__init__(consumer, producer, lag, probe, stopped, topics.FEATURES.name, topic_ids)
         self._delivery = Delivery(producer, stopped=stopped)
         self._count = len(consumer.partitions_for_topic(topics.FEATURES.name))
 
     @override
     def assignment(self) -> Mapping[int, PartitionProgress] | None:
         """`poll` ends every rebalance, so that the new assignment is known before its first message is handled."""
-        member = self._consumer.group_metadata()
-        membership = (member.generation_id, member.member_id)
-        if member.state != MemberState.STABLE or membership == self._membership:
-            return None
-        self._membership = membership
-        return {p.partition: self._committed(p) for p in self._consumer.assignment()}
+        commits, self.commits = self.commits, None
+        return None if commits is None else {p.partition: _progress(c) for p, c in commits.items()}
 
     @override
     def partition_of(self, posting_id: str) -> int:
@@ -76,35 +70,35 @@ class FeatureGroup(GroupMember, FeatureLog):
             return False
         return True
 
-    def _committed(self, partition: Any) -> PartitionProgress:
-        committed = self._consumer.committed(partition, metadata=True, timeout_ms=COMMIT_TIMEOUT_MS)
-        if committed is None:
-            return PartitionProgress(offset=0)
-        return PartitionProgress(
-            offset=committed.offset, searches_matched=parse_searches_metadata(committed.metadata)
-        )
+
+def _progress(commit: Any) -> PartitionProgress:
+    if commit is None:
+        return PartitionProgress(offset=0)
+    return PartitionProgress(
+        offset=commit.offset,
+        searches_matched=parse_searches_metadata(commit.metadata),
+        topics=commit_metadata.topic_ids(commit.metadata),
+    )
 
 
 def parse_searches_metadata(metadata: str) -> Offsets:
-    """Read what `searches_metadata` wrote.
-
-    Other metadata means that no search was matched: Kafka's own tools leave it empty when they reset offsets.
-    """
+    """Read the offsets that `searches_metadata` wrote; other metadata means that no search was matched."""
     try:
-        return {int(partition): int(offset) for partition, offset in json.loads(metadata)["searches"].items()}
+        found = commit_metadata.read(metadata)["searches"].items()
+        return {int(partition): int(offset) for partition, offset in found}
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
-def searches_metadata(matched: Offsets) -> str:
-    """Write offsets of the topic `searches` as a commit's metadata (Kafka allows 4,096 bytes: 200 partitions)."""
-    return json.dumps({"searches": matched}, separators=(",", ":"))
+def searches_metadata(matched: Offsets, topic_ids: TopicIds) -> str:
+    """Write offsets of the topic `searches` as a commit's metadata (of 180 partitions at most)."""
+    return commit_metadata.write(topic_ids, searches=dict(matched))
 
 
 def _offsets(progress: Mapping[int, PartitionProgress]) -> dict[Any, Any]:
     return {
         TopicPartition(topics.FEATURES.name, number): OffsetAndMetadata(
-            done.offset, searches_metadata(done.searches_matched), -1
+            done.offset, searches_metadata(done.searches_matched, done.topics), -1
         )
         for number, done in progress.items()
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from streaming.kafka.messages import Message, Outgoing
+from streaming.kafka.topic_watch import TopicIds
 from streaming.searches.table import Offsets
 
 
@@ -13,12 +14,14 @@ class PartitionProgress:
     """How far the matcher has come with one partition of `postings.features`.
 
     `offset`: the partition's next message. `searches_matched`: offsets of the topic `searches`; every search before
-    them was matched with the stored postings of this partition. Both are committed together, so that another instance
-    that is assigned the partition continues with both.
+    them was matched with the stored postings of this partition. `topics`: the ids of the topics that this is about
+    (`searches`, this topic and `score.requests`); once one of them is created anew, the rest is void. All are committed
+    together, so that another instance that is assigned the partition continues with them.
     """
 
     offset: int
     searches_matched: Offsets = field(default_factory=dict)
+    topics: TopicIds = field(default_factory=dict)
 
 
 class FeatureLog(Protocol):
@@ -29,7 +32,10 @@ class FeatureLog(Protocol):
         ...
 
     def assignment(self) -> Mapping[int, PartitionProgress] | None:
-        """The committed progress of every assigned partition, once after each rebalance; None at any other time."""
+        """The committed progress of every assigned partition, once after each rebalance; None at any other time.
+
+        Also once after the topic was created anew: then every partition begins at its first message.
+        """
         ...
 
     def partition_of(self, posting_id: str) -> int:

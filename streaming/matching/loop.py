@@ -13,6 +13,7 @@ from schemas.errors import DecodeError, StoreError
 from schemas.records import Candidate, FeatureRecord, Reason, SavedSearch, ScoreRequest
 from schemas.settings import Option
 from streaming.kafka.messages import Message, alert_reason, dead_letter
+from streaming.kafka.topic_watch import TopicIds, differs
 from streaming.matching.log import FeatureLog, PartitionProgress
 from streaming.matching.messages import request_messages
 from streaming.matching.metrics import MatcherMetrics
@@ -50,7 +51,8 @@ class MatchLoop:
     """Matches features with saved searches and sends score requests; it may be killed at any moment.
 
     No candidate is lost: offsets are committed only after every window with candidates from before them was sent and
-    acknowledged. A request may be sent twice; the alert ledger keeps its pairs from alerting twice.
+    acknowledged. A request may be sent twice; the alert ledger keeps its pairs from alerting twice. `topic_ids` tells
+    a topic that was created anew from the one before.
     `turned` is called after each turn (streaming/process/health.py).
     `new_matcher` makes the matcher of all searches, and one for each store pass with that pass's searches.
     """
@@ -65,10 +67,13 @@ class MatchLoop:
     codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.monotonic
     turned: Callable[[], None] = lambda: None
+    topic_ids: Callable[[], TopicIds] = dict
     matcher: Matcher = field(init=False)
     table: SearchTable = field(init=False)
     progress: dict[int, PartitionProgress] = field(default_factory=dict)
     _store_pass: StorePass | None = None
+    _times_begun: int = 1
+    _ids: TopicIds = field(default_factory=dict)
     _dirty: bool = False
     _next_commit_s: float = 0.0
     _next_pass_s: float = 0.0
@@ -95,11 +100,12 @@ class MatchLoop:
     def turn(self) -> None:
         """One round of the loop."""
         # 2. searches that users subscribed, changed or unsubscribed
-        self._take_searches(self.feed.poll())
+        self._take_new_searches()
         # 3. features of postings that changed
         messages = self.features.poll(self._patience_s())
         now_s = self.clock()
         self._apply_rebalance(self.features.assignment())
+        self._notice_new_topics()
         for message in messages:
             self._take_feature(message, now_s)
         # 4. new searches are matched with the postings already stored
@@ -116,6 +122,50 @@ class MatchLoop:
         due_s = self.windows.next_due_s()
         wait_s = self.settings.poll_s if due_s is None else due_s - self.clock()
         return min(self.settings.poll_s, max(0.0, wait_s))
+
+    def _take_new_searches(self) -> None:
+        messages = self.feed.poll()
+        if self.feed.times_begun() != self._times_begun:
+            self._times_begun = self.feed.times_begun()
+            self._forget_searches()
+        self._take_searches(messages)
+
+    def _forget_searches(self) -> None:
+        """Begin with no search, as after a restart: the topic `searches` was created anew or lost its end.
+
+        Each search that it says from now on is a new one, which meets the stored postings.
+        """
+        for search_id in self.table.subscriptions:
+            self.metrics.cancelled.inc(self.windows.cancel(search_id))
+        self.matcher, self.table = self.new_matcher(), SearchTable(self.codec)
+        self._match_all_again()
+
+    def _match_all_again(self) -> None:
+        """Let every search meet the stored postings again; the ledger suppresses the pairs that have alerted."""
+        self._store_pass = None
+        self._set_searches_matched({})
+
+    def _notice_new_topics(self) -> None:
+        """Match all again once one of the topics was created anew: requests that it held unread are lost."""
+        ids = self.topic_ids()
+        if ids == self._ids:
+            return
+        self._ids = dict(ids)
+        if any(differs(p.topics.get(name, ""), ids[name]) for p in self.progress.values() for name in ids):
+            log.warning("a topic was created anew: matching every search with the stored postings again")
+            self._match_all_again()
+        self.progress = {p: self._known(progress) for p, progress in self.progress.items()}
+
+    def _known(self, progress: PartitionProgress) -> PartitionProgress:
+        """The progress, without what it says of topics that are gone.
+
+        An offset of `searches` behind that topic's end is of a former creation of it, or of data that were lost.
+        """
+        matched = progress.searches_matched
+        renewed = any(differs(progress.topics.get(name, ""), now) for name, now in self._ids.items())
+        if renewed or any(offset > self.table.positions.get(p, 0) for p, offset in matched.items()):
+            matched = {}
+        return replace(progress, searches_matched=matched, topics={**progress.topics, **self._ids})
 
     def _take_searches(self, messages: Iterable[Message]) -> None:
         for message in messages:
@@ -140,10 +190,14 @@ class MatchLoop:
             return
         log.info("assigned features partitions %s", sorted(assignment))
         self._produce(self.windows.flush())
-        self.progress = dict(assignment)
+        self.progress = {p: self._known(progress) for p, progress in assignment.items()}
         self._store_pass = None
 
     def _take_feature(self, message: Message, now_s: float) -> None:
+        if message.offset < self.progress[message.partition].offset:
+            log.warning("partition %d has lost its end: matching all again", message.partition)
+            self.progress[message.partition] = replace(self.progress[message.partition], offset=0)
+            self._match_all_again()
         try:
             feature = _feature(message, self.codec)
         except DecodeError as error:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Gauge
 
-#: Above the longest turn: a transaction (60 s) after a slice of model calls (50 s), or a commit of the matcher (95 s).
+#: Above the longest step between two calls of `turned`: the consumer's slice of model calls (50 s) that also asks the
+#: topic of alerts (40 s), its transaction (60 s), or the matcher's commit (95 s).
 LIMIT_S = 120.0
 
 

@@ -31,6 +31,12 @@ def quiet_clients() -> None:
         logging.getLogger(client).setLevel(logging.WARNING)
     # kafka-python's selector warns whenever a busy machine delays it by a tenth of a second
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
+    # it repeats ten times a second that a topic is missing, which `TopicWatch` says once
+    logging.getLogger("kafka.cluster").addFilter(_says_more_than_missing)
+
+
+def _says_more_than_missing(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Topic %s not found")
 
 
 def work_until_stopped(work: Callable[[Callable[[], bool]], None]) -> int:

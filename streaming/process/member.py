@@ -19,6 +19,7 @@ from streaming.kafka import clients
 from streaming.kafka.admin import wait_for_topics
 from streaming.kafka.framing import RegistrySettings, open_codec
 from streaming.kafka.settings import KafkaSettings
+from streaming.kafka.topic_watch import TopicWatch, watch
 from streaming.kafka.topics import Topic
 from streaming.process import lifecycle, options
 from streaming.process.fault_probe import Probe, crash_at
@@ -87,8 +88,13 @@ class Running(Generic[SettingsT]):
     probe: Probe
     metrics: CollectorRegistry
     health: LoopHealth
+    topics: TopicWatch
     codec: Codec
     _opened: ExitStack
+
+    def turned(self) -> None:
+        """Note that the loop has finished a turn; a topic that is missing is its trouble."""
+        self.health.turned(self.topics.trouble())
 
     def closed_at_end(self, part: CloseableT) -> CloseableT:
         """Return `part`, which is closed when the member ends."""
@@ -147,6 +153,7 @@ def _run(program: Program[SettingsT], settings: SettingsT, stopped: Callable[[],
         if not wait_for_topics(settings.kafka, names, stopped, waits=health.turned):
             return
         health.turned()
+        topics = opened.enter_context(closing(watch(settings.kafka, names, metrics)))
         written = {record: topic.name for record, topic in program.writes.items()}
         codec = opened.enter_context(closing(open_codec(settings.registry, written)))
         program.work(
@@ -156,6 +163,7 @@ def _run(program: Program[SettingsT], settings: SettingsT, stopped: Callable[[],
                 probe=probe,
                 metrics=metrics,
                 health=health,
+                topics=topics,
                 codec=codec,
                 _opened=opened,
             )

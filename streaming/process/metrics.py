@@ -48,10 +48,10 @@ def _with_probes(
 ) -> Callable[..., Any]:
     """A WSGI application that answers probes by path, 200 unless there is trouble, and leaves the rest to `metrics`."""
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        probe = troubles.get(environ["PATH_INFO"])
+    def answer(request: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        probe = troubles.get(request["PATH_INFO"])
         if probe is None:
-            return metrics(environ, start_response)
+            return metrics(request, start_response)
         trouble = probe()
         status = "503 Service Unavailable" if trouble else "200 OK"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])

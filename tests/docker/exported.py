@@ -15,6 +15,7 @@ from streaming.alerting.metrics import ConsumerMetrics
 from streaming.features.settings import FeatureJobSettings
 from streaming.kafka.settings import KafkaSettings
 from streaming.matching.metrics import MatcherMetrics
+from streaming.process.health import LoopHealth
 from tests.models.running import COMPLETION, SCORE, post, serving
 
 #: A sample's name → the labels that its samples have.
@@ -48,6 +49,7 @@ def kafka_processes() -> Exported:
     """Of matcher, alert consumer and supervisor: their metrics on a registry, with what they learn while they run."""
     registry = CollectorRegistry()
     matcher, consumer = MatcherMetrics(registry), ConsumerMetrics(registry)
+    LoopHealth(registry)
     for lag in (matcher.lag, consumer.lag):
         lag.labels("0").set(1)
     for result in ("hits", "misses", "failures"):

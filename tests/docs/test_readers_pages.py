@@ -17,8 +17,7 @@ TROUBLES = (DOCS / "troubleshooting.md").read_text()
 PRINTING = [
     ROOT / "Makefile",
     ROOT / "docker" / "images.sh",
-    *(ROOT / "nearline").rglob("*.py"),
-    *(ROOT / "models").rglob("*.py"),
+    *(path for name in ("nearline", "models", "streaming") for path in (ROOT / name).rglob("*.py")),
 ]
 
 

@@ -57,27 +57,24 @@ def stack_settings(tmp_path: Path, **changes: Any) -> StackSettings:
 def check(stack: StackSettings, load: world.Load) -> Seen:
     """Stop the load, wait for the end, and assert that store and alerts are as if nothing had happened."""
     sent = load.stop()
-    observer = world.await_end(stack, len(sent))
+    with closing(world.await_end(stack, len(sent))) as observer:
+        compare(stack, sent, verify.gather(KafkaSettings(bootstrap=stack.bootstrap)))
+    return observer.seen
+
+
+def compare(stack: StackSettings, sent: list[world.Event], evidence: verify.Evidence) -> None:
+    """Assert that the store equals the fold of all that was sent, and that every pair has alerted once an opening."""
     summarizer = open_summarizer(stack.models_url, TOKENIZER)
     ranker = open_ranker(stack.models_url, TOKENIZER)
     assert isinstance(summarizer, HttpSummarizer)
     assert isinstance(ranker, HttpRanker)
-    with closing(observer), closing(summarizer), closing(ranker):
-        _compare(stack, sent, summarizer, ranker)
-    return observer.seen
-
-
-def _compare(
-    stack: StackSettings, sent: list[world.Event], summarizer: HttpSummarizer, ranker: HttpRanker
-) -> None:
-    undisturbed = LocalPath(MemoryStore(time.time), summarizer, ranker)
-    undisturbed.replay(sent)
-    with closing(open_store(stack.store_url)) as store:
+    with closing(summarizer), closing(ranker), closing(open_store(stack.store_url)) as store:
+        undisturbed = LocalPath(MemoryStore(time.time), summarizer, ranker)
+        undisturbed.replay(sent)
         final = {record.posting_id: record for record in FeatureStore(store).scan()}
-    assert _plain(final) == _plain({record.posting_id: record for record in undisturbed.features.scan()})
-    evidence = verify.gather(KafkaSettings(bootstrap=stack.bootstrap))
-    assert verify.broken_promises(evidence, final, world.sample_searches(), ranker) == []
-    assert evidence.alerts, "a run without alerts shows nothing"
+        assert _plain(final) == _plain({record.posting_id: record for record in undisturbed.features.scan()})
+        assert verify.broken_promises(evidence, final, world.sample_searches(), ranker) == []
+        assert evidence.alerts, "a run without alerts shows nothing"
 
 
 def _plain(records: dict[str, FeatureRecord]) -> dict[str, dict[str, object]]:

@@ -84,7 +84,8 @@ class Load:
         self._rounds = rounds(self.seed)
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, or go on after a stop."""
+        self._stopping.clear()
         self._thread = threading.Thread(target=self._send, daemon=True)
         self._thread.start()
 
@@ -107,7 +108,7 @@ class Load:
             self._thread.join(120)
 
     def _send(self) -> None:
-        acknowledged = 0
+        acknowledged = len(self.sent)
         while True:
             progress = ReplayProgress()
             events = enumerate(chain(self.sent[acknowledged:], self._until_stopped()), start=1)

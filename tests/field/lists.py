@@ -12,6 +12,8 @@ from schemas.events import BrokenLine, read_events
 from schemas.records import PostingUpdate, SavedSearch
 from storage.memory import MemoryStore
 
+#: After every day of the lists: 2026-05-28.
+NOW_S = 1_780_000_000.0
 WARD = {"title": "Ward nurse", "description": "Nights on a ward, three a week."}
 SEARCH = SavedSearch(search_id="s", query="nurse", threshold=0.0)
 
@@ -36,11 +38,11 @@ def read(lines: Iterable[dict[str, Any]]) -> list[PostingUpdate | BrokenLine]:
 def path(*searches: SavedSearch) -> LocalPath:
     """An empty store with these searches; every event is a batch of its own."""
     made = LocalPath(
-        MemoryStore(lambda: 1_000.0),
+        MemoryStore(lambda: NOW_S),
         InstantSummarizer(),
         LexicalRanker(),
         LocalSettings(batch_size=1),
-        clock=lambda: 1_000.0,
+        clock=lambda: NOW_S,
     )
     made.subscribe(searches)
     return made

@@ -183,6 +183,22 @@ def test_a_consumer_whose_name_another_process_has_ends_and_says_which_name() ->
         log.transact([MESSAGE], {0: 1})
 
 
+class Unanswered(Fenced):
+    """A transactional producer whose brokers do not answer."""
+
+    def commit_transaction(self) -> None:
+        raise KafkaTimeoutError("no answer")
+
+    def abort_transaction(self) -> None:
+        raise KafkaTimeoutError("no answer either")
+
+
+def test_a_consumer_that_can_neither_commit_nor_abort_ends() -> None:
+    log = RequestGroup(Member({"score.requests": [[]]}), Unanswered(), lag())
+    with pytest.raises(BrokersUnavailable, match="neither committed nor aborted: .*no answer either"):
+        log.transact([MESSAGE], {0: 1})
+
+
 class Waited(Exception):
     """Ends a wait that would go on."""
 

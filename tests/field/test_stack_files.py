@@ -1,6 +1,7 @@
 """The files of a local stack's home: written whole, and a torn or foreign one is one line that says what to do."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from nearline.cli import options
 from nearline.cli.app import run
 from nearline.stack.settings import StackSettings, current_home
-from nearline.stack.supervisor import read_state
+from nearline.stack.supervisor import Supervisor, read_state, state_age_s
 from schemas.errors import ConfigError
 
 TORN = json.dumps({"home": "x", "port_base": 29000})[:-9]
@@ -75,6 +76,16 @@ def test_a_foreign_state_file_is_named(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "state.json").write_bytes(data)
     with pytest.raises(ConfigError, match=r"state\.json is not a stack's state"):
         read_state(tmp_path)
+
+
+def test_a_supervisor_that_stands_still_is_told_by_the_age_of_its_state(tmp_path: Path) -> None:
+    settings = StackSettings(home=tmp_path)
+    settings.save()
+    Supervisor(settings, []).write_state()
+    assert 0 <= state_age_s(tmp_path) < 60
+    assert state_age_s(tmp_path, lambda: time.monotonic() + 300) > 299
+    (tmp_path / "state.json").write_text('{"components": []}')  # of an older version
+    assert state_age_s(tmp_path) == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"a\0b"])

@@ -13,8 +13,8 @@ from nearline.stack.processes import tail, wait_until
 from tests.docker.manifests import services
 from tests.images import network
 
-#: Plain folders for layers and chroot for isolation work on any machine, inside a container too.
-BUILDAH = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+#: chroot in the place of namespaces works on any machine, inside a container too.
+BUILDAH = {"BUILDAH_ISOLATION": "chroot"}
 
 
 def buildah(*arguments: str) -> str:
@@ -28,7 +28,7 @@ def buildah(*arguments: str) -> str:
 
 
 class Composed:
-    """Services of the compose file, each in its network namespace; services of one image share one container's files.
+    """Services of the compose file, each in a container and on a network of its own.
 
     `replaced`: words of commands and environments, and what takes their place. `mounts`: folders by their place in the
     containers; volumes of the compose file are folders of the container instead.
@@ -53,10 +53,16 @@ class Composed:
         return self._running[name].wait(timeout_s)
 
     def await_health(self, name: str, timeout_s: float) -> None:
-        """Wait until the service's own health check passes."""
+        """Wait until the service's own health check passes; a service that ends meanwhile is started again."""
         check = self._services[name]["healthcheck"]["test"][1:]
-        healthy = wait_until(lambda: self.run(name, check).returncode == 0, timeout_s, 1.0)
-        assert healthy, f"{name} is not healthy; its log ends with\n{tail(self.log(name), 40)}"
+
+        def healthy() -> bool:
+            self._restart_ended(name)
+            return self.run(name, check).returncode == 0
+
+        assert wait_until(healthy, timeout_s, 1.0), (
+            f"{name} is not healthy; its log ends with\n{tail(self.log(name), 40)}"
+        )
 
     def run(self, name: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a command in a service's container and network, as `docker compose exec` does."""
@@ -89,22 +95,36 @@ class Composed:
         for container in self._containers.values():
             buildah("rm", container)
 
+    def _restart_ended(self, name: str) -> None:
+        if self._running[name].poll() is not None and self._services[name].get("restart") == "unless-stopped":
+            self.start(name)
+
     def log(self, name: str) -> Path:
         """The output of a service."""
         return self._home / f"{name}.log"
 
     def _run(self, name: str, command: Sequence[str]) -> list[str]:
         environment = self._services[name].get("environment", {})
-        options = ["--no-hosts", "--volume", f"{self._home}/hosts:/etc/hosts:ro"]
+        options = ["--no-hosts", f"--volume={self._hosts(name)}:/etc/hosts:ro"]
         options += [f"--env={key}={self._now(value)}" for key, value in environment.items()]
         options += [f"--volume={source}:{target}:ro" for target, source in self._mounts.items()]
         return network.inside(name, ["buildah", "run", *options, self._container(name), "--", *command])
 
+    def _hosts(self, name: str) -> Path:
+        """The names of all services, and the name that buildah gives a container as its host."""
+        known = (self._home / "hosts").read_text()
+        host = buildah("inspect", "--format", "{{.ContainerID}}", self._container(name))[:12]
+        own = self._home / f"{name}.hosts"
+        own.write_text(f"{known}{network.address(name)} {host}\n")
+        return own
+
     def _container(self, name: str) -> str:
-        image = self._services[name]["image"]
-        if image not in self._containers:
-            self._containers[image] = buildah("from", "--pull-never", "--quiet", f"localhost/{image}")
-        return self._containers[image]
+        if name not in self._containers:
+            image = f"localhost/{self._services[name]['image']}"
+            self._containers[name] = buildah("from", "--pull-never", "--quiet", image)
+            # here and not in each `buildah run`, whose mount namespaces would mount the same files twice
+            buildah("mount", self._containers[name])
+        return self._containers[name]
 
     def _entrypoint(self, name: str) -> list[str]:
         own = self._services[name].get("entrypoint")

@@ -8,7 +8,7 @@ import pytest
 from nearline.stack.processes import wait_until
 from streaming.kafka import clients
 from streaming.kafka.settings import KafkaSettings
-from tests.docker.manifests import DOCKER, services
+from tests.docker.manifests import DOCKER
 from tests.images import network, parts
 from tests.images.composed import Composed
 
@@ -24,8 +24,7 @@ def composed() -> Iterator[Composed]:
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     parts.fetch()
-    names = list(services())
-    network.make(names, HOME / "hosts")
+    network.make(HOME / "hosts")
     made = Composed(HOME, parts.REPLACED, {"/catalog": SAMPLE})
     servers = [parts.kafka(HOME), parts.couchbase(HOME)]
     try:
@@ -36,7 +35,6 @@ def composed() -> Iterator[Composed]:
         for server in servers:
             server.kill()
             server.wait()
-        network.remove(names)
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +47,6 @@ def system(composed: Composed) -> Composed:
     composed.start("jobmanager")
     composed.start("matcher")
     composed.start("alert-consumer")
-    # both write Flink's configuration, into one container's files here
-    assert wait_until(lambda: "Starting" in composed.log("jobmanager").read_text(), 60)
     composed.start("taskmanager")
     for name in ("jobmanager", "matcher", "alert-consumer"):
         composed.await_health(name, 300)

@@ -14,7 +14,8 @@ from tests.images import network
 STACK = DOCKER.parent / "nearline" / "stack"
 JARS = DOCKER.parent / "build" / "jars"
 COUCHBASE_JARS = DOCKER.parent / "build" / "jars-couchbase"
-STORE = f"couchbase://couchbase:11210/{TEST_BUCKET}?durability=none&scan=views"
+# by address: the SDK asks a name server for names, and this network has none
+STORE = f"couchbase://{network.address('couchbase')}:11210/{TEST_BUCKET}?durability=none&scan=views"
 #: Words of the compose file that name the real Couchbase, and what names the test server.
 REPLACED = {
     "couchbase://couchbase/nearline/jobs/features": STORE,
@@ -43,10 +44,10 @@ def kafka(home: Path) -> subprocess.Popen[bytes]:
 
 
 def couchbase(home: Path) -> subprocess.Popen[bytes]:
-    """Start the test server under the name of the compose file's service."""
+    """Start the test server at the address of the compose file's service."""
     classpath = ":".join(str(jar) for jar in sorted(COUCHBASE_JARS.glob("*.jar")))
     java = _java(classpath, "-Xmx384m", "-XX:+UseSerialGC")
-    arguments = ("8091", "11210", TEST_BUCKET, TEST_PASSWORD, "couchbase")
+    arguments = ("8091", "11210", TEST_BUCKET, TEST_PASSWORD, network.address("couchbase"))
     return _start("couchbase", home, [*java, str(STACK / "CouchbaseTestServer.java"), *arguments])
 
 

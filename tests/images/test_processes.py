@@ -39,6 +39,18 @@ def test_a_service_ends_when_it_is_asked_to_and_starts_again(system: Composed, n
     system.await_health("jobmanager" if name == "taskmanager" else name, 300)
 
 
+@pytest.mark.parametrize(
+    ("name", "written"), [("matcher", ()), ("alert-consumer", ()), ("models", ("/home/nearline/.cache",))]
+)
+def test_a_service_with_a_read_only_disk_in_kubernetes_writes_nowhere_else(
+    system: Composed, name: str, written: tuple[str, ...]
+) -> None:
+    """The model server's cache of kernels is in /tmp there."""
+    shown = system.run(name, ["find", "/", "-xdev", "-type", "f", "-uid", "1000", "-not", "-path", "/proc/*"])
+    known = (*written, "/home/nearline/.bash", "/home/nearline/.profile")
+    assert [path for path in shown.stdout.splitlines() if not path.startswith(known)] == []
+
+
 def test_what_is_no_setting_of_flink_ends_its_container(composed: Composed) -> None:
     entrypoint = composed.image("jobmanager")["Entrypoint"]
     script = [*entrypoint, "jobmanager"]

@@ -11,7 +11,6 @@ from models.prompts import (
     SYSTEM,
     Item,
     Prompter,
-    clean,
     item_text,
     load_tokenizer,
     query_text,
@@ -70,20 +69,6 @@ def test_no_summarizer_prompt_exceeds_its_budget_and_its_text_is_bounded(
 def test_items_of_a_batch_are_worded_as_each_alone(batch: list[Item]) -> None:
     prompter = PROMPTERS[0]
     assert prompter.item_ids_many(batch) == [prompter.item_ids_many([item])[0] for item in batch]
-
-
-@given(text=any_text, limit=st.integers(1, 80))
-@settings(deadline=None)
-def test_a_clean_text_is_bounded_encodable_and_stays_as_it_is(text: str, limit: int) -> None:
-    cut = clean(text, limit)
-    assert len(cut) <= limit
-    assert cut.encode("utf-8").decode("utf-8") == cut
-    assert clean(cut, limit) == cut
-
-
-def test_a_cut_falls_between_words_where_words_are_divided_by_spaces() -> None:
-    assert clean("steel  welders\nwanted", 15) == "steel welders"
-    assert clean("焊工" * 50, 15) == ("焊工" * 8)[:15]
 
 
 def test_the_prefix_ends_with_the_query_and_the_item_with_the_suffix_in_a_byte_level_vocabulary() -> None:

@@ -10,6 +10,7 @@ from models.summarizer import Summary, SummaryFailure, SummaryRejected, SummaryU
 from pipeline.featurize import SourceRow
 from schemas.codec import encode
 from schemas.errors import ModelRejected
+from schemas.plain import TEXT_RULES
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate, SavedSearch
 from storage.base import KeyValue
 from storage.features import FeatureStore
@@ -31,6 +32,7 @@ def feature(**fields: Any) -> FeatureRecord:
         content_version=1,
         content_hash=b"c" * 16,
         input_hash=b"i" * 16,
+        text_rules=TEXT_RULES,
         summary_version=1,
         summary_hash=b"i" * 16,
         model="instant@1",

@@ -121,9 +121,10 @@ def test_the_generation_that_answers_is_asked_for() -> None:
         (feature(summary_hash=b"", generation=9), True),
         (feature(model="", generation=0), False),
         (feature(content_version=-1), False),
+        (feature(generation=2, text_rules=0), True),
     ],
 )
-def test_old_is_a_text_that_waits_or_has_a_summary_of_an_older_generation(
+def test_old_is_a_text_that_older_rules_cleaned_that_waits_or_has_a_summary_of_an_older_generation(
     record: FeatureRecord, old: bool
 ) -> None:
     assert is_old(record, 2) is old

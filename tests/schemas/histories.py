@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.keys import content_hash, text_hash
 from schemas.merge import assume_summarized, delta, is_current, merge, outcome
+from schemas.plain import TEXT_RULES
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, Posting, PostingUpdate, State
 
 ID = "p"
@@ -62,8 +63,14 @@ def summarized(record: FeatureRecord, generation: int = 1) -> FeatureRecord:
     return merge(record, made)
 
 
+def delta_of(update: PostingUpdate) -> FeatureRecord:
+    """The registers that an update sets, as the pipeline asks for them."""
+    textless = update.posting is not None and not update.posting.description.strip()
+    return delta(update, input_hash(update), textless=textless)
+
+
 def step(before: FeatureRecord | None, update: PostingUpdate) -> FeatureRecord:
-    change = delta(update, input_hash(update))
+    change = delta_of(update)
     return change if before is None else merge(before, change)
 
 
@@ -138,6 +145,7 @@ def expected(history: Sequence[PostingUpdate]) -> FeatureRecord:
         title=posting.title,
         salary=posting.salary,
         input_hash=input_hash(update),
+        text_rules=TEXT_RULES,
     )
     if posting.description.strip():
         return summarized(with_content)

@@ -13,11 +13,11 @@ from schemas.merge import delta, is_current, merge
 from schemas.records import NEVER, FeatureRecord, Op, Posting, PostingUpdate, State
 from tests.schemas.histories import (
     batch,
+    delta_of,
     events,
     expected,
     fold,
     histories,
-    input_hash,
     step,
     summarized,
 )
@@ -242,7 +242,7 @@ def test_records_of_two_postings_do_not_merge() -> None:
 @many
 @given(history=histories)
 def test_merging_the_deltas_alone_gives_the_fold_without_summaries(history: list[PostingUpdate]) -> None:
-    deltas = [delta(update, input_hash(update)) for update in history]
+    deltas = [delta_of(update) for update in history]
     assert summarized(reduce(merge, deltas)) == complete(history)
     assert summarized(reduce(merge, reversed(deltas))) == complete(history)
 

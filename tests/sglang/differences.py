@@ -67,6 +67,24 @@ DIFFERENCES = [
         statuses={"streamed completion": 400, "two completions of a prompt": 400},
     ),
     Difference(
+        asked="a field of a completion that is [not served](#what-a-completion-request-may-hold) "
+        "(`echo`, `stop_token_ids`, …)",
+        sglang="served",
+        ours="400, naming the field",
+        statuses={
+            "completion with its prompt": 400,
+            "completion with a presence penalty": 400,
+            "completion of three tokens at least": 400,
+            "completion that ends at an id": 400,
+        },
+    ),
+    Difference(
+        asked="any other field of a completion, a misspelt one for instance",
+        sglang="used or ignored",
+        ours="400, naming the field",
+        statuses={"completion with a field that nobody knows": 400},
+    ),
+    Difference(
         asked="more than our limits below (65 labels, say)",
         sglang="answered",
         ours="400",
@@ -89,6 +107,12 @@ DIFFERENCES = [
         sglang="400",
         ours="read as JSON",
         statuses={"no content type": 200, "text as content type": 200},
+    ),
+    Difference(
+        asked="`null` for a field of a completion that has a default",
+        sglang="400",
+        ours="the default",
+        statuses={"completion of null tokens": 200},
     ),
     Difference(
         asked="a prompt and an answer that fill the context together",

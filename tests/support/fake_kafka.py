@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.structs import MemberState, OffsetAndMetadata
 
 
 class Record(NamedTuple):
@@ -37,6 +39,8 @@ class FakeConsumer:
         self.silent = False
         self.polls = 0
         self.closed = False
+        self.generation = 0
+        self.commits: dict[TopicPartition, OffsetAndMetadata] = {}
         self._most = most
 
     def partitions_for_topic(self, name: str) -> set[int] | None:
@@ -53,6 +57,17 @@ class FakeConsumer:
 
     def seek_to_end(self, *partitions: TopicPartition) -> None:
         self.positions |= self.end_offsets(partitions)
+
+    def group_metadata(self) -> Any:
+        """Another generation for each rebalance; 0 while the member is in no group."""
+        state = MemberState.STABLE if self.generation else MemberState.UNJOINED
+        return SimpleNamespace(generation_id=self.generation, member_id="m", state=state)
+
+    def committed(
+        self, partition: TopicPartition, metadata: bool = False, timeout_ms: int = 0
+    ) -> OffsetAndMetadata | None:
+        del metadata, timeout_ms
+        return self.commits.get(partition)
 
     def end_offsets(
         self, partitions: Iterable[TopicPartition], timeout_ms: int = 0

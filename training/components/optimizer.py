@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from training.components.finite import check_number
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration that drives all singular values towards 1 (Jordan et al., Muon)."""
 
@@ -100,11 +102,15 @@ class Optimizer:
         self._parameters, self._clip = [p for _, p in named], clip
 
     def step(self, factor: float) -> float:
-        """Update the weights at `factor` times the rates and clear the gradients; return their norm before clipping."""
+        """Update the weights at `factor` times the rates and clear the gradients; return their norm before clipping.
+
+        TrainingDiverged, and no update, for gradients that are not finite: one step with them would spoil all weights.
+        """
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         if isinstance(norm, DTensor):
             # With sharded weights each process holds only a part of the norm.
             norm = norm.full_tensor()
+        check_number(float(norm), "the norm of the gradients")
         torch.nn.utils.clip_grads_with_norm_(self._parameters, self._clip, norm)
         self._muon.step(self._rates[0] * factor)
         for group in self._adam.param_groups:

@@ -13,6 +13,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 from transformers import Qwen3ForCausalLM
 
 from models.weights import write_weights
+from training.components.finite import check_weights
 
 BESIDE = (
     "generation_config.json",
@@ -47,10 +48,11 @@ def write_model(
 ) -> None:
     """Write weights in `dtype`, the configuration, and the tokenizer files of `source`.
 
-    `name` is the model's name in answers.
+    `name` is the model's name in answers. TrainingDiverged, and nothing written, for weights that are not finite.
     """
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
     kept = {key: value.to(dtype).contiguous() for key, value in state.items() if key not in tied}
+    check_weights(kept)
     write_weights(kept, directory / "model.safetensors")
     config = model.config.to_dict() | {
         "architectures": ["Qwen3ForCausalLM"],

@@ -55,6 +55,23 @@ def query_ndcg(scores_N: Floats, grades: Sequence[int], posting_ids: Sequence[st
     return ndcg(gains[ranked(scores_N, posting_ids)], gains, k)
 
 
+def level(scores_N: Floats) -> bool:
+    """Whether several items have one and the same score, so that the scores put them in no order."""
+    held = single(scores_N)
+    return len(held) > 1 and bool((held == held[0]).all())
+
+
+def earned_ndcg(scores_N: Floats, grades: Sequence[int], k: int = 10) -> float:
+    """NDCG@k, linear gains, as the mean over all orders of items of one score: by it models are chosen.
+
+    Where no scores tie it is `query_ndcg`. By an order of ids a model that scores all items alike could be the best.
+    """
+    gains, held = np.asarray(grades, dtype=np.float64), single(scores_N)
+    _, group_N, sizes = np.unique(-held, return_inverse=True, return_counts=True)
+    shared = np.bincount(group_N, weights=gains) / sizes
+    return ndcg(np.repeat(shared, sizes), gains, k)
+
+
 def dcg(gains_N: Floats, k: int) -> float:
     """Sum of the first k gains, each over log2(rank + 1)."""
     first = gains_N[:k]

@@ -15,6 +15,7 @@ from typing_extensions import override
 from models.engine.stock import open_stock
 from models.length_batches import length_batches
 from models.prompts import Prompter, load_tokenizer, summarizer_input
+from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.scorers import Asked, LogitScorer
 
@@ -45,12 +46,18 @@ class TransformersScorer(LogitScorer):
 
     @override
     def differences(self, asked: Sequence[Asked]) -> list[Floats]:
-        """Compute every prompt whole, its prefix too, in padded batches of at most BATCH_TOKENS."""
+        """Compute every prompt whole, its prefix too, in padded batches of at most BATCH_TOKENS.
+
+        ConfigError for a score that is not finite: such a model ranks nothing.
+        """
         items = iter(self.prompter.item_ids_many([item for _, items in asked for item in items]))
         prompts = [self.prompter.prefix_ids(query) + next(items) for query, rows in asked for _ in rows]
         flat_N = np.zeros(len(prompts))
         for rows in length_batches([len(p) for p in prompts], BATCH_TOKENS):
             flat_N[rows] = self._batch([prompts[row] for row in rows])
+        if not np.isfinite(flat_N).all():
+            count = int((~np.isfinite(flat_N)).sum())
+            raise ConfigError(f"the model gives {count} of {len(flat_N)} pairs no finite score")
         return np.split(flat_N, np.cumsum([len(rows) for _, rows in asked])[:-1])
 
     @torch.inference_mode()

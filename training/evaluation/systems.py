@@ -11,7 +11,7 @@ import numpy as np
 from models.prompts import Item
 from schemas.errors import ConfigError
 from training.components.arrays import Floats, Ints
-from training.evaluation.metrics import expected, figures, ranked, single
+from training.evaluation.metrics import expected, figures, level, ranked, single
 from training.evaluation.settings import MetricConfig, Tell
 from training.evaluation.trec import Run
 from training.judging.records import JudgedQuery
@@ -65,24 +65,34 @@ def system_result(
     config: MetricConfig,
     tell: Tell,
 ) -> SystemResult:
-    """Score all queries by a system and compute its figures; ConfigError for a score that is not a number."""
+    """Score all queries by a system and compute its figures; ConfigError for a score that is not finite.
+
+    A query whose items all have one score has the mean figures of all orders, since the system gave it none.
+    """
     scores = system.score_many(queries, items, tell)
     for query, scores_N in zip(queries, scores, strict=True):
-        if np.isnan(scores_N).any():
-            posting = query.posting_ids[int(np.isnan(scores_N).argmax())]
+        if not np.isfinite(scores_N).all():
+            posting = query.posting_ids[int((~np.isfinite(scores_N)).argmax())]
             raise ConfigError(
                 f"{system.name} gives no number for posting {posting!r} of query {query.query_id!r}"
             )
-    orders = [ranked(s, q.posting_ids) for s, q in zip(scores, queries, strict=True)]
     labels = [np.array(q.labels) for q in queries]
+    rows = [_figures(s, q, config) for s, q in zip(scores, queries, strict=True)]
     return SystemResult(
         name=system.name,
         settings=system.settings,
-        figures=np.array([figures(j[o], j, config) for j, o in zip(labels, orders, strict=True)]),
+        figures=np.array(rows),
         ties=count_ties(scores, labels),
         scores=scores,
         probable=bool(system.settings.get("probable")),
     )
+
+
+def _figures(scores_N: Floats, query: JudgedQuery, config: MetricConfig) -> tuple[float, float, float]:
+    labels = np.array(query.labels)
+    if level(scores_N):
+        return expected(labels, config)
+    return figures(labels[ranked(scores_N, query.posting_ids)], labels, config)
 
 
 def random_order(queries: Sequence[JudgedQuery], config: MetricConfig) -> SystemResult:

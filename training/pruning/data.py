@@ -17,7 +17,7 @@ import numpy as np
 from models.prompts import Item, Prompter
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
-from training.evaluation.metrics import query_ndcg
+from training.evaluation.metrics import earned_ndcg
 from training.evaluation.offline import TransformersScorer
 from training.judging.judged_file import check_known, is_judged, read_judged_queries
 from training.judging.lines import json_lines
@@ -71,9 +71,7 @@ def ndcgs(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable
 
     def measure(model: Any) -> Floats:
         scores = TransformersScorer(model, prompter).differences(asked)
-        return np.array(
-            [query_ndcg(s, one.grades, one.posting_ids, k) for s, one in zip(scores, scored, strict=True)]
-        )
+        return np.array([earned_ndcg(s, one.grades, k) for s, one in zip(scores, scored, strict=True)])
 
     return measure
 

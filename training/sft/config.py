@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,6 +86,8 @@ def check(config: SftConfig) -> None:
         if getattr(config, name) is not None:
             _positive(name, getattr(config, name))
     _positive("clip", config.clip)
+    _not_negative("weight_decay", config.weight_decay)
+    _not_negative("table_share", config.table_share)
     for number, stage in enumerate(config.stages):
         _check_stage(f"stages.{number}", stage)
 
@@ -97,12 +100,16 @@ def _check_stage(name: str, stage: SftStage) -> None:
     _positive(f"{name}.cooldown", stage.cooldown)
     if stage.max_steps is not None:
         _positive(f"{name}.max_steps", stage.max_steps)
-    if stage.listwise_weight < 0:
-        raise ConfigError(f"{name}.listwise_weight must not be negative: {stage.listwise_weight}")
+    _not_negative(f"{name}.listwise_weight", stage.listwise_weight)
     if stage.listwise_weight and stage.list_size < 2:
         raise ConfigError(f"{name}.list_size must be at least 2: {stage.list_size}")
 
 
 def _positive(name: str, value: float) -> None:
-    if not value > 0:
+    if not 0 < value < math.inf:
         raise ConfigError(f"{name} must be positive: {value}")
+
+
+def _not_negative(name: str, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise ConfigError(f"{name} must not be negative: {value}")

@@ -12,8 +12,9 @@ from torch import nn
 from models.length_batches import length_batches
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
+from training.components.finite import check_number
 from training.components.machine import Machine
-from training.evaluation.metrics import query_ndcg
+from training.evaluation.metrics import earned_ndcg, level
 from training.sft.batch import collate
 from training.sft.examples import Examples
 
@@ -47,11 +48,20 @@ def logits(module: nn.Module, examples: Examples, machine: Machine, batch_tokens
 
 
 def mean_ndcg(examples: Examples, logits_N: Floats) -> float:
-    """Mean NDCG@10 with linear gains over the queries that have an item graded above 0."""
+    """Mean NDCG@10 with linear gains over the queries that have an item graded above 0.
+
+    TrainingDiverged for a score that is not finite.
+    """
+    check_number(float(np.abs(logits_N).max()), "the largest score of split dev")
     values = [_ndcg(examples, rows, logits_N) for rows in examples.queries]
     return float(np.mean([value for value in values if not math.isnan(value)]))
 
 
+def ranks(examples: Examples, logits_N: Floats) -> bool:
+    """Whether the scores put any query's items in an order; queries of one item need none."""
+    several = [rows for rows in examples.queries if len(rows) > 1]
+    return not several or not all(level(logits_N[list(rows)]) for rows in several)
+
+
 def _ndcg(examples: Examples, rows: Sequence[int], logits_N: Floats) -> float:
-    found = [examples.rows[row] for row in rows]
-    return query_ndcg(logits_N[list(rows)], [one.grade for one in found], [one.posting_id for one in found])
+    return earned_ndcg(logits_N[list(rows)], [examples.rows[row].grade for row in rows])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,13 +12,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from schemas.errors import TrainingDiverged
 from training.components import curves, saving
 from training.components.machine import Machine
 from training.components.optimizer import Optimizer, schedule
 from training.components.run_directory import STATE, Metrics, RunDirectory
 from training.components.stopping import Stop
 from training.sft.config import SftConfig, SftStage
-from training.sft.evaluation import logits, mean_ndcg
+from training.sft.evaluation import logits, mean_ndcg, ranks
 from training.sft.examples import Examples
 from training.sft.model import RankerModule
 from training.sft.order import OrderConfig, StepBatches, plan
@@ -94,6 +95,7 @@ class Sft:
         while not stopped and self._place.stage < len(self._plans):
             stopped = self._train_stage(state["optimizer"] if state else None)
             state = None
+        self._check_best(stopped=stopped)
         return self._result(stopped=stopped)
 
     def _train_stage(self, optimizer_state: dict[str, Any] | None) -> bool:
@@ -107,14 +109,26 @@ class Sft:
         if optimizer_state is not None:
             optimizer.load_state_dict(optimizer_state)
         while place.done < len(steps):
-            self._tell(self._step(optimizer, stage, steps))
-            stopped = bool(self._machine.total(self._tensor(float(self._stop.asked))))
-            if stopped or place.done == len(steps) or place.step % self._config.save_every_steps == 0:
-                self._save(optimizer)
+            with self._sound(place.step + 1):
+                self._tell(self._step(optimizer, stage, steps))
+                stopped = bool(self._machine.total(self._tensor(float(self._stop.asked))))
+                if stopped or place.done == len(steps) or place.step % self._config.save_every_steps == 0:
+                    self._save(optimizer)
             if stopped:
                 return True
         place.stage, place.done, place.worse = place.stage + 1, 0, 0
         return False
+
+    @contextmanager
+    def _sound(self, step: int) -> Iterator[None]:
+        """Tell at which step training diverged, and that what is on disk is older and whole."""
+        try:
+            yield
+        except TrainingDiverged as error:
+            raise TrainingDiverged(
+                f"step {step}: {error}; what {self._run.path} holds was saved before and is intact: "
+                "train again with a lower rate"
+            ) from error
 
     def _step(self, optimizer: Optimizer, stage: SftStage, steps: list[StepBatches]) -> Metrics:
         place, start = self._place, time.monotonic()
@@ -147,9 +161,9 @@ class Sft:
         place = self._place
         if place.done < len(steps) and place.step % self._config.evaluate_every_steps:
             return None
-        value = self._ndcg()
+        value, ranks = self._measured()
         if stage.objective == "labels" or not self._has_labels:
-            better = value > place.best_ndcg
+            better = ranks and value > place.best_ndcg
             place.worse = 0 if better else place.worse + 1
             if better:
                 place.best_ndcg, place.best_step = value, place.step
@@ -160,14 +174,22 @@ class Sft:
 
     def _baseline(self) -> Metrics:
         """The metrics of step 0: the model before training."""
-        start, value = time.monotonic(), self._ndcg()
+        start, (value, _) = time.monotonic(), self._measured()
         nothing = {"step": 0, "stage": 0, "epoch": 0, "tokens": 0}
         seconds = time.monotonic() - start
         return Metrics(**nothing, loss=None, rate=0.0, norm=0.0, padding=0.0, seconds=seconds, dev_ndcg=value)
 
-    def _ndcg(self) -> float:
+    def _measured(self) -> tuple[float, bool]:
+        """Dev NDCG@10, and whether the scores put any query's items in an order."""
         found = logits(self._module, self._data.dev, self._machine, self._config.batch_tokens)
-        return mean_ndcg(self._data.dev, found)
+        return mean_ndcg(self._data.dev, found), ranks(self._data.dev, found)
+
+    def _check_best(self, *, stopped: bool) -> None:
+        if not stopped and not self._place.best_step:
+            raise TrainingDiverged(
+                f"after step {self._place.step} no evaluation had found different scores within a query: "
+                f"no model of {self._run.path} ranks anything, and none is in best/"
+            )
 
     def _optimizer(self, stage: SftStage) -> Optimizer:
         muon = self._config.optimizer == "muon"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from training.components.finite import check_number
 from training.components.machine import Machine
 from training.sft.config import SftStage
 from training.sft.examples import Examples
@@ -15,7 +16,10 @@ from training.sft.order import StepBatches
 def gradients(
     module: nn.Module, examples: Examples, step: StepBatches, stage: SftStage, machine: Machine
 ) -> float:
-    """Sum the gradients of the step's batches into the weights' `grad`; returns the step's mean loss."""
+    """Sum the gradients of the step's batches into the weights' `grad`; returns the step's mean loss.
+
+    TrainingDiverged for a loss that is not finite, in every process alike.
+    """
     counts, total = count(examples, step), torch.zeros((), device=machine.device)
     for start in range(0, len(step.batches), machine.world):
         at, last = start + machine.rank, start + machine.world >= len(step.batches)
@@ -26,7 +30,7 @@ def gradients(
             # DDP and FSDP average gradients over processes, but the step's loss is the sum of the processes' parts.
             torch.autograd.backward(loss * machine.world)
         total += loss.detach()
-    return float(machine.total(total))
+    return check_number(float(machine.total(total)), "the loss")
 
 
 def tokens(examples: Examples, step: StepBatches, stage: SftStage) -> tuple[int, float]:

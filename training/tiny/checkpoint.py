@@ -14,6 +14,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from models.weights import write_weights
+from training.components.finite import check_weights
 
 HIDDEN = 256
 HEAD = 64
@@ -74,7 +75,16 @@ def new_model(
 
 
 def save(model: Qwen3ForCausalLM, tokenizer: Tokenizer, out: Path, name: str) -> None:
-    """Write a directory that stock loaders and `nearline serve` read, weights in bf16; `name` such as `ranker@1`."""
+    """Write a directory that stock loaders and `nearline serve` read, weights in bf16; `name` such as `ranker@1`.
+
+    TrainingDiverged, and nothing written, for weights that are not finite.
+    """
+    weights = {
+        key: value.detach().to(torch.bfloat16).contiguous()
+        for key, value in model.state_dict().items()
+        if key != "lm_head.weight"
+    }
+    check_weights(weights)
     out.mkdir(parents=True, exist_ok=True)
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -93,11 +103,6 @@ def save(model: Qwen3ForCausalLM, tokenizer: Tokenizer, out: Path, name: str) ->
     _write(out / "config.json", config)
     _write(out / "nearline.json", {"name": name})
     _write(out / "generation_config.json", {"do_sample": False, "eos_token_id": EOS, "pad_token_id": PAD})
-    weights = {
-        key: value.detach().to(torch.bfloat16).contiguous()
-        for key, value in model.state_dict().items()
-        if key != "lm_head.weight"
-    }
     write_weights(weights, out / "model.safetensors")
 
 

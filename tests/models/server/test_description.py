@@ -25,5 +25,6 @@ def test_a_running_server_gives_the_same_description_whatever_its_limits() -> No
 def test_every_route_has_a_name_of_its_own() -> None:
     paths = json.loads(description())["paths"]
     names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
-    assert set(paths) == {"/v1/score", "/v1/completions", "/v1/models", "/health", "/metrics"}
+    models = {"/v1/models", "/v1/models/{model}"}
+    assert set(paths) == {"/v1/score", "/v1/completions", *models, "/health", "/metrics"}
     assert len(set(names)) == len(names)

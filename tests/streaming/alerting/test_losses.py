@@ -1,4 +1,4 @@
-"""A pair alerts once an opening whatever is lost: offsets, the topic of requests, a part of the cluster (ADR 4).
+"""A pair alerts once an opening whatever is lost: offsets, the topic of requests, a part of the cluster (ADR 15).
 
 Alerts are counted as their readers saw them: those that a restored cluster has lost were seen.
 """

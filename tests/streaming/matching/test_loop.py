@@ -28,6 +28,7 @@ from streaming.searches.memory_feed import MemorySearchFeed
 from tests.pipeline.builders import feature
 
 PARTITIONS = 2
+SHARES: list[set[int]] = [set(), {0}, {1}, {0, 1}]
 
 
 class World:
@@ -41,6 +42,7 @@ class World:
         self.committed: dict[int, PartitionProgress] = {}
         self.out: list[Outgoing] = []
         self.store_fails = False
+        self.requests_id = 0
 
     def start(
         self, new_matcher: Callable[[], Matcher] = LexicalMatcher, **changes: Any
@@ -55,9 +57,22 @@ class World:
             metrics=MatcherMetrics(CollectorRegistry()),
             settings=MatchLoopSettings(**{"commit_s": 1.0, "pass_postings": 3} | changes),
             clock=lambda: self.now_s,
+            topic_ids=self.topic_ids,
         )
         loop.run(lambda: True)  # reads nothing and commits nothing new
         return loop, log
+
+    def create_anew(self, which: str, searches: set[str]) -> None:
+        """Delete a topic and create it again: all requests are gone, and with `searches` all subscriptions too."""
+        self.out.clear()
+        if which == "searches":
+            self.searches.create_anew()
+            searches.clear()
+        else:
+            self.requests_id += 1
+
+    def topic_ids(self) -> dict[str, str]:
+        return {"searches": f"s{self.searches.topic_id}", "score.requests": f"r{self.requests_id}"}
 
     def scan(self) -> Iterator[FeatureRecord]:
         for posting_id in sorted(self.stored):
@@ -76,6 +91,13 @@ class World:
         record = feature(posting_id=posting_id, title="nurse", **fields)
         self.stored[posting_id] = record
         return record
+
+    def arrive(self, posting_id: str, *, published: bool) -> None:
+        """Store a posting with its message, or without one, as a backfill does before anyone subscribed."""
+        if published:
+            self.publish(posting_id)
+        elif posting_id not in self.stored:
+            self.store(posting_id)
 
     def publish(self, posting_id: str, **fields: Any) -> None:
         record = self.store(posting_id, **fields)
@@ -248,9 +270,93 @@ def test_one_candidate_too_large_for_the_topic_is_a_dead_letter() -> None:
 
 
 def test_what_the_commit_remembers_of_searches_comes_back_and_foreign_metadata_means_nothing_met() -> None:
-    assert parse_searches_metadata(searches_metadata({0: 17, 3: 4})) == {0: 17, 3: 4}
+    assert parse_searches_metadata(searches_metadata({0: 17, 3: 4}, {})) == {0: 17, 3: 4}
+    assert parse_searches_metadata('{"searches":{"0":17}}') == {0: 17}, "as the version before wrote it"
     for foreign in ("", "{}", "null", "[1]", '{"searches": 3}', '{"searches": {"a": 1}}', "\x00"):
         assert parse_searches_metadata(foreign) == {}
+
+
+def many(world: World, *, searches: int, postings: int = 8) -> None:
+    for number in range(postings):
+        world.store(f"p{number}")
+    for number in range(searches):
+        world.subscribe(f"s{number}")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_search_in_a_topic_created_anew_meets_the_stored_postings(running: bool) -> None:
+    world = World()
+    many(world, searches=5)
+    loop, _ = world.start()
+    world.turns(loop, 20)
+    assert len(world.pairs()) == 40
+    world.out.clear()
+    world.searches.create_anew()
+    for number in range(6):  # the set is sent again, with a new search at an offset that was matched once
+        world.subscribe(f"s{5 - number}")
+    if not running:
+        loop, _ = world.start()
+    world.turns(loop, 20)
+    assert world.pairs() == {(f"s{s}", f"p{p}") for s in range(6) for p in range(8)}
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_search_that_a_topic_created_anew_does_not_have_is_subscribed_no_more(running: bool) -> None:
+    world = World()
+    many(world, searches=2, postings=0)
+    loop, _ = world.start()
+    world.turns(loop)
+    world.searches.create_anew()
+    world.subscribe("s1")
+    if not running:
+        loop, _ = world.start()
+    world.turns(loop)
+    world.publish("p0")
+    world.turns(loop)
+    assert world.pairs() == {("s1", "p0")}
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_requests_lost_with_their_topic_are_made_again(running: bool) -> None:
+    world = World()
+    many(world, searches=2, postings=3)
+    loop, _ = world.start()
+    world.turns(loop)
+    world.out.clear()
+    world.requests_id += 1
+    if not running:
+        loop, _ = world.start()
+    world.turns(loop)
+    assert len(world.pairs()) == 6
+    world.out.clear()
+    world.turns(world.start()[0])
+    assert world.pairs() == set(), "once for each creation"
+
+
+def test_offsets_behind_the_end_of_the_searches_are_void_also_without_topic_ids() -> None:
+    """As an older version committed them, and as in a cluster that was restored from an older copy."""
+    world = World()
+    many(world, searches=1, postings=4)
+    world.committed = {p: PartitionProgress(offset=0, searches_matched={0: 50}) for p in range(PARTITIONS)}
+    loop, _ = world.start()
+    world.turns(loop)
+    assert len(world.pairs()) == 4
+    assert {tuple(p.searches_matched.items()) for p in world.committed.values()} == {((0, 1),)}
+
+
+def test_features_that_stand_before_those_read_already_make_every_pair_be_requested_again() -> None:
+    world = World()
+    world.subscribe("a")
+    loop, _ = world.start()
+    for number in range(6):
+        world.publish(f"p{number}")
+    world.turns(loop, 20)
+    world.out.clear()
+    for partition in world.features.partitions:
+        del partition[1:]  # the brokers' data are an older copy's
+    world.publish("p9")
+    world.turns(loop, 20)
+    assert world.pairs() == {("a", posting) for posting in world.stored}
 
 
 ACTIONS = st.lists(
@@ -262,6 +368,7 @@ ACTIONS = st.lists(
         st.tuples(st.just("kill"), st.just(0)),
         st.tuples(st.just("rebalance"), st.integers(0, 3)),
         st.tuples(st.just("refuse"), st.booleans()),
+        st.tuples(st.just("create anew"), st.sampled_from(["searches", "requests"])),
     ),
     max_size=40,
 )
@@ -278,10 +385,8 @@ def test_whatever_is_killed_every_open_posting_meets_every_search_in_the_end(
     searches: set[str] = set()
     for action, number in actions:
         match action:
-            case "publish":
-                world.publish(f"p{number}")
-            case "store" if f"p{number}" not in world.stored and not searches:
-                world.store(f"p{number}")  # as a backfill before anyone subscribed
+            case "publish" | "store":
+                world.arrive(f"p{number}", published=action == "publish" or bool(searches))
             case "subscribe":
                 searches.add(f"s{number}")
                 world.subscribe(f"s{number}")
@@ -290,9 +395,11 @@ def test_whatever_is_killed_every_open_posting_meets_every_search_in_the_end(
             case "kill":
                 loop, log = world.start()
             case "rebalance":
-                log.rebalance({p for p in range(PARTITIONS) if number >> p & 1})
+                log.rebalance(SHARES[number])
             case "refuse":
                 log.refuse_commits = number
+            case "create anew":
+                world.create_anew(number, searches)
     log.refuse_commits = False
     log.rebalance(range(PARTITIONS))
     world.turns(loop, 30)

@@ -53,6 +53,9 @@ class Endless(SearchFeed):
             yield Message(topics.SEARCHES.name, 0, 0, 0, b"nurse", encode(NURSE))
 
     @override
+    def times_begun(self) -> int:
+        return 1
+
     def poll(self) -> list[Message]:
         return []
 

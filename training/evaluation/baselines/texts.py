@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from models.prompts import Item
+from schemas.plain import plain
 
 
 def title_text(item: Item) -> str:
     """Title and metadata, a line each."""
     fields = (item.title, item.company, item.location, item.employment_type, item.remote)
-    return sound("\n".join(field for field in fields if field))
+    return "\n".join(plain(field) for field in fields if field)
 
 
 def full_text(item: Item) -> str:
     """Title, metadata and description."""
-    return f"{title_text(item)}\n{sound(item.text)}"
-
-
-def sound(text: str) -> str:
-    """The text with unpaired surrogates replaced, which no encoding can hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    return f"{title_text(item)}\n{plain(item.text)}"

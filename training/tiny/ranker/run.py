@@ -15,6 +15,7 @@ from transformers import Qwen3ForCausalLM
 
 from models.prompts import Prompter
 from training.components import losses
+from training.components.finite import check_number
 from training.components.machine import Machine
 from training.components.optimizer import Optimizer, schedule
 from training.components.reporting import Log
@@ -146,6 +147,7 @@ def _loop(
             total += float(loss.detach())
             tokens += ids.numel() * machine.world
         total, elapsed = agreed(model, machine, total, time.monotonic() - start)
+        check_number(total, f"step {step}: the loss")
         optimizer.step(schedule(done))
         history.append(total)
         if step and step % run.save_steps == 0:

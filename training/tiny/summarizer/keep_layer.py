@@ -16,6 +16,7 @@ from transformers import Qwen3ForCausalLM, Qwen3Model
 
 from models.prompts import summarizer_input
 from training.components.arrays import Floats
+from training.components.finite import check_number
 from training.components.optimizer import Optimizer, schedule
 from training.components.reporting import Log
 from training.tiny.encoding import EncodedPosting, Encoder
@@ -117,6 +118,7 @@ def train_keeping(
         chosen = [texts[rng.randrange(len(texts))] for _ in range(run.batch)]
         chosen = [shuffled(rng, d, len(score_V)) if rng.random() < run.random_share else d for d in chosen]
         loss = _loss(body, chosen, score_V, limits)
+        check_number(float(loss.detach()), f"step {step}: the loss")
         torch.autograd.backward(loss)
         optimizer.step(schedule(done))
         with torch.no_grad():

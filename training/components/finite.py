@@ -1,0 +1,25 @@
+"""What a model in training must never have: losses, weights or scores that are not finite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from schemas.errors import TrainingDiverged
+
+
+def check_number(value: float, what: str) -> float:
+    """Return a number; TrainingDiverged, which names `what` it is, unless it is finite."""
+    if not math.isfinite(value):
+        raise TrainingDiverged(f"{what} is {value}")
+    return value
+
+
+def check_weights(weights: Mapping[str, Tensor]) -> None:
+    """Raise TrainingDiverged, which names the first tensor with a value that is not finite."""
+    for name, tensor in weights.items():
+        if not torch.isfinite(tensor).all():
+            raise TrainingDiverged(f"the weights {name} are not finite")
