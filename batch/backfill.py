@@ -14,6 +14,7 @@ from batch.report import BackfillReport, progress_line
 from batch.run_table import close_run, open_run
 from batch.settings import BackfillMode, BackfillSettings
 from batch.split_folder import Folder
+from batch.state_lock import held
 from batch.survey import finish_survey, surveyed_rows
 from batch.worker import Task, paced
 from models.summarizer import Summarizer
@@ -38,14 +39,15 @@ def backfill(
 
     `tell` gets lines about the progress. `publisher`, if any, is opened by each worker and gets every record that the
     run changes. Raises ConfigError, StoreUnavailable or ModelUnavailable before anything is written if the store or the
-    model server cannot be reached; later, the error of an outage that lasted longer than `patience_s`.
+    model server cannot be reached, or another backfill works with the state folder; later, the error of an outage that
+    lasted longer than `patience_s`.
     """
     began = time.monotonic()
     files = list_files(settings.catalog)
     splits = split_files(files, parallelism=settings.parallelism, split_bytes=settings.split_mib << 20)
     summarizer = paced(settings)
     generation = _generation(summarizer, settings)
-    with closing(open_store(settings.store_url)) as kv:
+    with closing(open_store(settings.store_url)) as kv, held(settings.state, tell):
         run = open_run(settings, files, generation)
         resumed, ledger = surveyed_rows(run) is not None, Ledger(run)
         tell(

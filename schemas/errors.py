@@ -10,6 +10,7 @@ NearlineError
 ├── InstanceTaken          another process runs under the name of this one
 ├── StoreError             a store refused or failed
 │   ├── StoreUnavailable   an outage: retry later, nothing is lost
+│   ├── StoreDamaged       its file is cut off or damaged: restore it, or begin a new one
 │   ├── StoreFull          the disk is full: make room; the map is full: restart with a larger `map_size`
 │   └── ValueTooLarge      this key or value can never be stored as it is
 ├── ModelError             a model server refused or failed
@@ -58,6 +59,10 @@ class StoreError(NearlineError):
 
 class StoreUnavailable(StoreError):
     """The store cannot be reached now; nothing was written that was not acknowledged."""
+
+
+class StoreDamaged(StoreError):
+    """The store's file is cut off or damaged; the message names it. Waiting does not help."""
 
 
 class StoreFull(StoreError):

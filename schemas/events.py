@@ -1,8 +1,8 @@
 """The documented event and posting formats (`schemas/README.md`): JSON Lines in, updates and saved searches out.
 
 An event is `{ts, op, id, posting}`; a line without `op` is a whole posting of a plain list, which says that the posting
-is open at the line's time. Stream, batch and
-tests all read through this module, so that one line means one thing everywhere.
+is open at the line's time. Stream, batch and tests all read through this module, so that one line means one thing
+everywhere.
 """
 
 import json
@@ -95,6 +95,10 @@ class EventFormat:
 DOCUMENTED = EventFormat()
 
 
+#: What a file says, each with the number of its line (from 1).
+NumberedEvents = Iterator[tuple[int, PostingUpdate | BrokenLine]]
+
+
 def parse_line(line: bytes | str, how: EventFormat = DOCUMENTED) -> ParsedEvent:
     """One event or posting; raises EventError, whose message names the field."""
     return parse_row(parse_object(line), how)
@@ -132,9 +136,7 @@ def read_events(
     return (event for _, event in numbered_events(source, how))
 
 
-def numbered_events(
-    source: Path | str | BinaryIO, how: EventFormat = DOCUMENTED
-) -> Iterator[tuple[int, PostingUpdate | BrokenLine]]:
+def numbered_events(source: Path | str | BinaryIO, how: EventFormat = DOCUMENTED) -> NumberedEvents:
     """What `read_events` reads, each with the number of its line (from 1)."""
     versioner = Versioner()
     for number, line in numbered_lines(source):
@@ -144,6 +146,14 @@ def numbered_events(
             yield number, BrokenLine(number=number, data=line, reason=str(error))
             continue
         yield number, event.update(versioner.version(event.posting_id, event.instant_us, line))
+
+
+def broken_id(line: BrokenLine, how: EventFormat = DOCUMENTED) -> str | None:
+    """The id of the posting that a broken line is about, if at least that can be read."""
+    try:
+        return how.posting_id(parse_object(line.data))
+    except EventError:
+        return None
 
 
 def parse_search(row: dict[str, Any]) -> SavedSearch:

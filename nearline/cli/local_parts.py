@@ -9,9 +9,11 @@ from rich.console import Console
 
 from models.client.remote import open_ranker, open_summarizer
 from nearline.cli import options
+from nearline.cli.full_export import planned
 from nearline.cli.reading import ReadFile
 from nearline.shown import cell
 from pipeline.featurize import MAX_AHEAD_S
+from pipeline.full_export import FullExport
 from pipeline.local import LocalPath, LocalReport, LocalSettings
 from schemas.events import read_searches
 from schemas.records import SavedSearch
@@ -30,6 +32,7 @@ def replay_in_process(
     console: Console,
     *,
     max_ahead_s: float = MAX_AHEAD_S,
+    export: FullExport | None = None,
 ) -> LocalReport:
     """Replay `stream` in this process and print alerts and counts; `store` gets the same records as in a stack."""
     url = "instant:" if models == "instant" else models
@@ -41,7 +44,8 @@ def replay_in_process(
             LocalSettings(max_ahead_s=max_ahead_s),
         )
         path.subscribe(_searches(searches))
-        report = path.replay(stream)
+        events = stream.numbered() if export is None else planned(stream, path.features.scan, export, console)
+        report = path.replay(event for _, event in events)
         features = sum(1 for _ in path.features.scan())
     _show(report, features, console)
     stream.finish()

@@ -18,7 +18,7 @@ class ReadFile:
     """The updates and broken lines of a file; a file that breaks off ends as if it ended there, until `finish`."""
 
     def __init__(self, path: Path, how: EventFormat = DOCUMENTED) -> None:
-        self._path, self._how = path, how
+        self.path, self.how = path, how
         self._broken: list[BrokenLine] = []
         self._damage: EventError | None = None
 
@@ -28,7 +28,7 @@ class ReadFile:
     def numbered(self) -> Iterator[tuple[int, PostingUpdate | BrokenLine]]:
         """Each with the number of its line (from 1)."""
         try:
-            for number, event in numbered_events(self._path, self._how):
+            for number, event in numbered_events(self.path, self.how):
                 if isinstance(event, BrokenLine) and len(self._broken) < _TOLD:
                     self._broken.append(event)
                 yield number, event
@@ -43,4 +43,4 @@ class ReadFile:
     def finish(self) -> None:
         """Raise EventError if the file broke off."""
         if self._damage is not None:
-            raise EventError(f"{self._path}: {self._damage}; everything before was read") from self._damage
+            raise EventError(f"{self.path}: {self._damage}; everything before was read") from self._damage

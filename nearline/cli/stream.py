@@ -15,14 +15,18 @@ from rich.console import Console
 
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
+from nearline.cli.full_export import full_export, planned
 from nearline.cli.reading import ReadFile
 from nearline.shown import cell
 from nearline.stack.settings import StackSettings
 from pipeline.featurize import MAX_AHEAD_S
+from pipeline.full_export import FullExport
 from schemas.errors import ConfigError
-from schemas.events import DOCUMENTED, EventFormat, read_searches
+from schemas.events import DOCUMENTED, EventFormat, NumberedEvents, read_searches
 from schemas.settings import Option, Options
 from storage.couchbase.url import with_login
+from storage.features import FeatureStore
+from storage.opening import open_store
 from streaming.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
@@ -84,7 +88,23 @@ class ReplayRun:
     searches: Annotated[Path | None, Option("Saved searches, JSON Lines.")] = None
     in_process: Annotated[bool, Option("One process, no Kafka, no Flink.")] = False
     rate: Annotated[float, Option("Updates per second; 0 = as fast as the broker takes them.")] = 0.0
-    store: Annotated[str, Option("With --in-process: where the features go.")] = "memory:"
+    full_export: Annotated[
+        bool,
+        Option("The stream is a list of all open postings: close what the store has and the list lacks."),
+    ] = False
+    as_of: Annotated[str, Option("With --full-export: when the export was made, ISO 8601; default: now.")] = (
+        ""
+    )
+    close_at_most: Annotated[
+        float, Option("With --full-export: largest share of the open postings that it may close.")
+    ] = 0.2
+    store: Annotated[
+        str | None,
+        Option(
+            "With --in-process: where the features go (default memory:). With --full-export: the feature job's store, by "
+            "default the running local stack's."
+        ),
+    ] = None
     models: Annotated[str, Option("With --in-process: `instant` or a model server's URL.")] = "instant"
     reading: Annotated[EventFormat, Options("How lines are read")] = DOCUMENTED
     max_ahead_s: Annotated[
@@ -109,29 +129,61 @@ def replay(run: ReplayRun, home: options.Home = None) -> None:
         from nearline.cli.local_parts import replay_in_process
 
         file = ReadFile(_existing(run.stream), run.reading)
-        replay_in_process(file, run.searches, run.store, run.models, console, max_ahead_s=run.max_ahead_s)
+        replay_in_process(
+            file,
+            run.searches,
+            run.store or "memory:",
+            run.models,
+            console,
+            max_ahead_s=run.max_ahead_s,
+            export=_export(run),
+        )
         return
     stack = None if run.bootstrap else options.running_stack(home)
     if stack is not None:
         told = stack.schema_registry if run.schema_registry is None else run.schema_registry
         run = replace(run, schema_registry=told)
-    _send(run, options.kafka(run.bootstrap, home), console)
+    _send(run, options.kafka(run.bootstrap, home), home, console)
 
 
-def _send(run: ReplayRun, kafka: KafkaSettings, console: Console) -> None:
+def _export(run: ReplayRun) -> FullExport | None:
+    """The full export that the options describe, None without --full-export. Raises ConfigError."""
+    if not run.full_export:
+        if run.as_of:
+            raise ConfigError("--as-of says when a full export was made: give --full-export with it")
+        return None
+    made = full_export(run.as_of, run.close_at_most, time.time())
+    return replace(made, id_prefix=run.reading.id_prefix, of_sources=bool(run.reading.source_field))
+
+
+def _events(run: ReplayRun, file: ReadFile, home: Path | None, console: Console) -> NumberedEvents:
+    """The updates to send: those of the file, and for a full export the closings of what it lacks."""
+    export = _export(run)
+    if export is None:
+        return file.numbered()
+    if run.bootstrap and run.store is None:
+        raise ConfigError(
+            "--full-export with --bootstrap needs --store: the feature job's store, to see what is open"
+        )
+    with closing(open_store(options.store_url(run.store, home))) as kv:
+        return planned(file, FeatureStore(kv).scan, export, console)
+
+
+def _send(run: ReplayRun, kafka: KafkaSettings, home: Path | None, console: Console) -> None:
     """Send searches, if there are any, and then the stream; the progress is shown meanwhile."""
     from streaming.kafka.framing import open_codec
     from streaming.tools.replay import WRITES, replay_updates, send_searches
 
+    file = ReadFile(_existing(run.stream), run.reading)
+    events = _events(run, file, home, console)
     with closing(open_codec(options.registry(run.schema_registry or ""), WRITES)) as codec:
         if run.searches is not None:
             count = send_searches(kafka, read_searches(_existing(run.searches)), codec)
             console.print(f"{count} searches sent")
-        file = ReadFile(_existing(run.stream), run.reading)
         with console.status("sending …") as status:
             sent = replay_updates(
                 kafka,
-                file.numbered(),
+                events,
                 rate_per_s=run.rate,
                 on_progress=lambda progress: (
                     status.update(f"sent {progress.sent}") if progress.sent % 100 == 0 else None

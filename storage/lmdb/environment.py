@@ -19,12 +19,15 @@ from typing import Any, TypeVar
 import lmdb
 
 from schemas.errors import ConfigError, StoreError, StoreFull, StoreUnavailable
+from storage.lmdb.health import FILE, OWNERS, check, damaged
 from storage.lmdb.read_write_lock import ReadWriteLock
 
 T = TypeVar("T")
 #: What to do inside a transaction, given the transaction and the environment's databases.
 TransactionBody = Callable[[Any, "Databases"], T]
 
+#: What LMDB raises when it meets damage that `check` did not see.
+_DAMAGE = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.PanicError)
 READER_CHECK_S = 60.0
 MAX_READERS = 1024  # open read transactions of all processes together
 DELETE_ROOM_BYTES = 1 << 20  # by which deletions may grow a full map: they copy pages before they free them
@@ -106,7 +109,10 @@ class SharedEnvironment:
             self._drop()
 
     def open(self) -> None:
-        """Open the files if this process has not yet, and free what killed readers hold. Raises StoreUnavailable."""
+        """Open the files if this process has not yet, and free what killed readers hold.
+
+        Raises StoreUnavailable, StoreDamaged, or ConfigError for a path that cannot be a store.
+        """
         with self._translating():
             with self._writing:
                 if self._env is None:
@@ -119,6 +125,7 @@ class SharedEnvironment:
             self.open()
 
     def _open(self) -> None:
+        check(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         self._env = lmdb.open(
             str(self.path),
@@ -178,6 +185,10 @@ class SharedEnvironment:
             )
         if code in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} or (code == errno.EIO and self._disk_is_full()):
             return StoreFull(f"{self.path}: no room on its disk; make room, then try again ({error})")
+        if isinstance(error, _DAMAGE):
+            return damaged(self.path / FILE, str(error))
+        if code in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            return StoreUnavailable(f"{self.path}: {error}: {OWNERS}")
         return StoreUnavailable(f"{self.path}: {error}")
 
     def _disk_is_full(self) -> bool:

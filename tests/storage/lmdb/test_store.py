@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import ConfigError, StoreFull, StoreUnavailable
+from schemas.errors import ConfigError, StoreDamaged, StoreFull, StoreUnavailable
 from storage.lmdb.store import LmdbSettings, LmdbStore
 from storage.opening import open_store
 from tests.conformance.conftest import ManualClock
@@ -257,12 +257,12 @@ def test_a_url_says_path_durability_and_limit() -> None:
     assert read == LmdbSettings(path=Path("/var/my store"), durable=False, map_size=3 << 30)
 
 
-def test_a_directory_that_cannot_be_a_store_is_unavailable(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_a_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no directory")
-    with pytest.raises(StoreUnavailable, match="file"):
+    with pytest.raises(ConfigError, match="is a file"):
         open_store(f"lmdb://{tmp_path}/file")
     (tmp_path / "junk").mkdir()
     (tmp_path / "junk" / "data.mdb").write_bytes(os.urandom(10_000))
     for _ in range(2):
-        with pytest.raises(StoreUnavailable, match="not an LMDB file"):
+        with pytest.raises(StoreDamaged, match="not begin as LMDB's files do"):
             open_store(f"lmdb://{tmp_path}/junk")
