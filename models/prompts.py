@@ -17,13 +17,13 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from schemas.clean import clean
 from schemas.errors import ConfigError
-from schemas.plain import plain
 
 PROMPT_VERSION = 1
 """Part of every hash over a prompt: increase it with every change of wording in this module.
 
-A change of `plain` needs no new number: the hash is over the text that it returns, so only texts that it changes are
+A change of `clean` needs no new number: the hash is over the text that it returns, so only texts that it changes are
 scored again."""
 
 SYSTEM = "Does the posting match the search? Answer yes or no.\nSearch:"
@@ -71,7 +71,7 @@ def item_text(item: Item) -> str:
 def summarizer_input(title: str, description: str) -> str:
     """Return what the summarizer reads of a posting, cut to MAX_CHARS; `summary_hash` is the hash of it."""
     # a record holds the whole cleaned title: made from that, the input has to be the same
-    return f"Title: {plain(plain(title), MAX_FIELD_CHARS)}{_TEXT}{plain(description, MAX_CHARS)}"
+    return f"Title: {clean(clean(title), MAX_FIELD_CHARS)}{_TEXT}{clean(description, MAX_CHARS)}"
 
 
 def is_textless(summarizer_input: str) -> bool:
@@ -80,7 +80,7 @@ def is_textless(summarizer_input: str) -> bool:
 
 
 def _query_words(query: str) -> str:
-    words = plain(query, MAX_QUERY_CHARS)
+    words = clean(query, MAX_QUERY_CHARS)
     return f" {words}" if words else ""
 
 
@@ -92,9 +92,9 @@ def _item_parts(item: Item) -> tuple[str, str]:
         ("Type", item.employment_type),
         ("Remote", item.remote),
     )
-    known = [(name, plain(value, MAX_FIELD_CHARS)) for name, value in fields if value]
+    known = [(name, clean(value, MAX_FIELD_CHARS)) for name, value in fields if value]
     metadata = "\n".join(f"{name}: {value}" for name, value in known if value)
-    text = plain(item.text, MAX_CHARS)
+    text = clean(item.text, MAX_CHARS)
     return metadata, f"{_TEXT}{text}" if text else ""
 
 

@@ -9,9 +9,9 @@ from typing_extensions import override
 
 from pipeline.places.comparing import only_remote, place_passes
 from pipeline.terms import terms
+from schemas.clean import clean
 from schemas.employment import employment_kinds
 from schemas.merge import is_current
-from schemas.plain import plain
 from schemas.records import NEVER, FeatureRecord, SavedSearch, State
 from schemas.remote_work import remote_forms
 
@@ -153,7 +153,7 @@ class LexicalMatcher(Matcher):
 
 @lru_cache(maxsize=65_536)
 def _parse(query: str) -> _Query:
-    found = terms(plain(query))
+    found = terms(clean(query))
     return _Query(found, (len(found) + 1) // 2)
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from models.prompts import is_textless, summarizer_input
 from models.summarizer import Summarizer, Summary, SummaryRejected, SummaryUnavailable
 from pipeline.fold import generation_of, with_summary
+from schemas.clean import TEXT_RULES
 from schemas.errors import ModelRejected, ModelUnavailable, StoreError
 from schemas.keys import text_hash
 from schemas.merge import cleaned, is_current
-from schemas.plain import TEXT_RULES
 from schemas.records import NEVER, FeatureRecord
 from storage.features import FeatureStore, FeatureWrite, RawText
 

@@ -23,7 +23,7 @@ _BLANK = "\u2800\u3164\uffa0\ufffc"
 _STYLED = "\ufb00-\ufb06\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff"
 # Scripts whose spelling uses the zero-width joiner and non-joiner: Arabic to Sinhala, Myanmar, Khmer, Mongolian.
 _JOINING = "\u0600-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc"
-_UNSEEN = re.compile(f"[{_HIDDEN}{_BLANK}{_STYLED}]")
+_UNSEEN = re.compile(f"[{_HIDDEN}{_BLANK}{_STYLED}\ud800-\udfff]")
 _STRAY_JOINERS = re.compile(f"(?<![{_JOINING}])[\u200c\u200d]+|[\u200c\u200d]+(?![{_JOINING}])")
 _JOINERS = re.compile("[\u200c\u200d]")
 # Of a base letter's marks these are accents and vowel points; others (nukta, virama, kana's voicing, Thai vowels and
@@ -38,12 +38,12 @@ _LETTERS: Final = {
 def seen(text: str) -> str:
     """Return `text` without invisible characters, in Unicode's composed form (NFC), styled letters as plain ones.
 
-    Unpaired surrogates become question marks. The zero-width joiners stay between letters of a script that is
+    Unpaired surrogates become U+FFFD. The zero-width joiners stay between letters of a script that is
     spelled with them. White space stays as it is.
     """
     if text.isascii():
         return _UNSEEN.sub("", text) if not text.isprintable() else text
-    text = _UNSEEN.sub(_replacement, text.encode("utf-8", "replace").decode("utf-8"))
+    text = _UNSEEN.sub(_replacement, text)
     if "\u200c" in text or "\u200d" in text:
         text = _STRAY_JOINERS.sub("", text)
     return _normalized("NFC", text)
@@ -72,6 +72,8 @@ def _replacement(found: re.Match[str]) -> str:
     character = found.group()
     if character in _BLANK:
         return " "
+    if "\ud800" <= character <= "\udfff":
+        return "\ufffd"
     if "\x80" <= character <= "\x9f":
         # what Windows wrote into a file that says Latin-1, such as a dash or an apostrophe; browsers show it so too
         return bytes([ord(character)]).decode("cp1252", "ignore")

@@ -10,7 +10,7 @@ from functools import lru_cache
 from schemas.vocabulary import spelling
 
 #: Characters of a field that are read; what is longer is no answer but a text that strayed into the field.
-_READ = 2_000
+_READ = 500
 
 _FULL = (
     r"full ?time|full tm|f/ ?t|ft|vollzeit\w*|temps (?:plein|complet)|plein temps|(?:tiempo|jornada) complet[oa]|"
@@ -18,10 +18,10 @@ _FULL = (
 )
 _PART = (
     r"part ?time|p/ ?t|pt|teilzeit\w*|temps partiel|mi temps|(?:tiempo|jornada) parcial|media jornada|deeltijd\w*|"
-    r"tempo (?:parziale|parcial)|mini ?jobs?|deltid|werkstudent\w*"
+    r"tempo (?:parziale|parcial)|mini ?jobs?|job shar(?:e|ing)|deltid|werkstudent\w*"
 )
 _PERMANENT = (
-    r"permanent|perm|open ended|indefinite|unbefristet\w*|festanstellung|fest angestellt|cdi|duree indeterminee|"
+    r"permanent|perm|open ended|indefinite|unbefristet\w*|festanstellung|fest ?angestellt\w*|feste anstellung|festvertrag|cdi|duree indeterminee|"
     r"indefinid[oa]|fijo|onbepaalde tijd|"
     r"tempo indeterminato|dauerhaft|temps indetermine"
 )
@@ -32,7 +32,7 @@ _CONTRACT = (
 )
 _TEMPORARY = (
     r"temp|temporary|temporarily|fixed term\w*|ftc|seasonal|locum|interim\w*|maternity cover|limited term|term limited|"
-    r"(?<!un)befristet\w*|zeitarbeit\w*|leiharbeit\w*|aushilfe\w*|saison\w*|cdd|duree determinee|vacation temporaire|"
+    r"(?<!un)befristet\w*|zeitarbeit\w*|zeitvertrag|temporar\w*|leiharbeit\w*|aushilfe\w*|saison\w*|cdd|duree determinee|vacation temporaire|"
     r"temporaire|temporal|eventual|bepaalde tijd|tijdelijk\w*|uitzend\w*|tempo determinato|temporario|temporaneo"
 )
 #: Types in the order in which they are listed, and what they are called.

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from reprlib import Repr
 from typing import Any
 
+from schemas.clean import clean
 from schemas.employment import employment_kinds
 from schemas.errors import EventError
-from schemas.plain import plain
 from schemas.remote_work import remote_forms
 from schemas.vocabulary import no_answer
 
@@ -49,10 +49,10 @@ def text(value: Any, name: str) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise EventError(f"{name} must be text or null, not {_kind(value)}")
-    return _clean(value if isinstance(value, str) else str(value))
+    return _sound(value if isinstance(value, str) else str(value))
 
 
-def _clean(string: str) -> str:
+def _sound(string: str) -> str:
     if string.isascii():
         return string
     try:
@@ -67,7 +67,7 @@ def label(value: Any, name: str) -> str | None:
     if isinstance(value, list):
         return _joined(value, name, ", ")
     string = text(value, name)
-    return (plain(string) or None) if string else None
+    return (clean(string) or None) if string else None
 
 
 def places(value: Any, name: str) -> str | None:
@@ -120,7 +120,7 @@ def salary(value: Any, name: str) -> str | None:
 
 def _remark(key: str, value: Any, name: str) -> str | None:
     """What an entry of a salary says beside its amount: `gs_level 15`; of true the key alone, of false nothing."""
-    said = " ".join(_clean(key).split())
+    said = clean(key)
     if isinstance(value, bool):
         return said if value else None
     words = label(value, f"{name}.{said[:_MOST_KEY]}")

@@ -16,9 +16,9 @@ Everything that changes a record goes through `merge`, so order, duplication and
 
 from dataclasses import replace
 
+from schemas.clean import TEXT_RULES, clean
 from schemas.compiled import constructor
 from schemas.keys import content_hash
-from schemas.plain import TEXT_RULES, plain
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, Reason, State
 
 _RANK = {State.OPEN: 0, State.CLOSED: 1, State.REMOVED: 2}
@@ -39,7 +39,7 @@ _ADVANCED = {
 def delta(update: PostingUpdate, input_hash: bytes, *, textless: bool = False) -> FeatureRecord:
     """The registers that one update sets; `input_hash` (over the summarizer's input) is ignored without a posting.
 
-    Texts are cleaned (`schemas.plain`). With `textless`, of a description that shows no text, no summary is needed:
+    Texts are cleaned (`schemas.clean`). With `textless`, of a description that shows no text, no summary is needed:
     the empty one is set, generation 0.
     Raises ValueError for an add, update or repost without a posting.
     """
@@ -82,7 +82,7 @@ def delta(update: PostingUpdate, input_hash: bytes, *, textless: bool = False) -
         removed_version=removed,
         content_version=version,
         content_hash=content_hash(posting),
-        title=plain(posting.title),
+        title=clean(posting.title),
         company=_label(posting.company),
         location=_label(posting.location),
         employment_type=_label(posting.employment_type),
@@ -167,7 +167,7 @@ def cleaned(record: FeatureRecord, input_hash: bytes, *, textless: bool) -> Feat
     blank = _blank(record.posting_id) if textless else record
     return replace(
         record,
-        title=plain(record.title),
+        title=clean(record.title),
         company=_label(record.company),
         location=_label(record.location),
         employment_type=_label(record.employment_type),
@@ -300,7 +300,7 @@ def _content(record: FeatureRecord) -> tuple[int, int, bytes, bytes]:
 
 
 def _label(text: str | None) -> str | None:
-    return text and (plain(text) or None)
+    return text and (clean(text) or None)
 
 
 def _lifecycle(record: FeatureRecord) -> tuple[int, int]:

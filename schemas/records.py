@@ -111,7 +111,7 @@ class FeatureRecord:
     input_hash: bytes = (
         b""  # of what the summarizer reads; a summary is current when its summary_hash equals it
     )
-    text_rules: int = 0  # of `schemas.plain` that cleaned this content
+    text_rules: int = 0  # of `schemas.clean` that cleaned this content
     # summary register: ordered by (summary_version, generation)
     summary_version: int = NEVER
     summary_hash: bytes = b""

@@ -86,7 +86,7 @@ def prune_mlps(
     reports = []
     for number, layer in enumerate(model.model.layers):
         begun = time.monotonic()
-        pruned = solve(walk.hessian(number), layer.mlp.down_proj.weight.detach().T, kept)
+        pruned = solve(_sound(walk.hessian(number), number), layer.mlp.down_proj.weight.detach().T, kept)
         shrink(layer.mlp, pruned, dtype)
         reports.append(
             LayerReport(
@@ -163,6 +163,13 @@ class _LayerInputs:
     def _device(self) -> torch.device:
         device: torch.device = self._body.embed_tokens.weight.device
         return device
+
+
+def _sound(hessian_PP: Tensor, layer: int) -> Tensor:
+    """Return a Hessian; ConfigError unless it is finite: the calibration set would decide nothing."""
+    if not torch.isfinite(hessian_PP).all():
+        raise ConfigError(f"layer {layer}: what its MLP gets of the calibration set is not finite in fp32")
+    return hessian_PP
 
 
 def _line(report: LayerReport, layers: int) -> str:

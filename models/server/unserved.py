@@ -64,6 +64,8 @@ def _same(value: object, neutral: object) -> bool:
 
 
 def _or_null(field: dict[str, Any]) -> dict[str, Any]:
-    outer = {key: field.pop(key) for key in ("title", "default", "description") if key in field}
+    outer: dict[str, Any] = {
+        key: field.pop(key) for key in ("title", "default", "description") if key in field
+    }
     kinds = field.pop("anyOf") if set(field) == {"anyOf"} else [field]
     return {"anyOf": [*kinds, {"type": "null"}], **outer}

@@ -20,6 +20,8 @@ from streaming.kafka.waiting import within
 
 #: A transaction takes milliseconds; one that takes so long will not end (kafka-python waits for ever).
 TRANSACTION_S = 60.0
+#: The brokers give up a transaction that is open for too long, and then answer its producer as if it were another's.
+LEFT_OPEN = " (or this process was stopped within a transaction, which a new start mends)"
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ class RequestGroup(GroupMember, RequestLog):
             self._probe("before-commit")
             self._producer.commit_transaction()
         except FENCED as error:
-            raise self.taken() from error
+            raise self.taken(LEFT_OPEN) from error
         except KafkaError as error:
             log.warning("%s: %s", type(error).__name__, error)
             self._abort()
@@ -82,7 +84,7 @@ class RequestGroup(GroupMember, RequestLog):
         try:
             self._producer.abort_transaction()
         except FENCED as error:
-            raise self.taken() from error
+            raise self.taken(LEFT_OPEN) from error
         except KafkaError as error:
             raise BrokersUnavailable(
                 f"a transaction can be neither committed nor aborted: {error}"

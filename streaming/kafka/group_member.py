@@ -106,12 +106,12 @@ class GroupMember:
     def _is_void(self, metadata: str) -> bool:
         return differs(topic_ids(metadata).get(self._topic, ""), self._read_id)
 
-    def taken(self) -> InstanceTaken:
-        """The error that ends this process because another one has its name."""
+    def taken(self, otherwise: str = "") -> InstanceTaken:
+        """The error that ends this process because another one has its name, or because of what `otherwise` says."""
         group = self._consumer.group_metadata()
         return InstanceTaken(
             f"another process has the instance id {group.group_instance_id!r} in the group {group.group_id!r}: give each "
-            "process an --instance-id of its own"
+            f"process an --instance-id of its own{otherwise}"
         )
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from streaming.kafka.settings import KafkaSettings
 
 INTERVAL_S = 2.0
 
-#: Ids of topics by name, as hexadecimal digits. A topic that is missing has none, nor has one of a broker before 2.8.
+#: Ids of topics by name. A topic that is missing has none, nor has one of a broker before 2.8.
 TopicIds = Mapping[str, str]
 
 log = logging.getLogger(__name__)
@@ -135,5 +135,6 @@ def _is_missing(answer: Mapping[str, Any]) -> bool:
 
 
 def _id(answer: Mapping[str, Any]) -> str:
-    topic_id = answer.get("topic_id")
-    return topic_id.hex if topic_id is not None and topic_id.int else ""
+    """The id as text; "" for brokers without ids, which answer with zeros."""
+    text = str(answer.get("topic_id") or "")
+    return text if text.strip("0-") else ""

@@ -89,6 +89,15 @@ def test_a_loop_that_stands_still_fails_its_liveness_probe() -> None:
     assert found == {"matcher": "/live", "alert-consumer": "/live", "models": "/health"}
 
 
+def test_a_rolling_update_waits_until_a_new_pod_works() -> None:
+    found = {
+        pod.name: pod.spec["containers"][0]["readinessProbe"]["httpGet"]["path"]
+        for pod in PODS
+        if "readinessProbe" in pod.spec["containers"][0]
+    }
+    assert found == {"matcher": "/ready", "alert-consumer": "/ready", "models": "/health"}
+
+
 def test_a_drain_takes_one_pod_of_each_service_at_a_time() -> None:
     budgets = {
         one["metadata"]["name"]: one["spec"] for one in objects() if one["kind"] == "PodDisruptionBudget"

@@ -89,7 +89,9 @@ def await_quiet(stack: StackSettings, timeout_s: float = 300.0, calm: int = 8) -
 
 def process(stack: StackSettings, name: str) -> psutil.Process:
     """A component's process."""
-    return psutil.Process(next(s["pid"] for s in read_state(stack.home) if s["name"] == name))
+    pid = next(state["pid"] for state in read_state(stack.home) if state["name"] == name)
+    assert isinstance(pid, int)
+    return psutil.Process(pid)
 
 
 @contextmanager

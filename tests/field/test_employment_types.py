@@ -23,7 +23,11 @@ permanent: Permanent|PERMANENT|perm|Permanent contract|permanent employment cont
 permanent: Contract type: permanent|unbefristet|Unbefristeter Vertrag|Festanstellung|CDI|Contrat à durée indéterminée|Contrato indefinido
 permanent: vast contract|Vast dienstverband|onbepaalde tijd|indefinido|Permanent, no contractors|Indefinite contract|permanent (not contract)
 full-time/permanent: Permanent, full-time|Permanent full-time contract|Full-time permanent contract|Vollzeit, unbefristet|CDI temps plein
-full-time/permanent: Permanent Full Time|Full time (permanent)
+permanent: Festangestellt|Feste Anstellung|contrato fijo|No contractors please, permanent only
+part-time: Job share|PART_TIME|Werkstudent|Contrato a tiempo parcial|no full-time, part-time only
+full-time/temporary: Vollzeit, befristet|Full-time, temporary
+temporary: Zeitvertrag|Temporär|6-month FTC|contrato temporal
+full-time/permanent: Permanent Full Time|PERMANENT_FULL_TIME|fulltime_permanent|Vollzeit / unbefristet|Temps plein, CDI|Full time (permanent)
 contract: Contract|CONTRACTOR|contractors|contracting|Freelance|freelancer|Free-lance|Self-employed|C2C|1099|Corp-to-corp|zzp|autónomo
 contract: Freie Mitarbeit|freiberuflich|Contract only|Independent contractor|Contract (no permanent)
 contract/permanent: Permanent or contract|Contract/permanent|contract-to-perm|Contract or permanent|Permanent, contract|Permanent / Contract

@@ -17,12 +17,16 @@ No office|no on-site work|No office, fully distributed|Not in an office|Work fro
 Yes, fully|Remote, without relocation|No commute: remote|Remote\u00a0only|Re\u00admote|re\u200bmote|100 % Home-Office|remote possible
 mobiles Arbeiten|von zuhause|ortsunabhängig|Télétravail|télétravail complet|à distance|teletrabajo|Remoto|100% remoto
 trabajo desde casa|thuiswerken|op afstand|Volledig op afstand
+Remote with occasional travel|Remote, 25% travel|Remote first, office optional|Remote, on-site not required|Virtual office
+Not hybrid, fully remote|Remote (no hybrid)|Remote, client site visits|Remote but must be in the US|remote = true
 """
 HYBRID = """
 Hybrid|hybrid/optional|remote optional|Partly remote|partially remote|Part remote|Remote and in-office|Remote, 2 days in office
 3 days in the office|Hybrid (2 days remote)|50% remote|up to 60 % remote|teilweise Homeoffice|Homeoffice möglich
 2 Tage Homeoffice|télétravail partiel|2 jours de télétravail|Híbrido|semi-presencial|hybride|some remote work|not fully remote
 Mix of home and office|Flexible|1 day from home a week|deels thuiswerken|híbrido (3 días en oficina)|40% on site
+Hybrid - 3 days onsite|3 days/week onsite|4 days onsite 1 day remote|Remote: Yes (2 days)|Yes - hybrid|yes (partial)|Mostly remote
+not fully on-site|überwiegend remote|Homeoffice nach Absprache|Télétravail occasionnel|Thuiswerken mogelijk|Remote with some office days
 """
 ON_SITE = """
 onsite|On-Site|on site|ON_SITE|In office|in-office|In person|Office based|not remote|Not remote.|No remote|no remote work
@@ -30,17 +34,20 @@ Non-remote|No|no|false|False|n|0|remote: false|Remote: no|Remote - no|Remote not
 not a remote position|No remote work possible|This role is not remote|no work from home|not eligible for telework
 kein Homeoffice|Homeoffice: nein|Vor Ort|nicht remote|pas de télétravail|sur site|sin teletrabajo|presencial|En oficina
 geen thuiswerk|op kantoor|op locatie|No - office based|100% on site|0% remote|Nein|non|Remote (no)|never remote|Remote is not an option
+Not remote, office only|On-site only, no remote work|Fully on-site|fully in office|always on site|Work from office|WFO|télétravail : non
 """
 UNKNOWN = """
 Not specified|unspecified|Unknown|n/a|N/A|-|--|any|All|No preference|TBD|null|nan|None|keine Angabe|non précisé
 no especificado|onbekend|ask us|mentioned|Flexible hours|Negotiable|see description|Not applicable|Doesn't matter
+Remote: Not specified|Remote status: unknown|Remote/On-site not specified|Travel required|No hybrid|Client site
 """
 SEVERAL = """
 Remote or in-office=remote/onsite|On-site or remote=remote/onsite|Remote / Hybrid=remote/hybrid|hybrid or remote=remote/hybrid
 Remote, hybrid=remote/hybrid|Remote oder vor Ort=remote/onsite|Présentiel ou télétravail=remote/onsite|ONSITE/REMOTE=remote/onsite
 Remote until further notice=remote/onsite|Temporarily remote=remote/onsite|Remote; Onsite; Hybrid=remote/hybrid/onsite
 In-office, hybrid or remote=remote/hybrid/onsite|Hybrid (3 days in office) or remote=remote/hybrid
-op kantoor of thuis=remote/onsite|Remote during the pandemic=remote/onsite
+Home or office=remote/onsite|Home/Office=remote/onsite|Fully Remote / Hybrid=remote/hybrid|Híbrido/Remoto=remote/hybrid
+Onsite/Hybrid=hybrid/onsite|op kantoor of thuis=remote/onsite|Remote during the pandemic=remote/onsite
 """
 
 

@@ -195,7 +195,7 @@ class Unanswered(Fenced):
 
 def test_a_consumer_that_can_neither_commit_nor_abort_ends() -> None:
     log = RequestGroup(Member({"score.requests": [[]]}), Unanswered(), lag())
-    with pytest.raises(BrokersUnavailable, match="neither committed nor aborted: .*no answer either"):
+    with pytest.raises(BrokersUnavailable, match=r"neither committed nor aborted: .*no answer either"):
         log.transact([MESSAGE], {0: 1})
 
 

@@ -10,15 +10,22 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from models.prompts import Prompter
 from models.pruning import checkpoint as pruning
+from models.pruning.calibration import CalibrationSet
+from models.pruning.config import MlpPruning
 from models.pruning.lineage import LineageStep
+from models.pruning.mlp import prune_mlps
+from models.pruning.states import MemoryStates
 from schemas.errors import ConfigError, TrainingDiverged, exit_status
 from tests.support.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
-from tests.training.sft.world import SMALL, lines, tune, world
+from tests.training.sft.world import CPU, SMALL, WORDING, judgements, lines, nobody, tune, world
 from training.components.finite import check_weights
-from training.components.optimizer import Optimizer
+from training.components.reporting import told_in_one_line
+from training.components.run_directory import RunDirectory
+from training.components.stopping import Stop
 from training.evaluation.metrics import earned_ndcg, query_ndcg
 from training.evaluation.offline import TransformersScorer
 from training.evaluation.settings import MetricConfig
@@ -26,11 +33,14 @@ from training.evaluation.systems import random_order, system_result
 from training.judging.judged_file import read_judged_queries
 from training.judging.records import JudgedQuery
 from training.pruning.data import ndcgs
-from training.sft import loop
+from training.sft import inputs
+from training.sft.batch import Tensors
 from training.sft.config import SftConfig, SftStage
 from training.sft.evaluation import mean_ndcg
+from training.sft.loop import Sft
+from training.sft.model import RankerModule, open_model, open_prompter
 from training.sft.overrides import override
-from training.sft.run import Inputs
+from training.sft.run import Inputs, load_data
 from training.tiny import checkpoint as tiny_checkpoint
 
 FEW = replace(
@@ -48,32 +58,77 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     return world(tmp_path_factory.mktemp("nan"))
 
 
-def spoiled_from(step: int, value: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a step on the gradients hold one value that is not finite, while the loss looks well."""
-    plain = loop.gradients
-    calls = [0]
+class Spoiled(RankerModule):
+    """A ranker in which something breaks at a forward pass of training, counted from 1."""
 
-    def gradients(module: Any, *args: Any) -> float:
-        calls[0] += 1
-        loss = plain(module, *args)
-        if calls[0] >= step:
-            next(module.parameters()).grad[0, 0] = value
-        return loss
+    first, value = 3, math.nan
+    passes = 0
 
-    monkeypatch.setattr(loop, "gradients", gradients)
+    def forward(self, batch: Tensors, *, answers: bool) -> Tensor:
+        self.passes += self.training
+        found = super().forward(batch, answers=answers)
+        if self.training and self.passes >= self.first:
+            self.spoil(found)
+        return found
+
+    def spoil(self, found: Tensor) -> None:
+        """Gradients that are not finite, while the loss looks well."""
+        found.register_hook(lambda grad: grad * self.value)  # type: ignore[no-untyped-call]
+
+
+class Infinite(Spoiled):
+    value = math.inf
+
+
+class NoLoss(Spoiled):
+    def spoil(self, found: Tensor) -> None:
+        found.data[0] = math.nan
+
+
+class Poisoned(Spoiled):
+    first = 1
+
+    def spoil(self, found: Tensor) -> None:
+        """The weights of a token that no example holds: loss, gradients and scores stay finite."""
+        del found
+        self.model.model.embed_tokens.weight.data[5, 0] = math.inf
+
+
+class Level(RankerModule):
+    """A ranker that scores all items alike."""
+
+    def forward(self, batch: Tensors, *, answers: bool) -> Tensor:
+        return super().forward(batch, answers=answers) * (1.0 if self.training else 0.0)
+
+
+def train(kind: type[RankerModule], given: Inputs, out: Path) -> None:
+    """`fine_tune` with a ranker of another kind."""
+    run = RunDirectory(out, keep_last=FEW.keep_last)
+    files = {"judged": given.judged, "postings": given.postings, "model": given.model}
+    run.start(inputs.describe(FEW, files, from_scratch=False))
+    ranker = kind(open_model(given.model, seed=FEW.seed), open_prompter(given.model, None).label_ids)
+    data = load_data(FEW, given, judgements(), WORDING)
+    sft = Sft(FEW, data, ranker, run, source=given.model, machine=CPU, stop=Stop(), watch=nobody)
+    sft.train()
 
 
 def finite(path: Path) -> bool:
     return all(bool(torch.isfinite(w).all()) for w in load_file(path / "model.safetensors").values())
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_gradients_that_are_not_finite_stop_the_run_before_they_reach_the_weights(
-    given: Inputs, tmp_path: Path, value: float, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Spoiled, "step 3: the norm of the gradients is nan"),
+        (Infinite, "step 3: the norm of the gradients is (inf|nan)"),
+        (NoLoss, "step 3: the loss is nan"),
+    ],
+)
+def test_a_run_stops_before_what_is_not_finite_reaches_its_weights(
+    given: Inputs, tmp_path: Path, kind: type[RankerModule], said: str
 ) -> None:
-    spoiled_from(3, value, monkeypatch)
-    with pytest.raises(TrainingDiverged, match=r"step 3: the norm of the gradients is .*is intact") as caught:
-        tune(given, tmp_path / "run", FEW)
+    with pytest.raises(TrainingDiverged, match=f"{said}; what .*run holds was saved before") as caught:
+        train(kind, given, tmp_path / "run")
     assert exit_status(caught.value) == 1
     saved = sorted(path.name for path in (tmp_path / "run").iterdir() if path.is_dir())
     assert saved == ["best", "step-2"]
@@ -81,17 +136,13 @@ def test_gradients_that_are_not_finite_stop_the_run_before_they_reach_the_weight
     assert [line["step"] for line in lines(tmp_path / "run")] == [0, 1, 2]
 
 
-def test_a_run_that_diverged_goes_on_from_its_last_checkpoint(
-    given: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        spoiled_from(3, math.nan, patch)
-        with pytest.raises(TrainingDiverged):
-            tune(given, tmp_path / "run", FEW)
+def test_a_run_that_diverged_goes_on_from_its_last_checkpoint(given: Inputs, tmp_path: Path) -> None:
+    with pytest.raises(TrainingDiverged):
+        train(Spoiled, given, tmp_path / "run")
     assert tune(given, tmp_path / "run", FEW, resume=True) == tune(given, tmp_path / "whole", FEW)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(given: Inputs, tmp_path: Path) -> None:
+def test_a_rate_that_is_far_too_high_ends_with_a_message(given: Inputs, tmp_path: Path) -> None:
     huge = replace(FEW, stages=(SftStage(max_steps=6, rate=1e30),))
     with pytest.raises(TrainingDiverged, match=r"step \d: "):
         tune(given, tmp_path / "run", huge)
@@ -99,45 +150,20 @@ def test_a_loss_that_is_not_finite_stops_the_run(given: Inputs, tmp_path: Path) 
 
 
 def test_weights_that_are_not_finite_are_not_saved(given: Inputs, tmp_path: Path) -> None:
-    def spoil(metrics: Any, _total: int) -> None:
-        if metrics.step == 3:
-            raise AssertionError("the run went on")
-
-    step = Optimizer.step
-
-    def poisoned(self: Optimizer, factor: float) -> float:
-        norm = step(self, factor)
-        with torch.no_grad():
-            self._parameters[0][5, 0] = math.inf  # a token that no example holds: loss and scores stay finite
-        return norm
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Optimizer, "step", poisoned)
-        with pytest.raises(TrainingDiverged):
-            tune(given, tmp_path / "run", FEW, watch=spoil)
+    with pytest.raises(TrainingDiverged, match=r"step 2: the weights model\.embed_tokens\.weight are not"):
+        train(Poisoned, given, tmp_path / "run")
     assert not [path for path in (tmp_path / "run").iterdir() if path.is_dir()]
 
 
 def test_scores_that_are_not_finite_have_no_ndcg(given: Inputs) -> None:
-    rows = np.full(len(judged_examples(given).rows), math.nan)
+    dev = load_data(FEW, given, judgements(), WORDING).dev
     with pytest.raises(TrainingDiverged, match="the largest score of split dev is nan"):
-        mean_ndcg(judged_examples(given), rows)
+        mean_ndcg(dev, np.full(len(dev.rows), math.nan))
 
 
-def judged_examples(given: Inputs) -> Any:
-    from tests.training.sft.world import WORDING, judgements
-    from training.sft.run import load_data
-
-    return load_data(FEW, given, judgements(), WORDING).dev
-
-
-def test_a_model_that_scores_all_items_alike_is_never_the_best(
-    given: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    level = np.zeros(len(judged_examples(given).rows))
-    monkeypatch.setattr(loop, "logits", lambda *_: level)
+def test_a_model_that_scores_all_items_alike_is_never_the_best(given: Inputs, tmp_path: Path) -> None:
     with pytest.raises(TrainingDiverged, match=r"no model of .* ranks anything"):
-        tune(given, tmp_path / "run", FEW)
+        train(Level, given, tmp_path / "run")
     assert not (tmp_path / "run" / "best").exists()
 
 
@@ -187,7 +213,7 @@ class Fixed:
 def test_constant_scores_earn_what_a_random_order_earns(labels: list[int], backwards: bool) -> None:
     query = pool(labels, backwards)
     wanted = random_order([query], MetricConfig()).figures
-    found = system_result(Fixed(3.5), [query], {}, MetricConfig(), lambda _: None)  # type: ignore[arg-type]
+    found = system_result(Fixed(3.5), [query], {}, MetricConfig(), lambda _: None)
     assert found.figures == pytest.approx(wanted)
     assert earned_ndcg(np.zeros(6), labels) == pytest.approx(wanted[0, 0])
     assert found.ties.all_items == 1
@@ -205,7 +231,7 @@ def test_tied_items_earn_the_mean_over_their_orders_and_others_what_they_did() -
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_scores_that_are_not_finite_end_an_evaluation(value: float) -> None:
     with pytest.raises(ConfigError, match="fixed gives no number for posting 'p0' of query 'q'"):
-        system_result(Fixed(value), [pool([4, 0])], {}, MetricConfig(), lambda _: None)  # type: ignore[arg-type]
+        system_result(Fixed(value), [pool([4, 0])], {}, MetricConfig(), lambda _: None)
 
 
 def test_a_model_whose_scores_are_not_finite_cannot_be_measured_or_written(tmp_path: Path) -> None:
@@ -215,9 +241,9 @@ def test_a_model_whose_scores_are_not_finite_cannot_be_measured_or_written(tmp_p
         source.model.model.norm.weight[3] = math.nan
     with pytest.raises(ConfigError, match="1 of 1 pairs no finite score"):
         TransformersScorer(source.model, Prompter.from_dir(path)).differences([("nurse", [item()])])
-    step = LineageStep(what="x", command="x", parent="dense", parent_sha256="0")
+    made = LineageStep(what="x", command="x", parent="dense", parent_sha256="0")
     with pytest.raises(ConfigError, match=r"model\.norm\.weight are not finite"):
-        pruning.save(source, tmp_path / "small", step)
+        pruning.save(source, tmp_path / "small", made)
     assert not (tmp_path / "small").exists()
 
 
@@ -227,6 +253,21 @@ def item() -> Any:
     return Item(title="Nurse", company=None, location=None, employment_type=None, remote=None, text="")
 
 
+def test_activations_that_are_not_finite_are_not_pruned_by(tmp_path: Path) -> None:
+    source = pruning.load(write_checkpoint(tmp_path / "dense", byte_level_tokenizer()))
+    with torch.no_grad():
+        source.model.model.layers[0].mlp.up_proj.weight.mul_(1e38)
+    prompts = CalibrationSet([[number % 300, 3, 4, number % 7, 9] for number in range(60)])
+    with pytest.raises(ConfigError, match=r"layer 0: what its MLP gets .* is not finite"):
+        prune_mlps(source.model, prompts, MemoryStates(), MlpPruning(keep=0.25))
+
+
+def test_a_program_ends_by_an_error_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, told_in_one_line():
+        raise TrainingDiverged("step 3: the loss is nan")
+    assert (ended.value.code, capsys.readouterr().err) == (1, "error: step 3: the loss is nan\n")
+
+
 def test_a_scan_rewards_no_model_that_scores_all_items_alike(tmp_path: Path) -> None:
     from training.judging.records import Judged
 
@@ -234,7 +275,7 @@ def test_a_scan_rewards_no_model_that_scores_all_items_alike(tmp_path: Path) -> 
     source = pruning.load(path)
     with torch.no_grad():
         source.model.lm_head.weight.zero_()
-    judged = Judged(query="x", items=[item()] * 4, grades=[0, 0, 0, 4], posting_ids=["a", "b", "c", "z"])
+    judged = Judged(query="x", items=(item(),) * 4, grades=(0, 0, 0, 4), posting_ids=("a", "b", "c", "z"))
     (value,) = ndcgs([judged], Prompter.from_dir(path))(source.model)
     assert value == pytest.approx(earned_ndcg(np.zeros(4), [0, 0, 0, 4])) == pytest.approx(0.640, abs=1e-3)
 

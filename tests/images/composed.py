@@ -60,7 +60,7 @@ class Composed:
             self._restart_ended(name)
             return self.run(name, check).returncode == 0
 
-        assert wait_until(healthy, timeout_s, 1.0), (
+        assert wait_until(healthy, timeout_s, 3.0), (
             f"{name} is not healthy; its log ends with\n{tail(self.log(name), 40)}"
         )
 

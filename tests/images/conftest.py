@@ -28,7 +28,7 @@ def composed() -> Iterator[Composed]:
     made = Composed(HOME, parts.REPLACED, {"/catalog": SAMPLE})
     servers = [parts.kafka(HOME), parts.couchbase(HOME)]
     try:
-        assert wait_until(_broker_answers, 120, 1.0), made.log("kafka").read_text()[-2000:]
+        assert wait_until(_broker_answers, 300, 1.0), made.log("kafka").read_text()[-2000:]
         yield made
     finally:
         made.close()
@@ -41,15 +41,15 @@ def composed() -> Iterator[Composed]:
 def system(composed: Composed) -> Composed:
     """Everything that `up --wait` starts, healthy by its own health checks."""
     composed.start("topics")
-    assert composed.finish("topics", 120) == 0, composed.log("topics").read_text()
+    assert composed.finish("topics", 300) == 0, composed.log("topics").read_text()
     composed.start("models")
-    composed.await_health("models", 300)
+    composed.await_health("models", 900)
     composed.start("jobmanager")
     composed.start("matcher")
     composed.start("alert-consumer")
     composed.start("taskmanager")
     for name in ("jobmanager", "matcher", "alert-consumer"):
-        composed.await_health(name, 300)
+        composed.await_health(name, 900)
     return composed
 
 

@@ -11,7 +11,7 @@ from tests.docker.manifests import DOCKER
 from tests.images import network, parts
 from tests.images.composed import Composed, is_buildah
 
-pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.images, pytest.mark.timeout(3600)]
 #: The uid of each service's processes.
 USERS = {"models": 1000, "matcher": 1000, "alert-consumer": 1000, "jobmanager": 9999, "taskmanager": 9999}
 
@@ -36,7 +36,7 @@ def test_prometheus_finds_metrics_at_every_address_of_its_configuration() -> Non
 def test_a_service_ends_when_it_is_asked_to_and_starts_again(system: Composed, name: str) -> None:
     assert system.stop(name, 60)
     system.start(name)
-    system.await_health("jobmanager" if name == "taskmanager" else name, 300)
+    system.await_health("jobmanager" if name == "taskmanager" else name, 900)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_is_no_setting_of_flink_ends_its_container(composed: Composed) -> N
 
 def test_a_backfill_runs_in_the_spark_image(composed: Composed) -> None:
     composed.start("backfill", "/catalog/stream.jsonl", "--state", "/state", "--store", parts.STORE)
-    assert composed.finish("backfill", 300) == 0, composed.log("backfill").read_text()[-3000:]
+    assert composed.finish("backfill", 900) == 0, composed.log("backfill").read_text()[-3000:]
     report = json.loads(_object(composed.log("backfill").read_text()))
     assert (report["rows_in"] > 0, report["unexplained"]) == (True, 0)
 

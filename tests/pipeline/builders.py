@@ -8,9 +8,9 @@ from typing import Any
 from models.prompts import Item
 from models.summarizer import Summary, SummaryFailure, SummaryRejected, SummaryUnavailable
 from pipeline.featurize import SourceRow
+from schemas.clean import TEXT_RULES
 from schemas.codec import encode
 from schemas.errors import ModelRejected
-from schemas.plain import TEXT_RULES
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate, SavedSearch
 from storage.base import KeyValue
 from storage.features import FeatureStore

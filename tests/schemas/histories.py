@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from schemas.clean import TEXT_RULES
 from schemas.keys import content_hash, text_hash
 from schemas.merge import assume_summarized, delta, is_current, merge, outcome
-from schemas.plain import TEXT_RULES
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, Posting, PostingUpdate, State
 
 ID = "p"

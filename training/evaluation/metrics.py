@@ -1,7 +1,8 @@
 """Figures of one ranked query: NDCG@k with both gains, the poor-match rate, AUC. The only NDCG of this project.
 
 Its tie rule is trec_eval's: scores are compared as fp32, and items with one score are put in descending order of their
-ids (by code point, which is the order of their UTF-8 bytes). NDCG@k is then trec_eval's.
+ids (by code point, which is the order of their UTF-8 bytes). NDCG@k is then trec_eval's. Where a model is chosen by
+its NDCG (training, pruning), items of one score stand in all orders alike: `earned_ndcg`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from models.prompts import MAX_QUERY_CHARS
-from schemas.plain import plain
+from schemas.clean import clean
 from training.judging.policy import Dimension, Policy
 from training.judging.postings import PostingRow
 from training.judging.records import MAX_GRADE, Ask
@@ -92,8 +92,8 @@ def _pair_words(ask: Ask, posting: PostingRow, max_chars: int) -> str:
         "location": item.location,
         "employment_type": item.employment_type,
         "remote": item.remote,
-        "description": plain(item.text, max_chars),
+        "description": clean(item.text, max_chars),
     }
     known = {name: value for name, value in fields.items() if value}
-    search = json.dumps(plain(ask.query, MAX_QUERY_CHARS), ensure_ascii=False)
+    search = json.dumps(clean(ask.query, MAX_QUERY_CHARS), ensure_ascii=False)
     return f"Search: {search}\nPosting: {json.dumps(known, ensure_ascii=False)}"

@@ -13,7 +13,7 @@ import torch
 from models.prompts import load_tokenizer
 from schemas import arguments
 from training.components.machine import Machine, open_machine
-from training.components.reporting import Log
+from training.components.reporting import Log, told_in_one_line
 from training.evaluation.offline import load
 from training.judging.postings import read_postings
 from training.rules.judge import PreparedDomain, prepare
@@ -35,6 +35,11 @@ def main() -> None:
     """Read the options and train the model that they name."""
     settings = arguments.parse(TinyRun, None, prog="python -m training.tiny", description=__doc__)
     torch.set_num_threads(settings.threads)
+    with told_in_one_line():
+        _train(settings)
+
+
+def _train(settings: TinyRun) -> None:
     if settings.model == "ranker":
         _ranker(settings, _ranker_run(settings))
         return

@@ -20,6 +20,7 @@ from models.prompts import Item, Prompter
 from pipeline.checks.agreement import kendall
 from schemas import arguments
 from training.components.arrays import Floats
+from training.components.reporting import told_in_one_line
 from training.evaluation import intervals, metrics
 from training.evaluation.offline import OfflineSummarizer, TransformersScorer
 from training.judging.records import Judged
@@ -38,6 +39,11 @@ def main() -> None:
         TinyEvaluation, None, prog="python -m training.tiny.evaluate", description=__doc__, environ=os.environ
     )
     torch.set_num_threads(given.threads)
+    with told_in_one_line():
+        _evaluate(given)
+
+
+def _evaluate(given: TinyEvaluation) -> None:
     ranker, summarizer = (
         TransformersScorer.from_dir(given.ranker),
         OfflineSummarizer.from_dir(given.summarizer),

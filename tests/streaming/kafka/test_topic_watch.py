@@ -50,12 +50,12 @@ def test_a_missing_topic_is_said_once_and_is_the_trouble_until_it_is_there(
     assert len(caplog.messages) == 1
     assert "no topic b" in made.trouble()
     assert registry.get_sample_value("nearline_topics_missing") == 1
-    assert made.ids() == {"a": OLD.hex, "b": OLD.hex}, (
+    assert made.ids() == {"a": str(OLD), "b": str(OLD)}, (
         "the deleted topic's id is what its successor's differs from"
     )
     brokers.ids["b"] = NEW
     made.look()
-    assert (made.trouble(), made.id_of("b")()) == ("", NEW.hex)
+    assert (made.trouble(), made.id_of("b")()) == ("", str(NEW))
     assert registry.get_sample_value("nearline_topics_missing") == 0
     assert [m for m in caplog.messages if "anew" in m] == ["topic b was created anew"]
 
@@ -65,7 +65,7 @@ def test_while_no_broker_answers_the_last_answer_stands() -> None:
     made, _ = watching(brokers)
     brokers.away = True
     made.look()
-    assert made.ids() == {"a": OLD.hex}
+    assert made.ids() == {"a": str(OLD)}
     assert "no topic b" in made.trouble()
 
 

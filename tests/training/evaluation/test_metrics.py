@@ -53,7 +53,7 @@ def test_ndcg_agrees_with_trec_eval_to_1e_9_ties_and_all(pool: dict[str, tuple[f
 
 @settings(max_examples=100, deadline=None)
 @given(pools, st.randoms(use_true_random=False))
-def test_what_training_and_pruning_measure_is_that_ndcg_whatever_the_order_of_the_items(
+def test_ndcg_of_one_query_is_that_ndcg_whatever_the_order_of_its_items(
     pool: dict[str, tuple[float, int]], chooser: Random
 ) -> None:
     names = chooser.sample(list(pool), len(pool))

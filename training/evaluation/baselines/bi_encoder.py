@@ -19,7 +19,7 @@ from typing_extensions import override
 from models.length_batches import length_batches
 from models.prompts import Item
 from models.writing import replacing_file
-from schemas.plain import plain
+from schemas.clean import clean
 from training.components.arrays import Floats
 from training.evaluation.baselines.minilm import encoder_dir
 from training.evaluation.baselines.texts import full_text
@@ -64,7 +64,7 @@ class BiEncoder(System):
     ) -> list[Floats]:
         """Encode each distinct text that the cache lacks once; scores are dot products of vectors of length 1."""
         wanted = list(dict.fromkeys(posting for query in queries for posting in query.posting_ids))
-        texts = [plain(query.query) for query in queries] + [full_text(items[posting]) for posting in wanted]
+        texts = [clean(query.query) for query in queries] + [full_text(items[posting]) for posting in wanted]
         pairs = sum(len(query.posting_ids) for query in queries)
         vectors = self._vectors(texts, _scaled(tell, pairs / len(texts)))
         asked, found = vectors[: len(queries)], vectors[len(queries) :]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from models.prompts import Item
-from schemas.plain import plain
+from schemas.clean import clean
 
 
 def title_text(item: Item) -> str:
     """Title and metadata, a line each."""
     fields = (item.title, item.company, item.location, item.employment_type, item.remote)
-    return "\n".join(plain(field) for field in fields if field)
+    return "\n".join(clean(field) for field in fields if field)
 
 
 def full_text(item: Item) -> str:
     """Title, metadata and description."""
-    return f"{title_text(item)}\n{plain(item.text)}"
+    return f"{title_text(item)}\n{clean(item.text)}"

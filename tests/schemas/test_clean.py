@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.plain import plain
+from schemas.clean import clean
 
 PIECES = """< </ > <p> </p> <b> <div|hidden> </div> <style> .x{display:none} </style> <span|class=x> <!-- --> <![CDATA[ ]]> &
 &amp; &lt &lt; &gt; &#60; &#x3c &ampamp; lt; amp; #38; <textarea> <plaintext> <script> </script> <a|b=c> p = / ﬃ <svg>
@@ -23,24 +23,24 @@ hostile = st.lists(
 def test_any_text_cleans_to_bounded_encodable_words_that_stay_as_they_are(
     text: str, limit: int | None
 ) -> None:
-    words = plain(text, limit)
-    assert plain(words, limit) == words == " ".join(words.split())
+    words = clean(text, limit)
+    assert clean(words, limit) == words == " ".join(words.split())
     assert limit is None or len(words) <= limit
     words.encode()
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="<&"), max_size=80))
 def test_ascii_without_markup_only_has_its_white_space_collapsed(text: str) -> None:
-    assert plain(text) == " ".join(text.split())
+    assert clean(text) == " ".join(text.split())
 
 
 def test_a_cut_falls_between_words_where_words_are_divided_by_spaces() -> None:
-    assert plain("steel  welders\nwanted", 15) == "steel welders"
-    assert plain("焊工" * 50, 15) == ("焊工" * 8)[:15]
+    assert clean("steel  welders\nwanted", 15) == "steel welders"
+    assert clean("焊工" * 50, 15) == ("焊工" * 8)[:15]
 
 
 def test_a_cut_leaves_no_half_of_what_would_read_otherwise() -> None:
-    assert plain("xxxxx&ltyy", 8) == "xxxxx<"
+    assert clean("xxxxx&ltyy", 8) == "xxxxx<"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_cut_leaves_no_half_of_what_would_read_otherwise() -> None:
     ],
 )
 def test_a_text_that_is_not_html_stays_as_it_is(text: str) -> None:
-    assert plain(text) == text
+    assert clean(text) == text
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_text_that_is_not_html_stays_as_it_is(text: str) -> None:
     ],
 )
 def test_html_reads_as_a_browser_shows_it(markup: str, text: str) -> None:
-    assert plain(markup) == text
+    assert clean(markup) == text
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_html_reads_as_a_browser_shows_it(markup: str, text: str) -> None:
     ],
 )
 def test_what_no_browser_shows_is_left_out(hidden: str) -> None:
-    assert plain(f"<p>Night</p>{hidden}<p>nurse</p>") == "Night nurse"
-    assert plain(f"{hidden}<br>") == ""
+    assert clean(f"<p>Night</p>{hidden}<p>nurse</p>") == "Night nurse"
+    assert clean(f"{hidden}<br>") == ""
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_what_no_browser_shows_is_left_out(hidden: str) -> None:
     ],
 )
 def test_what_a_browser_shows_after_all_stays(shown: str) -> None:
-    assert plain(shown) == "seen"
+    assert clean(shown) == "seen"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_what_a_browser_shows_after_all_stays(shown: str) -> None:
     ],
 )
 def test_references_are_resolved_however_often_a_text_was_escaped(escaped: str, text: str) -> None:
-    assert plain(escaped) == text
+    assert clean(escaped) == text
 
 
 @pytest.mark.parametrize(
@@ -179,10 +179,10 @@ def test_references_are_resolved_however_often_a_text_was_escaped(escaped: str, 
 )
 def test_hostile_markup_takes_time_in_proportion_to_its_length(text: str) -> None:
     begun = time.process_time()
-    plain(text, 12_000)
+    clean(text, 12_000)
     assert time.process_time() - begun < 2
 
 
 def test_a_style_block_longer_than_what_a_model_reads_hides_nothing() -> None:
     rules = "p.MsoNormal {margin:0cm; font-family:Calibri,sans-serif} " * 2_000
-    assert plain(f"<style>{rules}</style><p>Night nurse</p>", 12_000) == "Night nurse"
+    assert clean(f"<style>{rules}</style><p>Night nurse</p>", 12_000) == "Night nurse"

@@ -1,4 +1,4 @@
-"""The one function that cleans a text before it is hashed, summarized, scored or compared: `plain`.
+"""The one function that cleans a text before it is hashed, summarized, scored or compared: `clean`.
 
 Feeds send HTML, HTML that was escaped once or twice, and characters that nobody sees. Stream, backfill, training and
 explanations all read a posting's text through here, so that the same words get the same hash and the same score.
@@ -13,7 +13,7 @@ from schemas.characters import seen
 from schemas.markup import is_markup, shown
 
 TEXT_RULES: Final = 1
-"""Number of these rules: raise it with every change of what `plain` returns, and stored records are cleaned anew."""
+"""Number of these rules: raise it with every change of what `clean` returns, and stored records are cleaned anew."""
 
 MAX_ROUNDS: Final = 8
 """How often a text is taken for escaped HTML; what still holds markup then is hostile and loses `<` and `&`."""
@@ -26,7 +26,7 @@ _BOUNDARY_CHARS: Final = 64
 """How far before its limit a cut looks for a space; text without spaces is cut at the limit."""
 
 
-def plain(text: str, limit: int | None = None) -> str:
+def clean(text: str, limit: int | None = None) -> str:
     """Return the words of a text as a reader sees them, with one space between any two, cut at a word's end.
 
     HTML becomes what a browser shows, also where it was escaped; a text that is not HTML keeps its `<`. Idempotent,
@@ -43,7 +43,7 @@ def plain(text: str, limit: int | None = None) -> str:
             break
     else:
         words = _squeezed(words.replace("<", " ").replace("&", " "), limit)
-    return words if limit is None or len(words) <= limit else plain(_cut(words, limit))
+    return words if limit is None or len(words) <= limit else clean(_cut(words, limit))
 
 
 def _squeezed(text: str, limit: int | None) -> str:
