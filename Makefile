@@ -133,7 +133,8 @@ images:  ## build the four images with buildah, on a base bootstrapped from Debi
 	TORCH_BACKEND=$(TORCH_BACKEND) docker/images.sh
 
 test-images: setup images  ## the system of docker/compose.yaml from its images, by buildah in a network of its own (as root)
-	unshare --net --mount $(BIN)/pytest -q -m images tests/images
+	# kafka-python leaks the sockets of attempts that no broker answers
+	unshare --net --mount $(BIN)/pytest -q -m images tests/images -W ignore::pytest.PytestUnraisableExceptionWarning
 
 bench: setup  ## all benchmarks but engine and ranker, beside their peers; tables and plots into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'

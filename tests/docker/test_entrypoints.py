@@ -84,8 +84,10 @@ def test_another_command_is_run_as_it_is(home: Path) -> None:
 
 def test_an_executor_gets_its_options_in_order_and_with_their_blanks(tmp_path: Path) -> None:
     _script(tmp_path / "tini", 'printf "%s\\n" "${@:3}"')
-    names = ("DRIVER_URL", "EXECUTOR_ID", "EXECUTOR_CORES", "APPLICATION_ID", "RESOURCE_PROFILE_ID")
-    names += ("EXECUTOR_POD_IP", "EXECUTOR_POD_NAME", "EXECUTOR_MEMORY", "HOME")
+    names = (
+        *("DRIVER_URL", "EXECUTOR_ID", "EXECUTOR_CORES", "APPLICATION_ID", "RESOURCE_PROFILE_ID"),
+        *("EXECUTOR_POD_IP", "EXECUTOR_POD_NAME", "EXECUTOR_MEMORY", "HOME"),
+    )
     options = {f"SPARK_JAVA_OPT_{number}": f"-Dx.{number}=a b" for number in (10, 2, 0)}
     environment = {f"SPARK_{name}": name for name in names} | options
     done = subprocess.run(

@@ -21,7 +21,7 @@ from streaming.kafka.lag import lag
 from streaming.kafka.topics import ALERT_GROUP, FEATURES, MATCHER_GROUP, SCORE_REQUESTS
 from streaming.tools.observer import Observer
 from streaming.tools.replay import replay_updates, send_searches
-from tests.docker.manifests import services
+from tests.docker.manifests import DOCKER, services
 from tests.faults import verify, world
 from tests.images import parts
 from tests.images.composed import Composed
@@ -32,7 +32,8 @@ SUMMARY = {
     *("summary", "summary_version", "summary_hash", "summary_tokens", "summary_current"),
     *("input_tokens", "model", "generation"),
 }
-RANKER = "http://models:8900"
+#: Its server and, for the cut of long texts, its tokenizer.
+RANKER = ("http://models:8900", DOCKER.parent / "models" / "checkpoints" / "ranker-tiny")
 
 
 def test_a_stream_with_a_dead_jobmanager_in_its_middle_ends_as_the_same_functions_in_one_process(
@@ -41,10 +42,10 @@ def test_a_stream_with_a_dead_jobmanager_in_its_middle_ends_as_the_same_function
     events = list(read_events(SAMPLE / "stream.jsonl"))
     searches = world.sample_searches()
     send_searches(KAFKA, searches)
-    replay_updates(KAFKA, events[: len(events) // 2], rate_per_s=25)
+    replay_updates(KAFKA, enumerate(events[: len(events) // 2], start=1), rate_per_s=25)
     system.kill("jobmanager")
     system.start("jobmanager")
-    replay_updates(KAFKA, events[len(events) // 2 :], rate_per_s=25)
+    replay_updates(KAFKA, enumerate(events[len(events) // 2 :], start=1), rate_per_s=25)
     system.await_health("jobmanager", 900)
     _await_end(len(events), 1200)
 
@@ -52,7 +53,7 @@ def test_a_stream_with_a_dead_jobmanager_in_its_middle_ends_as_the_same_function
     assert {k: _without_summary(r) for k, r in final.items()} == _in_one_process(events)
     assert all(is_current(record) for record in final.values() if record.title)
     evidence = verify.gather(KAFKA)
-    assert verify.broken_promises(evidence, final, searches, open_ranker(RANKER)) == []
+    assert verify.broken_promises(evidence, final, searches, open_ranker(*RANKER)) == []
     assert len(evidence.alerts) > 10
 
 
