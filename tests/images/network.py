@@ -21,7 +21,7 @@ def address(name: str) -> str:
 
 def make(hosts: Path) -> None:
     """Make a namespace for each service; their names stand in the file `hosts`, which becomes /etc/hosts."""
-    if len(list(Path("/sys/class/net").iterdir())) > 1 and not _new():
+    if not _new():
         raise RuntimeError("run `make test-images`: the network of this process is the machine's own")
     Path("/run/netns").mkdir(exist_ok=True)
     # names of namespaces that nobody else sees and that nothing has to remove
