@@ -23,7 +23,7 @@ def event(op: Op, version: int, text: str = "", posting_id: str = "p") -> Featur
         Posting(title=f"Nurse {text}", description=text) if op in {Op.ADD, Op.UPDATE, Op.REPOST} else None
     )
     update = PostingUpdate(posting_id=posting_id, version=version, op=op, posting=posting)
-    return delta(update, text_hash(text))
+    return delta(update, text_hash(text), textless=not text)
 
 
 def text_of(record: FeatureRecord, text: str) -> RawText | None:

@@ -1,6 +1,7 @@
 """Two stores compared row by row."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -125,7 +126,7 @@ def test_ledger_and_quotas_are_compared_unless_only_postings_are_asked_for(setti
 
 
 def test_a_record_in_an_older_version_of_its_schema_is_the_same_record() -> None:
-    record, kv = feature(title="A"), fresh()
+    record, kv = replace(feature(title="A"), text_rules=0), fresh()
     older = dict(avro.history("feature_record"))[1]
     kv.put_many([(feature_key("p1"), written(older, as_datum(record)))])
     assert kv.get_many([feature_key("p1")]) != of_records(record).get_many([feature_key("p1")])
