@@ -101,7 +101,8 @@ def _plain_number(value: Decimal) -> str | Unreadable | None:
 def _fields(row: dict[str, Any], how: EventFormat) -> dict[str, Any]:
     """A decoded row in JSON's types, but ids as they are: `schemas.ids` reads their bytes and numbers without loss."""
     ids = {name: row[name] for name in ("id", how.source_field) if isinstance(row.get(name), bytes | Decimal)}
-    return plain(row) | ids
+    made: dict[str, Any] = plain(row)
+    return made | ids
 
 
 def in_sample(key: bytes, part: float) -> bool:

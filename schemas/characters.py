@@ -19,12 +19,16 @@ _HIDDEN = (
 )
 # Characters that show nothing but take room, though Python does not count them as white space.
 _BLANK = "\u2800\u3164\uffa0\ufffc"
-# Letters and digits that fonts would style: Latin ligatures, full width, mathematical alphabets.
-_STYLED = "\ufb00-\ufb06\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff"
+# Letters and digits that fonts would style: Latin ligatures, full width, raised, in circles, mathematical alphabets.
+_STYLED = (
+    "\u02b0-\u02b8\u1d2c-\u1d6a\u2071\u207f\u24b6-\u24e9\ufb00-\ufb06\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"
+    "\U0001d400-\U0001d7ff\U0001f130-\U0001f149"
+)
 # Scripts whose spelling uses the zero-width joiner and non-joiner: Arabic to Sinhala, Myanmar, Khmer, Mongolian.
 _JOINING = "\u0600-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc"
 _UNSEEN = re.compile(f"[{_HIDDEN}{_BLANK}{_STYLED}\ud800-\udfff]")
 _STRAY_JOINERS = re.compile(f"(?<![{_JOINING}])[\u200c\u200d]+|[\u200c\u200d]+(?![{_JOINING}])")
+_PERHAPS_LONG_RUNS = re.compile(f"[^\x00-\u02ff]{{{MAX_MARKS + 1}}}")
 _JOINERS = re.compile("[\u200c\u200d]")
 # Of a base letter's marks these are accents and vowel points; others (nukta, virama, kana's voicing, Thai vowels and
 # tones) tell letters apart.
@@ -38,8 +42,8 @@ _LETTERS: Final = {
 def seen(text: str) -> str:
     """Return `text` without invisible characters, in Unicode's composed form (NFC), styled letters as plain ones.
 
-    Unpaired surrogates become U+FFFD. The zero-width joiners stay between letters of a script that is
-    spelled with them. White space stays as it is.
+    Unpaired surrogates become U+FFFD. The zero-width joiners stay between letters of a script
+    that is spelled with them. White space stays as it is.
     """
     if text.isascii():
         return _UNSEEN.sub("", text) if not text.isprintable() else text
@@ -78,13 +82,15 @@ def _replacement(found: re.Match[str]) -> str:
         # what Windows wrote into a file that says Latin-1, such as a dash or an apostrophe; browsers show it so too
         return bytes([ord(character)]).decode("cp1252", "ignore")
     styled = unicodedata.normalize("NFKC", character)
-    return styled if styled != character and styled.isalnum() else ""
+    return styled if styled != character else ""
 
 
 def _normalized(form: str, text: str) -> str:
     if unicodedata.is_normalized(form, text):  # type: ignore[arg-type]
         return text
-    return unicodedata.normalize(form, _long_runs().sub(r"\1", text))  # type: ignore[arg-type]
+    if _PERHAPS_LONG_RUNS.search(text):
+        text = _long_runs().sub(r"\1", text)
+    return unicodedata.normalize(form, text)  # type: ignore[arg-type]
 
 
 @cache

@@ -45,13 +45,13 @@ def shown(text: str, limit: int) -> str:
     for token in tokenize(text):
         kind = token.type
         if kind is data:
-            page.text(token.data)
+            page.text(token.data or "")
             if page.length > limit:
                 break
         elif kind is start:
-            page.start(token.tag, token.attrs)
+            page.start(token.tag or "", token.attrs or ())
         elif kind is end:
-            page.end(token.tag)
+            page.end(token.tag or "")
     return " ".join("".join(page.parts).split())
 
 

@@ -300,7 +300,7 @@ def _content(record: FeatureRecord) -> tuple[int, int, bytes, bytes]:
 
 
 def _label(text: str | None) -> str | None:
-    return text and (clean(text) or None)
+    return (clean(text) or None) if text else None
 
 
 def _lifecycle(record: FeatureRecord) -> tuple[int, int]:

@@ -101,13 +101,13 @@ def _declarations(style: str) -> dict[str, str]:
     return {name.strip(): value.partition("!")[0].strip() for name, _, value in pairs}
 
 
-def _zero(value: str | None) -> bool:
-    return bool(value) and value[-1] != "." and any(c == "0" for c in value) and bool(_ZERO.fullmatch(value))
+def _zero(value: str) -> bool:
+    return "0" in value and _ZERO.fullmatch(value) is not None
 
 
 def _takes_no_room(found: Mapping[str, str]) -> bool:
     """Whether an element is transparent, cut to nothing, or drawn beyond the window's edge."""
-    if _zero(found.get("opacity")) or _FAR.fullmatch(found.get("text-indent", "")):
+    if _zero(found.get("opacity", "")) or _FAR.fullmatch(found.get("text-indent", "")):
         return True
     if found.get("position") in {"absolute", "fixed"}:
         if found.get("clip", "").startswith("rect(0") or found.get("clip-path", "").startswith("inset(50%"):
@@ -115,7 +115,7 @@ def _takes_no_room(found: Mapping[str, str]) -> bool:
         if any(_FAR.fullmatch(found.get(side, "")) for side in ("left", "top", "right", "bottom")):
             return True
     sizes = ("height", "max-height", "width", "max-width")
-    return found.get("overflow") in {"hidden", "clip"} and any(_zero(found.get(size)) for size in sizes)
+    return found.get("overflow") in {"hidden", "clip"} and any(_zero(found.get(size, "")) for size in sizes)
 
 
 def _invisible(found: Mapping[str, str], *, default: bool) -> bool:

@@ -18,6 +18,9 @@ from streaming.kafka.settings import KafkaSettings
 #: The largest message that a producer of this project sends is a dead letter.
 MAX_REQUEST_BYTES = topics.DLQ.max_bytes
 RETRY_S = 0.5
+#: Five minutes by default: so long a member that a rebalance left without partitions, because its topic was being
+#: created anew, would not notice that the topic is there again.
+METADATA_MAX_AGE_MS = 5_000
 #: A message that no broker has acknowledged by then has failed. A process that is started again sends its messages
 #: again, so that it need not be patient; a command that nobody starts again is (`LONG_DELIVERY_S`, Kafka's default).
 DELIVERY_S, LONG_DELIVERY_S = 60.0, 120.0
@@ -62,6 +65,7 @@ def reader(kafka: KafkaSettings, **more: Any) -> KafkaConsumer:
         "allow_auto_create_topics": False,
         "auto_offset_reset": "earliest",
         "fetch_max_wait_ms": 100,
+        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
     }
     return KafkaConsumer(**kafka.python(), **usual | more)
 

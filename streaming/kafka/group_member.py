@@ -74,7 +74,9 @@ class GroupMember:
         """Once the topic was created anew, read from the first message on: the positions are the deleted one's."""
         now = self._topic_ids().get(self._topic, "")
         if differs(self._read_id, now):
-            self._consumer.seek_to_beginning(*self._consumer.assignment())
+            # nothing is assigned after a rebalance while the topic was missing
+            if assigned := self._consumer.assignment():
+                self._consumer.seek_to_beginning(*assigned)
             self._membership = None
         self._read_id = now or self._read_id
 

@@ -31,7 +31,8 @@ class WholeTopics:
             for number in sorted(consumer.partitions_for_topic(name) or ())
         ]
         consumer.assign(self._partitions)
-        (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)(*self._partitions)
+        if self._partitions:
+            (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)(*self._partitions)
 
     def ends(self) -> Ends:
         """Where the topics end now."""

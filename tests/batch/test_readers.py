@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.catalog import Format, Split, list_files, split_files
-from batch.readers import CatalogRow, UnreadableRest, count_lines, read_rows
+from batch.readers import count_lines, read_rows
+from batch.rows_read import CatalogRow, UnreadableRest
 from schemas.errors import ConfigError
 from tests.batch.catalogs import lines, postings, write
 

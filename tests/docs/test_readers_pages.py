@@ -17,7 +17,11 @@ TROUBLES = (DOCS / "troubleshooting.md").read_text()
 PRINTING = [
     ROOT / "Makefile",
     ROOT / "docker" / "images.sh",
-    *(path for name in ("nearline", "models", "streaming") for path in (ROOT / name).rglob("*.py")),
+    *(
+        path
+        for name in ("nearline", "models", "streaming", "batch", "pipeline", "storage")
+        for path in (ROOT / name).rglob("*.py")
+    ),
 ]
 
 

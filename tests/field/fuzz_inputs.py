@@ -9,12 +9,12 @@ import argparse
 import gzip
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import fastavro
 import pyarrow as pa
@@ -99,9 +99,10 @@ def some_files(rows: list[dict[str, Any]], dice: Random) -> None:
     """Files of lines, packed or not and damaged, give events and broken lines, and at most one error at their end."""
     plain = b"\n".join(line(row) for row in rows)
     for data in (plain, *packed_files()):
-        for read in (read_events, read_searches):
+        readers: tuple[Callable[[BinaryIO], Iterable[Any]], ...] = (read_events, read_searches)
+        for read in readers:
             try:
-                list(read(io.BufferedReader(io.BytesIO(damage(data, dice)))))  # type: ignore[operator, arg-type]
+                list(read(io.BufferedReader(io.BytesIO(damage(data, dice)))))
             except EventError as error:
                 _writable(str(error))
 

@@ -19,7 +19,7 @@ FAR = datetime(9999, 12, 31, tzinfo=UTC).replace(tzinfo=None)
 #: Stands in a value for lists in lists that Python itself could neither write nor compare.
 DEEP = "@deep"
 #: Values that broke something once, or stand at an edge.
-KNOWN = [
+KNOWN: list[Any] = [
     None, True, False, 0, -1, 2**53, 2**63, -(2**63) - 1, 10**400, 0.1, -0.0, 1e308, math.nan, math.inf, -math.inf, "", " ",
     "\ud83d", "\ud83d\ude00", "\0", "nan", "null", "2024-03-05", "2024-03-05T24:00", "2024-03-05T09:30:00+01:00",
     "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+14:00", "05/01/2004", "4/5/23", "5.1.2004 10:00", "1/1/1",
@@ -68,7 +68,7 @@ SOUND: list[dict[str, Any]] = [
 objects = rows | events | st.sampled_from(SOUND)
 
 #: What Parquet and Avro decode to beside JSON's types.
-KNOWN_DECODED = [
+KNOWN_DECODED: list[Any] = [
     *KNOWN, b"", b"a-1", b"\xff\xfe", bytes(16), b"\xf0" * 16, b"job-000000000001", UUID(int=5), Decimal("7.00"),
     Decimal("NaN"), Decimal("sNaN"), Decimal("-Infinity"), Decimal("1E+999999"), Decimal("0.1"), time(1), timedelta(1),
     date.max, date(2024, 3, 5), FAR, FAR.replace(year=1), Unreadable("a bad cell"), ("a", 1), {1: b"\xff"},

@@ -15,7 +15,6 @@ from storage.memory import MemoryStore
 #: After every day of the lists: 2026-05-28.
 NOW_S = 1_780_000_000.0
 WARD = {"title": "Ward nurse", "description": "Nights on a ward, three a week."}
-NOW_S = 1_800_000_000.0
 SEARCH = SavedSearch(search_id="s", query="nurse", threshold=0.0)
 
 

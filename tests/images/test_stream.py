@@ -42,10 +42,10 @@ def test_a_stream_with_a_dead_jobmanager_in_its_middle_ends_as_the_same_function
     events = list(read_events(SAMPLE / "stream.jsonl"))
     searches = world.sample_searches()
     send_searches(KAFKA, searches)
-    replay_updates(KAFKA, events[: len(events) // 2], rate_per_s=25)
+    replay_updates(KAFKA, enumerate(events[: len(events) // 2], start=1), rate_per_s=25)
     system.kill("jobmanager")
     system.start("jobmanager")
-    replay_updates(KAFKA, events[len(events) // 2 :], rate_per_s=25)
+    replay_updates(KAFKA, enumerate(events[len(events) // 2 :], start=1), rate_per_s=25)
     system.await_health("jobmanager", 900)
     _await_end(len(events), 1200)
 

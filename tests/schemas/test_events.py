@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from schemas.errors import EventError
 from schemas.events import (
     BrokenLine,
-    Versioner,
-    instant_us,
     parse_line,
     parse_search,
     read_events,
     read_searches,
 )
 from schemas.records import Op, Posting, PostingUpdate, SavedSearch
+from schemas.times import instant_us
+from schemas.versions import Versioner
 from tests.schemas.test_fields import anything
 
 NURSE = {"title": "Nurse", "description": "nights", "lat": 52.1}

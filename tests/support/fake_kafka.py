@@ -53,6 +53,8 @@ class FakeConsumer:
         return set(self.positions)
 
     def seek_to_beginning(self, *partitions: TopicPartition) -> None:
+        if not (partitions or self.positions):
+            raise ValueError("No partitions are currently assigned")
         self.positions |= dict.fromkeys(partitions, 0)
 
     def seek_to_end(self, *partitions: TopicPartition) -> None:

@@ -71,12 +71,22 @@ def test_a_topic_that_is_created_anew_while_it_is_read_is_read_from_the_beginnin
     made = watching(consumer, ids)
     consumer.generation = 1
     assert [m.value for m in made.poll(0.0)] == [b"a", b"b"]
-    made.commits = None
     consumer.topics["t"][0] = [b"x", b"y", b"z"]
     ids["t"] = "new"
     assert [m.value for m in made.poll(0.0)] == [b"x", b"y", b"z"]
     assert made.commits == {T0: None, T1: None}, "the caller learns of it as of a rebalance"
     assert made.poll(0.0) == []
+
+
+def test_a_topic_created_anew_while_nothing_of_it_is_assigned_is_waited_for() -> None:
+    consumer, ids = FakeConsumer({"t": [[b"a"], []]}, most=9), {"t": "old"}
+    made = watching(consumer, ids)
+    consumer.generation = 1
+    made.poll(0.0)
+    consumer.positions, ids["t"] = {}, "new"
+    assert made.poll(0.0) == []
+    consumer.assign([T0, T1])
+    assert [m.value for m in made.poll(0.0)] == [b"a"]
 
 
 @pytest.mark.parametrize(("committed", "now"), [("", "new"), ("old", ""), ("same", "same")])
