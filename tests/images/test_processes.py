@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -68,7 +69,7 @@ def test_what_is_no_setting_of_flink_ends_its_container(composed: Composed) -> N
 def test_a_backfill_runs_in_the_spark_image(composed: Composed) -> None:
     composed.start("backfill", "/catalog/stream.jsonl", "--state", "/state", "--store", parts.STORE)
     assert composed.finish("backfill", 900) == 0, composed.log("backfill").read_text()[-3000:]
-    report = json.loads(_object(composed.log("backfill").read_text()))
+    report = _report(composed.log("backfill").read_text())
     assert (report["rows_in"] > 0, report["unexplained"]) == (True, 0)
 
 
@@ -98,9 +99,10 @@ EXECUTOR = (
 )
 
 
-def _object(text: str) -> str:
-    """The JSON object at the end of a log."""
-    return text[text.rindex("\n{") :] if "\n{" in text else text
+def _report(log: str) -> dict[str, Any]:
+    """The JSON object among the lines of a log."""
+    found: dict[str, Any] = json.JSONDecoder().raw_decode(log[log.index('\n{\n  "') + 1 :])[0]
+    return found
 
 
 def test_no_image_but_the_models_has_torch(composed: Composed) -> None:
