@@ -13,8 +13,9 @@ from schemas.errors import ModelRejected, ModelUnavailable
 from schemas.keys import alert_id, day_of
 from schemas.merge import is_current, opening_reason
 from schemas.records import NEVER, Alert, Candidate, FeatureRecord, Reason, SavedSearch, ScoreRequest, State
+from storage.claims import Claim, ClaimVerdict
 from storage.features import FeatureStore
-from storage.ledger import AlertLedger, Claim, ClaimVerdict
+from storage.ledger import AlertLedger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

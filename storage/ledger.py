@@ -11,8 +11,7 @@ Entries and quotas expire `ttl_s` after they were last written: see `TTL_S`.
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Protocol
 
 from typing_extensions import override
@@ -20,7 +19,9 @@ from typing_extensions import override
 from schemas.errors import StoreError
 from schemas.keys import ledger_key, quota_key
 from storage.base import KeyValue
-from storage.ledger_entry import NO_DAY, NO_ID, LedgerEntry, Sent, member, members, read_entry, write_entry
+from storage.claims import Claim, ClaimVerdict
+from storage.ledger_entry import NO_DAY, LedgerEntry, Sent, members, read_entry, write_entry
+from storage.quotas import give_back, take
 
 _FREE = b""
 CLAIMANT_BYTES = 8
@@ -32,34 +33,6 @@ matcher that reads it from the beginning requests them all again. An opening tha
 twice."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """One candidate pair of one score request, and whether it passes now.
-
-    `partition`, `offset`, `request_ms` and `request_id` are the request's (`LedgerEntry`). `day`: the event-time day
-    (`schemas.keys.day_of`) on which the alert would count; `top_k`: the search's alerts a day, 0 for no limit.
-    """
-
-    alert_id: str
-    search_id: str
-    partition: int
-    offset: int
-    passes: bool
-    day: int = NO_DAY
-    top_k: int = 0
-    request_ms: int = 0
-    request_id: bytes = NO_ID
-
-
-class ClaimVerdict(StrEnum):
-    """The ledger's decision about a claim."""
-
-    SEND = "send"
-    SUPPRESSED = "suppressed"  # the alert was sent, or another request of this step sends it
-    OVER_QUOTA = "over_quota"
-    NOT_PASSING = "not_passing"
 
 
 class SentAlerts(Protocol):
@@ -144,7 +117,7 @@ class AlertLedger:
         after = {key: settled(key, entry) for key, entry in held.items()}
         # 3. Give quota back for entries that are released or pass to another request.
         changing = [key for key, entry in held.items() if after[key] != entry]
-        self._give_back({by_key[key][0]: (held[key], after[key]) for key in changing if held[key]})
+        give_back(self._merge, {by_key[key][0]: (held[key], after[key]) for key in changing if held[key]})
         # 4. Write entries for claims that pass and are free, release those that no longer pass.
         held.update(self._merge(changing, settled))
         verdicts = self._verdicts(claims, held)
@@ -246,27 +219,11 @@ class AlertLedger:
         entry = read_entry(data)
         return self._is_mine(claim, entry) and entry.same_request(self._entry_of(claim))
 
-    def _give_back(self, changes: Mapping[Claim, tuple[bytes, bytes]]) -> None:
-        leaving: dict[bytes, set[bytes]] = {}
-        for claim, (before, after) in changes.items():
-            old, quota = member(claim.alert_id, read_entry(before)), _quota(claim, before)
-            if quota is not None and (not after or member(claim.alert_id, read_entry(after)) != old):
-                leaving.setdefault(quota, set()).add(old)
-        self._merge(leaving, lambda key, data: b"".join(m for m in members(data) if m not in leaving[key]))
-
     def _within_quota(
         self, claims: Sequence[Claim], verdicts: list[ClaimVerdict], held: Mapping[bytes, bytes]
     ) -> list[ClaimVerdict]:
-        wanted: dict[bytes, list[tuple[Claim, bytes]]] = {}
-        taking: dict[int, tuple[bytes, bytes]] = {}
-        for i, claim in enumerate(claims):
-            data = held[ledger_key(claim.alert_id)]
-            quota = _quota(claim, data)
-            if verdicts[i] is ClaimVerdict.SEND and claim.top_k > 0 and quota is not None:
-                taking[i] = quota, member(claim.alert_id, read_entry(data))
-                wanted.setdefault(quota, []).append((claim, taking[i][1]))
-        filled = self._merge(wanted, lambda key, data: _filled(data, wanted[key]))
-        refused = {i for i, (quota, own) in taking.items() if own not in members(filled[quota])}
+        entries = {claim.alert_id: held[ledger_key(claim.alert_id)] for claim in claims}
+        refused = take(self._merge, claims, verdicts, entries)
         releases = {ledger_key(claims[i].alert_id): claims[i] for i in refused}
         self._merge(releases, lambda key, data: _FREE if self._holds(releases[key], data) else data)
         return [ClaimVerdict.OVER_QUOTA if i in refused else verdict for i, verdict in enumerate(verdicts)]
@@ -309,25 +266,3 @@ def merge_entries(data: bytes, stored: bytes | None) -> bytes | None:
     if not data or read_entry(data).sent <= read_entry(stored).sent:
         return None
     return data
-
-
-def merge_quotas(data: bytes, stored: bytes | None) -> bytes | None:
-    """Merge another store's quota into `stored`: it holds the alerts of both. None leaves it."""
-    held = members(stored or _FREE)
-    added = [one for one in members(data) if one not in held]
-    return b"".join([*held, *added]) if added or stored is None else None
-
-
-def _filled(data: bytes, claims: Iterable[tuple[Claim, bytes]]) -> bytes:
-    """The quota with as many of the claims as it has room for, those of earlier requests first."""
-    held = members(data)
-    for claim, own in claims:
-        if len(held) < claim.top_k and own not in held:
-            held.append(own)
-    return b"".join(held)
-
-
-def _quota(claim: Claim, data: bytes) -> bytes | None:
-    """Key of the quota that counted the entry. The day is the entry's own: the posting may have a later one by now."""
-    day = read_entry(data).day if data else NO_DAY
-    return None if day == NO_DAY else quota_key(claim.search_id, day)

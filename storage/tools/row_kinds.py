@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from schemas.codec import Codec
 from storage.features import FEATURES, TEXTS, merge_records, merge_texts
-from storage.ledger import ENTRIES, QUOTAS, TTL_S, merge_entries, merge_quotas
+from storage.ledger import ENTRIES, QUOTAS, TTL_S, merge_entries
+from storage.quotas import merge_quotas
 
 
 class RowKind(NamedTuple):

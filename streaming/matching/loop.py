@@ -3,30 +3,24 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pipeline.match import Matcher
 from pipeline.windows import Windows
 from schemas.codec import Codec
 from schemas.errors import DecodeError, StoreError
-from schemas.records import Candidate, FeatureRecord, Reason, SavedSearch, ScoreRequest
+from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
 from schemas.settings import Option
-from streaming.kafka.messages import Message, alert_reason, dead_letter
-from streaming.kafka.topic_watch import TopicIds, differs
+from streaming.kafka.messages import Message, dead_letter
+from streaming.kafka.topic_watch import TopicIds
 from streaming.matching.log import FeatureLog, PartitionProgress
-from streaming.matching.messages import request_messages
+from streaming.matching.messages import changed_candidate, feature_of, request_messages, stored_candidate
 from streaming.matching.metrics import MatcherMetrics
+from streaming.matching.progress import Progress
 from streaming.matching.store_pass import StorePass
 from streaming.searches.feed import SearchFeed
-from streaming.searches.table import (
-    Offsets,
-    SearchTable,
-    Subscription,
-    UnreadableSearch,
-    Unsubscription,
-    came_since,
-)
+from streaming.searches.table import SearchTable, Subscription, UnreadableSearch, Unsubscription
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +64,9 @@ class MatchLoop:
     topic_ids: Callable[[], TopicIds] = dict
     matcher: Matcher = field(init=False)
     table: SearchTable = field(init=False)
-    progress: dict[int, PartitionProgress] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
     _store_pass: StorePass | None = None
     _times_begun: int = 1
-    _ids: TopicIds = field(default_factory=dict)
-    _dirty: bool = False
     _next_commit_s: float = 0.0
     _next_pass_s: float = 0.0
 
@@ -105,7 +97,8 @@ class MatchLoop:
         messages = self.features.poll(self._patience_s())
         now_s = self.clock()
         self._apply_rebalance(self.features.assignment())
-        self._notice_new_topics()
+        if self.progress.notice(self.topic_ids(), self.table.positions):
+            self._match_all_again()
         for message in messages:
             self._take_feature(message, now_s)
         # 4. new searches are matched with the postings already stored
@@ -113,7 +106,7 @@ class MatchLoop:
         # 5. windows that have ended are sent as score requests
         self._produce(self.windows.due(now_s))
         # 6. offsets are committed once the requests of everything before them are sent
-        if self._dirty and now_s >= self._next_commit_s:
+        if self.progress.dirty and now_s >= self._next_commit_s:
             self._commit()
 
     def _patience_s(self) -> float:
@@ -143,29 +136,7 @@ class MatchLoop:
     def _match_all_again(self) -> None:
         """Let every search meet the stored postings again; the ledger suppresses the pairs that have alerted."""
         self._store_pass = None
-        self._set_searches_matched({})
-
-    def _notice_new_topics(self) -> None:
-        """Match all again once one of the topics was created anew: requests that it held unread are lost."""
-        ids = self.topic_ids()
-        if ids == self._ids:
-            return
-        self._ids = dict(ids)
-        if any(differs(p.topics.get(name, ""), ids[name]) for p in self.progress.values() for name in ids):
-            log.warning("a topic was created anew: matching every search with the stored postings again")
-            self._match_all_again()
-        self.progress = {p: self._known(progress) for p, progress in self.progress.items()}
-
-    def _known(self, progress: PartitionProgress) -> PartitionProgress:
-        """The progress, without what it says of topics that are gone.
-
-        An offset of `searches` behind that topic's end is of a former creation of it, or of data that were lost.
-        """
-        matched = progress.searches_matched
-        renewed = any(differs(progress.topics.get(name, ""), now) for name, now in self._ids.items())
-        if renewed or any(offset > self.table.positions.get(p, 0) for p, offset in matched.items()):
-            matched = {}
-        return replace(progress, searches_matched=matched, topics={**progress.topics, **self._ids})
+        self.progress.set_searches_matched({})
 
     def _take_searches(self, messages: Iterable[Message]) -> None:
         for message in messages:
@@ -190,34 +161,24 @@ class MatchLoop:
             return
         log.info("assigned features partitions %s", sorted(assignment))
         self._produce(self.windows.flush())
-        self.progress = {p: self._known(progress) for p, progress in assignment.items()}
+        self.progress.assign(assignment, self.table.positions)
         self._store_pass = None
 
     def _take_feature(self, message: Message, now_s: float) -> None:
-        if message.offset < self.progress[message.partition].offset:
-            log.warning("partition %d has lost its end: matching all again", message.partition)
-            self.progress[message.partition] = replace(self.progress[message.partition], offset=0)
+        if self.progress.has_lost_its_end(message.partition, message.offset):
             self._match_all_again()
         try:
-            feature = _feature(message, self.codec)
+            feature = feature_of(message, self.codec)
         except DecodeError as error:
             self.features.send(dead_letter(message, str(error)))
             self.metrics.features.labels("dead_letters").inc()
         else:
-            candidate = Candidate(
-                posting_id=feature.posting_id,
-                version=feature.version,
-                updated_ms=_updated_ms(message),
-                reason=alert_reason(message),
-            )
+            candidate = changed_candidate(message, feature)
             searches = self.matcher.match(feature)
             self.metrics.features.labels("matched" if searches else "unmatched").inc()
             for search in searches:
                 self._collect(search, candidate, now_s)
-        self.progress[message.partition] = replace(
-            self.progress[message.partition], offset=message.offset + 1
-        )
-        self._dirty = True
+        self.progress.read(message.partition, message.offset)
 
     def _collect(self, search: SavedSearch, candidate: Candidate, now_s: float) -> None:
         full = self.windows.add(search, candidate, now_s)
@@ -239,23 +200,17 @@ class MatchLoop:
             return
         for subscription, posting in matches:
             if self._is_due(subscription, posting):
-                candidate = Candidate(
-                    posting_id=posting.posting_id,
-                    version=posting.version,
-                    updated_ms=subscription.timestamp_ms,
-                    reason=Reason.SEARCH,
-                )
-                self._collect(subscription.search, candidate, now_s)
+                self._collect(subscription.search, stored_candidate(posting, subscription), now_s)
         self.metrics.stored_postings.inc(self._store_pass.postings_read - read_before)
         if self._store_pass.finished:
-            self._set_searches_matched(self._store_pass.searches_until)
+            self.progress.set_searches_matched(self._store_pass.searches_until)
             self._store_pass = None
 
     def _start_store_pass(self) -> None:
-        behind = [p for p in self.progress.values() if dict(p.searches_matched) != self.table.positions]
+        behind = list(self.progress.behind(self.table.positions))
         if not behind:
             return
-        new = {s.search.search_id: s for p in behind for s in self.table.since(p.searches_matched)}
+        new = {s.search.search_id: s for matched in behind for s in self.table.since(matched)}
         if new:
             log.info("matching %d new or changed searches with the postings in the store", len(new))
             self._store_pass = StorePass(
@@ -265,7 +220,7 @@ class MatchLoop:
                 searches_until=self.table.positions,
             )
         else:
-            self._set_searches_matched(self.table.positions)
+            self.progress.set_searches_matched(self.table.positions)
 
     def _is_due(self, subscription: Subscription, posting: FeatureRecord) -> bool:
         """Whether the pair is still to be matched here.
@@ -273,27 +228,20 @@ class MatchLoop:
         It is when the posting's partition is assigned here, its progress does not include the search yet, and the
         search has not changed since the pass began.
         """
-        progress = self.progress.get(self.features.partition_of(posting.posting_id))
+        partition = self.features.partition_of(posting.posting_id)
         return (
-            progress is not None
-            and came_since(subscription, progress.searches_matched)
+            self.progress.is_new_to(subscription, partition)
             and self.table.subscriptions.get(subscription.search.search_id) is subscription
         )
-
-    def _set_searches_matched(self, until: Offsets) -> None:
-        self.progress = {
-            p: replace(progress, searches_matched=dict(until)) for p, progress in self.progress.items()
-        }
-        self._dirty = True
 
     def _send_unreadable(self) -> None:
         """Send unreadable searches as dead letters, each once: only the instance with partition 0 sends them.
 
         It leaves out those before its committed offsets, which were sent already.
         """
-        if 0 not in self.progress:
+        if 0 not in self.progress.partitions:
             return
-        sent_until = self.progress[0].searches_matched
+        sent_until = self.progress.partitions[0].searches_matched
         for message, reason in self.table.unreadable:
             if message.offset >= sent_until.get(message.partition, 0):
                 self.features.send(dead_letter(message, reason))
@@ -310,21 +258,9 @@ class MatchLoop:
 
     def _commit(self) -> None:
         self._produce(self.windows.flush())
-        if self.features.commit(self.progress):
-            self._dirty = False
+        if self.features.commit(self.progress.partitions):
+            self.progress.dirty = False
         self._next_commit_s = self.clock() + self.settings.commit_s
-
-
-def _feature(message: Message, codec: Codec) -> FeatureRecord:
-    if message.value is None:
-        raise DecodeError("a feature message without a value")
-    return codec.decode(FeatureRecord, message.value)
-
-
-def _updated_ms(message: Message) -> int:
-    """The broker timestamp of the update that made this feature (header `source_ts`), else the feature's own."""
-    stamp = message.headers.get("source_ts", b"")
-    return int(stamp) if stamp.isdigit() else message.timestamp_ms
 
 
 def _name(change: Subscription | Unsubscription | UnreadableSearch | None) -> str:

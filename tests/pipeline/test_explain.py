@@ -14,7 +14,8 @@ from pipeline.featurize import Featurizer
 from pipeline.scoring.cached import CachedScorer
 from schemas.errors import ModelRejected
 from schemas.records import Candidate, Op, SavedSearch, ScoreRequest
-from storage.ledger import AlertLedger, Claim
+from storage.claims import Claim
+from storage.ledger import AlertLedger
 from storage.ledger_entry import Sent
 from storage.scores import ScoreCache
 from tests.pipeline.builders import TableRanker, content, memory_kv, rows, search, update

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from schemas.errors import BrokersUnavailable, StoreError, StoreUnavailable
 from schemas.keys import alert_id, ledger_key, quota_key
 from storage.base import KeyValue, Merge
-from storage.ledger import AlertLedger, Claim, ClaimVerdict, SentAlerts
+from storage.claims import Claim, ClaimVerdict
+from storage.ledger import AlertLedger, SentAlerts
 from storage.ledger_entry import Sent
 from storage.memory import MemoryStore
 from storage.opening import open_store

@@ -8,8 +8,9 @@ from schemas.keys import copy_key, feature_key, ledger_key, quota_key, score_key
 from schemas.merge import delta, merge
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate
 from storage.base import KeyValue
+from storage.claims import Claim, ClaimVerdict
 from storage.features import FeatureStore, FeatureWrite, RawText
-from storage.ledger import TTL_S, AlertLedger, Claim, ClaimVerdict
+from storage.ledger import TTL_S, AlertLedger
 from storage.memory import MemoryStore
 from storage.tools.copy import Copied, copy_store, count_rows
 from storage.tools.verify import Compared, differences
