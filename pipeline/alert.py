@@ -11,7 +11,8 @@ from pipeline.match import has_content, passes
 from pipeline.scoring.cached import item_of
 from schemas.errors import ModelRejected, ModelUnavailable
 from schemas.keys import alert_id, day_of
-from schemas.merge import is_current, opening_reason
+from schemas.merge import is_current
+from schemas.openings import opening_reason
 from schemas.records import NEVER, Alert, Candidate, FeatureRecord, Reason, SavedSearch, ScoreRequest, State
 from storage.claims import Claim, ClaimVerdict
 from storage.features import FeatureStore

@@ -8,7 +8,7 @@ from pipeline.match import FilterCheck, feature_terms, filter_checks, has_conten
 from pipeline.scoring.cached import CachedScorer, item_of
 from schemas.errors import ModelRejected
 from schemas.keys import alert_id, day_of
-from schemas.merge import opening_reason
+from schemas.openings import opening_reason
 from schemas.records import FeatureRecord, Reason, SavedSearch, State
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger

@@ -10,7 +10,8 @@ from schemas.compiled import constructor
 from schemas.errors import DecodeError, EventError
 from schemas.events import parse_line
 from schemas.keys import text_hash
-from schemas.merge import assume_summarized, delta, is_current, merge, outcome, reason
+from schemas.merge import delta, is_current, merge
+from schemas.outcomes import assume_summarized, outcome, reason
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, Reason
 from schemas.times import iso
 from storage.features import FeatureStore, FeatureWrite, RawText

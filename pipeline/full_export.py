@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from schemas.errors import ConfigError, EventError
 from schemas.events import DOCUMENTED, BrokenLine, EventFormat, NumberedEvents, broken_id
-from schemas.merge import is_listed
+from schemas.openings import is_listed
 from schemas.records import FeatureRecord, Op, PostingUpdate, State
 
 #: So many postings may be closed whatever their share is: of a handful of postings, one is a large part.

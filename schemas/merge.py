@@ -8,8 +8,8 @@
 | removed_version | itself; content and summary at or below it are erased |
 | summary | (summary_version, generation) among the summaries of the winning text |
 
-`episode` is no register: it is derived from the registers (`_episode`), because rows of plain lists must not begin an
-opening where one lasts, and the first row after a close is not known while older rows may still come.
+`episode` is no register: it is derived from the registers (`schemas/openings.py`), because rows of plain lists must not
+begin an opening where one lasts, and the first row after a close is not known while older rows may still come.
 
 Everything that changes a record goes through `merge`, so order, duplication and replay cannot matter.
 """
@@ -19,21 +19,11 @@ from dataclasses import replace
 from schemas.clean import TEXT_RULES, clean
 from schemas.compiled import constructor
 from schemas.keys import content_hash
-from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, Reason, State
+from schemas.openings import begun_at, ended_at, episode_of, is_listed
+from schemas.records import NEVER, FeatureRecord, Op, PostingUpdate, State
 
 _RANK = {State.OPEN: 0, State.CLOSED: 1, State.REMOVED: 2}
 _record = constructor(FeatureRecord)
-_OPENING = (Op.ADD, Op.REPOST, Op.OPEN)
-_REOPENING = (Op.OPEN, Op.REPOST)
-#: The outcome when the content stayed and another register advanced. `update` is missing: it sets no register but
-#: content.
-_ADVANCED = {
-    Op.ADD: Outcome.METADATA_ONLY,
-    Op.REPOST: Outcome.REOPENED,
-    Op.OPEN: Outcome.REOPENED,
-    Op.CLOSE: Outcome.CLOSED,
-    Op.REMOVE: Outcome.REMOVED,
-}
 
 
 def delta(update: PostingUpdate, input_hash: bytes, *, textless: bool = False) -> FeatureRecord:
@@ -104,10 +94,10 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
         raise ValueError(f"cannot merge {a.posting_id!r} with {b.posting_id!r}")
     life = a if _lifecycle(a) >= _lifecycle(b) else b
     removed = max(a.removed_version, b.removed_version)
-    begun, ended = max(_begun(a), _begun(b)), max(_ended(a), _ended(b))
+    begun, ended = max(begun_at(a), begun_at(b)), max(ended_at(a), ended_at(b))
     reposted = max(a.reposted_version, b.reposted_version)
-    episode = _episode(life.state, begun, reposted, ended)
-    content = a if _content(a) >= _content(b) else b
+    episode = episode_of(life.state, begun, reposted, ended)
+    content = a if content_order(a) >= content_order(b) else b
     if content.content_version <= removed:
         return _record(
             posting_id=a.posting_id,
@@ -159,7 +149,7 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
 
 def renewed(record: FeatureRecord) -> FeatureRecord:
     """The record with the registers that older versions of the format did not have, as far as they follow from it."""
-    return replace(record, begun_version=_begun(record), ended_version=_ended(record))
+    return replace(record, begun_version=begun_at(record), ended_version=ended_at(record))
 
 
 def cleaned(record: FeatureRecord, input_hash: bytes, *, textless: bool) -> FeatureRecord:
@@ -190,112 +180,8 @@ def is_current(record: FeatureRecord) -> bool:
     return record.summary_hash == record.input_hash
 
 
-def is_listed(update: PostingUpdate) -> bool:
-    """Whether the update is a row of a plain list, which opens a posting but begins no opening where one lasts."""
-    return update.op is Op.ADD and update.as_of != NEVER
-
-
-def reopened(record: FeatureRecord) -> bool:
-    """Whether the posting was closed or removed at some time before its present opening."""
-    return record.state is State.OPEN and _ended(record) != NEVER
-
-
-def reason(before: FeatureRecord | None, update: PostingUpdate, after: FeatureRecord) -> Reason:
-    """Why a posting that `update` led from `before` to `after` may alert now; UNKNOWN if it is not open."""
-    if after.state is not State.OPEN:
-        return Reason.UNKNOWN
-    known = before is not None and before.content_version != NEVER
-    if before is not None and known and before.state is State.OPEN and before.episode == after.episode:
-        edited = before.content_hash != after.content_hash or update.op is Op.UPDATE
-        return Reason.EDITED if edited else opening_reason(after)
-    again = before is not None and before.lifecycle_version != NEVER and known
-    return Reason.REOPENED if again or reopened(after) else Reason.NEW
-
-
-def opening_reason(record: FeatureRecord) -> Reason:
-    """Why a posting alerts when nothing is known but its record: it is new, or it was closed before."""
-    return Reason.REOPENED if reopened(record) else Reason.NEW
-
-
-def outcome(before: FeatureRecord | None, update: PostingUpdate, after: FeatureRecord) -> Outcome:
-    """What `update` did in a one-by-one fold from `before` (None: never seen) to `after = merge(before, delta)`.
-
-    An update whose text has no summary yet counts as summarized. A fold that summarizes only at the end of its batch
-    passes `assume_summarized(before)`, so that outcomes do not depend on where batches are cut.
-    """
-    old = before or _NOTHING
-    pending = old.summary_hash != old.input_hash
-    if _content(after) != _content(old) and update.op is not Op.REMOVE:
-        if pending or after.input_hash != old.input_hash:
-            return Outcome.SUMMARIZED
-        if update.op in _REOPENING or _opens_again(old, update, after):
-            return Outcome.REOPENED
-        same = after.content_hash == old.content_hash and _opening(after) == _opening(old)
-        return Outcome.UNCHANGED if same else Outcome.METADATA_ONLY
-    if _others(after) != _others(old):
-        if _opens_again(old, update, after):
-            return Outcome.REOPENED
-        return Outcome.UNCHANGED if is_listed(update) else _ADVANCED[update.op]
-    if _all_newer(old, update):
-        return Outcome.STALE
-    carries = update.posting is not None and update.version == after.content_version
-    return Outcome.SUMMARIZED if pending and carries else Outcome.UNCHANGED
-
-
-def assume_summarized(record: FeatureRecord) -> FeatureRecord:
-    """The record as if its missing summary had arrived; the record itself if none is missing."""
-    if is_current(record):
-        return record
-    return replace(record, summary_version=record.content_version, summary_hash=record.input_hash)
-
-
-def _all_newer(old: FeatureRecord, update: PostingUpdate) -> bool:
-    """Whether every register that the update touches had a newer version (erased content has that of its removal)."""
-    op, version, newer = update.op, update.version, []
-    if op is not Op.UPDATE:
-        newer.append(old.lifecycle_version > (update.as_of if is_listed(update) else version))
-    if op is Op.OPEN or (op is Op.ADD and not is_listed(update)):
-        newer.append(_begun(old) > version)
-    if op is Op.REMOVE:
-        newer.append(old.removed_version > version)
-    if update.posting is not None and op is not Op.CLOSE and op is not Op.REMOVE:
-        newer.append(max(old.content_version, old.removed_version) > version)
-    return all(newer)
-
-
-def _opens_again(old: FeatureRecord, update: PostingUpdate, after: FeatureRecord) -> bool:
-    """Whether the update begins a new opening, or brings back an old one, of a posting that had one before."""
-    if update.op not in _OPENING or old.lifecycle_version == NEVER or after.state is not State.OPEN:
-        return False
-    return old.state is not State.OPEN or after.episode > old.episode
-
-
-def _episode(state: State, begun: int, reposted: int, ended: int) -> int:
-    """The version at which the present opening began: that of the newest add or open, as a rule.
-
-    When the posting is open although no add, open or repost came after its newest close or removal, a row of a list has
-    opened it. Such an opening begins with the microsecond after that end, whichever row came first.
-    """
-    if state is State.OPEN and ended != NEVER and ended >= begun and ended >= reposted:
-        return ended + 1
-    return begun
-
-
-def _begun(record: FeatureRecord) -> int:
-    """The newest add or open; records of versions without this register have it as their episode."""
-    if record.begun_version != NEVER:
-        return record.begun_version
-    opened_by_list = record.episode == _ended(record) + 1 and record.episode > 0
-    return NEVER if opened_by_list else record.episode
-
-
-def _ended(record: FeatureRecord) -> int:
-    """The newest close or removal; of records of versions without this register, as far as they know it."""
-    shut = NEVER if record.state is State.OPEN else record.lifecycle_version
-    return max(record.ended_version, record.removed_version, shut)
-
-
-def _content(record: FeatureRecord) -> tuple[int, int, bytes, bytes]:
+def content_order(record: FeatureRecord) -> tuple[int, int, bytes, bytes]:
+    """By what the contents of two records are compared: the greater one wins."""
     return record.content_version, record.text_rules, record.content_hash, record.input_hash
 
 
@@ -305,14 +191,6 @@ def _label(text: str | None) -> str | None:
 
 def _lifecycle(record: FeatureRecord) -> tuple[int, int]:
     return record.lifecycle_version, _RANK[record.state]
-
-
-def _others(record: FeatureRecord) -> tuple[int, State, int, int]:
-    return record.lifecycle_version, record.state, record.episode, record.removed_version
-
-
-def _opening(record: FeatureRecord) -> tuple[State, int]:
-    return record.state, record.episode
 
 
 def _summary(record: FeatureRecord, text_hash: bytes) -> tuple[bool, int, int, bytes, str, str, int, int]:
@@ -330,7 +208,3 @@ def _summary(record: FeatureRecord, text_hash: bytes) -> tuple[bool, int, int, b
 
 def _blank(posting_id: str) -> FeatureRecord:
     return FeatureRecord(posting_id=posting_id, version=NEVER)
-
-
-#: Stands for the record before a posting's first event; only its registers are compared.
-_NOTHING = _blank("")

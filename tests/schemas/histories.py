@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from schemas.clean import TEXT_RULES
 from schemas.keys import content_hash, text_hash
-from schemas.merge import assume_summarized, delta, is_current, merge, outcome
+from schemas.merge import delta, is_current, merge
+from schemas.outcomes import assume_summarized, outcome
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, Posting, PostingUpdate, State
 
 ID = "p"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.merge import outcome
+from schemas.outcomes import outcome
 from schemas.records import FeatureRecord, Op, Outcome, Posting, PostingUpdate
 from tests.schemas.histories import batch, fold, histories, step, summarized
 
