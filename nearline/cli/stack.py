@@ -13,7 +13,7 @@ from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import read_state, state_age_s
+from nearline.stack.state import read_state, state_age_s
 from storage.couchbase.url import without_login
 
 #: Far above the supervisor's longest round, in which several components do not answer.

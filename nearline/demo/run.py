@@ -13,7 +13,7 @@ from nearline.demo.report import DemoReport
 from nearline.demo.screen import screen, waiting
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import read_state
+from nearline.stack.state import read_state
 from schemas.codec import Codec
 from schemas.errors import NearlineError
 from schemas.events import BrokenLine, read_events, read_searches

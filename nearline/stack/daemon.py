@@ -20,7 +20,8 @@ from nearline.stack.jars import ensure_jars
 from nearline.stack.metrics import StackMetrics
 from nearline.stack.services import consumer, matcher, model_server
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import ComponentFailed, Supervisor, read_state
+from nearline.stack.state import read_state
+from nearline.stack.supervisor import ComponentFailed, Supervisor
 from nearline.stack.tools import check_ports, java_home
 from schemas.errors import ConfigError
 

@@ -7,15 +7,13 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from models.writing import write_whole
 from nearline.stack import processes
 from nearline.stack.component import Component, Submission
 from nearline.stack.settings import StackSettings
 from schemas.backoff import Backoff
-from schemas.errors import ConfigError, NearlineError
+from schemas.errors import NearlineError
 
 Clock = Callable[[], float]
 logger = logging.getLogger("nearline.stack")
@@ -23,10 +21,6 @@ logger = logging.getLogger("nearline.stack")
 #: A component that exits within this time of its start waits longer before its next start.
 _STABLE_S = 30.0
 _BACKOFF = Backoff(first_s=0.25, longest_s=10.0)
-
-
-#: What every state has, so that its readers need not ask.
-_NO_STATE = {"name": "", "pid": None, "healthy": False, "restarts": 0, "last_exit": "", "trouble": ""}
 
 
 class ComponentFailed(NearlineError):
@@ -267,25 +261,3 @@ def _submission_state(submitted: _Submitted) -> dict[str, object]:
         "restarts": max(0, submitted.submissions - 1),
         "last_exit": submitted.last_exit,
     }
-
-
-def read_state(home: Path) -> list[dict[str, object]]:
-    """The state file's components; none when no stack has been started. ConfigError for a file that is not one."""
-    return [{**_NO_STATE, **state} for state in _state_file(home)["components"]]
-
-
-def state_age_s(home: Path, clock: Clock = time.monotonic) -> float:
-    """How long ago the supervisor wrote its state, which it does every few seconds; by this machine's own clock."""
-    now_s = clock()
-    return now_s - float(_state_file(home).get("written_s", now_s))
-
-
-def _state_file(home: Path) -> dict[str, Any]:
-    path = home / "state.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-        return found | {"components": [dict(state) for state in found["components"]]}
-    except FileNotFoundError:
-        return {"components": []}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is not a stack's state: `nearline down`, then remove it") from error

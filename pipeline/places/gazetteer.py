@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pipeline.places import tables
+from pipeline.places import nicknames, tables
 from pipeline.places.folding import fold, fold_plain
 
 #: A city is meant by its name alone unless another of that name has more than so many times its inhabitants.
@@ -145,12 +145,12 @@ class Gazetteer:
             self._named[name].append(City(f"{parent}/{name}", 1))
 
     def _read_nicknames(self) -> Iterator[tuple[str, list[City]]]:
-        for line in tables.NICKNAMES.strip().splitlines():
+        for line in nicknames.NICKNAMES.strip().splitlines():
             region, text = line.split(" ", 1)
             name, meant = text.split(" = ")
             cities = [city for one in meant.split(" | ") for city in self._largest_within(one, region)]
             yield name, cities
-            yield from ((other, cities) for other, same in tables.SAME_AS.items() if same == name)
+            yield from ((other, cities) for other, same in nicknames.SAME_AS.items() if same == name)
 
     def _largest_within(self, name: str, region: str) -> list[City]:
         found = [city for city in self._dominant(name) if within(city.path, region)]

@@ -17,14 +17,12 @@ from schemas.errors import (
     RegistryUnavailable,
     StoreError,
 )
-from schemas.records import ScoreRequest
 from schemas.settings import Option
 from streaming.alerting.log import RequestLog, RequestStep
-from streaming.alerting.messages import alert_message, rejection, request_parts
+from streaming.alerting.messages import alert_message, rejection, request_of, request_parts
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.alerting.turn import Turn
 from streaming.kafka.messages import Message, Outgoing, dead_letter, request_id
-from streaming.searches.table import check_search
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +164,7 @@ class RequestLoop:
 
     def _entry(self, message: Message, unsubscribed: Collection[str]) -> "_Entry":
         try:
-            request = _request(message, self.codec)
+            request = request_of(message, self.codec)
         except DecodeError as error:
             return _Entry(message, "dead_letters", out=[dead_letter(message, str(error))])
         located = Located(
@@ -261,11 +259,3 @@ class _Entry:
     located: Located | None = None
     cancelled: Located | None = None
     out: Sequence[Outgoing] = ()
-
-
-def _request(message: Message, codec: Codec) -> ScoreRequest:
-    if message.value is None:
-        raise DecodeError("a score request without a value")
-    request = codec.decode(ScoreRequest, message.value)
-    check_search(request.search)
-    return request

@@ -1,12 +1,23 @@
-"""The Kafka messages that the alert consumer sends; one that its topic would refuse becomes a dead letter."""
+"""The Kafka messages that the alert consumer reads and sends; an alert that is too large becomes a dead letter."""
 
 from dataclasses import replace
 
 from pipeline.alert import Located
 from schemas.codec import Codec
-from schemas.records import Alert
+from schemas.errors import DecodeError
+from schemas.records import Alert, ScoreRequest
 from streaming.kafka import topics
 from streaming.kafka.messages import REQUEST_ID, Message, Outgoing, dead_letter, size_bytes
+from streaming.searches.table import check_search
+
+
+def request_of(message: Message, codec: Codec) -> ScoreRequest:
+    """The score request of a message; raises DecodeError, also for a search that cannot be."""
+    if message.value is None:
+        raise DecodeError("a score request without a value")
+    request = codec.decode(ScoreRequest, message.value)
+    check_search(request.search)
+    return request
 
 
 def request_parts(located: Located, size: int, codec: Codec) -> list[Outgoing]:

@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient
 
 from nearline.stack import daemon, processes
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import read_state
+from nearline.stack.state import read_state
 from schemas.codec import decode
 from schemas.records import Alert, FeatureRecord
 from streaming.kafka import clients, topics

@@ -19,7 +19,7 @@ from nearline.stack import daemon, processes
 from nearline.stack.component import answers
 from nearline.stack.services import consumer, matcher
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import read_state
+from nearline.stack.state import read_state
 from streaming.kafka.lag import committed
 from streaming.kafka.settings import KafkaSettings
 from streaming.kafka.topics import MATCHER_GROUP

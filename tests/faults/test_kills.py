@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import read_state
+from nearline.stack.state import read_state
 from schemas.events import BrokenLine
 from streaming.kafka.settings import KafkaSettings
 from streaming.tools.observer import Observer

@@ -19,7 +19,7 @@ from nearline.stack import processes
 from nearline.stack.component import answers
 from nearline.stack.flink import jobs
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import read_state
+from nearline.stack.state import read_state
 from schemas.errors import BrokersUnavailable
 from schemas.events import BrokenLine, read_events, read_searches
 from schemas.records import PostingUpdate, SavedSearch

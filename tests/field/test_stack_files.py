@@ -10,7 +10,8 @@ import pytest
 from nearline.cli import options
 from nearline.cli.app import run
 from nearline.stack.settings import StackSettings, current_home
-from nearline.stack.supervisor import Supervisor, read_state, state_age_s
+from nearline.stack.state import read_state, state_age_s
+from nearline.stack.supervisor import Supervisor
 from schemas.errors import ConfigError
 
 TORN = json.dumps({"home": "x", "port_base": 29000})[:-9]

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from models.client.remote import open_ranker, open_summarizer
 from nearline.stack import daemon, processes
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import read_state
+from nearline.stack.state import read_state
 from pipeline.local import LocalPath
 from schemas.errors import ConfigError
 from schemas.events import BrokenLine, read_events

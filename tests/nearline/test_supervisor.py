@@ -14,7 +14,8 @@ import pytest
 from nearline.stack import processes
 from nearline.stack.component import Component, Submission
 from nearline.stack.settings import StackSettings
-from nearline.stack.supervisor import ComponentFailed, Supervisor, read_state
+from nearline.stack.state import read_state
+from nearline.stack.supervisor import ComponentFailed, Supervisor
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,3 +25,14 @@ def check_weights(weights: Mapping[str, Tensor]) -> None:
     for name, tensor in weights.items():
         if not torch.isfinite(tensor).all():
             raise TrainingDiverged(f"the weights {name} are not finite")
+
+
+@contextmanager
+def sound(step: int, run: Path) -> Iterator[None]:
+    """Tell at which step training diverged, and that what the run's directory holds is older and whole."""
+    try:
+        yield
+    except TrainingDiverged as error:
+        raise TrainingDiverged(
+            f"step {step}: {error}; what {run} holds was saved before and is intact: train again with a lower rate"
+        ) from error

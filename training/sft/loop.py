@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from schemas.errors import TrainingDiverged
 from training.components import curves, saving
+from training.components.finite import sound
 from training.components.machine import Machine
 from training.components.optimizer import Optimizer, schedule
 from training.components.run_directory import STATE, Metrics, RunDirectory
@@ -109,7 +110,7 @@ class Sft:
         if optimizer_state is not None:
             optimizer.load_state_dict(optimizer_state)
         while place.done < len(steps):
-            with self._sound(place.step + 1):
+            with sound(place.step + 1, self._run.path):
                 self._tell(self._step(optimizer, stage, steps))
                 stopped = bool(self._machine.total(self._tensor(float(self._stop.asked))))
                 if stopped or place.done == len(steps) or place.step % self._config.save_every_steps == 0:
@@ -118,17 +119,6 @@ class Sft:
                 return True
         place.stage, place.done, place.worse = place.stage + 1, 0, 0
         return False
-
-    @contextmanager
-    def _sound(self, step: int) -> Iterator[None]:
-        """Tell at which step training diverged, and that what is on disk is older and whole."""
-        try:
-            yield
-        except TrainingDiverged as error:
-            raise TrainingDiverged(
-                f"step {step}: {error}; what {self._run.path} holds was saved before and is intact: "
-                "train again with a lower rate"
-            ) from error
 
     def _step(self, optimizer: Optimizer, stage: SftStage, steps: list[StepBatches]) -> Metrics:
         place, start = self._place, time.monotonic()
