@@ -26,7 +26,7 @@ class Claim:
 
 
 class ClaimVerdict(StrEnum):
-    """The ledger's decision about a claim."""
+    """The ledger's verdict on a claim."""
 
     SEND = "send"
     SUPPRESSED = "suppressed"  # the alert was sent, or another request of this step sends it
