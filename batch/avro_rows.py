@@ -5,6 +5,7 @@ from typing import Any, BinaryIO
 
 import fastavro
 from fastavro.read import LOGICAL_READERS
+from fastavro.schema import SchemaParseException
 
 from batch.cells import BAD_CELL, unreadable
 from batch.rows_read import DAMAGE, CatalogRow, UnreadableRest
@@ -34,7 +35,7 @@ def avro_rows(file: BinaryIO, size: int, part: int, parts: int) -> Iterator[Cata
             if index % parts == part:
                 yield from _block_rows(block, number)
             index, number = index + 1, number + block.num_records
-    except DAMAGE as error:
+    except (*DAMAGE, SchemaParseException, AttributeError) as error:  # the last two: a damaged schema
         # every split meets the damage, and the one whose block it is tells of it
         if index % parts == part:
             yield UnreadableRest(number, f"the avro file cannot be read from here on: {error}"[:500])

@@ -41,21 +41,25 @@ def _group_rows(parquet: Any, group: int, numbers: range) -> Iterator[CatalogRow
     """The rows of a group; at damage those before it, and one `UnreadableRest` for the others of the group."""
     columns = [_counted(parquet, group, path, len(numbers)) for path in _leaves(parquet)]
     damaged = [column for column in columns if column.reason]
-    done = 0
-    if not damaged:
-        for batch in parquet.iter_batches(PAGE_ROWS, row_groups=[group]):
-            for row in rows_of(batch):
-                yield CatalogRow(numbers[done], row)
-                done += 1
+    if damaged:
+        yield from _saved_rows(parquet, group, numbers, damaged)
         return
-    # a damaged column that no posting needs is left out
+    batches = parquet.iter_batches(PAGE_ROWS, row_groups=[group])
+    rows = (row for batch in batches for row in rows_of(batch))
+    yield from (CatalogRow(number, row) for number, row in zip(numbers, rows, strict=True))
+
+
+def _saved_rows(
+    parquet: Any, group: int, numbers: range, damaged: list[_Column]
+) -> Iterator[CatalogRow | UnreadableRest]:
+    """The rows of a damaged group that every column has which a posting needs, without those that none needs."""
     needed = [column for column in damaged if column.name in FIELDS]
     left_out = {column.name for column in damaged} - FIELDS
     whole = min((column.rows for column in needed), default=len(numbers))
     names = [name for name in parquet.schema_arrow.names if name not in left_out]
     values = [_values(parquet, group, name, whole) for name in names]
-    for done, row in enumerate(zip(*values, strict=True)):
-        yield CatalogRow(numbers[done], dict(zip(names, row, strict=True)))
+    for number, row in zip(numbers, zip(*values, strict=True), strict=False):
+        yield CatalogRow(number, dict(zip(names, row, strict=True)))
     if needed:
         reason = next(column.reason for column in needed if column.rows == whole)
         first, last = numbers[whole], numbers[-1]
