@@ -5,21 +5,37 @@ from typing import Any, BinaryIO
 
 import fastavro
 from fastavro.read import LOGICAL_READERS
+from fastavro.schema import SchemaParseException
 
 from batch.cells import BAD_CELL, unreadable
 from batch.rows_read import DAMAGE, CatalogRow, UnreadableRest
 
 
-def avro_rows(file: BinaryIO, part: int, parts: int) -> Iterator[CatalogRow | UnreadableRest]:
-    """The rows of every `parts`-th block, numbered in the file; a block that cannot be found ends the file."""
+class _Bounded:
+    """A file of which nobody reads more at once than it holds, since a damaged length may ask for exabytes."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size = file, size
+
+    def read(self, size: int) -> bytes:
+        """As the file's own, at most the file's size."""
+        return self._file.read(min(size, self._size))
+
+    def tell(self) -> int:
+        """Where the next read begins."""
+        return self._file.tell()
+
+
+def avro_rows(file: BinaryIO, size: int, part: int, parts: int) -> Iterator[CatalogRow | UnreadableRest]:
+    """The rows of every `parts`-th block of a file of `size` bytes; a block that cannot be found ends the file."""
     _forgive_values()
     index, number = 0, 1
     try:
-        for block in fastavro.block_reader(file):
+        for block in fastavro.block_reader(_Bounded(file, size)):
             if index % parts == part:
                 yield from _block_rows(block, number)
             index, number = index + 1, number + block.num_records
-    except DAMAGE as error:
+    except (*DAMAGE, SchemaParseException, AttributeError) as error:  # the last two: a damaged schema
         # every split meets the damage, and the one whose block it is tells of it
         if index % parts == part:
             yield UnreadableRest(number, f"the avro file cannot be read from here on: {error}"[:500])

@@ -89,7 +89,7 @@ def _parquet(file: Any, split: Split) -> Iterator[CatalogRow | UnreadableRest]:
 
 
 def _avro(file: Any, split: Split) -> Iterator[CatalogRow | UnreadableRest]:
-    return avro_rows(_buffered(file), split.part, split.parts)
+    return avro_rows(_buffered(file), split.size, split.part, split.parts)
 
 
 def _packed(file: Any, split: Split) -> Iterator[CatalogRow | UnreadableRest]:

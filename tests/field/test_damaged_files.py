@@ -186,6 +186,41 @@ def test_blocks_of_avro_before_the_damage_are_read(tmp_path: Path, damage: objec
         assert rest.number > ROWS // 2
 
 
+def test_a_damaged_length_in_an_avro_file_asks_for_no_more_memory_than_the_file_holds(tmp_path: Path) -> None:
+    made, rows = io.BytesIO(), postings(50)
+    fields = [{"name": name, "type": "string"} for name in rows[0]]
+    fastavro.writer(made, {"type": "record", "name": "P", "fields": fields}, rows, codec="deflate")
+    data = made.getvalue()
+    at = data.index(data[-16:]) + 16
+    path = tmp_path / "catalog.avro"
+    # a count of 1, and a length of 2**55 bytes
+    path.write_bytes(data[:at] + b"\x02" + b"\x80" * 8 + b"\x01" + data[at + 3 :])
+    found, (rest,) = read(path)
+    assert (found, rest.number) == ([], 1)
+
+
+def test_a_page_that_parquet_skips_neither_shifts_rows_nor_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.parquet"
+    table = pa.table(
+        {**{k: [row[k] for row in postings(60)] for k in ("id", "title")}, "salary": list(range(60))}
+    )
+    pq.write_table(
+        table, path, row_group_size=20, data_page_size=40, write_batch_size=5, use_dictionary=False
+    )
+    chunk = pq.ParquetFile(path).metadata.row_group(1).column(2)
+    data = bytearray(path.read_bytes())
+    # the first byte of a page's header names its kind; a reader skips kinds that it does not know
+    assert data[chunk.data_page_offset : chunk.data_page_offset + 2] == b"\x15\x00"
+    data[chunk.data_page_offset + 1] = 2 * 7
+    path.write_bytes(data)
+    rows, (rest,) = read(path)
+    assert [row.number for row in rows] == [*range(1, 21), *range(41, 61)]
+    assert all(isinstance(row.data, dict) and row.data["salary"] == row.number - 1 for row in rows)
+    assert rest.reason.startswith(
+        "rows 21 to 40 of the parquet file cannot be read: column salary has 15 of 20"
+    )
+
+
 @pytest.mark.parametrize("pack", [bz2.compress, lzma.compress, lambda data: b"\x28\xb5\x2f\xfd" + data])
 def test_a_compression_that_is_not_read_is_one_letter_that_names_it(tmp_path: Path, pack: object) -> None:
     path = tmp_path / "catalog.jsonl.packed"
