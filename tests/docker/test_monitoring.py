@@ -197,4 +197,4 @@ def _port(service: dict[str, Any]) -> int | None:
             return int(command[command.index(option) + 1])
     properties = str(service.get("environment", {}).get("FLINK_PROPERTIES", ""))
     port = re.search(r"metrics.reporter.prom.port: (\d+)", properties)
-    return int(port[1]) if port and command in (["jobmanager"], ["taskmanager"]) else None
+    return int(port[1]) if port and command[:1] in (["standalone-job"], ["taskmanager"]) else None

@@ -61,9 +61,9 @@ def test_an_alert_is_explained_by_the_addresses_of_brokers_and_stores_and_nothin
     before = rows(stage.store_url), rows(cache)
     found = explain(stage, "a", "nurse-1", "--cache", cache)
     assert found.returncode == 0, found.stderr
-    assert "it alerted: the ledger holds this opening's alert  (suppressed)" in found.stdout
+    assert "it alerted: this opening's alert was sent  (suppressed)" in found.stdout
     assert f"✓ p_yes {stage.alerts()[0].p_yes:.4f} against 0.6 (from the cache)" in found.stdout
-    assert f"ledger   holds alert {ALERT}, sent for score.requests/" in found.stdout
+    assert f"ledger   holds alert {ALERT}: sent for score.requests/" in found.stdout
     assert explain(stage, "a", "nurse-1").stdout.count("(from lexical@1)") == 1
     assert (rows(stage.store_url), rows(cache)) == before
 

@@ -139,7 +139,7 @@ def test_explain_says_why_a_pair_alerted(stack: StackSettings) -> None:
     shown = nearline(stack, "explain", alert.search_id, alert.posting_id)
     assert shown.returncode == 0, shown.stderr
     assert f"✓ p_yes {alert.p_yes:.4f} against" in shown.stdout
-    assert f"ledger   holds alert {alert.alert_id}, sent for score.requests/" in shown.stdout
+    assert f"ledger   holds alert {alert.alert_id}: sent for score.requests/" in shown.stdout
 
 
 def _is_of_present_opening(alert: Alert, record: FeatureRecord) -> bool:
