@@ -1,7 +1,7 @@
 """`nearline train sft` on small inputs, as processes.
 
-Each is forked from one server process that has imported torch and transformers: importing them takes each process of
-its own ten seconds or more, and running these small inputs two.
+Each is forked from one server process that has imported torch, transformers and matplotlib: importing them takes each
+process of its own ten seconds or more, and running these small inputs two.
 """
 
 import multiprocessing
@@ -20,7 +20,9 @@ from training.sft.run import Inputs
 SETTINGS = ("batch_tokens=1024", "best_dtype=float32", "evaluate_every_steps=1000", "patience=1000")
 HUNG_S = 300
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["nearline.cli.train_sft", "training.sft.run"])
+_FORKS.set_forkserver_preload(
+    ["nearline.cli.app", "training.sft.run", "matplotlib.figure", "matplotlib.backends.backend_agg"]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
