@@ -1,7 +1,11 @@
-"""What the alert consumer asks of the ledger about each candidate pair, and what the ledger answers."""
+"""What the alert consumer asks of the ledger about each candidate pair, what the ledger answers, and whom it asks."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
+
+from typing_extensions import override
 
 from storage.ledger_entry import NO_DAY, NO_ID
 
@@ -32,3 +36,24 @@ class ClaimVerdict(StrEnum):
     SUPPRESSED = "suppressed"  # the alert was sent, or another request of this step sends it
     OVER_QUOTA = "over_quota"
     NOT_PASSING = "not_passing"
+
+
+class SentAlerts(Protocol):
+    """Knows which alerts are out, for entries that do not say so."""
+
+    def sent(self, since_ms: Mapping[str, int]) -> Collection[str]:
+        """Those of these alert ids that were sent by a transaction that committed.
+
+        `since_ms`: for each alert id a broker timestamp before which it was not sent, 0 for any time. Raises
+        BrokersUnavailable.
+        """
+        ...
+
+
+class NoneSent(SentAlerts):
+    """Nothing is out without the ledger knowing: for a path without brokers, and for readers of the ledger."""
+
+    @override
+    def sent(self, since_ms: Mapping[str, int]) -> Collection[str]:
+        """No alert."""
+        return ()

@@ -12,19 +12,17 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from typing_extensions import override
-
-from schemas.errors import StoreError
+from schemas.errors import StoreError, StoreUnavailable
 from schemas.keys import ledger_key, quota_key
 from storage.base import KeyValue
-from storage.claims import Claim, ClaimVerdict
+from storage.claims import Claim, ClaimVerdict, NoneSent, SentAlerts
 from storage.ledger_entry import NO_DAY, LedgerEntry, Sent, members, read_entry, write_entry
 from storage.quotas import give_back, take
 
 _FREE = b""
 CLAIMANT_BYTES = 8
+MOST_ROUNDS = 5
 ENTRIES, QUOTAS = ledger_key(""), b"q/1/"
 TTL_S = 400 * 86_400.0
 """400 days. An entry is needed while its request may be read again (30 days, the topics' longest retention, which
@@ -33,27 +31,6 @@ matcher that reads it from the beginning requests them all again. An opening tha
 twice."""
 
 log = logging.getLogger(__name__)
-
-
-class SentAlerts(Protocol):
-    """Knows which alerts are out, for entries that do not say so."""
-
-    def sent(self, since_ms: Mapping[str, int]) -> Collection[str]:
-        """Those of these alert ids that were sent by a transaction that committed.
-
-        `since_ms`: for each alert id a broker timestamp before which it was not sent, 0 for any time. Raises
-        BrokersUnavailable.
-        """
-        ...
-
-
-class NoneSent(SentAlerts):
-    """Nothing is out without the ledger knowing: for a path without brokers, and for readers of the ledger."""
-
-    @override
-    def sent(self, since_ms: Mapping[str, int]) -> Collection[str]:
-        """No alert."""
-        return ()
 
 
 class AlertLedger:
@@ -108,24 +85,37 @@ class AlertLedger:
             by_key.setdefault(ledger_key(claim.alert_id), []).append(claim)
         stored = zip(by_key, self._kv.get_many(list(by_key)), strict=True)
         held = {key: data or _FREE for key, data in stored}
-        # 2. Entries that do not say whether their alert was sent: ask, and mark those that were.
+        # 2. Decide each entry; once more where another process has claimed an alert meanwhile.
+        rounds = 0
+        while self._decide(by_key, held):
+            rounds += 1
+            if rounds == MOST_ROUNDS:
+                raise StoreUnavailable("another process goes on claiming the same alerts")
+        verdicts = self._verdicts(claims, held)
+        # 3. Take quota for the new entries, and release those for which none is left.
+        verdicts = self._within_quota(claims, verdicts, held)
+        granted = zip(claims, verdicts, strict=True)
+        self._granted.update(claim.alert_id for claim, verdict in granted if verdict is ClaimVerdict.SEND)
+        return verdicts
+
+    def _decide(self, by_key: Mapping[bytes, Sequence[Claim]], held: dict[bytes, bytes]) -> bool:
+        """Write what becomes of each entry, here and in `held`; true while some are in doubt.
+
+        A consumer that stood still and was replaced may go on and claim what this one is about to claim. Its
+        transaction cannot commit, so that its claim decides nothing: the topic is asked about it like about any other.
+        """
+        # entries that do not say whether their alert was sent: ask, and mark those that were
         unsent = self._resolve(by_key, held)
 
         def settled(key: bytes, entry: bytes) -> bytes:
             return self._settled(by_key[key], entry, unsent)
 
         after = {key: settled(key, entry) for key, entry in held.items()}
-        # 3. Give quota back for entries that are released or pass to another request.
         changing = [key for key, entry in held.items() if after[key] != entry]
+        # give quota back for entries that are released or pass to another request, before they are written
         give_back(self._merge, {by_key[key][0]: (held[key], after[key]) for key in changing if held[key]})
-        # 4. Write entries for claims that pass and are free, release those that no longer pass.
         held.update(self._merge(changing, settled))
-        verdicts = self._verdicts(claims, held)
-        # 5. Take quota for the new entries, and release those for which none is left.
-        verdicts = self._within_quota(claims, verdicts, held)
-        granted = zip(claims, verdicts, strict=True)
-        self._granted.update(claim.alert_id for claim, verdict in granted if verdict is ClaimVerdict.SEND)
-        return verdicts
+        return bool(self._doubted(by_key, held))
 
     def transacted(self, alert_ids: Collection[str], *, committed: bool) -> None:
         """Note the end of a turn, whose transaction held these alerts; without a commit their entries are in doubt.
@@ -151,12 +141,7 @@ class AlertLedger:
         self, by_key: Mapping[bytes, Sequence[Claim]], held: dict[bytes, bytes]
     ) -> Mapping[bytes, bytes]:
         """Ask about the entries in doubt, mark those that were sent; returns the others, as they are stored."""
-        asked = {key: read_entry(data) for key, data in held.items() if data}
-        doubted = {
-            key: entry
-            for key, entry in asked.items()
-            if any(self._doubts(claim, entry) for claim in by_key[key])
-        }
+        doubted = self._doubted(by_key, held)
         if not doubted:
             return {}
         ids = {key: by_key[key][0].alert_id for key in doubted}
@@ -165,6 +150,17 @@ class AlertLedger:
         held.update(self._mark([key for key in doubted if ids[key] in found]))
         self._in_doubt.difference_update(ids.values())
         return {key: held[key] for key in doubted if ids[key] not in found}
+
+    def _doubted(
+        self, by_key: Mapping[bytes, Sequence[Claim]], held: Mapping[bytes, bytes]
+    ) -> dict[bytes, LedgerEntry]:
+        """The entries in doubt."""
+        entries = {key: read_entry(data) for key, data in held.items() if data}
+        return {
+            key: entry
+            for key, entry in entries.items()
+            if any(self._doubts(claim, entry) for claim in by_key[key])
+        }
 
     def _doubts(self, claim: Claim, entry: LedgerEntry) -> bool:
         """Whether the claim's decision needs an answer that the entry does not give."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from typing_extensions import override
 
-from storage.ledger import SentAlerts
+from storage.claims import SentAlerts
 from streaming.alerting.log import RequestLog
 from streaming.kafka.memory_topic import MemoryTopic
 from streaming.kafka.messages import Message, Outgoing

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 from typing_extensions import override
 
 from schemas.errors import BrokersUnavailable
-from storage.ledger import SentAlerts
+from storage.claims import SentAlerts
 from streaming.kafka import clients
 from streaming.kafka.admin import require_reachable
 from streaming.kafka.settings import KafkaSettings

@@ -1,6 +1,6 @@
 import random
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from schemas.errors import BrokersUnavailable, StoreError, StoreUnavailable
 from schemas.keys import alert_id, ledger_key, quota_key
 from storage.base import KeyValue, Merge
-from storage.claims import Claim, ClaimVerdict
-from storage.ledger import AlertLedger, SentAlerts
+from storage.claims import Claim, ClaimVerdict, SentAlerts
+from storage.ledger import AlertLedger
 from storage.ledger_entry import Sent
 from storage.memory import MemoryStore
 from storage.opening import open_store
@@ -340,3 +340,40 @@ def test_a_failed_entry_is_raised_so_that_the_poll_is_repeated() -> None:
 
     with pytest.raises(StoreUnavailable, match="one of 1"):
         AlertLedger(Failing(lambda: 0.0)).settle_many([claim("p", 5)])
+
+
+class Raced(MemoryStore):
+    """A store in which another process always writes just before a merge, at most `times` times."""
+
+    def __init__(self, times: int, other: Callable[[KeyValue], object]) -> None:
+        super().__init__(lambda: 0.0)
+        self.times, self.other, self.raced = times, other, False
+
+    def merge_many(
+        self, keys: Sequence[bytes], merge: Merge, *, ttl_s: float | None = None
+    ) -> list[bytes | None | StoreError]:
+        if self.times and not self.raced:
+            self.times, self.raced = self.times - 1, True
+            self.other(self)
+            self.raced = False
+        return super().merge_many(keys, merge, ttl_s=ttl_s)
+
+
+@pytest.mark.parametrize("offset", [5, 9])
+def test_a_claim_of_a_consumer_that_was_replaced_does_not_suppress_the_alert(offset: int) -> None:
+    topic = Topic()
+    raced = Raced(2, lambda kv: AlertLedger(kv, sent=topic).settle_many([claim("p", offset)]))
+    assert settle(AlertLedger(raced, sent=topic), claim("p", 5)) == [SEND]
+    assert settle(AlertLedger(raced, sent=topic), claim("p", 9)) == [SUPPRESSED]
+
+
+def test_an_alert_that_another_process_has_sent_meanwhile_is_suppressed() -> None:
+    topic = Topic()
+    raced = Raced(1, lambda kv: settle(AlertLedger(kv, sent=topic), claim("p", 9)))
+    assert settle(AlertLedger(raced, sent=topic), claim("p", 5)) == [SUPPRESSED]
+
+
+def test_a_process_that_goes_on_claiming_the_same_alerts_is_told() -> None:
+    raced = Raced(99, lambda kv: AlertLedger(kv).settle_many([claim("p", 9)]))
+    with pytest.raises(StoreUnavailable, match="goes on claiming"):
+        AlertLedger(raced).settle_many([claim("p", 5)])
