@@ -3,9 +3,13 @@
 Property tests look for wrong answers, not for slow ones: a shared machine stalls for seconds.
 """
 
+import gc
+
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Imports and collection make millions of objects that live to the end: looking through them finds nothing to free.
+gc.disable()
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 
@@ -29,6 +33,12 @@ LONGEST_FIRST = (
     "tests/integration/test_couchbase.py",
     "tests/integration/test_matcher.py",
 )
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, without what was there before."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
