@@ -1,11 +1,12 @@
 """The alert consumer's log on Kafka: a consumer group on score requests, and a transactional producer."""
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import OffsetAndMetadata
 from prometheus_client import Gauge
 from typing_extensions import override
@@ -20,6 +21,9 @@ from streaming.kafka.waiting import within
 
 #: A transaction takes milliseconds; one that takes so long will not end (kafka-python waits for ever).
 TRANSACTION_S = 60.0
+#: A member that the group has expelled, say because its heartbeats stopped, joins again with the next poll as a rule.
+#: One whose offsets are refused for longer never will: kafka-python's producer does not tell its consumer.
+EXPELLED_S = 20.0
 #: The brokers give up a transaction that is open for too long, and then answer its producer as if it were another's.
 LEFT_OPEN = " (or this process was stopped within a transaction, which a new start mends)"
 
@@ -41,12 +45,18 @@ class RequestGroup(GroupMember, RequestLog):
         probe: Callable[[str], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
         topic_ids: Callable[[], TopicIds] = dict,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(consumer, producer, lag, probe, stopped, topics.SCORE_REQUESTS.name, topic_ids)
+        self._clock = clock
+        self._refused_since_s: float | None = None
 
     @override
     def transact(self, messages: Sequence[Outgoing], offsets: Mapping[int, int]) -> bool:
-        """Raises BrokersUnavailable after `TRANSACTION_S`, InstanceTaken when another process has this one's name."""
+        """Raises InstanceTaken when another process has this one's name.
+
+        Raises BrokersUnavailable after `TRANSACTION_S`, and when the group goes on refusing this member's offsets.
+        """
         group, metadata = self._consumer.group_metadata(), self._metadata()
         return within(
             TRANSACTION_S,
@@ -74,8 +84,22 @@ class RequestGroup(GroupMember, RequestLog):
         except KafkaError as error:
             log.warning("%s: %s", type(error).__name__, error)
             self._abort()
+            self._note_refusal(error)
             return False
+        self._refused_since_s = None
         return True
+
+    def _note_refusal(self, error: KafkaError) -> None:
+        """End this process, which is started again, once the group has refused its offsets for `EXPELLED_S`."""
+        now_s = self._clock()
+        if not isinstance(error, CommitFailedError):
+            self._refused_since_s = None
+        elif self._refused_since_s is None:
+            self._refused_since_s = now_s
+        elif now_s - self._refused_since_s > EXPELLED_S:
+            raise BrokersUnavailable(
+                f"the group has expelled this member, which does not join again: {error}"
+            ) from error
 
     def _metadata(self) -> str:
         return commit_metadata.write({self._topic: self._read_id})

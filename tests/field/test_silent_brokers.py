@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from kafka.errors import KafkaTimeoutError, ProducerFencedError
+from kafka.errors import CommitFailedError, KafkaTimeoutError, ProducerFencedError
 from prometheus_client import CollectorRegistry, Gauge
 
 from nearline.stack.tools import free_port
 from schemas.codec import Codec
 from schemas.errors import BrokersUnavailable, ConfigError, InstanceTaken
 from schemas.records import Op, PostingUpdate
-from streaming.alerting.kafka_log import RequestGroup
+from streaming.alerting.kafka_log import EXPELLED_S, RequestGroup
 from streaming.features.publisher import KafkaPublisher
 from streaming.kafka import clients
 from streaming.kafka.admin import require_answer, wait_for_topics
@@ -197,6 +197,40 @@ def test_a_consumer_that_can_neither_commit_nor_abort_ends() -> None:
     log = RequestGroup(Member({"score.requests": [[]]}), Unanswered(), lag())
     with pytest.raises(BrokersUnavailable, match=r"neither committed nor aborted: .*no answer either"):
         log.transact([MESSAGE], {0: 1})
+
+
+class Expelled(Fenced):
+    """A transactional producer whose group no longer knows the member, until it is `known` again."""
+
+    known = False
+
+    def commit_transaction(self) -> None:
+        if not self.known:
+            raise CommitFailedError("consumer group metadata mismatch: UnknownMemberIdError")
+
+    def abort_transaction(self) -> None:
+        """As kafka-python's."""
+
+
+def test_a_member_that_its_group_has_expelled_and_that_does_not_join_again_ends() -> None:
+    now_s, producer = [0.0], Expelled()
+    log = RequestGroup(Member({"score.requests": [[]]}), producer, lag(), clock=lambda: now_s[0])
+    for step in range(40):  # a transaction each half second
+        now_s[0] = step / 2
+        assert not log.transact([MESSAGE], {0: 1})
+    now_s[0] = EXPELLED_S + 1
+    with pytest.raises(BrokersUnavailable, match=r"expelled this member.*UnknownMemberId"):
+        log.transact([MESSAGE], {0: 1})
+
+
+def test_a_member_that_joins_again_goes_on() -> None:
+    now_s, producer = [0.0], Expelled()
+    log = RequestGroup(Member({"score.requests": [[]]}), producer, lag(), clock=lambda: now_s[0])
+    for rebalance_s in (0.0, 100.0, 200.0):
+        now_s[0], producer.known = rebalance_s, False
+        assert not log.transact([MESSAGE], {0: 1})
+        producer.known = True
+        assert log.transact([MESSAGE], {0: 1})
 
 
 class Waited(Exception):
