@@ -22,8 +22,8 @@ from streaming.kafka.waiting import within
 #: A transaction takes milliseconds; one that takes so long will not end (kafka-python waits for ever).
 TRANSACTION_S = 60.0
 #: A member that the group has expelled, say because its heartbeats stopped, joins again with the next poll as a rule.
-#: One whose offsets are refused for longer never will: kafka-python's producer does not tell its consumer.
-EXPELLED_S = 20.0
+#: kafka-python's producer does not tell its consumer, so that one whose offsets are refused for longer is told here.
+REJOIN_S, EXPELLED_S = 2.0, 30.0
 #: The brokers give up a transaction that is open for too long, and then answer its producer as if it were another's.
 LEFT_OPEN = " (or this process was stopped within a transaction, which a new start mends)"
 
@@ -90,7 +90,7 @@ class RequestGroup(GroupMember, RequestLog):
         return True
 
     def _note_refusal(self, error: KafkaError) -> None:
-        """End this process, which is started again, once the group has refused its offsets for `EXPELLED_S`."""
+        """Let this member join again once the group has refused its offsets for `REJOIN_S`; end after `EXPELLED_S`."""
         now_s = self._clock()
         if not isinstance(error, CommitFailedError):
             self._refused_since_s = None
@@ -98,8 +98,10 @@ class RequestGroup(GroupMember, RequestLog):
             self._refused_since_s = now_s
         elif now_s - self._refused_since_s > EXPELLED_S:
             raise BrokersUnavailable(
-                f"the group has expelled this member, which does not join again: {error}"
+                f"the group has expelled this member, which cannot join again: {error}"
             ) from error
+        elif now_s - self._refused_since_s > REJOIN_S:
+            clients.join_again(self._consumer)
 
     def _metadata(self) -> str:
         return commit_metadata.write({self._topic: self._read_id})

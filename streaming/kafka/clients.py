@@ -130,6 +130,16 @@ def is_fenced(consumer: KafkaConsumer) -> bool:
     return coordinator.state is MemberState.STABLE and not coordinator._heartbeat_enabled  # noqa: SLF001
 
 
+def join_again(consumer: KafkaConsumer) -> None:
+    """Let the next poll join the group anew, as a member that the group has never seen.
+
+    kafka-python does so by itself when a heartbeat or the consumer's own commit is refused, but not when the offsets of
+    a transaction are; nothing that it offers asks for it, so that this calls its coordinator.
+    """
+    if (coordinator := getattr(consumer, "_coordinator", None)) is not None:
+        coordinator.reset_generation()
+
+
 def messages(polled: dict[Any, list[Any]]) -> list[Message]:
     """The records that `KafkaConsumer.poll` returned as messages, partition after partition, each in offset order."""
     return [

@@ -15,7 +15,7 @@ from nearline.stack.tools import free_port
 from schemas.codec import Codec
 from schemas.errors import BrokersUnavailable, ConfigError, InstanceTaken
 from schemas.records import Op, PostingUpdate
-from streaming.alerting.kafka_log import EXPELLED_S, RequestGroup
+from streaming.alerting.kafka_log import EXPELLED_S, REJOIN_S, RequestGroup
 from streaming.features.publisher import KafkaPublisher
 from streaming.kafka import clients
 from streaming.kafka.admin import require_answer, wait_for_topics
@@ -212,13 +212,45 @@ class Expelled(Fenced):
         """As kafka-python's."""
 
 
-def test_a_member_that_its_group_has_expelled_and_that_does_not_join_again_ends() -> None:
-    now_s, producer = [0.0], Expelled()
-    log = RequestGroup(Member({"score.requests": [[]]}), producer, lag(), clock=lambda: now_s[0])
-    for step in range(40):  # a transaction each half second
-        now_s[0] = step / 2
+class Coordinator:
+    """As kafka-python's, as far as joining again needs it."""
+
+    def __init__(self, producer: Expelled, *, mended: bool) -> None:
+        self.producer, self.mended, self.resets = producer, mended, 0
+
+    def reset_generation(self) -> None:
+        self.resets += 1
+        self.producer.known = self.mended
+
+
+def expelled(now_s: list[float], *, mended: bool) -> tuple[RequestGroup, Coordinator]:
+    """A member that its group has expelled, without its client's knowing; `mended`: it can join again."""
+    member, producer = Member({"score.requests": [[]]}), Expelled()
+    coordinator = Coordinator(producer, mended=mended)
+    member._coordinator = coordinator  # type: ignore[attr-defined]
+    return RequestGroup(member, producer, lag(), clock=lambda: now_s[0]), coordinator
+
+
+def test_a_member_that_its_group_has_expelled_joins_again_though_its_client_does_not_know() -> None:
+    now_s = [0.0]
+    log, coordinator = expelled(now_s, mended=True)
+    assert not log.transact([MESSAGE], {0: 1})
+    assert not log.transact([MESSAGE], {0: 1})
+    assert coordinator.resets == 0  # a rebalance may be under way
+    now_s[0] = REJOIN_S + 1
+    assert not log.transact([MESSAGE], {0: 1})
+    assert coordinator.resets == 1
+    assert log.transact([MESSAGE], {0: 1})
+
+
+def test_a_member_that_its_group_has_expelled_and_that_cannot_join_again_ends() -> None:
+    now_s = [0.0]
+    log, coordinator = expelled(now_s, mended=False)
+    while now_s[0] < EXPELLED_S:
         assert not log.transact([MESSAGE], {0: 1})
-    now_s[0] = EXPELLED_S + 1
+        now_s[0] += 0.5
+    assert coordinator.resets > 1
+    now_s[0] += 1
     with pytest.raises(BrokersUnavailable, match=r"expelled this member.*UnknownMemberId"):
         log.transact([MESSAGE], {0: 1})
 
