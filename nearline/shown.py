@@ -5,11 +5,12 @@ rich reads square brackets as markup, and a terminal obeys control characters, s
 
 import re
 
-from rich.markup import escape
 from rich.text import Text
 
 #: All control characters but tab and newline, the marks that turn the direction of text, and lone surrogates.
 _UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+#: What rich takes for a tag, or a bracket alone; each with the backslashes before it.
+_BRACKET = re.compile(r"(\\*)(\[[a-z#/@][^[]*?\]|\[)")
 
 
 def visible(text: str) -> str:
@@ -18,8 +19,13 @@ def visible(text: str) -> str:
 
 
 def markup(text: str) -> str:
-    """The text for a place inside rich's markup."""
-    return escape(visible(text))
+    """The text for a place inside rich's markup; backslashes at its end are doubled, since a tag may follow.
+
+    rich's own `escape` leaves a backslash before a bracket that begins no tag, and rich then drops it.
+    """
+    escaped = _BRACKET.sub(_literal, visible(text))
+    backslashes = len(escaped) - len(escaped.rstrip("\\"))
+    return escaped + "\\" * backslashes
 
 
 def cell(text: str) -> Text:
@@ -30,3 +36,11 @@ def cell(text: str) -> Text:
 def _picture(found: re.Match[str]) -> str:
     code = ord(found[0])
     return "\u2421" if code == 0x7F else chr(0x2400 + code) if code < 0x20 else "\ufffd"
+
+
+def _literal(found: re.Match[str]) -> str:
+    """A bracket as rich shows it literally: it halves the backslashes before a tag, and drops one before a bracket."""
+    backslashes, bracket = found.groups()
+    if bracket == "[":
+        return f"{backslashes}\\[" if backslashes else "["
+    return f"{backslashes * 2}\\{bracket}"

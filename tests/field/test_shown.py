@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -62,7 +62,10 @@ def test_control_characters_reach_no_terminal() -> None:
     assert visible("tab\tand\nline") == "tab\tand\nline"
 
 
-@given(st.text(st.characters()))
+@given(st.text(st.characters()) | st.text("\\[]/ab"))
+@example("\\[")
+@example("\\\\")
+@example("\\[b]\\")
 def test_any_text_can_be_shown_in_a_cell_and_inside_markup(text: str) -> None:
     wide = io.StringIO()
     console = Console(file=wide, width=10_000, soft_wrap=True)
