@@ -27,8 +27,8 @@ class City(NamedTuple):
 class Gazetteer:
     """Finds cities by name, and regions, countries and groups of countries by name or code.
 
-    Loading takes 1.2 s of one core, and the process is 85 MiB larger afterwards; `gazetteer()` does it once a process, at
-    the first place that is read.
+    Loading takes 1.2 s of one core, and the process is 85 MiB larger afterwards; `gazetteer()` does it once a process,
+    at the first place that is read.
     """
 
     def __init__(self) -> None:
