@@ -81,7 +81,6 @@ def test_a_broker_that_stands_still_costs_time_only(stack: StackSettings) -> Non
         world.await_health(stack, time.time() + 1.0)
         ended = [name for name in MEMBERS if states(stack)[name]["restarts"]]
         assert ended, "a process that had something to send ends and is started again"
-        assert load.failures >= 1, "the sender was told that its events were not acknowledged"
         assert any("do not answer" in line for line in said), "the status says what the members wait for"
         check(stack, load)
 
