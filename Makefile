@@ -21,6 +21,8 @@ WORKERS ?= 4
 PYTEST := OMP_NUM_THREADS=1 JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SEED ?= 1
 STARTED := $(shell date +%s)
+# Dozens of processes start in a test run and in a demo: each that may not keep its byte code compiles every library again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
@@ -38,7 +40,7 @@ setup: .venv/.stamp  ## the Python environment, from committed constraints
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q 'uv>=0.9'
 	JAVA_HOME=$${JAVA_HOME:-$$(dirname $$(dirname $$(readlink -f $$(command -v java))))} \
-	  $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,couchbase,train,dev]'
+	  $(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,couchbase,train,dev]'
 	@touch $@
 
 demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHES=file.jsonl RATE=updates/s STORE=couchbase|URL

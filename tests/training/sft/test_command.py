@@ -38,13 +38,13 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 def test_sigterm_saves_and_resuming_ends_with_the_losses_of_an_undisturbed_run(
     given: Inputs, tmp_path: Path
 ) -> None:
-    steps = ("--set", "stages.max_steps=30", "--set", "stages.epochs=20")
+    steps = ("--set", "stages.max_steps=14", "--set", "stages.epochs=20")
     whole = run(
         command(given, tmp_path / "whole", *steps, "--best-to", str(tmp_path / "given")), tmp_path / "1"
     )
     assert whole.ended() == 0, whole.stderr
-    assert json.loads(whole.stdout)["steps"] == 30
-    assert load_checkpoint(tmp_path / "given", "ranker").name == "ranker@whole-30"
+    assert json.loads(whole.stdout)["steps"] == 14
+    assert load_checkpoint(tmp_path / "given", "ranker").name == "ranker@whole-14"
     process = start(command(given, tmp_path / "cut", *steps), tmp_path / "2")
     metrics = tmp_path / "cut" / "metrics.jsonl"
     deadline = time.monotonic() + HUNG_S
@@ -53,7 +53,7 @@ def test_sigterm_saves_and_resuming_ends_with_the_losses_of_an_undisturbed_run(
     process.terminate()
     assert process.ended() == 128 + signal.SIGTERM, process.stderr
     assert "--resume goes on" in process.stderr
-    assert 0 < len(losses(tmp_path / "cut")) < 30
+    assert 0 < len(losses(tmp_path / "cut")) < 14
     again = run(command(given, tmp_path / "cut", *steps, "--resume"), tmp_path / "3")
     assert again.ended() == 0, again.stderr
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
