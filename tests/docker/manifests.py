@@ -27,12 +27,16 @@ def services() -> dict[str, dict[str, Any]]:
     return found
 
 
+def containers() -> Iterator[dict[str, Any]]:
+    """The containers of every pod that an object makes."""
+    for one in objects():
+        yield from one.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ())
+
+
 def command_lines() -> Iterator[list[str]]:
     """Every command of ours in pods and services."""
-    for one in objects():
-        spec = one.get("spec", {}).get("template", {}).get("spec", {})
-        for container in spec.get("containers", ()):
-            yield [*container["command"], *container.get("args", ())]
+    for container in containers():
+        yield [*container["command"], *container.get("args", ())]
     for service in services().values():
         if isinstance(service.get("command"), list):
             yield service["command"]

@@ -73,7 +73,8 @@ def compare(stack: StackSettings, sent: list[world.Event], evidence: verify.Evid
         undisturbed.replay(sent)
         final = {record.posting_id: record for record in FeatureStore(store).scan()}
         assert _plain(final) == _plain({record.posting_id: record for record in undisturbed.features.scan()})
-        assert verify.broken_promises(evidence, final, world.sample_searches(), ranker) == []
+        stored = verify.stored_at(sent, summarizer, ranker)
+        assert verify.broken_promises(evidence, final, world.sample_searches(), ranker, stored) == []
         assert evidence.alerts, "a run without alerts shows nothing"
 
 

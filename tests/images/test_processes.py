@@ -8,7 +8,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.docker.manifests import DOCKER
+from tests.docker.manifests import DOCKER, containers
 from tests.images import network, parts
 from tests.images.composed import Composed, is_buildah
 
@@ -31,6 +31,17 @@ def test_prometheus_finds_metrics_at_every_address_of_its_configuration() -> Non
     assert len(addresses) == 5
     for address in addresses:
         assert "# TYPE" in httpx.get(f"http://{address}/metrics").raise_for_status().text, address
+
+
+@pytest.mark.usefixtures("system")
+@pytest.mark.parametrize("name", ["matcher", "alert-consumer", "models"])
+def test_the_probes_of_its_pod_are_answered(name: str) -> None:
+    (container,) = (one for one in containers() if one["name"] == name)
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    for probe in ("livenessProbe", "readinessProbe"):
+        asked = container[probe]["httpGet"]
+        url = f"http://{network.address(name)}:{ports[asked['port']]}{asked['path']}"
+        assert httpx.get(url).status_code == 200, url
 
 
 @pytest.mark.parametrize("name", ["matcher", "alert-consumer", "models", "taskmanager"])

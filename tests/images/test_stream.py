@@ -53,7 +53,9 @@ def test_a_stream_with_a_dead_jobmanager_in_its_middle_ends_as_the_same_function
     assert {k: _without_summary(r) for k, r in final.items()} == _in_one_process(events)
     assert all(is_current(record) for record in final.values() if record.title)
     evidence = verify.gather(KAFKA)
-    assert verify.broken_promises(evidence, final, searches, open_ranker(*RANKER)) == []
+    ranker = open_ranker(*RANKER)
+    stored = verify.stored_at(events, open_summarizer("instant:"), ranker)
+    assert verify.broken_promises(evidence, final, searches, ranker, stored) == []
     assert len(evidence.alerts) > 10
 
 

@@ -55,8 +55,8 @@ def test_an_alert_is_explained_by_the_addresses_of_brokers_and_stores_and_nothin
     stage.send_requests([ScoreRequest(search=SEARCH, candidates=(candidate,), created_ms=now_ms)])
     stage.start("streaming.alert_consumer", "--ranker", "instant:", "--cache", cache)
     stage.until(lambda: [alert.alert_id for alert in stage.alerts()] == [ALERT])
-    stage.processes[0].kill()
-    stage.processes[0].wait()
+    stage.processes[0].terminate()  # after its turn, at whose end the ledger notes what was sent
+    assert stage.processes[0].wait() == 0
 
     before = rows(stage.store_url), rows(cache)
     found = explain(stage, "a", "nurse-1", "--cache", cache)

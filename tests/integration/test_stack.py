@@ -74,7 +74,8 @@ def check_replay_with_kills(stack: StackSettings) -> None:
     observer.close()
 
     assert observer.seen.counts()["dead_letters"] == sum(isinstance(event, BrokenLine) for event in events)
-    local = LocalPath(MemoryStore(time.time), open_summarizer("instant:"), open_ranker("instant:"))
+    summarizer, ranker = open_summarizer("instant:"), open_ranker("instant:")
+    local = LocalPath(MemoryStore(time.time), summarizer, ranker)
     local.subscribe(searches)
     local.replay(events)
     with closing(open_store(stack.store_url)) as store:
@@ -83,7 +84,8 @@ def check_replay_with_kills(stack: StackSettings) -> None:
         r.posting_id: record_dict(r) for r in local.features.scan()
     }
     evidence = verify.gather(kafka)
-    assert verify.broken_promises(evidence, final, searches, open_ranker("instant:")) == []
+    stored = verify.stored_at(events, summarizer, ranker)
+    assert verify.broken_promises(evidence, final, searches, ranker, stored) == []
     assert len(evidence.alerts) > 10
 
 
