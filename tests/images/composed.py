@@ -57,7 +57,7 @@ class Composed:
         check = self._services[name]["healthcheck"]["test"][1:]
 
         def healthy() -> bool:
-            self._restart_ended(name)
+            self.restart_ended()
             return self.run(name, check).returncode == 0
 
         assert wait_until(healthy, timeout_s, 3.0), (
@@ -95,9 +95,11 @@ class Composed:
         for container in self._containers.values():
             buildah("rm", container)
 
-    def _restart_ended(self, name: str) -> None:
-        if self._running[name].poll() is not None and self._services[name].get("restart") == "unless-stopped":
-            self.start(name)
+    def restart_ended(self) -> None:
+        """Start each service again that ended by itself and whose `restart` says so, as a container runtime does."""
+        for name, process in list(self._running.items()):
+            if process.poll() is not None and self._services[name].get("restart") == "unless-stopped":
+                self.start(name)
 
     def log(self, name: str) -> Path:
         """The output of a service."""
