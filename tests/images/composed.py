@@ -53,7 +53,7 @@ class Composed:
         return self._running[name].wait(timeout_s)
 
     def await_health(self, name: str, timeout_s: float) -> None:
-        """Wait until the service's own health check passes; a service that ends meanwhile is started again."""
+        """Wait until the service's own health check passes; what ends meanwhile is started again."""
         check = self._services[name]["healthcheck"]["test"][1:]
 
         def healthy() -> bool:
