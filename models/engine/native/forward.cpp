@@ -1,4 +1,4 @@
-// The forward pass of Qwen3 over packed prompts on a CPU with AVX-512, in three sweeps a layer: queries, keys and
+// The forward pass of Qwen3, Qwen2 and Llama over packed prompts on a CPU with AVX-512, in three sweeps a layer: queries, keys and
 // values; attention; the rest. A sweep takes a chunk of tokens (CHUNK) through all of its steps while they are in the
 // core's own cache. Numbers are fp32, except the operands of the linear layers.
 #include <omp.h>
@@ -8,7 +8,8 @@
 namespace nearline {
 
 struct Layer {
-  const float *input_norm, *q_norm, *k_norm, *post_norm;
+  const float *input_norm, *q_norm, *k_norm, *post_norm;  // q_norm and k_norm may be null
+  const float *q_bias, *k_bias, *v_bias, *o_bias;         // each may be null
   Linear q, k, v, o, gate_up, down;
 };
 
@@ -127,19 +128,26 @@ class Forward {
 
   // Computes a projection head by head, each while it is in the L1 cache: use(head, row, float[head_size]).
   template <class Use>
-  void each_head(const Linear& w, long heads, const Left<T>& x, int rows, float* local, Use use) {
+  void each_head(const Linear& w, const float* bias, long heads, const Left<T>& x, int rows, float* local, Use use) {
     const long panels = padded(m_.head_size) / COLUMNS, stride = panels * COLUMNS;
     for (long head = 0; head < heads; head++) {
       product(x, rows, w, head * panels, (head + 1) * panels, [&](int begin, int count, long panel, const float* out) {
         float* to = local + begin * stride + (panel - head * panels) * COLUMNS;
         for (int r = 0; r < count; r++) std::memcpy(to + r * stride, out + r * COLUMNS, COLUMNS * sizeof(float));
       });
-      for (int r = 0; r < rows; r++) use(head, r, local + r * stride);
+      for (int r = 0; r < rows; r++) {
+        if (bias) add(bias + head * m_.head_size, m_.head_size, local + r * stride);
+        use(head, r, local + r * stride);
+      }
     }
   }
 
+  static void add(const float* more, long count, float* x) {
+    for (long i = 0; i < count; i++) x[i] += more[i];
+  }
+
   void rotate(float* x, const float* norm, int32_t position) const {
-    normalize(x, norm, m_.head_size, x);
+    if (norm) normalize(x, norm, m_.head_size, x);
     const long half = m_.head_size / 2;
     const float *cos = m_.cos + position * half, *sin = m_.sin + position * half;
     for (long i = 0; i < half; i++) {
@@ -151,7 +159,7 @@ class Forward {
 
   void queries(const Layer& layer, const Left<T>& x, long from, int rows, const int32_t* positions, const Scratch& s) {
     const long stride = stride_of(m_.heads * m_.head_size);
-    each_head(layer.q, m_.heads, x, rows, s.head, [&](long head, int r, float* q) {
+    each_head(layer.q, layer.q_bias, m_.heads, x, rows, s.head, [&](long head, int r, float* q) {
       rotate(q, layer.q_norm, positions[r]);
       std::memcpy(b_.q + (from + r) * stride + head * m_.head_size, q, m_.head_size * sizeof(float));
     });
@@ -159,13 +167,13 @@ class Forward {
 
   void keys_and_values(const Layer& layer, const Left<T>& x, long from, int rows, const Scratch& s) {
     const long size = m_.head_size;
-    each_head(layer.k, m_.kv_heads, x, rows, s.head, [&](long head, int r, float* k) {
+    each_head(layer.k, layer.k_bias, m_.kv_heads, x, rows, s.head, [&](long head, int r, float* k) {
       rotate(k, layer.k_norm, b_.positions[from + r]);
       const long slot = b_.slot[from + r];
       float* panel = b_.keys + (head * b_.slots + slot / COLUMNS * COLUMNS) * size + slot % COLUMNS;
       for (long e = 0; e < size; e++) panel[e * COLUMNS] = k[e];
     });
-    each_head(layer.v, m_.kv_heads, x, rows, s.head, [&](long head, int r, float* v) {
+    each_head(layer.v, layer.v_bias, m_.kv_heads, x, rows, s.head, [&](long head, int r, float* v) {
       std::memcpy(b_.values + (head * b_.slots + b_.slot[from + r]) * size, v, size * sizeof(float));
     });
   }
@@ -183,9 +191,11 @@ class Forward {
   // The rest of a layer: adds attention's output, projected, to x, then the output of the MLP.
   void rest(const Layer& layer, float* x, long from, int rows, const Scratch& s) {
     const long q_width = m_.heads * m_.head_size, q_stride = stride_of(q_width), wide = stride_of(m_.mlp);
-    const auto add = [&](int begin, int count, long panel, const float* out) { add_to(x, from + begin, count, panel, out); };
+    const auto residual = [&](int begin, int count, long panel, const float* out) { add_to(x, from + begin, count, panel, out); };
+    if (layer.o_bias)
+      for (int r = 0; r < rows; r++) add(layer.o_bias, m_.hidden, x + (from + r) * m_.hidden);
     product(operand(T(), b_.q + from * q_stride, q_stride, rows, q_width, s.operand), rows, layer.o, 0,
-            padded(m_.hidden) / COLUMNS, add);
+            padded(m_.hidden) / COLUMNS, residual);
     const auto y = normed(x, from, rows, layer.post_norm, s);
     product(y, rows, layer.gate_up, 0, layer.gate_up.outputs / COLUMNS, [&](int begin, int count, long panel, const float* out) {
       for (int r = 0; r < count; r++) {
@@ -193,7 +203,7 @@ class Forward {
         _mm512_storeu_ps(s.wide + (begin + r) * wide + panel * LANES, _mm512_mul_ps(_mm512_mul_ps(gate, sigmoid(gate)), up));
       }
     });
-    product(operand(T(), s.wide, wide, rows, m_.mlp, s.operand), rows, layer.down, 0, padded(m_.hidden) / COLUMNS, add);
+    product(operand(T(), s.wide, wide, rows, m_.mlp, s.operand), rows, layer.down, 0, padded(m_.hidden) / COLUMNS, residual);
   }
 
   void add_to(float* x, long row, int count, long panel, const float* out) const {

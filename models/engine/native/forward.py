@@ -16,7 +16,7 @@ from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan
 from models.engine.native.build import Loader, load_kernels
 from models.engine.native.memory import Arena, aligned, large_pages
-from models.engine.native.structs import LINEARS, NORMS, CBatch, CLayer, CLinear, CModel, pointer
+from models.engine.native.structs import BIASES, LINEARS, NORMS, CBatch, CLayer, CLinear, CModel, pointer
 from models.engine.rope import rotary
 
 COLUMNS = 32
@@ -124,9 +124,18 @@ class NativeForward(Forward):
         }
         norms = ("input_layernorm", "self_attn.q_norm", "self_attn.k_norm", "post_attention_layernorm")
         return CLayer(
-            **{name: self._keep(weight(of)) for name, of in zip(NORMS, norms, strict=True)},
+            **{
+                name: self._vector(checkpoint, index, f"{of}.weight")
+                for name, of in zip(NORMS, norms, strict=True)
+            },
+            **{name: self._vector(checkpoint, index, f"self_attn.{name[0]}_proj.bias") for name in BIASES},
             **{name: self._pack(linears[name]) for name in LINEARS},
         )
+
+    def _vector(self, checkpoint: Checkpoint, index: int, name: str) -> Any:
+        """Return the address of a layer's norm or bias, None where the architecture has none."""
+        found = checkpoint.weights.get(f"model.layers.{index}.{name}")
+        return None if found is None else self._keep(found.float())
 
     def _pack(self, weight: Tensor) -> CLinear:
         outputs, inputs = weight.shape

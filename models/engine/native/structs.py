@@ -21,6 +21,7 @@ class CLinear(Structure):
 
 
 NORMS = ("input_norm", "q_norm", "k_norm", "post_norm")
+BIASES = ("q_bias", "k_bias", "v_bias", "o_bias")
 LINEARS = ("q", "k", "v", "o", "gate_up", "down")
 
 
@@ -28,7 +29,7 @@ class CLayer(Structure):
     """`struct Layer`."""
 
     _fields_: ClassVar[Fields] = [
-        *((name, c_void_p) for name in NORMS),
+        *((name, c_void_p) for name in (*NORMS, *BIASES)),
         *((name, CLinear) for name in LINEARS),
     ]
 
