@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 Fields = list[tuple[str, Any]]
@@ -60,3 +61,14 @@ class CBatch(Structure):
 def pointer(tensor: Any) -> int:
     """Return the address of a tensor's or array's memory; the caller must keep the owner alive while it is used."""
     return int(tensor.data_ptr() if hasattr(tensor, "data_ptr") else tensor.ctypes.data)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedMatrix:
+    """Addresses and sizes of a matrix that is packed; `outputs` and `inputs` are those of the weights."""
+
+    panels: int
+    scales: int
+    begin: int
+    inputs: int
+    outputs: int

@@ -5,7 +5,8 @@ import torch
 
 from models.engine.checkpoint import Checkpoint, ModelShape
 from models.engine.forward.plan import Plan
-from models.engine.native.forward import NativeForward, available
+from models.engine.native.forward import NativeForward
+from tests.support.kernels import NAMES, kernels_of
 
 SIZES: dict[str, Any] = {
     "vocab_size": 64,
@@ -42,15 +43,15 @@ def llama_with_biases() -> Any:
     return LlamaForCausalLM(LlamaConfig(**SIZES, attention_bias=True))
 
 
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("build", [qwen2, llama, llama_with_biases])
 @torch.inference_mode()
-def test_biases_and_absent_norms_give_the_hidden_states_of_transformers(build: Any) -> None:
+def test_biases_and_absent_norms_give_the_hidden_states_of_transformers(build: Any, name: str) -> None:
+    kernels = kernels_of(name)
     checkpoint, model = _random(build)
-    if not available("float32", checkpoint.shape):
-        pytest.skip("this machine cannot have the kernels")
     plan = Plan()
     plan.add(PROMPTS[0][:4], [prompt[4:] for prompt in PROMPTS])
-    got = NativeForward(checkpoint, "float32", 2).last_hidden(plan)
+    got = NativeForward(checkpoint, "float32", 2, kernels).last_hidden(plan)
     normed = model.model.norm(got)
     for row, prompt in zip(normed, PROMPTS, strict=True):
         wanted = model.model(torch.tensor([prompt])).last_hidden_state[0, -1]
