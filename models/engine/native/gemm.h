@@ -23,6 +23,7 @@ void tile(const typename T::Element* a, long lda, const typename T::Element* b, 
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; v++) sums[r][v] = T::begin(begin + v * LANES);
+#pragma GCC unroll 2
   for (long k = 0; k < steps; k++, a += T::STEP, b += ldb, ahead += 64) {
 #pragma GCC unroll 2
     for (int line = 0; line < LINES; line++) fetch(reinterpret_cast<const char*>(b + NEAR * ldb) + 64 * line);
