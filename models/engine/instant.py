@@ -14,6 +14,7 @@ from typing import Protocol
 from typing_extensions import override
 
 from models.engine.base import Engine, Generated, GenerateJob, ModelInfo, ScoreJob
+from models.engine.stops import settled
 from models.prompts import BUDGET_TOKENS, load_tokenizer
 from models.ranker import overlap
 from models.summarizer import first_words
@@ -95,6 +96,9 @@ class InstantEngine(Engine):
         ids = self._codec.encode(first_words(marked.group(1) if marked else text))
         cut = ids[: job.max_tokens]
         reason = "stop" if len(cut) == len(ids) else "length"
+        if job.course.on_text:
+            for tokens in range(1, len(cut) + 1):
+                job.course.on_text(settled(self._codec.decode(cut[:tokens]), ()), tokens)
         return Generated(text=self._codec.decode(cut), tokens=len(cut), finish_reason=reason)
 
 

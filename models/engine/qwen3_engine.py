@@ -20,6 +20,7 @@ from models.engine.forward.packed import PackedForward
 from models.engine.kernel_cache import KERNEL_CACHE
 from models.engine.native.build import load_kernels
 from models.engine.qwen3 import Head, Qwen3
+from models.engine.stops import settled
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError
 
@@ -71,7 +72,10 @@ class Qwen3Engine(Engine):
         self._head = Head(self._checkpoint, dtype=self._dtype, device=self._device)
         shape = self._checkpoint.shape
         self._info = ModelInfo(
-            name=self._checkpoint.name, vocab_size=shape.vocab, context_tokens=shape.context
+            name=self._checkpoint.name,
+            vocab_size=shape.vocab,
+            context_tokens=shape.context,
+            hidden_size=shape.hidden,
         )
         if config.role != "summarizer":
             self._warm_up()
@@ -97,7 +101,12 @@ class Qwen3Engine(Engine):
         """Decode all jobs as one batch with a key-value cache; a text ends before the first stop string in it."""
 
         def stopped(row: int, tokens: list[int]) -> bool:
-            return any(stop in self._decode(tokens) for stop in jobs[row].stop)
+            job, text = jobs[row], self._decode(tokens)
+            if any(stop in text for stop in job.stop):
+                return True
+            if job.course.on_text:
+                job.course.on_text(settled(text, job.stop), len(tokens))
+            return False
 
         eos_ids = self._checkpoint.eos_ids
         rows = generating.generate_many(self._model, self._head, jobs, eos_ids, stopped)
