@@ -99,8 +99,8 @@ class Engine(Protocol):
         """Name and limits of the model."""
         ...
 
-    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the token ids of each text, with the special tokens that the tokenizer adds; thread-safe."""
+    def encode_many(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[list[int]]:
+        """Return the token ids of each text, with or without the special tokens its tokenizer adds; thread-safe."""
         ...
 
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:

@@ -179,9 +179,7 @@ class Batcher(Generic[Job, Result]):
         """Whether the model thread runs."""
         return self._thread.is_alive()
 
-    def submit_many(
-        self, jobs: Sequence[Job], deadline: float, priority: int = 0
-    ) -> list[Future[Result]]:
+    def submit_many(self, jobs: Sequence[Job], deadline: float, priority: int = 0) -> list[Future[Result]]:
         """Queue one caller's jobs, to be done by `deadline` on the batcher's clock; JobRefused if that cannot be.
 
         Jobs of a higher priority are taken before all others that wait.

@@ -25,7 +25,7 @@ _MARKED = re.compile(r".*?\btext ?: (.*?)(?:summary ?:)?", re.IGNORECASE | re.DO
 class _Codec(Protocol):
     vocab_size: int
 
-    def encode(self, text: str) -> list[int]: ...
+    def encode(self, text: str, *, special_tokens: bool = True) -> list[int]: ...
 
     def decode(self, ids: list[int]) -> str: ...
 
@@ -33,7 +33,7 @@ class _Codec(Protocol):
 class _Bytes:
     vocab_size = 256
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, special_tokens: bool = True) -> list[int]:  # noqa: ARG002  (bytes have none)
         return list(text.encode("utf-8", "replace"))
 
     def decode(self, ids: list[int]) -> str:
@@ -45,8 +45,8 @@ class _Tokens:
         self._tokenizer = load_tokenizer(path)
         self.vocab_size = self._tokenizer.get_vocab_size(with_added_tokens=True)
 
-    def encode(self, text: str) -> list[int]:
-        return list(self._tokenizer.encode(text).ids)
+    def encode(self, text: str, *, special_tokens: bool = True) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=special_tokens).ids)
 
     def decode(self, ids: list[int]) -> str:
         return str(self._tokenizer.decode(ids))
@@ -69,9 +69,9 @@ class InstantEngine(Engine):
         return self._info
 
     @override
-    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode_many(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[list[int]]:
         """Encode with the tokenizer, or as UTF-8 bytes without one."""
-        return [self._codec.encode(text) for text in texts]
+        return [self._codec.encode(text, special_tokens=special_tokens) for text in texts]
 
     @override
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:

@@ -87,9 +87,10 @@ class Qwen3Engine(Engine):
         return self._info
 
     @override
-    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode_many(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[list[int]]:
         """Encode all texts in one call of the tokenizer, without the character offsets, which nothing here needs."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=special_tokens)
+        return [encoding.ids for encoding in encodings]
 
     @override
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
