@@ -324,7 +324,7 @@ async def remains(futures: Sequence[Future[Generated]], deadline: float) -> list
 
 
 async def _after(
-    first: bytes, stream: AsyncGenerator[bytes], held: contextlib.ExitStack
+    first: bytes, stream: AsyncGenerator[bytes, None], held: contextlib.ExitStack
 ) -> AsyncIterator[bytes]:
     """Yield the first event and the others; the request's id is in use until the last."""
     with held:

@@ -23,7 +23,7 @@ def generative_request(
         raise BadRequest("items must contain at least one item")
     if len(body.items) > limits.items:
         raise BadRequest(f"{len(body.items)} items in one request, at most {limits.items} are allowed")
-    query, items = body.query, list(body.items)
+    query, items = body.query, list[Any](body.items)
     if isinstance(query, str):
         (query,) = engine.encode_many([query], special_tokens=body.add_special_tokens)
     if isinstance(items[0], str):

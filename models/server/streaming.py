@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -39,7 +39,7 @@ class Growing:
         self._sent[index] = text
         return text[len(sent) :]
 
-    async def pieces(self, work: asyncio.Future[list[Generated]]) -> AsyncIterator[tuple[int, str]]:
+    async def pieces(self, work: asyncio.Future[list[Generated]]) -> AsyncGenerator[tuple[int, str], None]:
         """Yield each new piece of a text with the number of its prompt, until the work has ended."""
         work.add_done_callback(lambda _: self._heard.put_nowait(None))
         while (heard := await self._heard.get()) is not None:
@@ -56,7 +56,7 @@ async def events(
     ended: Callable[[str], None],
     *,
     usage: bool,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yield the events of one completion.
 
     A failure before the first event is raised, so that it gets a status of its own; a later one is an event, and
