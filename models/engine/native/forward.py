@@ -81,7 +81,8 @@ class NativeForward(Forward):
         tables = _PlanArrays(plan, self._layout.columns)
         x = torch.nn.functional.embedding(torch.tensor(plan.ids), self._embedding).float()
         out = torch.empty(len(plan.ends), self._shape.hidden)
-        q, keys, values = self._work_space(len(plan.ids), tables.slots)
+        # prompts that are equal end at one token, so that there may be more prompts than tokens
+        q, keys, values = self._work_space(max(len(plan.ids), len(plan.ends)), tables.slots)
         batch = CBatch(
             tokens=len(plan.ids),
             slots=tables.slots,
