@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.client.remote import open_summarizer
+from models.client.limiter import Load
+from models.client.remote import HttpSummarizer, open_summarizer
 from pipeline.featurize import Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
 from schemas.errors import NearlineError
 from schemas.records import FeatureRecord, Outcome
@@ -41,6 +42,7 @@ class FeatureWorker:
         self._settings = settings
         tokenizer = Path(settings.tokenizer_dir) if settings.tokenizer_dir else None
         summarizer = open_summarizer(settings.summarizer_url, tokenizer)
+        self._summarizer = summarizer
         self._probe = crash_at(settings.crash_at)
         self._codec = open_codec(settings.registry, {FeatureRecord: settings.features_topic})
         try:
@@ -66,6 +68,10 @@ class FeatureWorker:
         names = {"features": self._settings.features_topic, "dlq": self._settings.dlq_topic}
         triples = zip(rows, keys, outcomes, strict=True)
         return outcomes, [row(source, key, outcome, **names) for source, key, outcome in triples]
+
+    def load(self) -> Load:
+        """What the summarizer's client does now, for metrics; zeros without a model server."""
+        return self._summarizer.load() if isinstance(self._summarizer, HttpSummarizer) else Load()
 
     def _reframed(self, outcome: OutcomeRow) -> OutcomeRow:
         """The outcome with its record in Confluent framing, for the topic; a dead letter's bytes stay as they are."""
