@@ -22,10 +22,10 @@ FADING = 0.9
 
 @dataclass(slots=True, eq=False)
 class Sent:
-    """One text in flight; `full`: it was sent while the limit was used up."""
+    """One text in flight; `full`: the limit was used up meanwhile, so that its answer tells whether more would do."""
 
     at: float
-    full: bool
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +86,11 @@ class TextLimiter:
 
     def send(self) -> Sent:
         """Note that a text is sent now."""
-        sent = Sent(self._clock(), self.in_flight + 1 >= self.limit)
+        sent = Sent(self._clock())
         self._flying.add(sent)
+        if self.in_flight >= self.limit:
+            for one in self._flying:
+                one.full = True
         return sent
 
     def again(self, sent: Sent) -> None:

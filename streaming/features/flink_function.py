@@ -14,12 +14,12 @@ from pyflink.table import FunctionContext
 from pyflink.table.udf import ScalarFunction
 
 from models.client.limiter import Load
-from pipeline.control.pieces import Pieces
+from pipeline.control.rounds import in_rounds
 from pipeline.featurize import OutcomeRow, SourceRow
 from pipeline.outages import outlast
 from schemas.records import Outcome
 from streaming.features.messages import Row, columns
-from streaming.features.worker import FeatureWorker, WorkerSettings
+from streaming.features.worker import FeatureWorker, Ready, WorkerSettings
 from streaming.process.lifecycle import quiet_clients
 
 Result = TypeVar("Result")
@@ -41,7 +41,6 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         quiet_clients()
         self._worker = self._outlast(lambda: FeatureWorker(self._settings))
         group = function_context.get_metric_group().add_group("nearline")
-        self._pieces = Pieces(self._outlast, self._settings.deadline_s)
         self._counters = {outcome: group.counter(f"outcome_{outcome}") for outcome in Outcome}
         self._calls = group.counter("summarizer_calls")
         self._decreases = group.counter("summarizer_limit_decreases")
@@ -75,17 +74,13 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
     def _featurize(
         self, keys: list[bytes | None], rows: list[SourceRow]
     ) -> tuple[list[OutcomeRow], list[Row]]:
-        """Featurize in pieces: one, unless the model is too slow for it."""
-        outcomes: list[OutcomeRow] = []
-        made: list[Row] = []
+        """Featurize in rounds: one, unless the model is too slow for it."""
 
-        def work(start: int, stop: int) -> None:
-            done, messages = self._worker.featurize(keys[start:stop], rows[start:stop])
-            outcomes.extend(done)
-            made.extend(messages)
+        def work(left: Sequence[int]) -> Ready:
+            return self._worker.featurize_ready([keys[i] for i in left], [rows[i] for i in left])
 
-        self._pieces.run(len(rows), work)
-        return outcomes, made
+        done = in_rounds(len(rows), work, self._outlast)
+        return [outcome for outcome, _ in done], [message for _, message in done]
 
     def _outlast(self, action: Callable[[], Result]) -> Result:
         return outlast(action, max_backoff_s=self._settings.max_backoff_s)
