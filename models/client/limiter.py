@@ -110,11 +110,14 @@ class TextLimiter:
             self._window = min(float(self._most), self._window + 1 / self._window)
 
     def refused(self, sent: Sent, retry_after_s: float) -> None:
-        """Learn from a refusal: halve the limit, and send nothing until `retry_after_s` or an answer."""
+        """Learn from a refusal: halve the limit, and send nothing for `retry_after_s` or until an answer.
+
+        The longest of `pauses` bounds the wait: a server that says when all its work will be done would stand idle.
+        """
         self._flying.discard(sent)
         if self._shrink(sent):
             self.refusals += 1
-            pause_s = retry_after_s or self._pauses.wait_s(self.refusals)
+            pause_s = min(retry_after_s, self._pauses.longest_s) or self._pauses.wait_s(self.refusals)
             self.resumes_at = max(self.resumes_at, self._clock() + pause_s)
 
     def late(self, sent: Sent) -> None:

@@ -91,7 +91,8 @@ class TextSender(Generic[Result]):
         limiter = self._limiter
         if limiter.refusals >= self._attempts:
             raise ModelUnavailable("not sent: the server has refused everything so far")
-        if _now() >= deadline or limiter.too_late(deadline) or limiter.resumes_at > deadline:
+        paused = limiter.resumes_at > deadline and not limiter.in_flight  # an answer would end the pause
+        if _now() >= deadline or limiter.too_late(deadline) or paused:
             limiter.withheld()
             raise ModelUnavailable("not sent: the server would not answer within the deadline")
 

@@ -84,6 +84,12 @@ def test_after_a_refusal_nothing_is_sent_until_the_time_asked_for() -> None:
     assert limiter.has_room()
 
 
+def test_a_server_that_asks_for_a_long_pause_is_asked_after_the_longest_of_ours() -> None:
+    limiter, time = made()
+    limiter.refused(limiter.send(), 600.0)
+    assert limiter.resumes_at - time.now == PAUSES.longest_s
+
+
 def test_an_answer_ends_the_pause() -> None:
     limiter, time = made()
     first, second = sent(limiter, 2)
