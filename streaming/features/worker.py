@@ -61,6 +61,16 @@ class FeatureWorker:
         """Read from the store once. Raises StoreUnavailable, or ConfigError for a wrong login or address."""
         self._kv.get_many([b"?"])
 
+    def featurize(
+        self, keys: Sequence[bytes | None], rows: Sequence[SourceRow]
+    ) -> tuple[list[OutcomeRow], list[Row]]:
+        """The outcomes of a batch and the messages to send for them; raises what `Featurizer.featurize` raises."""
+        made, outage = self.featurize_ready(keys, rows)
+        if outage is not None:
+            raise outage
+        done = [pair for pair in made if pair is not None]
+        return [outcome for outcome, _ in done], [message for _, message in done]
+
     def featurize_ready(self, keys: Sequence[bytes | None], rows: Sequence[SourceRow]) -> Ready:
         """Each row's outcome and message, None while it waits for a summary; raises as `Featurizer.featurize_ready`."""
         outcomes, outage = self._featurizer.featurize_ready(rows)

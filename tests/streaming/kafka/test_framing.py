@@ -78,8 +78,7 @@ def job(home: str, url: str) -> FeatureJobSettings:
 def featurize(settings: FeatureJobSettings, values: list[bytes]) -> list[Row]:
     rows = [SourceRow(value, topics.UPDATES.name, 0, n, 1_000) for n, value in enumerate(values)]
     with closing(FeatureWorker(settings.worker())) as worker:
-        made, _ = worker.featurize_ready([b"key"] * len(rows), rows)
-    return [message for _, message in filter(None, made)]
+        return worker.featurize([b"key"] * len(rows), rows)[1]
 
 
 def match(codec: Codec, home: str, search: Outgoing, features: list[Row], out: list[Outgoing]) -> None:
@@ -206,9 +205,9 @@ def test_a_registry_that_is_away_stops_the_feature_job_and_makes_no_dead_letter(
         server.failures = 3
         row = SourceRow(value, topics.UPDATES.name, 0, 0, 1_000)
         with pytest.raises(RegistryUnavailable):
-            worker.featurize_ready([b"key"], [row])
-        made, _ = worker.featurize_ready([b"key"], [row])
-    assert [outcome.outcome for outcome, _ in filter(None, made)] == [Outcome.SUMMARIZED]
+            worker.featurize([b"key"], [row])
+        outcomes, _ = worker.featurize([b"key"], [row])
+    assert [outcome.outcome for outcome in outcomes] == [Outcome.SUMMARIZED]
 
 
 def test_a_registry_that_is_away_is_waited_for_by_the_consumer(server: RegistryServer, home: str) -> None:
