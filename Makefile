@@ -25,7 +25,7 @@ STARTED := $(shell date +%s)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,7 +51,7 @@ demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHE
 test: setup style  ## everything CI runs: style, then all tests, with types and contracts beside them
 	@mkdir -p build
 	@$(MAKE) --silent types > build/types.log 2>&1 & types=$$!; \
-	  $(PYTEST) -m 'not faults and not sglang and not images'; tests=$$?; \
+	  $(PYTEST) -m 'not faults and not sglang and not images and not arm'; tests=$$?; \
 	  wait $$types; types=$$?; cat build/types.log; exit $$((tests | types))
 
 lint: style types  ## style, types, import direction, contracts
@@ -70,7 +70,7 @@ fix: setup  ## mend what ruff can mend: style, imports, format
 	$(BIN)/ruff format .
 
 unit: setup  ## tests without brokers or clusters
-	$(PYTEST) -m 'not integration and not faults and not sglang and not images'
+	$(PYTEST) -m 'not integration and not faults and not sglang and not images and not arm'
 
 test-one: setup  ## one folder, file or test: T=tests/models/test_weights.py or T="-k rebalance tests/streaming"
 	@$(if $(T),,echo 'say which: make test-one T=tests/models/test_weights.py'; exit 2)
@@ -131,6 +131,9 @@ conformance: setup sglang-env  ## the same requests to a real SGLang and to our 
 test-sglang: setup sglang-env  ## the whole stack on two real SGLang servers, named by URL alone
 	$(BIN)/pytest -q -m sglang tests/sglang/test_drop_in.py
 
+test-arm: setup  ## Arm's kernels, cross-compiled and run under emulation: apt-get install g++-aarch64-linux-gnu qemu-user
+	$(BIN)/pytest -q -m arm tests/models/engine/native
+
 images:  ## build the four images with buildah, on a base bootstrapped from Debian's packages: TORCH_BACKEND=cpu without CUDA
 	TORCH_BACKEND=$(TORCH_BACKEND) docker/images.sh
 
@@ -160,6 +163,15 @@ vllm-env: .envs/vllm/.stamp  ## vLLM's own environment: with a GPU as it ships, 
 	CMAKE_ARGS="-DGGML_NATIVE=ON $$(command -v nvcc >/dev/null && echo -DGGML_CUDA=ON)" \
 	  .envs/llamacpp/bin/uv pip install -q --python .envs/llamacpp/bin/python -r docker/envs/llamacpp/requirements.txt
 	@touch $@
+
+.envs/llamacpp-avx2/.stamp: $(wildcard docker/envs/llamacpp/*.txt)
+	$(PYTHON) -m venv .envs/llamacpp-avx2
+	.envs/llamacpp-avx2/bin/python -m pip install -q 'uv>=0.9'
+	CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON" \
+	  .envs/llamacpp-avx2/bin/uv pip install -q --no-cache --python .envs/llamacpp-avx2/bin/python -r docker/envs/llamacpp/requirements.txt
+	@touch $@
+
+llamacpp-avx2-env: .envs/llamacpp-avx2/.stamp  ## llama.cpp built for AVX2 alone: a peer of bench-engine's cases without AVX-512
 
 llamacpp-env: .envs/llamacpp/.stamp  ## llama.cpp built for this processor (ten minutes): a peer of bench-engine
 
