@@ -79,7 +79,7 @@ class FeatureWorker:
             outcomes = [outcome and self._reframed(outcome) for outcome in outcomes]
         names = {"features": self._settings.features_topic, "dlq": self._settings.dlq_topic}
         triples = zip(rows, keys, outcomes, strict=True)
-        made = [o and (o, row(source, key, o, **names)) for source, key, o in triples]
+        made = [None if o is None else (o, row(source, key, o, **names)) for source, key, o in triples]
         return made, outage
 
     def load(self) -> Load:
