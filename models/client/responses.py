@@ -25,6 +25,10 @@ class ServerBusy(ModelUnavailable):
     """The server answered that it cannot serve now; `retry_after_s` is its Retry-After, or 0 if it gave none."""
 
 
+class RequestLate(ModelUnavailable):
+    """The server took longer for one request than any request may take, and answered none that was sent later."""
+
+
 class Misconfigured(ModelUnavailable):
     """Wrong URL, key or model: retries are useless until somebody changes it, but the input is fine."""
 
