@@ -1,4 +1,4 @@
-"""What a built wheel holds, without the checkpoints' weights and with kernels that a stand-in for the compiler wrote."""
+"""What a built wheel holds, without the checkpoints' weights, with kernels of a stand-in for the compiler."""
 
 import hashlib
 import shutil

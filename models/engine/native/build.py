@@ -70,7 +70,10 @@ def compiler_of(toolchain: Toolchain) -> str:
     """Return the compiler's path. Raises NoKernels."""
     found = next(filter(None, map(shutil.which, toolchain.compilers)), None)
     if found is None:
-        raise NoKernels(f"no C++ compiler found ({', '.join(toolchain.compilers)})")
+        raise NoKernels(
+            f"no C++ compiler found ({', '.join(toolchain.compilers)}): apt-get install g++, "
+            "or install this project's wheel, which brings the kernels"
+        )
     return found
 
 
