@@ -53,11 +53,11 @@ class Composed:
         return self._running[name].wait(timeout_s)
 
     def await_health(self, name: str, timeout_s: float) -> None:
-        """Wait until the service's own health check passes; a service that ends meanwhile is started again."""
+        """Wait until the service's own health check passes; what ends meanwhile is started again."""
         check = self._services[name]["healthcheck"]["test"][1:]
 
         def healthy() -> bool:
-            self._restart_ended(name)
+            self.restart_ended()
             return self.run(name, check).returncode == 0
 
         assert wait_until(healthy, timeout_s, 3.0), (
@@ -95,9 +95,11 @@ class Composed:
         for container in self._containers.values():
             buildah("rm", container)
 
-    def _restart_ended(self, name: str) -> None:
-        if self._running[name].poll() is not None and self._services[name].get("restart") == "unless-stopped":
-            self.start(name)
+    def restart_ended(self) -> None:
+        """Start each service again that ended by itself and whose `restart` says so, as a container runtime does."""
+        for name, process in list(self._running.items()):
+            if process.poll() is not None and self._services[name].get("restart") == "unless-stopped":
+                self.start(name)
 
     def log(self, name: str) -> Path:
         """The output of a service."""

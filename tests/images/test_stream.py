@@ -47,7 +47,7 @@ def test_a_stream_with_a_dead_jobmanager_in_its_middle_ends_as_the_same_function
     system.start("jobmanager")
     replay_updates(KAFKA, enumerate(events[len(events) // 2 :], start=1), rate_per_s=25)
     system.await_health("jobmanager", 900)
-    _await_end(len(events), 1200)
+    _await_end(system, len(events), 1200)
 
     final = _stored()
     assert {k: _without_summary(r) for k, r in final.items()} == _in_one_process(events)
@@ -59,12 +59,16 @@ def test_a_stream_with_a_dead_jobmanager_in_its_middle_ends_as_the_same_function
     assert len(evidence.alerts) > 10
 
 
-def _await_end(total: int, timeout_s: float) -> None:
-    """Wait until every update has its outcome and nothing is left to be matched or scored."""
+def _await_end(system: Composed, total: int, timeout_s: float) -> None:
+    """Wait until every update has its outcome and nothing is left to be matched or scored.
+
+    A TaskManager whose JobManager died may end itself (Flink's class loader was closed under a failing task).
+    """
     deadline = time.monotonic() + timeout_s
     with closing(Observer(KAFKA)) as observer:
         while len(observer.seen.outcomes) < total or any(_lags()):
             observer.poll(1.0)
+            system.restart_ended()
             assert time.monotonic() < deadline, observer.seen.counts()
 
 
