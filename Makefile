@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: .venv/.stamp  ## the Python environment, from committed constraints
 

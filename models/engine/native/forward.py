@@ -144,10 +144,10 @@ class NativeForward(Forward):
         padded = _rounded(outputs, layout.columns)
         count = padded * _rounded(inputs, layout.step)
         sizes = ((count, ELEMENTS[layout.element_bytes]), *((padded, of) for of in EXTRAS))
-        places = [pointer(self._arena.take(*size)) for size in sizes]
-        self._kernels.pack(self._kind, pointer(weight), PackedMatrix(*places, inputs, outputs))
-        extras = places[1:] if self._kind == "int8" else [None, None]
-        return CLinear(places[0], *extras, inputs, padded)
+        panels, scales, begin = (pointer(self._arena.take(*size)) for size in sizes)
+        self._kernels.pack(self._kind, pointer(weight), PackedMatrix(panels, scales, begin, inputs, outputs))
+        extras = (scales, begin) if self._kind == "int8" else (None, None)
+        return CLinear(panels, *extras, inputs, padded)
 
     def _keep(self, tensor: Tensor) -> Any:
         self._kept.append(tensor.contiguous())
