@@ -2,7 +2,7 @@
 
 import gc
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpx
@@ -110,4 +110,7 @@ class _Context:
         return self
 
     def counter(self, name: str) -> None:
+        self.names.append(name)
+
+    def gauge(self, name: str, _value: Callable[[], int]) -> None:
         self.names.append(name)

@@ -43,12 +43,12 @@ ASKED: dict[str, list[Any]] = {
     "skip_special_tokens": [False],
     "stop_regex": ["a+", ["b"]],
     "stop_token_ids": [[5]],
-    "stream_options": [{"include_usage": True}],
     "suffix": ["."],
 }
 OTHERS: dict[str, list[Any]] = {
     "n": [2, 0],
-    "stream": [True],
+    "stream": ["yes", 2],
+    "stream_options": [{"include_usage": True}],
     "top_p": [0, 1.5, "1"],
     "top_k": [-2, 1.5],
     "min_p": [-0.1, 2],
@@ -59,7 +59,7 @@ OTHERS: dict[str, list[Any]] = {
     "guided_json": [{}],
     "tools": [[]],
     "messages": [[{"role": "user", "content": "x"}]],
-    "rid": ["r"],
+    "rid": [["r"], 7],
     "Echo": [True],
     "temprature": [1],
 }
