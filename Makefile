@@ -25,7 +25,7 @@ STARTED := $(shell date +%s)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -160,6 +160,15 @@ vllm-env: .envs/vllm/.stamp  ## vLLM's own environment: with a GPU as it ships, 
 	CMAKE_ARGS="-DGGML_NATIVE=ON $$(command -v nvcc >/dev/null && echo -DGGML_CUDA=ON)" \
 	  .envs/llamacpp/bin/uv pip install -q --python .envs/llamacpp/bin/python -r docker/envs/llamacpp/requirements.txt
 	@touch $@
+
+.envs/llamacpp-avx2/.stamp: $(wildcard docker/envs/llamacpp/*.txt)
+	$(PYTHON) -m venv .envs/llamacpp-avx2
+	.envs/llamacpp-avx2/bin/python -m pip install -q 'uv>=0.9'
+	CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON" \
+	  .envs/llamacpp-avx2/bin/uv pip install -q --no-cache --python .envs/llamacpp-avx2/bin/python -r docker/envs/llamacpp/requirements.txt
+	@touch $@
+
+llamacpp-avx2-env: .envs/llamacpp-avx2/.stamp  ## llama.cpp built for AVX2 alone: a peer of bench-engine's cases without AVX-512
 
 llamacpp-env: .envs/llamacpp/.stamp  ## llama.cpp built for this processor (ten minutes): a peer of bench-engine
 

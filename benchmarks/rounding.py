@@ -4,7 +4,6 @@ bfloat16 is here what AMD's CPUs compute, dot products of rounded numbers, on wh
 """
 
 import os
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,13 @@ from models.engine import scoring
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
 from models.engine.kernel_cache import kernel_cache
-from models.engine.native.build import load_kernels
-from models.engine.native.forward import KINDS, NativeForward, available
+from models.engine.kernel_choice import kernel_choice
+from models.engine.native.forward import NativeForward, available
+from models.engine.native.kernels import KINDS
+from models.engine.native.loading import load_kernels
 from models.engine.qwen3 import Head
 from models.prompts import Prompter
+from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation import intervals
 from training.evaluation.metrics import query_ndcg, ranked
@@ -36,9 +38,13 @@ def measure(settings: RoundingBenchmark, folder: Path) -> Result:
     """Measure, write the result to `folder` and return it; `settings.data` may name a folder of real postings."""
     path = Path(settings.ranker)
     checkpoint = load_checkpoint(path, "ranker")
-    load = partial(load_kernels, kernel_cache(os.environ))
-    possible = [kind for kind in KINDS if available(kind, checkpoint.shape, load)]
-    kinds = {kind: NativeForward(checkpoint, kind, 2, load) for kind in possible}
+    kernels = load_kernels(kernel_cache(os.environ), kernel_choice(os.environ))
+    if kernels is None:
+        raise ConfigError(
+            "rounding is a matter of the kernels, which cannot be had here: see the warning above"
+        )
+    possible = [kind for kind in KINDS if available(kernels, kind, checkpoint.shape)]
+    kinds = {kind: NativeForward(checkpoint, kind, 2, kernels) for kind in possible}
     prompter = Prompter.from_dir(path)
     sizes = Sizes(queries=settings.queries, postings=settings.postings)
     tables: dict[str, list[Row]] = {}

@@ -21,6 +21,12 @@ VARIANTS = _both("ours-torch", "ours-multi-item")
 UNSHARED = tuple(name.replace("ours", "ours-unshared") for name in OURS)
 SOME = (*OURS, *_both("hf-padded", "vllm"), *LLAMA[:2])
 """Contenders of the cases after the first one, without the slowest peers."""
+AVX2 = (
+    *("ours-avx2:float32", "ours-avx2:int8"),
+    *_both("hf-padded-avx2", "hf-single-avx2", "vllm-avx2"),
+    *(name.replace("llamacpp", "llamacpp-avx2") for name in LLAMA),
+)
+"""What a processor without AVX-512 would run, on one that has it."""
 FULL = (*OURS, *_both("hf-padded"), "vllm:float32", "sglang:float32")
 """Contenders for full texts: each server in its faster dtype only."""
 SERVERS = ("ours-server", "sglang", "vllm")
@@ -116,6 +122,7 @@ def cases(device: str) -> list[Case]:
             contenders=(*OURS, *VARIANTS),
             rounds=3,
         ),
+        *(_avx2(summary) if cpu else []),
         Case(
             name="dense-full-text",
             title=f"Dense shape, {texts} items of 900 tokens, 70 of them shared",
@@ -145,6 +152,26 @@ def cases(device: str) -> list[Case]:
         ),
     ]
     return [*closed, *_open(summary, equal(10, 900, 70), cpu=cpu), _tokenization()]
+
+
+def _avx2(load: Workload) -> list[Case]:
+    return [
+        Case(
+            name=f"{shape}-summary-avx2",
+            title=f"{what} shape, 10 items of 220 tokens, 70 of them shared, without AVX-512",
+            shape=shape,
+            group="avx2",
+            load=load,
+            contenders=AVX2,
+            rounds=rounds,
+            repeats=repeats,
+            budget_s=300.0,
+        )
+        for shape, what, rounds, repeats in [
+            ("pruned", "Pruned", 4, 1),
+            ("tiny", "The shipped model's", 12, 4),
+        ]
+    ]
 
 
 def _open(summary: Workload, full: Workload, *, cpu: bool) -> list[Case]:

@@ -21,7 +21,7 @@ from models.engine.checkpoint import ModelShape
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 TOGETHER = 2
 """Contenders that load at the same time; loading mostly uses one thread."""
-PROCESS_GIB = {"vllm": 3.0, "sglang": 3.0, "sglang-noradix": 3.0}
+PROCESS_GIB = {"vllm": 3.0, "vllm-avx2": 3.0, "sglang": 3.0, "sglang-noradix": 3.0}
 REFERENCE = "hf-single:float32"
 """Plain transformers, prompt by prompt: every answer is compared with its answer."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from benchmarks.engine.workload import LABELS
 
 ENVIRONMENTS = ROOT / ".envs"
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+"""Keeps torch and the libraries that it multiplies with to the instructions of a processor without AVX-512."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,9 +45,16 @@ def contender(name: str, setup: EngineSetup) -> Contender:
     return KINDS[kind](setup, dtype or "float32")
 
 
-def worker(module: str, setup: EngineSetup, dtype: str, mode: str = "", python: Path | None = None) -> Worker:
-    """The worker process for these arguments, made at the first call with them."""
-    key = (module, dtype, mode)
+def worker(
+    module: str,
+    setup: EngineSetup,
+    dtype: str,
+    mode: str = "",
+    python: Path | None = None,
+    limit: Mapping[str, str] = {},
+) -> Worker:
+    """The worker process for these arguments, made at the first call with them; `limit`: variables of its own."""
+    key = (module, dtype, mode, *([python.parents[1].name] if python else []), *limit.values())
     if key not in setup.workers:
         settings = {
             "path": setup.path,
@@ -56,7 +65,7 @@ def worker(module: str, setup: EngineSetup, dtype: str, mode: str = "", python: 
             "labels": LABELS,
         }
         threads = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS"), str(setup.threads))
-        env = OFFLINE | threads | {"PYTHONPATH": str(ROOT)}
+        env = OFFLINE | threads | {"PYTHONPATH": str(ROOT)} | limit
         setup.workers[key] = Worker(python or Path(sys.executable), module, settings, env, setup.log(*key))
     return setup.workers[key]
 
@@ -65,13 +74,16 @@ def _ours(mode: str, asked: str = "") -> Callable[[EngineSetup, str], Contender]
     return lambda setup, dtype: WorkerContender(worker("ours", setup, dtype, mode), asked)
 
 
-def _hugging_face(mode: str) -> Callable[[EngineSetup, str], Contender]:
-    return lambda setup, dtype: WorkerContender(worker("hugging_face", setup, dtype), mode)
+def _hugging_face(mode: str, limit: Mapping[str, str] = {}) -> Callable[[EngineSetup, str], Contender]:
+    return lambda setup, dtype: WorkerContender(worker("hugging_face", setup, dtype, limit=limit), mode)
 
 
-def _llama_cpp(setup: EngineSetup, dtype: str) -> Contender:
-    python = _python("llamacpp", "make llamacpp-env")
-    return WorkerContender(worker("llama_cpp", setup, dtype, python=python), "")
+def _llama_cpp(environment: str) -> Callable[[EngineSetup, str], Contender]:
+    def build(setup: EngineSetup, dtype: str) -> Contender:
+        python = _python(environment, f"make {environment}-env")
+        return WorkerContender(worker("llama_cpp", setup, dtype, python=python), "")
+
+    return build
 
 
 def _our_server(setup: EngineSetup, dtype: str) -> Contender:
@@ -80,32 +92,41 @@ def _our_server(setup: EngineSetup, dtype: str) -> Contender:
     return Server(command, OFFLINE, SCORE, setup.log("ours-server", dtype), "this repository")
 
 
-def _vllm(setup: EngineSetup, dtype: str) -> Contender:
-    python = _python("vllm", "make vllm-env")
-    command = [str(python), "-P", "-m", "vllm.entrypoints.openai.api_server", "--model", str(setup.path)]
-    command += [
-        "--dtype",
-        dtype,
-        "--port",
-        "{port}",
-        "--host",
-        "127.0.0.1",
-        "--served-model-name",
-        MODEL,
-    ]
-    command += ["--max-model-len", "2048", "--disable-uvicorn-access-log"]
-    env = OFFLINE | {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONPATH": ""}
-    if setup.device == "cpu":
-        command += ["--enforce-eager", "--max-num-batched-tokens", "4096"]
-        env |= {
-            # without it one core is kept free
-            "VLLM_CPU_OMP_THREADS_BIND": f"0-{setup.threads - 1}",
-            "VLLM_CPU_KVCACHE_SPACE": "1",
-            "OMP_NUM_THREADS": str(setup.threads),
-        }
-        openmp = python.parents[1] / "lib" / "libiomp5.so"
-        env |= {"LD_PRELOAD": str(openmp)} if openmp.exists() else {}
-    return Server(command, env, GENERATIVE_SCORING, setup.log("vllm", dtype), _version(python, "vllm"))
+def _vllm(limit: Mapping[str, str] = {}) -> Callable[[EngineSetup, str], Contender]:
+    def build(setup: EngineSetup, dtype: str) -> Contender:
+        python = _python("vllm", "make vllm-env")
+        command = [str(python), "-P", "-m", "vllm.entrypoints.openai.api_server", "--model", str(setup.path)]
+        command += [
+            "--dtype",
+            dtype,
+            "--port",
+            "{port}",
+            "--host",
+            "127.0.0.1",
+            "--served-model-name",
+            MODEL,
+        ]
+        command += ["--max-model-len", "2048", "--disable-uvicorn-access-log"]
+        env = OFFLINE | {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONPATH": ""}
+        if setup.device == "cpu":
+            command += ["--enforce-eager", "--max-num-batched-tokens", "4096"]
+            env |= {
+                # without it one core is kept free
+                "VLLM_CPU_OMP_THREADS_BIND": f"0-{setup.threads - 1}",
+                "VLLM_CPU_KVCACHE_SPACE": "1",
+                "OMP_NUM_THREADS": str(setup.threads),
+            }
+            openmp = python.parents[1] / "lib" / "libiomp5.so"
+            env |= limit | ({"LD_PRELOAD": str(openmp)} if openmp.exists() else {})
+        return Server(
+            command,
+            env,
+            GENERATIVE_SCORING,
+            setup.log("vllm", dtype, *limit.values()),
+            _version(python, "vllm"),
+        )
+
+    return build
 
 
 def _sglang(*, radix: bool) -> Callable[[EngineSetup, str], Contender]:
@@ -132,16 +153,21 @@ def _sglang(*, radix: bool) -> Callable[[EngineSetup, str], Contender]:
 
 KINDS: dict[str, Callable[[EngineSetup, str], Contender]] = {
     "ours": _ours(""),
+    "ours-avx2": _ours("avx2"),
     "ours-torch": _ours("torch"),
     "ours-multi-item": _ours("multi-item"),
     "ours-unshared": _ours("", "unshared"),
     "ours-server": _our_server,
     "hf-padded": _hugging_face("padded"),
     "hf-single": _hugging_face("single"),
+    "hf-padded-avx2": _hugging_face("padded", AVX2),
+    "hf-single-avx2": _hugging_face("single", AVX2),
     "sglang": _sglang(radix=True),
     "sglang-noradix": _sglang(radix=False),
-    "vllm": _vllm,
-    "llamacpp": _llama_cpp,
+    "vllm": _vllm(),
+    "vllm-avx2": _vllm(AVX2),
+    "llamacpp": _llama_cpp("llamacpp"),
+    "llamacpp-avx2": _llama_cpp("llamacpp-avx2"),
 }
 
 

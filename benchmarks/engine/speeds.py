@@ -59,7 +59,7 @@ def finalists(seconds: Mapping[str, Sequence[float]]) -> list[str]:
     fastest = [
         name for one in {dtype(name) for name in peers} for name in [p for p in peers if dtype(p) == one][:2]
     ]
-    kept = {*ours.values(), *fastest, *(name for name in ordered if kind(name) == "hf-padded")}
+    kept = {*ours.values(), *fastest, *(name for name in ordered if kind(name).startswith("hf-padded"))}
     return [name for name in seconds if name in kept]
 
 

@@ -11,14 +11,16 @@ from pathlib import Path
 import torch
 from typing_extensions import override
 
-from models.engine import generating, native, scoring
+from models.engine import generating, scoring
 from models.engine.base import Engine, Generated, GenerateJob, ModelInfo, ScoreJob
 from models.engine.checkpoint import load_checkpoint
 from models.engine.forward.base import Forward
 from models.engine.forward.multi_item import MultiItemForward
 from models.engine.forward.packed import PackedForward
 from models.engine.kernel_cache import KERNEL_CACHE
-from models.engine.native.build import load_kernels
+from models.engine.kernel_choice import AUTO, TORCH
+from models.engine.native.loading import load_kernels
+from models.engine.native.opening import open_forward
 from models.engine.qwen3 import Head, Qwen3
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError
@@ -51,8 +53,8 @@ class EngineConfig:
     role: str = "model"
     """What clients call this model, such as `ranker`: part of its name if the directory has no nearline.json."""
     mode: SharingMode = SharingMode.AUTO
-    kernels: bool = True
-    """Use the C++ kernels of `models/engine/native` where the machine supports them."""
+    kernels: str = AUTO
+    """Variant of the C++ kernels of `models/engine/native`; `auto` is the best that the machine has, `torch` none."""
     kernel_cache: Path = KERNEL_CACHE
     """Folder in which they are kept once compiled."""
 
@@ -107,14 +109,15 @@ class Qwen3Engine(Engine):
     def _forward(self) -> Forward:
         config, cuda = self._config, self._device.type == "cuda"
         multi_item = config.mode is SharingMode.MULTI_ITEM or (config.mode is SharingMode.AUTO and cuda)
-        allowed = config.kernels and not (multi_item or cuda)
-        load = partial(load_kernels, config.kernel_cache)
-        forward = native.open_forward(self._checkpoint, config.dtype, load) if allowed else None
-        if forward:
-            return forward
+        if not (multi_item or cuda or config.kernels == TORCH):
+            load, named = partial(load_kernels, config.kernel_cache, config.kernels), config.kernels != AUTO
+            forward = open_forward(self._checkpoint, config.dtype, load, forced=named)
+            if forward:
+                return forward
         if config.dtype == "int8":
             raise ConfigError(
-                "dtype 'int8' needs a CPU with AVX-512 VNNI, a C++ compiler and shared prefixes"
+                "dtype 'int8' needs a CPU with AVX2, AVX-512 or NEON, a C++ compiler or the project's wheel, "
+                "and shared prefixes"
             )
         return MultiItemForward(self._model, compiled=cuda) if multi_item else PackedForward(self._model)
 

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 
 from models.engine.kernel_cache import kernel_cache
+from models.engine.kernel_choice import kernel_choice
 from models.server import ServeConfig, serve
 from schemas import arguments
 from schemas.errors import NearlineError, exit_status
@@ -18,7 +19,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         config = arguments.parse(ServeConfig, None, prog="python -m models.server", description=__doc__)
-        serve(replace(config, kernel_cache=kernel_cache(os.environ)))
+        kernels = kernel_choice(os.environ)
+        serve(replace(config, kernel_cache=kernel_cache(os.environ), kernels=kernels))
     except NearlineError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(exit_status(error))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from models.engine.batcher import BatchConfig
 from models.engine.kernel_cache import KERNEL_CACHE
+from models.engine.kernel_choice import AUTO
 from schemas.errors import ConfigError
 from schemas.settings import Option, Options
 
@@ -70,6 +71,8 @@ class ServeConfig:
     """Small batches: on a CPU larger ones are no faster, and each request waits for the whole of its batch."""
     kernel_cache: Path = KERNEL_CACHE
     """Folder of the compiled C++ kernels."""
+    kernels: str = AUTO
+    """Which of them compute."""
     summarizer_batching: BatchConfig = field(
         default_factory=lambda: BatchConfig(batch_jobs=32, linger_s=0.01)
     )

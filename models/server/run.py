@@ -72,6 +72,7 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
         threads=config.threads,
         role=role,
         kernel_cache=config.kernel_cache,
+        kernels=config.kernels,
     )
     return Qwen3Engine(path, engine_config)
 

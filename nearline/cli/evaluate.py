@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from models.engine.kernel_cache import kernel_cache
+from models.engine.kernel_choice import kernel_choice
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.cli.progress import progress_display
@@ -61,7 +62,8 @@ def evaluate(
     if qrels and run and not judged:
         found = _of_runs(qrels, run, config)
     elif judged and postings and not (qrels or run):
-        placed = place(name=ranker, tokenizer=tokenizer, kernel_cache=kernel_cache(os.environ))
+        kernels = {"kernel_cache": kernel_cache(os.environ), "kernels": kernel_choice(os.environ)}
+        placed = place(name=ranker, tokenizer=tokenizer, **kernels)
         found = _of_judged(request(judged=judged, postings=tuple(postings), ranker=placed), config)
     else:
         raise ConfigError("give --judged FILE and --postings FILE, or --qrels FILE and --run FILE")

@@ -6,6 +6,7 @@ from dataclasses import replace
 import typer
 
 from models.engine.kernel_cache import kernel_cache
+from models.engine.kernel_choice import kernel_choice
 from models.server import ServeConfig
 from models.server import serve as run_server
 from nearline.cli import options
@@ -23,4 +24,5 @@ def serve(config: ServeConfig) -> None:
     if config.ranker is None and config.summarizer is None and not config.instant:
         shipped = options.CHECKPOINTS
         config = replace(config, ranker=shipped / "ranker-tiny", summarizer=shipped / "summarizer-tiny")
-    run_server(replace(config, kernel_cache=kernel_cache(os.environ)))
+    kernels = kernel_choice(os.environ)
+    run_server(replace(config, kernel_cache=kernel_cache(os.environ), kernels=kernels))

@@ -14,7 +14,8 @@ from transformers import Qwen3ForCausalLM
 
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import load_checkpoint, read_shape
-from models.engine.native.build import load_kernels
+from models.engine.kernel_choice import AUTO, TORCH
+from models.engine.native.loading import load_kernels
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from models.prompts import Prompter, load_tokenizer
 from models.pruning import checkpoint as pruning
@@ -73,7 +74,7 @@ def directory(path: Path, **changes: Any) -> Path:
 
 
 @torch.inference_mode()
-def assert_scores_are_those_of_transformers(path: Path, *, kernels: bool = False) -> None:
+def assert_scores_are_those_of_transformers(path: Path, *, kernels: str = TORCH) -> None:
     engine = Qwen3Engine(path, EngineConfig(dtype="float32", device="cpu", threads=1, kernels=kernels))
     labels = [7, 3, 250]
     job = ScoreJob(
@@ -97,7 +98,7 @@ def test_scores_are_those_of_transformers(tmp_path: Path, changes: dict[str, Any
 def test_scores_of_the_kernels_are_those_of_transformers_under_yarn(tmp_path: Path) -> None:
     if load_kernels() is None:
         pytest.skip("this machine cannot have the kernels")
-    assert_scores_are_those_of_transformers(directory(tmp_path, rope_scaling=YARN), kernels=True)
+    assert_scores_are_those_of_transformers(directory(tmp_path, rope_scaling=YARN), kernels=AUTO)
 
 
 def test_rope_scaling_changes_what_is_computed(tmp_path: Path) -> None:

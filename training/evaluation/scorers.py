@@ -17,14 +17,15 @@ import torch
 from typing_extensions import override
 
 from models.client.remote import open_ranker
-from models.engine import native
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
 from models.engine.forward.base import Forward
 from models.engine.forward.packed import PackedForward
 from models.engine.forward.plan import passes
 from models.engine.kernel_cache import KERNEL_CACHE
-from models.engine.native.build import load_kernels
+from models.engine.kernel_choice import AUTO
+from models.engine.native.loading import load_kernels
+from models.engine.native.opening import open_forward
 from models.engine.qwen3 import Head, Qwen3
 from models.engine.qwen3_engine import PASS_TOKENS
 from models.prompts import Item, Prompter
@@ -59,12 +60,14 @@ class LogitScorer(Protocol):
 class EngineScorer(LogitScorer):
     """A checkpoint in this process: fp32 on the engine's quickest exact path; each posting is tokenized once."""
 
-    def __init__(self, path: Path, device: str = "auto", kernels: Path = KERNEL_CACHE) -> None:
+    def __init__(
+        self, path: Path, device: str = "auto", cache: Path = KERNEL_CACHE, kernels: str = AUTO
+    ) -> None:
         """Raise ConfigError for an incomplete directory, or one whose tokenizer is another model's."""
         self._path = path
         self._prompter = Prompter.from_dir(path)
         self._checkpoint = load_checkpoint(path, "ranker")
-        self._device, self._kernels = _device(device), kernels
+        self._device, self._load = _device(device), partial(load_kernels, cache, kernels)
         self._ids: dict[Item, npt.NDArray[np.int32]] = {}
 
     @property
@@ -121,8 +124,8 @@ class EngineScorer(LogitScorer):
 
     @cached_property
     def _forward(self) -> Forward:
-        load = partial(load_kernels, self._kernels)
-        found = native.open_forward(self._checkpoint, "float32", load) if self._device.type == "cpu" else None
+        cpu = self._device.type == "cpu"
+        found = open_forward(self._checkpoint, "float32", self._load) if cpu else None
         return found or PackedForward(Qwen3(self._checkpoint, dtype=torch.float32, device=self._device))
 
 
@@ -154,7 +157,7 @@ def open_scorer(place: RankerPlace) -> LogitScorer:
     path = Path(place.name)
     if not path.is_dir():
         raise ConfigError(f"--ranker {place.name}: neither a checkpoint directory nor a model server's URL")
-    return EngineScorer(path, place.device, place.kernel_cache)
+    return EngineScorer(path, place.device, place.kernel_cache, place.kernels)
 
 
 def parameters(checkpoint: Checkpoint) -> int:

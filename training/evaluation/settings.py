@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from models.engine.kernel_cache import KERNEL_CACHE
+from models.engine.kernel_choice import AUTO
 from schemas.settings import Option, Options
 
 Tell = Callable[[int], None]
@@ -55,6 +56,8 @@ class RankerPlace:
     device: Annotated[str, Option("auto, cpu or cuda.")] = "auto"
     kernel_cache: Path = KERNEL_CACHE
     """Folder of the engine's compiled C++ kernels."""
+    kernels: str = AUTO
+    """Which of them compute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,14 +12,14 @@ namespace nearline {
 constexpr long KEYS = 512;  // keys whose scores are held at once, few enough for the L1 cache
 
 struct Segment {
-  int32_t slot, count, parent;  // its first key's slot (a multiple of 32), its tokens, its prefix's segment or -1
+  int32_t slot, count, parent;  // its first key's slot (a multiple of COLUMNS), its tokens, its prefix's segment or -1
 };
 
 struct Queries {
   int32_t segment, row, count, offset;  // rows row.. of q hold the segment's tokens offset..
 };
 
-// One key-value head: keys as panels [slot / 32][size][32], values as rows [slot][size].
+// One key-value head: keys as panels [slot / COLUMNS][size][COLUMNS], values as rows [slot][size].
 struct Head {
   const float *keys, *values;
   long size;
@@ -29,14 +29,13 @@ struct Head {
 class Attention {
  public:
   Attention(const Head& head, const float* q, long stride, int rows) : head_(head), rows_(rows) {
-    const Floats scale = _mm512_set1_ps(1.0f / std::sqrt((float)head.size));
+    const float scale = 1.0f / std::sqrt((float)head.size);
     for (int r = 0; r < rows; r++) {
       top_[r] = -INFINITY;
       total_[r] = 0;
       for (long e = 0; e < head.size; e += LANES) {
-        const Floats v = _mm512_maskz_loadu_ps(first(head.size - e), q + r * stride + e);
-        _mm512_store_ps(q_ + r * STRIDE + e, _mm512_mul_ps(v, scale));
-        _mm512_store_ps(sum_ + r * STRIDE + e, _mm512_setzero_ps());
+        store(q_ + r * STRIDE + e, load(q + r * stride + e, head.size - e) * scale);
+        store(sum_ + r * STRIDE + e, Floats{});
       }
     }
   }
@@ -55,11 +54,8 @@ class Attention {
   void write(float* out, long stride) {
     merge();
     for (int r = 0; r < rows_; r++) {
-      const Floats scale = _mm512_set1_ps(1 / total_[r]);
-      for (long e = 0; e < head_.size; e += LANES) {
-        const Floats v = _mm512_mul_ps(_mm512_load_ps(sum_ + r * STRIDE + e), scale);
-        _mm512_mask_storeu_ps(out + r * stride + e, first(head_.size - e), v);
-      }
+      const float scale = 1 / total_[r];
+      for (long e = 0; e < head_.size; e += LANES) store(out + r * stride + e, load(sum_ + r * STRIDE + e) * scale, head_.size - e);
     }
   }
 
@@ -77,9 +73,8 @@ class Attention {
     tile_of<Float32>(rows_, q_, STRIDE, head_.keys + slot * head_.size, COLUMNS, head_.size, zeros_, q_, out_);
     for (int r = 0; r < rows_; r++)
       for (long c = 0; c < COLUMNS; c += LANES) {
-        const long visible = std::min(seen + r, count) - c;
-        const Floats none = _mm512_set1_ps(-INFINITY);
-        _mm512_store_ps(p_ + r * P_STRIDE + held_ + c, _mm512_mask_load_ps(none, visible > 0 ? first(visible) : 0, out_ + r * COLUMNS + c));
+        const int visible = (int)std::min(std::max(std::min(seen + r, count) - c, 0L), LANES);
+        store(p_ + r * P_STRIDE + held_ + c, lanes() < visible ? load(out_ + r * COLUMNS + c) : all(-INFINITY));
       }
     held_ += COLUMNS;
   }
@@ -94,19 +89,19 @@ class Attention {
 
   void weigh(int r) {
     float* p = p_ + r * P_STRIDE;
-    Floats tops = _mm512_set1_ps(top_[r]);
-    for (long i = 0; i < held_; i += LANES) tops = _mm512_max_ps(tops, _mm512_load_ps(p + i));
-    const float top = _mm512_reduce_max_ps(tops);
+    Floats tops = all(top_[r]);
+    for (long i = 0; i < held_; i += LANES) tops = max_of(tops, load(p + i));
+    const float top = largest_of(tops);
     if (total_[r] > 0) shrink(r, std::exp(top_[r] - top));
     top_[r] = top;
-    Floats total = _mm512_setzero_ps();
+    Floats total = {};
     for (long i = 0; i < held_; i += LANES) {
-      const Floats below = _mm512_sub_ps(_mm512_load_ps(p + i), _mm512_set1_ps(top));
-      const Floats weight = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(below, _mm512_set1_ps(-87), _CMP_GT_OQ), exp_of(below));
-      _mm512_store_ps(p + i, weight);
-      total = _mm512_add_ps(total, weight);
+      const Floats below = load(p + i) - top;
+      const Floats weight = below > -87.0f ? exp_of(below) : Floats{};
+      store(p + i, weight);
+      total = total + weight;
     }
-    total_[r] += _mm512_reduce_add_ps(total);
+    total_[r] += sum_of(total);
   }
 
   void shrink(int r, float factor) {
@@ -121,7 +116,7 @@ class Attention {
       for (int r = 0; r < rows_; r++)
         for (long c = 0; c < COLUMNS && e + c < head_.size; c += LANES) {
           float* at = sum_ + r * STRIDE + e + c;
-          _mm512_store_ps(at, _mm512_add_ps(_mm512_load_ps(at), _mm512_load_ps(out_ + r * COLUMNS + c)));
+          store(at, load(at) + load(out_ + r * COLUMNS + c));
         }
     }
   }

@@ -1,104 +1,86 @@
-"""Compile the C++ kernels for this machine and load them; the library is cached, so it is compiled once."""
+"""Compile one build of the C++ kernels; the library's name says which build of which sources it is."""
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import hashlib
 import logging
 import shutil
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from models.engine.kernel_cache import KERNEL_CACHE
+from models.engine.native.variants import COMMON, Build
 from models.writing import replacing_file
-from schemas.errors import NearlineError
 
 log = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).parent
-NEEDED = "avx512f"
+PACKAGED = SOURCES / "built"
+"""Folder of the libraries that the project's wheel brings."""
+
+SEAL = 32
+"""Bytes after a library: the SHA-256 of what is before them."""
 
 
 class NoKernels(Exception):
-    """The kernels cannot be built on this machine; the message says why."""
-
-
-def cpu_flags() -> frozenset[str]:
-    """Return the CPU's features as /proc/cpuinfo names them; empty where there is no such file."""
-    return frozenset(_cpuinfo("flags").split())
-
-
-def cpu_vendor() -> str:
-    """Return `GenuineIntel`, `AuthenticAMD` or the like; empty where it is unknown."""
-    return _cpuinfo("vendor_id")
-
-
-@functools.cache
-def _cpuinfo(wanted: str) -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    found = (line.partition(":") for line in lines)
-    return next((value.strip() for name, _, value in found if name.strip() == wanted), "")
+    """The kernels cannot be had on this machine; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
-    """Compilers and their options, and the features of the CPU that they compile for."""
+    """Compilers, the first of which on the PATH is used, and options beside those of the build."""
 
     compilers: tuple[str, ...] = ("c++", "g++", "clang++")
-    """The first of these on the PATH is used."""
-    options: tuple[str, ...] = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
-    cpu: frozenset[str] = field(default_factory=cpu_flags)
+    options: tuple[str, ...] = COMMON
 
 
-Loader = Callable[[], ctypes.CDLL | None]
+def library_name(build: Build, options: tuple[str, ...] = COMMON) -> str:
+    """Return the file name of a build: other sources or options have another name.
+
+    What the processor that compiles can do is no part of it, because the build's options alone say what the code needs.
+    """
+    digest = hashlib.sha256(b"\0".join([*_sources(), " ".join((*options, *build.options)).encode()]))
+    return f"kernels-{build.name}-{digest.hexdigest()[:16]}.so"
 
 
-@functools.cache
-def load_kernels(cache: Path = KERNEL_CACHE) -> ctypes.CDLL | None:
-    """Return the library for this machine, kept in the folder `cache`; None where it cannot be built."""
-    return open_library(cache.expanduser(), Toolchain())
-
-
-def open_library(into: Path, toolchain: Toolchain) -> ctypes.CDLL | None:
-    """Return the library, or None, with the reason in the log, if it cannot be built; torch's kernels replace it."""
-    try:
-        return ctypes.CDLL(str(build(into, toolchain)))
-    except (NoKernels, NearlineError, OSError) as error:
-        log.warning("scoring runs on torch's kernels, which are slower: %s", error)
-        return None
-
-
-def build(into: Path, toolchain: Toolchain) -> Path:
-    """Return the library's path; compile it if `into` has none of these sources by this toolchain. Raises NoKernels."""
-    if NEEDED not in toolchain.cpu:
-        raise NoKernels(f"the CPU has no {NEEDED}")
-    compiler = next(filter(None, map(shutil.which, toolchain.compilers)), None)
-    if compiler is None:
-        raise NoKernels(f"no C++ compiler found ({', '.join(toolchain.compilers)})")
-    version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
-    digest = _digest(version, repr(sorted(toolchain.cpu)).encode(), " ".join(toolchain.options).encode())
-    path = into / f"kernels-{digest}.so"
-    if not path.exists():
-        _compile([compiler, *toolchain.options], path)
+def compiled(build: Build, into: Path, toolchain: Toolchain) -> Path:
+    """Return the library's path in the folder `into`; compile it if it is not there whole. Raises NoKernels."""
+    path = into / library_name(build, toolchain.options)
+    if not is_whole(path):
+        _compile(_compiler(toolchain), build, toolchain.options, path)
     return path
 
 
-def _digest(*parts: bytes) -> str:
-    sources = [path.read_bytes() for path in sorted(SOURCES.glob("*.h")) + sorted(SOURCES.glob("*.cpp"))]
-    return hashlib.sha256(b"\0".join([*sources, *parts])).hexdigest()[:16]
+def is_whole(path: Path) -> bool:
+    """Whether a library is there as it was compiled; loading one that is cut off would end the process."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(content[:-SEAL]).digest() == content[-SEAL:]
 
 
-def _compile(compiler: list[str], path: Path) -> None:
+@functools.cache
+def _sources() -> tuple[bytes, ...]:
+    return tuple(path.read_bytes() for path in (*sorted(SOURCES.glob("*.h")), *sorted(SOURCES.glob("*.cpp"))))
+
+
+def _compiler(toolchain: Toolchain) -> str:
+    found = next(filter(None, map(shutil.which, toolchain.compilers)), None)
+    if found is None:
+        raise NoKernels(f"no C++ compiler found ({', '.join(toolchain.compilers)})")
+    return found
+
+
+def _compile(compiler: str, build: Build, options: tuple[str, ...], path: Path) -> None:
     """Compile to `path`; processes that start together each compile, and none loads half a library."""
-    log.info("compiling the scoring kernels for this CPU")
+    log.info("compiling the scoring kernels %s", build.name)
     with replacing_file(path, concurrent=True) as partial:
-        command = [*compiler, str(SOURCES / "forward.cpp"), "-o", str(partial)]
+        command = [compiler, *options, *build.options, f'-DNEARLINE_BUILD="{build.name}"']
+        command += [str(SOURCES / "forward.cpp"), "-o", str(partial)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise NoKernels(f"{compiler[0]} failed: {done.stderr.strip()[-500:]}")
+            raise NoKernels(f"{compiler} failed: {done.stderr.strip()[-500:]}")
+        content = partial.read_bytes()
+        partial.write_bytes(content + hashlib.sha256(content).digest())

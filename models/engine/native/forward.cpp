@@ -1,4 +1,4 @@
-// The forward pass of Qwen3 over packed prompts on a CPU with AVX-512, in three sweeps a layer: queries, keys and
+// The forward pass of Qwen3, Qwen2 and Llama over packed prompts on a CPU, in three sweeps a layer: queries, keys and
 // values; attention; the rest. A sweep takes a chunk of tokens (CHUNK) through all of its steps while they are in the
 // core's own cache. Numbers are fp32, except the operands of the linear layers.
 #include <omp.h>
@@ -8,7 +8,8 @@
 namespace nearline {
 
 struct Layer {
-  const float *input_norm, *q_norm, *k_norm, *post_norm;
+  const float *input_norm, *q_norm, *k_norm, *post_norm;  // q_norm and k_norm may be null
+  const float *q_bias, *k_bias, *v_bias, *o_bias;         // each may be null
   Linear q, k, v, o, gate_up, down;
 };
 
@@ -30,7 +31,8 @@ struct Batch {
 
 namespace {
 
-constexpr long CHUNK = 126;  // tokens in a sweep: nine blocks of rows
+constexpr long GATES = COLUMNS / 2;  // a panel of gate_up has as many outputs of the gate, then those that they multiply
+constexpr long CHUNK = 126;  // tokens in a sweep: whole blocks of rows of every width
 
 long padded(long n) { return round_up(n, COLUMNS); }
 long stride_of(long width) { return padded(width) + GAP; }
@@ -117,29 +119,33 @@ class Forward {
   }
 
   void normalize(const float* x, const float* weight, long width, float* out) const {
-    const Floats scale = _mm512_set1_ps(1 / std::sqrt(sum_of_squares(x, width) / width + m_.norm_eps));
-    for (long i = 0; i < width; i += LANES) {
-      const __mmask16 some = first(width - i);
-      const Floats v = _mm512_mul_ps(_mm512_maskz_loadu_ps(some, x + i), scale);
-      _mm512_mask_storeu_ps(out + i, some, _mm512_mul_ps(v, _mm512_maskz_loadu_ps(some, weight + i)));
-    }
+    const float scale = 1 / std::sqrt(sum_of_squares(x, width) / width + m_.norm_eps);
+    for (long i = 0; i < width; i += LANES)
+      store(out + i, load(x + i, width - i) * scale * load(weight + i, width - i), width - i);
   }
 
   // Computes a projection head by head, each while it is in the L1 cache: use(head, row, float[head_size]).
   template <class Use>
-  void each_head(const Linear& w, long heads, const Left<T>& x, int rows, float* local, Use use) {
+  void each_head(const Linear& w, const float* bias, long heads, const Left<T>& x, int rows, float* local, Use use) {
     const long panels = padded(m_.head_size) / COLUMNS, stride = panels * COLUMNS;
     for (long head = 0; head < heads; head++) {
       product(x, rows, w, head * panels, (head + 1) * panels, [&](int begin, int count, long panel, const float* out) {
         float* to = local + begin * stride + (panel - head * panels) * COLUMNS;
         for (int r = 0; r < count; r++) std::memcpy(to + r * stride, out + r * COLUMNS, COLUMNS * sizeof(float));
       });
-      for (int r = 0; r < rows; r++) use(head, r, local + r * stride);
+      for (int r = 0; r < rows; r++) {
+        if (bias) add(bias + head * m_.head_size, m_.head_size, local + r * stride);
+        use(head, r, local + r * stride);
+      }
     }
   }
 
+  static void add(const float* more, long count, float* x) {
+    for (long i = 0; i < count; i++) x[i] += more[i];
+  }
+
   void rotate(float* x, const float* norm, int32_t position) const {
-    normalize(x, norm, m_.head_size, x);
+    if (norm) normalize(x, norm, m_.head_size, x);
     const long half = m_.head_size / 2;
     const float *cos = m_.cos + position * half, *sin = m_.sin + position * half;
     for (long i = 0; i < half; i++) {
@@ -151,7 +157,7 @@ class Forward {
 
   void queries(const Layer& layer, const Left<T>& x, long from, int rows, const int32_t* positions, const Scratch& s) {
     const long stride = stride_of(m_.heads * m_.head_size);
-    each_head(layer.q, m_.heads, x, rows, s.head, [&](long head, int r, float* q) {
+    each_head(layer.q, layer.q_bias, m_.heads, x, rows, s.head, [&](long head, int r, float* q) {
       rotate(q, layer.q_norm, positions[r]);
       std::memcpy(b_.q + (from + r) * stride + head * m_.head_size, q, m_.head_size * sizeof(float));
     });
@@ -159,13 +165,13 @@ class Forward {
 
   void keys_and_values(const Layer& layer, const Left<T>& x, long from, int rows, const Scratch& s) {
     const long size = m_.head_size;
-    each_head(layer.k, m_.kv_heads, x, rows, s.head, [&](long head, int r, float* k) {
+    each_head(layer.k, layer.k_bias, m_.kv_heads, x, rows, s.head, [&](long head, int r, float* k) {
       rotate(k, layer.k_norm, b_.positions[from + r]);
       const long slot = b_.slot[from + r];
       float* panel = b_.keys + (head * b_.slots + slot / COLUMNS * COLUMNS) * size + slot % COLUMNS;
       for (long e = 0; e < size; e++) panel[e * COLUMNS] = k[e];
     });
-    each_head(layer.v, m_.kv_heads, x, rows, s.head, [&](long head, int r, float* v) {
+    each_head(layer.v, layer.v_bias, m_.kv_heads, x, rows, s.head, [&](long head, int r, float* v) {
       std::memcpy(b_.values + (head * b_.slots + b_.slot[from + r]) * size, v, size * sizeof(float));
     });
   }
@@ -183,26 +189,28 @@ class Forward {
   // The rest of a layer: adds attention's output, projected, to x, then the output of the MLP.
   void rest(const Layer& layer, float* x, long from, int rows, const Scratch& s) {
     const long q_width = m_.heads * m_.head_size, q_stride = stride_of(q_width), wide = stride_of(m_.mlp);
-    const auto add = [&](int begin, int count, long panel, const float* out) { add_to(x, from + begin, count, panel, out); };
+    const auto residual = [&](int begin, int count, long panel, const float* out) { add_to(x, from + begin, count, panel, out); };
+    if (layer.o_bias)
+      for (int r = 0; r < rows; r++) add(layer.o_bias, m_.hidden, x + (from + r) * m_.hidden);
     product(operand(T(), b_.q + from * q_stride, q_stride, rows, q_width, s.operand), rows, layer.o, 0,
-            padded(m_.hidden) / COLUMNS, add);
+            padded(m_.hidden) / COLUMNS, residual);
     const auto y = normed(x, from, rows, layer.post_norm, s);
     product(y, rows, layer.gate_up, 0, layer.gate_up.outputs / COLUMNS, [&](int begin, int count, long panel, const float* out) {
-      for (int r = 0; r < count; r++) {
-        const Floats gate = _mm512_load_ps(out + r * COLUMNS), up = _mm512_load_ps(out + r * COLUMNS + LANES);
-        _mm512_storeu_ps(s.wide + (begin + r) * wide + panel * LANES, _mm512_mul_ps(_mm512_mul_ps(gate, sigmoid(gate)), up));
-      }
+      for (int r = 0; r < count; r++)
+        for (long c = 0; c < GATES; c += LANES) {
+          const Floats gate = load(out + r * COLUMNS + c), up = load(out + r * COLUMNS + GATES + c);
+          store(s.wide + (begin + r) * wide + panel * GATES + c, gate * sigmoid(gate) * up);
+        }
     });
-    product(operand(T(), s.wide, wide, rows, m_.mlp, s.operand), rows, layer.down, 0, padded(m_.hidden) / COLUMNS, add);
+    product(operand(T(), s.wide, wide, rows, m_.mlp, s.operand), rows, layer.down, 0, padded(m_.hidden) / COLUMNS, residual);
   }
 
   void add_to(float* x, long row, int count, long panel, const float* out) const {
     for (int r = 0; r < count; r++)
       for (long c = 0; c < COLUMNS; c += LANES) {
-        const long column = panel * COLUMNS + c;
-        const __mmask16 some = column < m_.hidden ? first(m_.hidden - column) : 0;
+        const long column = panel * COLUMNS + c, left = m_.hidden - column;
         float* at = x + (row + r) * m_.hidden + column;
-        _mm512_mask_storeu_ps(at, some, _mm512_add_ps(_mm512_maskz_loadu_ps(some, at), _mm512_load_ps(out + r * COLUMNS + c)));
+        store(at, load(at, left) + load(out + r * COLUMNS + c), left);
       }
   }
 
@@ -217,28 +225,29 @@ using namespace nearline;
 
 enum Kind { FLOAT32, BFLOAT16, INT8 };
 
-#define NEARLINE_DISPATCH(kind, call)                  \
-  switch (kind) {                                      \
-    case FLOAT32: { using T = Float32; call; return 1; } \
-    NEARLINE_BF16(call)                                \
-    NEARLINE_INT8(call)                                \
-    default: return 0;                                 \
-  }
 #ifdef __AVX512BF16__
 #define NEARLINE_BF16(call) case BFLOAT16: { using T = BFloat16; call; return 1; }
 #else
 #define NEARLINE_BF16(call)
 #endif
-#ifdef __AVX512VNNI__
-#define NEARLINE_INT8(call) case INT8: { using T = Int8; call; return 1; }
-#else
-#define NEARLINE_INT8(call)
-#endif
+#define NEARLINE_DISPATCH(kind, call)                    \
+  switch (kind) {                                        \
+    case FLOAT32: { using T = Float32; call; return 1; } \
+    case INT8: { using T = Int8; call; return 1; }       \
+    NEARLINE_BF16(call)                                  \
+    default: return 0;                                   \
+  }
 
 extern "C" {
 
-// Returns 1 if this machine has the arithmetic; the functions below return 0 if it has not.
-int nearline_supports(int kind) { NEARLINE_DISPATCH(kind, (void)sizeof(T)) }
+// Returns the name of the build, so that a library under a wrong name is noticed.
+const char* nearline_build() { return NEARLINE_BUILD; }
+
+// Writes the outputs of a panel, the bytes of a packed weight, and how many inputs of an output are neighbours; returns 1
+// if these kernels have the arithmetic. The functions below return 0 if they have not.
+int nearline_layout(int kind, int32_t* layout) {
+  NEARLINE_DISPATCH(kind, layout[0] = COLUMNS; layout[1] = sizeof(T::Element); layout[2] = T::STEP)
+}
 
 int nearline_pack(int kind, const float* w, int64_t outputs, int64_t inputs, void* panels, float* scales, int32_t* begin) {
   NEARLINE_DISPATCH(kind, pack<T>(w, outputs, inputs, panels, scales, begin))

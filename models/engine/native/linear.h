@@ -6,7 +6,7 @@
 namespace nearline {
 
 struct Linear {
-  const void* panels;      // [outputs / 32][inputs / STEP][32][STEP], both padded with zeros
+  const void* panels;      // [outputs / COLUMNS][inputs / STEP][COLUMNS][STEP], both padded with zeros
   const float* scales;     // one for each output, for integer weights
   const int32_t* begin;    // initial value of each output's sum, for integer weights
   int64_t inputs, outputs;
@@ -24,8 +24,10 @@ constexpr long GAP = 16;  // floats between rows: a power of two as stride would
 
 template <class T>
 struct Operand {
+  static constexpr long PAST = 128 / sizeof(typename T::Element);  // elements after a row, into which vectors may reach
+  static long stride(long width) { return round_up(width, T::STEP) + PAST; }
   static long bytes(long rows, long width) {
-    return round_up(rows * (round_up(width, T::STEP) * (long)sizeof(typename T::Element) + 64) + rows * 4 + 64, 64);
+    return round_up(rows * (stride(width) * (long)sizeof(typename T::Element)) + round_up(rows, 16) * 4 + 64, 64);
   }
 };
 
@@ -33,60 +35,59 @@ inline Left<Float32> operand(Float32, const float* x, long stride, int, long, vo
 
 #ifdef __AVX512BF16__
 inline Left<BFloat16> operand(BFloat16, const float* x, long stride, int rows, long width, void* scratch) {
-  const long to = round_up(width, 2) + 32;
+  const long to = Operand<BFloat16>::stride(width);
   auto* out = static_cast<uint16_t*>(scratch);
   for (int r = 0; r < rows; r++)
-    for (long i = 0; i < width; i += LANES) {
-      const auto part = (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(first(width - i), x + r * stride + i));
-      _mm256_mask_storeu_epi16(out + r * to + i, first(round_up(width, 2) - i), part);
-    }
+    for (long i = 0; i < width; i += LANES)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * to + i),
+                          (__m256i)_mm512_cvtneps_pbh((__m512)load(x + r * stride + i, width - i)));
   return {out, to, nullptr};
 }
 #endif
 
-#ifdef __AVX512VNNI__
 inline Left<Int8> operand(Int8, const float* x, long stride, int rows, long width, void* scratch) {
-  const long to = round_up(width, 4) + 64;
+  typedef Int8::Element Narrow __attribute__((vector_size(LANES * sizeof(Int8::Element))));
+  const long to = Operand<Int8>::stride(width);
   auto* scales = static_cast<float*>(scratch);
-  auto* out = reinterpret_cast<uint8_t*>(scales + round_up(rows, 16));
+  auto* out = reinterpret_cast<Int8::Element*>(scales + round_up(rows, 16));
   for (int r = 0; r < rows; r++) {
     const float top = largest_magnitude(x + r * stride, width);
-    const Floats inverse = _mm512_set1_ps(top > 0 ? 127 / top : 0);
+    const float inverse = top > 0 ? 127 / top : 0;
     scales[r] = top / 127;
     for (long i = 0; i < width; i += LANES) {
-      const Floats v = _mm512_maskz_loadu_ps(first(width - i), x + r * stride + i);
-      const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(v, inverse)), _mm512_set1_epi32(128));
-      _mm_mask_storeu_epi8(out + r * to + i, first(round_up(width, 4) - i), _mm512_cvtepi32_epi8(q));
+      const Ints whole = rounded(load(x + r * stride + i, width - i) * inverse) + Int8::OFFSET;
+      const Narrow narrow = __builtin_convertvector(whole, Narrow);
+      std::memcpy(out + r * to + i, &narrow, sizeof narrow);
     }
   }
   return {out, to, scales};
 }
-#endif
+
+inline void scale_rows(int rows, const float* of_row, const float* of_column, float* out) {
+  for (int r = 0; r < rows; r++)
+    for (long c = 0; c < COLUMNS; c += LANES) {
+      float* at = out + r * COLUMNS + c;
+      store(at, load(at) * (of_row[r] * load(of_column + c)));
+    }
+}
 
 // Panels `from` to `to` of x W^T for `rows` rows; sink(first row, rows, panel, float[ROWS][COLUMNS]).
 template <class T, class Sink>
 void product(const Left<T>& x, int rows, const Linear& w, long from, long to, Sink sink) {
   alignas(64) static const int32_t zeros[COLUMNS] = {};
   alignas(64) float out[ROWS * COLUMNS];
-  const long width = round_up(w.inputs, T::STEP);
+  const long width = round_up(w.inputs, T::STEP), size = width * COLUMNS;
   const auto* panels = static_cast<const typename T::Element*>(w.panels);
   for (long panel = from; panel < to; panel++) {
     const int32_t* begin = w.begin ? w.begin + panel * COLUMNS : zeros;
     for (int i = 0; i < blocks_in(rows); i++) {
       const Block block = block_of(rows, i);
-      const auto* here = panels + panel * width * COLUMNS;
-      // the first two blocks of rows prefetch half of the next panel each
-      const auto* ahead = here + (i < 2 ? width * COLUMNS + i * width * COLUMNS / 2 : 0);
+      const auto* here = panels + panel * size;
+      // the first blocks of rows prefetch the next panel, one line of each of its steps
+      const auto* ahead = here + (i < LINES ? size + i * size / LINES : 0);
       tile_of<T>(block.count, x.rows + block.begin * x.stride, x.stride, here, COLUMNS * T::STEP, width / T::STEP,
                  begin, ahead, out);
-      if (x.scales)
-        for (int r = 0; r < block.count; r++)
-          for (long c = 0; c < COLUMNS; c += LANES) {
-            const Floats scale = _mm512_mul_ps(_mm512_set1_ps(x.scales[block.begin + r]),
-                                               _mm512_loadu_ps(w.scales + panel * COLUMNS + c));
-            float* at = out + r * COLUMNS + c;
-            _mm512_store_ps(at, _mm512_mul_ps(_mm512_load_ps(at), scale));
-          }
+      if (x.scales) scale_rows(block.count, x.scales + block.begin, w.scales + panel * COLUMNS, out);
       sink(block.begin, block.count, panel, out);
     }
   }
@@ -103,18 +104,16 @@ inline void pack_row(BFloat16, const float* w, long inputs, long column, uint16_
 }
 #endif
 
-#ifdef __AVX512VNNI__
-inline void pack_row(Int8, const float* w, long inputs, long column, uint8_t* panel, float* scale, int32_t* begin) {
+inline void pack_row(Int8, const float* w, long inputs, long column, Int8::Element* panel, float* scale, int32_t* begin) {
   const float top = largest_magnitude(w, inputs);
   *scale = top / 127;
   *begin = 0;
   for (long k = 0; k < inputs; k++) {
     const int q = top > 0 ? (int)std::lrintf(w[k] * (127 / top)) : 0;
-    panel[(k / 4 * COLUMNS + column) * 4 + k % 4] = (uint8_t)(int8_t)q;
-    *begin -= 128 * q;
+    panel[(k / Int8::STEP * COLUMNS + column) * Int8::STEP + k % Int8::STEP] = (Int8::Element)q;
+    *begin -= Int8::OFFSET * q;
   }
 }
-#endif
 
 // Packs `outputs` rows of `inputs` weights into zeroed memory.
 template <class T>

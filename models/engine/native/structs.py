@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 Fields = list[tuple[str, Any]]
@@ -21,6 +22,7 @@ class CLinear(Structure):
 
 
 NORMS = ("input_norm", "q_norm", "k_norm", "post_norm")
+BIASES = ("q_bias", "k_bias", "v_bias", "o_bias")
 LINEARS = ("q", "k", "v", "o", "gate_up", "down")
 
 
@@ -28,7 +30,7 @@ class CLayer(Structure):
     """`struct Layer`."""
 
     _fields_: ClassVar[Fields] = [
-        *((name, c_void_p) for name in NORMS),
+        *((name, c_void_p) for name in (*NORMS, *BIASES)),
         *((name, CLinear) for name in LINEARS),
     ]
 
@@ -59,3 +61,14 @@ class CBatch(Structure):
 def pointer(tensor: Any) -> int:
     """Return the address of a tensor's or array's memory; the caller must keep the owner alive while it is used."""
     return int(tensor.data_ptr() if hasattr(tensor, "data_ptr") else tensor.ctypes.data)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedMatrix:
+    """Addresses and sizes of a matrix that is packed; `outputs` and `inputs` are those of the weights."""
+
+    panels: int
+    scales: int
+    begin: int
+    inputs: int
+    outputs: int

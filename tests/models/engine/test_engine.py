@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from models.engine import generating
 from models.engine.base import GenerateJob, ScoreJob
-from models.engine.checkpoint import model_name, read_shape
-from models.engine.native.build import load_kernels
-from models.engine.native.forward import available
+from models.engine.checkpoint import model_name
+from models.engine.kernel_choice import TORCH, VARIANTS
+from models.engine.native.loading import load_kernels
+from models.engine.native.processor import cpu_flags, machine
+from models.engine.native.variants import runnable
 from models.engine.qwen3_engine import EngineConfig, Qwen3Engine, SharingMode
 from schemas.errors import ConfigError
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
@@ -29,8 +31,8 @@ SHAPES: list[dict[str, object]] = [
 ]
 CONFIG = EngineConfig(dtype="float32", device="cpu", threads=1)
 WAYS = {
-    "kernels": CONFIG,
-    "torch, shared prefix": replace(CONFIG, kernels=False),
+    **{variant: replace(CONFIG, kernels=variant) for variant in VARIANTS},
+    "torch, shared prefix": replace(CONFIG, kernels=TORCH),
     "torch, multi-item": replace(CONFIG, mode=SharingMode.MULTI_ITEM),
 }
 
@@ -53,8 +55,8 @@ def engine(checkpoint: Path) -> Qwen3Engine:
 
 @pytest.fixture(scope="module", params=WAYS)
 def way(request: pytest.FixtureRequest) -> EngineConfig:
-    if "kernels" in request.param and load_kernels() is None:
-        pytest.skip("this machine cannot have the kernels")
+    if request.param in VARIANTS and not runnable(machine(), cpu_flags(), request.param):
+        pytest.skip(f"this machine's processor cannot run {request.param}")
     return WAYS[request.param]
 
 
@@ -166,8 +168,8 @@ def test_threads_share_the_work_and_change_nothing(one: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
 def test_rounded_arithmetic_keeps_the_order_of_items_that_lie_apart(one: Path, dtype: str) -> None:
-    if dtype == "int8" and not available("int8", read_shape(one)):
-        pytest.skip("this machine has no integer dot products")
+    if dtype == "int8" and load_kernels() is None:
+        pytest.skip("this machine cannot have the kernels")
     exact = Qwen3Engine(one, CONFIG).score_many(JOBS)
     rough = Qwen3Engine(one, replace(CONFIG, dtype=dtype)).score_many(JOBS)
     pairs = 0
@@ -365,7 +367,7 @@ def test_weights_that_are_not_finite_are_refused(one: Path, tmp_path: Path) -> N
     [
         (EngineConfig(dtype="int3"), "dtype 'int3' is unknown"),
         (EngineConfig(dtype="int8", device="cpu", mode=SharingMode.MULTI_ITEM), "dtype 'int8' needs a CPU"),
-        (EngineConfig(dtype="int8", device="cpu", kernels=False), "dtype 'int8' needs a CPU"),
+        (EngineConfig(dtype="int8", device="cpu", kernels=TORCH), "dtype 'int8' needs a CPU"),
         pytest.param(
             EngineConfig(device="cuda"),
             "torch sees no GPU",

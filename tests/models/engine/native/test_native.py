@@ -1,4 +1,5 @@
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,41 +7,71 @@ import torch
 from models.engine.checkpoint import Checkpoint, load_checkpoint
 from models.engine.forward.packed import PackedForward
 from models.engine.forward.plan import Plan
-from models.engine.native import arithmetic, open_forward
-from models.engine.native.build import Toolchain, load_kernels, open_library
-from models.engine.native.forward import KINDS, NativeForward, available
+from models.engine.native.forward import NativeForward, available
+from models.engine.native.kernels import KINDS
+from models.engine.native.opening import arithmetic
 from models.engine.qwen3 import Qwen3
+from tests.support.kernels import NAMES, kernels_of
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 TOLERANCE = {"float32": 1e-5, "bfloat16": 3e-2, "int8": 6e-2}
+SHAPES: list[dict[str, object]] = [
+    {"hidden_size": 96, "intermediate_size": 160, "max_position_embeddings": 2048},
+    {"hidden_size": 91, "intermediate_size": 77, "head_dim": 22, "max_position_embeddings": 1024},
+    {"hidden_size": 5, "intermediate_size": 3, "head_dim": 2, "max_position_embeddings": 1024},
+]
+"""Whole vectors; widths that no vector divides; widths below one vector."""
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+@pytest.fixture(scope="module", params=range(len(SHAPES)))
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     path = tmp_path_factory.mktemp("checkpoint")
-    write_checkpoint(
-        path,
-        byte_level_tokenizer(),
-        hidden_size=96,
-        intermediate_size=160,
-        max_position_embeddings=2048,
-    )
+    write_checkpoint(path, byte_level_tokenizer(), **SHAPES[request.param])
     return load_checkpoint(path, "ranker")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_arithmetic_gives_the_hidden_states_of_torch_up_to_its_rounding(
-    checkpoint: Checkpoint, kind: str
-) -> None:
-    if not available(kind, checkpoint.shape):
-        pytest.skip(f"this machine has no {kind} kernels")
+@pytest.fixture(scope="module")
+def plan() -> Plan:
     plan = Plan()
     plan.add([5, 6, 7] * 200, [[9 + i] * (1 + 37 * i) for i in range(8)])
     plan.add([], [[4, 3, 2] * 300, [2]])
+    return plan
+
+
+@pytest.fixture(scope="module")
+def wanted(checkpoint: Checkpoint, plan: Plan) -> Iterator[torch.Tensor]:
     with torch.inference_mode():
         exact = PackedForward(Qwen3(checkpoint, dtype=torch.float32, device=torch.device("cpu")))
-        wanted, got = exact.last_hidden(plan), NativeForward(checkpoint, kind, 2).last_hidden(plan)
+        yield exact.last_hidden(plan)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_each_arithmetic_gives_the_hidden_states_of_torch_up_to_its_rounding(
+    checkpoint: Checkpoint, plan: Plan, wanted: torch.Tensor, name: str, kind: str
+) -> None:
+    kernels = kernels_of(name)
+    if not available(kernels, kind, checkpoint.shape):
+        pytest.skip(f"{name} has no {kind}")
+    got = NativeForward(checkpoint, kind, 2, kernels).last_hidden(plan)
     assert (got - wanted).norm() / wanted.norm() < TOLERANCE[kind]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@torch.inference_mode()
+def test_products_of_the_largest_integers_do_not_overflow(
+    checkpoint: Checkpoint, plan: Plan, name: str
+) -> None:
+    """Where all weights and first activations are +-127, sums of two products fill 15 bits."""
+    kernels = kernels_of(name)
+    extreme = {
+        key: w.sign() * 0.02 if w.dim() > 1 else torch.ones_like(w) for key, w in checkpoint.weights.items()
+    }
+    checkpoint = replace(checkpoint, weights=extreme)
+    exact = PackedForward(Qwen3(checkpoint, dtype=torch.float32, device=torch.device("cpu")))
+    wanted = exact.last_hidden(plan)
+    got = NativeForward(checkpoint, "int8", 2, kernels).last_hidden(plan)
+    assert (got - wanted).norm() / wanted.norm() < TOLERANCE["int8"]
 
 
 @pytest.mark.parametrize(
@@ -59,26 +90,3 @@ def test_the_cpu_decides_what_bfloat16_is_computed_in(
     dtype: str, vendor: str, flags: set[str], kind: str | None
 ) -> None:
     assert arithmetic(dtype, vendor, frozenset(flags)) == kind
-
-
-@pytest.mark.parametrize(
-    ("toolchain", "message"),
-    [
-        (Toolchain(cpu=frozenset()), "the CPU has no avx512f"),
-        (Toolchain(compilers=("no-such-compiler",)), "no C++ compiler found (no-such-compiler)"),
-        (Toolchain(options=("--no-such-option",)), "failed"),
-    ],
-    ids=["cpu", "compiler", "option"],
-)
-def test_what_a_machine_lacks_is_logged_and_torch_takes_over(
-    checkpoint: Checkpoint,
-    caplog: pytest.LogCaptureFixture,
-    tmp_path: Path,
-    toolchain: Toolchain,
-    message: str,
-) -> None:
-    if load_kernels() is None:
-        pytest.skip("this machine has no kernels to lose")
-    assert open_forward(checkpoint, "float32", lambda: open_library(tmp_path, toolchain)) is None
-    assert message in caplog.text
-    assert list(tmp_path.iterdir()) == []
