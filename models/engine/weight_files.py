@@ -98,9 +98,7 @@ def _check_names(path: Path, weights: Mapping[str, Tensor], wanted: Mapping[str,
     extra = sorted(weights.keys() - wanted.keys())
     if extra:
         more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
-        raise ConfigError(
-            f"{path}: tensor {extra[0]}{more} belongs to no Qwen3 language model of this config.json"
-        )
+        raise ConfigError(f"{path}: tensor {extra[0]}{more} belongs to no language model of this config.json")
 
 
 def _check(path: Path, name: str, tensor: Tensor | None, size: tuple[int, ...]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from models.engine.base import ScoreJob
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.pruning import checkpoint as checkpoints
 from models.pruning.calibration import CalibrationSet
 from models.pruning.config import MlpPruning
@@ -85,7 +85,7 @@ def test_dtype_and_tied_head_are_kept(tmp_path: Path, tied: bool) -> None:
 def test_the_served_engine_reads_a_pruned_directory(tmp_path: Path) -> None:
     source = smaller(stored(tmp_path, torch.float32, tied=True))
     checkpoints.save(source, tmp_path / "small", step(source.path), name="ranker@2")
-    engine = Qwen3Engine(tmp_path / "small", EngineConfig(dtype="float32", device="cpu", threads=1))
+    engine = CheckpointEngine(tmp_path / "small", EngineConfig(dtype="float32", device="cpu", threads=1))
     assert engine.info.name == "ranker@2"
     job = ScoreJob(
         prefix=IDS[:2], items=[IDS[2:]], labels=[[3, 4]], softmax_over_labels=True, temperature=1.0
@@ -225,9 +225,9 @@ def damaged_lineage(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "said"),
-    [(foreign, "not a plain Qwen3 checkpoint"), (without_weights, "cannot read the weights")],
+    [(foreign, "cannot be served"), (without_weights, "cannot read the weights")],
 )
-def test_what_is_no_whole_qwen3_checkpoint_is_refused(
+def test_what_is_no_whole_checkpoint_is_refused(
     tmp_path: Path, damage: Callable[[Path], None], said: str
 ) -> None:
     path = stored(tmp_path, torch.float32, tied=True)
