@@ -35,7 +35,7 @@ class LoadedCheckpoint:
 
 
 def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LoadedCheckpoint:
-    """Load a directory that the engine serves; ConfigError names a missing file, a wrong tensor or what is not computed."""
+    """Load a directory that the engine serves; ConfigError names what is missing, wrong or not computed."""
     if device not in {"cpu", *_cuda_names()}:
         raise ConfigError(f"--device {device}: no such device here; leave it out for the CPU")
     model, stored = open_stock(path, dtype)

@@ -225,7 +225,7 @@ def damaged_lineage(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "said"),
-    [(foreign, "cannot be served"), (without_weights, "cannot read the weights")],
+    [(foreign, "not a plain llama checkpoint"), (without_weights, "cannot read the weights")],
 )
 def test_what_is_no_whole_checkpoint_is_refused(
     tmp_path: Path, damage: Callable[[Path], None], said: str
