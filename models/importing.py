@@ -1,6 +1,6 @@
 """Turn a GGUF file or a Hugging Face directory into a plain directory that the engine serves, with a model card.
 
-The result is opened as the server would open it before it takes its place, so that what cannot be served is refused here.
+The result is opened as the server would open it before it takes its place: what cannot be served is refused here.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ BESIDE = (
     "chat_template.jinja",
 )
 """Files of a Hugging Face directory that are copied as they are."""
+DROPPED = {"quantization_config", "_model_name_or_path", "unk_token_id"}
+"""Entries that transformers makes of a GGUF file: that its weights are quantized, which those written here are not, its
+title, and a token that the tokenizer's own file names.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +108,7 @@ def _from_gguf(wanted: Import, folder: Path) -> str:
     tied = bool(model.config.tie_word_embeddings)
     weights = {name: w for name, w in model.state_dict().items() if not (tied and name == "lm_head.weight")}
     _check_all_used(wanted.source, names, weights, info)
-    # the entry says that the weights are quantized, which those written here are not
-    config = {name: value for name, value in model.config.to_dict().items() if name != "quantization_config"}
+    config = {name: value for name, value in model.config.to_dict().items() if name not in DROPPED}
     config |= {"architectures": [type(model).__name__], "dtype": wanted.dtype or "float32"}
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     _write(weights, folder, wanted.dtype)
