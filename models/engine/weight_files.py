@@ -105,7 +105,8 @@ def _check(path: Path, name: str, tensor: Tensor | None, size: tuple[int, ...]) 
     if tensor is None or tuple(tensor.shape) != size:
         found = "missing" if tensor is None else f"{tuple(tensor.shape)}"
         raise ConfigError(f"{path}: tensor {name} must be {size} but is {found}")
-    if not torch.isfinite(tensor).all():
+    # the extremes of a tensor are NaN if any value is; this reads it once and makes no copy
+    if not all(torch.isfinite(extreme) for extreme in torch.aminmax(tensor)):
         raise ConfigError(f"{path}: tensor {name} holds values that are not finite")
 
 

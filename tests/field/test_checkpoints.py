@@ -349,8 +349,9 @@ def test_every_command_refuses_a_damaged_directory_by_one_line(
         assert "\n" not in str(caught.value)
 
 
-def test_serving_pruning_and_training_read_the_same_weights(tmp_path: Path) -> None:
-    path = directory(tmp_path, tie_word_embeddings=True, rope_scaling=YARN)
+@pytest.mark.parametrize("name", ["qwen2", "llama", "llama with biases", "biases"])
+def test_serving_pruning_and_training_read_the_same_weights(tmp_path: Path, name: str) -> None:
+    path = directory(tmp_path, tie_word_embeddings=True, rope_scaling=YARN, **COMPUTED[name])
     edit_weights(path, lambda weights: weights.update(repeated(weights)))
     served = load_checkpoint(path, "ranker").weights
     for model in (pruning.load(path).model, open_model(path), load_offline(path)):

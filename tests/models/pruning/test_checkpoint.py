@@ -73,6 +73,25 @@ def test_a_pruned_directory_loads_unchanged_in_transformers_with_the_same_logits
     assert (loaded.config.intermediate_size, loaded.config.num_hidden_layers) == (12, 1)
 
 
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
+def test_other_architectures_are_pruned_to_what_transformers_and_the_engine_read(
+    tmp_path: Path, kind: str
+) -> None:
+    path = write_checkpoint(
+        tmp_path / "dense",
+        byte_level_tokenizer(),
+        model_type=kind.lower(),
+        architectures=[f"{kind}ForCausalLM"],
+    )
+    source = smaller(path)
+    checkpoints.save(source, tmp_path / "small", step(path))
+    loaded = checkpoints.load(tmp_path / "small").model
+    with torch.inference_mode():
+        ours, theirs = (model(torch.tensor([IDS])).logits for model in (source.model, loaded))
+    assert torch.equal(ours, theirs)
+    assert (type(loaded).__name__, loaded.config.intermediate_size) == (f"{kind}ForCausalLM", 12)
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_dtype_and_tied_head_are_kept(tmp_path: Path, tied: bool) -> None:
     source = smaller(stored(tmp_path, torch.bfloat16, tied=tied))
