@@ -25,10 +25,10 @@ STARTED := $(shell date +%s)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang test-smollm2 images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang test-smollm2 test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: .venv/.stamp  ## the Python environment, from committed constraints
 
@@ -51,7 +51,7 @@ demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHE
 test: setup style  ## everything CI runs: style, then all tests, with types and contracts beside them
 	@mkdir -p build
 	@$(MAKE) --silent types > build/types.log 2>&1 & types=$$!; \
-	  $(PYTEST) -m 'not faults and not sglang and not smollm2 and not images'; tests=$$?; \
+	  $(PYTEST) -m 'not faults and not sglang and not smollm2 and not images and not arm'; tests=$$?; \
 	  wait $$types; types=$$?; cat build/types.log; exit $$((tests | types))
 
 lint: style types  ## style, types, import direction, contracts
@@ -70,7 +70,7 @@ fix: setup  ## mend what ruff can mend: style, imports, format
 	$(BIN)/ruff format .
 
 unit: setup  ## tests without brokers or clusters
-	$(PYTEST) -m 'not integration and not faults and not sglang and not smollm2 and not images'
+	$(PYTEST) -m 'not integration and not faults and not sglang and not smollm2 and not images and not arm'
 
 test-one: setup  ## one folder, file or test: T=tests/models/test_weights.py or T="-k rebalance tests/streaming"
 	@$(if $(T),,echo 'say which: make test-one T=tests/models/test_weights.py'; exit 2)
@@ -135,6 +135,9 @@ conformance: setup sglang-env  ## the same requests to a real SGLang and to our 
 
 test-sglang: setup sglang-env  ## the whole stack on two real SGLang servers, named by URL alone
 	$(BIN)/pytest -q -m sglang tests/sglang/test_drop_in.py
+
+test-arm: setup  ## Arm's kernels, cross-compiled and run under emulation: apt-get install g++-aarch64-linux-gnu qemu-user
+	$(BIN)/pytest -q -m arm tests/models/engine/native
 
 images:  ## build the four images with buildah, on a base bootstrapped from Debian's packages: TORCH_BACKEND=cpu without CUDA
 	TORCH_BACKEND=$(TORCH_BACKEND) docker/images.sh

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from models.summarizer import Summarizer, SummaryUnavailable
-from pipeline.fold import Fold
+from pipeline.fold import Fold, FoldedPosting
 from schemas.codec import Codec
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import Outcome, PostingUpdate, Reason
@@ -65,6 +65,10 @@ class OutcomeRow:
     alert_reason: Reason = Reason.UNKNOWN
 
 
+Ready = tuple[list[OutcomeRow | None], ModelUnavailable | None]
+"""An outcome for each row, None for one that waits for a summary, and why one does."""
+
+
 class Featurizer:
     """Featurizes batches: one bulk read, summaries only of texts that changed, one bulk write."""
 
@@ -91,11 +95,19 @@ class Featurizer:
         When it returns, everything is in the store. Raises ModelUnavailable (after writing everything that did not
         need the missing summaries), StoreUnavailable or StoreFull; a call with the same rows does the rest.
         """
+        return _complete(*self.featurize_ready(batch))
+
+    def featurize_ready(self, batch: Sequence[SourceRow]) -> Ready:
+        """As `featurize`, but rows that wait for a summary are None instead of an error for all.
+
+        All rows of a posting wait together, so a later call with the waiting rows, in their order, keeps each posting's
+        order. Raises StoreUnavailable or StoreFull.
+        """
         return self._featurize([row.value for row in batch], self._deadline(), self._latest())
 
     def featurize_decoded(self, updates: Sequence[PostingUpdate]) -> list[OutcomeRow]:
         """As `featurize`, for updates that were not messages: a dead letter of one has no bytes."""
-        return self._featurize(updates, self._deadline(), self._latest())
+        return _complete(*self._featurize(updates, self._deadline(), self._latest()))
 
     def _deadline(self) -> float:
         return self._monotonic() + self._settings.deadline_s
@@ -105,9 +117,7 @@ class Featurizer:
         until_us = (self._clock() + self._settings.max_ahead_s) * 1e6
         return int(min(until_us, MAX_VERSION))
 
-    def _featurize(
-        self, batch: Sequence[bytes | PostingUpdate], deadline: float, latest: int
-    ) -> list[OutcomeRow]:
+    def _featurize(self, batch: Sequence[bytes | PostingUpdate], deadline: float, latest: int) -> Ready:
         # 1. decode, one bulk read, fold in arrival order
         fold = Fold(self._codec, self._store, batch, latest)
         # 2. summaries of each posting's newest text
@@ -115,24 +125,43 @@ class Featurizer:
         # 3. one bulk write of everything but the missing summaries
         self._write(fold)
         # 4. reprocess postings with a rejected row one row at a time, so that only that row fails
-        apart = [i for posting in fold.postings.values() if posting.needs_single_rows() for i in posting.rows]
-        again = {i: self._featurize([batch[i]], deadline, latest)[0] for i in sorted(apart)}
-        # 5. in an outage return nothing: the caller waits and calls again with all rows
-        if outage is not None:
-            raise ModelUnavailable(outage.reason, retry_after_s=outage.retry_after_s)
-        return [again.get(i) or _row(fold, i, value) for i, value in enumerate(batch)]
+        again: dict[int, OutcomeRow | None] = {}
+        for posting in fold.postings.values():
+            if posting.needs_single_rows():
+                outage = self._apart(batch, posting, again, deadline, latest) or outage
+        # 5. rows of postings without their summary have no outcome yet: the caller calls again with them
+        made = [again[i] if i in again else _row(fold, i, value) for i, value in enumerate(batch)]
+        return made, outage
 
-    def _summarize(self, fold: Fold, deadline: float) -> SummaryUnavailable | None:
+    def _apart(
+        self,
+        batch: Sequence[bytes | PostingUpdate],
+        posting: FoldedPosting,
+        done: dict[int, OutcomeRow | None],
+        deadline: float,
+        latest: int,
+    ) -> ModelUnavailable | None:
+        """Do a posting's rows one at a time, into `done`: None from the first one on that waits for a summary."""
+        outage: ModelUnavailable | None = None
+        for i in posting.rows:
+            done[i] = None
+            if outage is None:
+                (done[i],), outage = self._featurize([batch[i]], deadline, latest)
+        return outage
+
+    def _summarize(self, fold: Fold, deadline: float) -> ModelUnavailable | None:
         """Summarize in one call, a text that several postings share once; returns the outage, if there was one."""
         waiting = list(fold.without_summary().values())
         if not waiting:
             return None
         texts = [postings[0].input_text for postings in waiting]
         answers = self._summarizer.summarize_many(texts, max(0.0, deadline - self._monotonic()))
-        outage = None
+        outage: ModelUnavailable | None = None
         for postings, answer in zip(waiting, answers, strict=True):
             if isinstance(answer, SummaryUnavailable):
-                outage = answer
+                outage = ModelUnavailable(answer.reason, retry_after_s=answer.retry_after_s)
+                for posting in postings:
+                    posting.waits = True
                 continue
             postings[0].summarizer_row = postings[0].content_rows[-1]
             for posting in postings:
@@ -151,11 +180,19 @@ class Featurizer:
                 posting.failure = str(result)
 
 
-def _row(fold: Fold, i: int, value: bytes | PostingUpdate) -> OutcomeRow:
+def _complete(rows: Sequence[OutcomeRow | None], outage: ModelUnavailable | None) -> list[OutcomeRow]:
+    if outage is not None:
+        raise outage
+    return [row for row in rows if row is not None]
+
+
+def _row(fold: Fold, i: int, value: bytes | PostingUpdate) -> OutcomeRow | None:
     posting = fold.posting_of[i]
     original = value if isinstance(value, bytes) else b""
     if posting is None:
         return OutcomeRow(Outcome.DEAD_LETTERS, "", original, reason=fold.reasons[i])
+    if posting.waits:
+        return None
     if posting.failure is not None:
         return OutcomeRow(Outcome.DEAD_LETTERS, posting.posting_id, original, reason=posting.failure)
     called, record = posting.summarizer_row == i, posting.record

@@ -28,7 +28,7 @@ class FoldedPosting:
 
     __slots__ = (
         "before", "content_rows", "failure", "input_text", "posting_id", "record", "rows", "seen",
-        "stored", "summarizer_row", "summary_assumed", "text",
+        "stored", "summarizer_row", "summary_assumed", "text", "waits",
     )  # fmt: skip
 
     def __init__(self, posting_id: str, seen: bytes | None) -> None:
@@ -46,6 +46,8 @@ class FoldedPosting:
         self.summarizer_row = -1
         self.stored = seen or b""
         self.failure: str | None = None
+        # whether the summary of its newest text is missing, so that its rows have no outcome yet
+        self.waits = False
 
     def take_answer(self, answer: Summary | SummaryRejected) -> None:
         """Put the summary of `input_text` into the record, or note that it was rejected."""

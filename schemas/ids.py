@@ -17,7 +17,31 @@ _FIRST_INEXACT = 2**53
 _UUID_BYTES = 16
 _MOST_DIGITS = 100
 #: What tables and scripts write as text where there is no value; in lower case.
-_NO_VALUE = frozenset(("nan", "none", "null", "<na>", "nat", "undefined"))
+_NO_VALUE = frozenset(
+    [
+        "nan",
+        "none",
+        "null",
+        "<na>",
+        "nat",
+        "undefined",
+        "n/a",
+        "#n/a",
+        "(null)",
+        "\\n",
+        "inf",
+        "-inf",
+        "infinity",
+        "-infinity",
+        "-nan",
+        "#ref!",
+        "#value!",
+        "#name?",
+        "#null!",
+        "#num!",
+        "#div/0!",
+    ]
+)
 
 
 def identifier(value: Any, name: str) -> str:

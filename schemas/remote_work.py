@@ -44,7 +44,7 @@ _NEGATED = {
         rf"\b(?:{_NOT})\b (?:(?!only\b|just\b)[\w']+ ){{0,4}}?(?:{words})\b(?: work\w*)?|"
         rf"\bnon ?(?:{words})\b|"
         rf"\b(?:{words})\b(?: (?:work\w*|option|position|role|job|allowed|eligible|possible|possibility))*"
-        rf" ?(?:(?:is|are|ist|est|es)\b|[:=(,])? ?(?:{_DENIED}{_OPTIONAL * (form == 'onsite')})\)?$"
+        rf" ?(?:(?:is|are|ist|est|es)\b|[:=(,?])? ?(?:{_DENIED}{_OPTIONAL * (form == 'onsite')})\)?$"
     )
     for form, words in (("remote", _REMOTE), ("onsite", _ON_SITE))
 }

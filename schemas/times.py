@@ -16,6 +16,12 @@ _US_A_CYCLE = 146_097 * 86_400 * 1_000_000
 #: 24:00 is the end of a day in ISO 8601, which Python's parser does not know.
 _END_OF_DAY = re.compile(r"(?<=[T ])24(?=(:?00){1,2}([.,]0+)?([Z+-]|$))")
 _IN_SOME_ORDER = re.compile(r"(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})(?:,?[T ]\s*(.+))?", re.ASCII)
+#: What spreadsheets and databases write where ISO 8601 has `14:30`, `09:30` and `Z`.
+_HALF_DAY = re.compile(r"(?<=[T ])(\d{1,2})(:\d\d(?::\d\d)?)\s?([AaPp])\.?[Mm]\.?$", re.ASCII)
+_SHORT_HOUR = re.compile(r"(?<=[T ])(?=\d:\d\d)", re.ASCII)
+_ZERO = re.compile(
+    r"(?<=:\d\d) ?(?:UTC|GMT)$|(?<=\.\d{3}) ?(?:UTC|GMT)$|(?<=\.\d{6}) ?(?:UTC|GMT)$", re.ASCII
+)
 #: The first year of the hundred that a year of two digits may mean, as POSIX has it: 69 is 1969, 68 is 2068.
 _FIRST_SHORT_YEAR = 1969
 
@@ -61,8 +67,16 @@ def _moment(text: str, order: DateOrder | None) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         iso = text if order is None else _iso(text, order)
-        whole, ends_day = _END_OF_DAY.subn("00", iso)
+        whole, ends_day = _END_OF_DAY.subn(
+            "00", _SHORT_HOUR.sub("0", _HALF_DAY.sub(_hour, _ZERO.sub("Z", iso)))
+        )
         return datetime.fromisoformat(whole) + _DAY * ends_day
+
+
+def _hour(found: re.Match[str]) -> str:
+    """A time with AM or PM as ISO 8601 has it; as it is where its hour is none of a half day."""
+    hour = int(found[1])
+    return f"{hour % 12 + 12 * (found[3] in 'pP'):02}{found[2]}" if 1 <= hour <= 12 else found[0]
 
 
 def _iso(text: str, order: DateOrder) -> str:

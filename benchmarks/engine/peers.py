@@ -65,7 +65,7 @@ def worker(
             "labels": LABELS,
         }
         threads = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS"), str(setup.threads))
-        env = OFFLINE | threads | {"PYTHONPATH": str(ROOT)} | limit
+        env = OFFLINE | threads | {"PYTHONPATH": str(ROOT), **limit}
         setup.workers[key] = Worker(python or Path(sys.executable), module, settings, env, setup.log(*key))
     return setup.workers[key]
 
@@ -117,7 +117,7 @@ def _vllm(limit: Mapping[str, str] = {}) -> Callable[[EngineSetup, str], Contend
                 "OMP_NUM_THREADS": str(setup.threads),
             }
             openmp = python.parents[1] / "lib" / "libiomp5.so"
-            env |= limit | ({"LD_PRELOAD": str(openmp)} if openmp.exists() else {})
+            env |= {**limit, **({"LD_PRELOAD": str(openmp)} if openmp.exists() else {})}
         return Server(
             command,
             env,

@@ -11,11 +11,11 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 import httpx
 import stamina
@@ -23,6 +23,7 @@ import stamina
 from models.client.attribution import FailureAttribution
 from models.client.responses import (
     Misconfigured,
+    RequestLate,
     ServedModel,
     ServerBusy,
     SuspectInput,
@@ -50,7 +51,9 @@ class ClientConfig:
     concurrency: int = 16
     attempts: int = 6
     attempt_s: float = 12.0
-    """Time limit of one attempt: three of them fit the 45 s that a batch may wait."""
+    """Time limit of one attempt: three of them fit the 45 s that a batch may wait. A watched one may take longer."""
+    watched_s: float = 60.0
+    """Time limit of an attempt that a `Watch` tells to be slow and not at fault; our server's own limit is the same."""
     connect_s: float = 2.0
     backoff_s: float = 0.1
     backoff_max_s: float = 2.0
@@ -70,6 +73,26 @@ class Call(Generic[Result]):
     """The token ids in `body`. They are checked: an empty prompt or an id outside the vocabulary ends an SGLang."""
     read: Callable[[Body], Result]
     """Reads the result from the JSON answer; raises SuspectInput if the answer does not hold one."""
+
+
+class Watch(Protocol):
+    """Knows the other requests of this process, and so whether one that takes long is at fault or the server slow."""
+
+    def begin(self) -> None:
+        """Note that an attempt begins now."""
+        ...
+
+    def is_last(self) -> bool:
+        """Whether no request in flight was sent later than this one, so that only a probe tells what is at fault."""
+        ...
+
+    def probed(self, at: float) -> None:
+        """Note that the server has answered a probe that was sent at `at` (monotonic)."""
+        ...
+
+    def overtaken(self) -> bool:
+        """Whether this request is at fault: a later one was answered, and this one takes far longer."""
+        ...
 
 
 class ModelClient:
@@ -115,12 +138,18 @@ class ModelClient:
             self._naming.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(self._naming)
 
-    async def ask(self, call: Call[Result], deadline: float) -> Result:
-        """Return what `call` reads, by `deadline` (monotonic); raises ModelUnavailable or ModelRejected."""
+    async def ask(self, call: Call[Result], deadline: float, watch: Watch | None = None) -> Result:
+        """Return what `call` reads, by `deadline` (monotonic); raises ModelUnavailable or ModelRejected.
+
+        With a `watch` an attempt is waited for as long as the server is slow, and a busy server is the caller's affair:
+        ServerBusy is raised at once.
+        """
         self._check(call)
         failures = 0
         attempts = stamina.retry_context(
-            on=lambda error: self._wait(error, deadline),
+            on=lambda error: self._wait(
+                error, deadline, retry_busy=watch is None and self._config.retry_busy
+            ),
             attempts=self._config.attempts,
             timeout=None,
             wait_initial=self._config.backoff_s,
@@ -133,7 +162,7 @@ class ModelClient:
                     with attempt:
                         began_at = time.monotonic()
                         try:
-                            return await self._attempt(call, deadline)
+                            return await self._attempt(call, deadline, watch)
                         except SuspectInput as failure:
                             failures += await self._attribution.server_is_healthy(began_at)
                             self._reject_or_retry(failure, failures)
@@ -159,28 +188,32 @@ class ModelClient:
             ) from failure
         raise failure
 
-    def _wait(self, error: Exception, deadline: float) -> bool | float:
+    def _wait(self, error: Exception, deadline: float, *, retry_busy: bool) -> bool | float:
         """Return whether to try again after an error, or the seconds to wait before that."""
         if isinstance(error, SuspectInput):
             return True
-        if isinstance(error, Misconfigured) or not isinstance(error, ModelUnavailable):
+        if isinstance(error, Misconfigured | RequestLate) or not isinstance(error, ModelUnavailable):
             return False
-        if isinstance(error, ServerBusy) and not self._config.retry_busy:
+        if isinstance(error, ServerBusy) and not retry_busy:
             return False
         if not isinstance(error, ServerBusy) or error.retry_after_s == 0:
             return True
         wait_s = error.retry_after_s * random.uniform(1.0, 1.25)
         return wait_s if time.monotonic() + wait_s < deadline else False
 
-    async def _attempt(self, call: Call[Result], deadline: float) -> Result:
+    async def _attempt(self, call: Call[Result], deadline: float, watch: Watch | None = None) -> Result:
         served = await self.served()
-        limit_s = min(self._config.attempt_s, deadline - time.monotonic())
+        longest_s = self._config.watched_s if watch else self._config.attempt_s
+        limit_s = min(longest_s, deadline - time.monotonic())
         headers = {DEADLINE_HEADER: str(max(1, int(limit_s * 1000)))}
         body = {**call.body, "model": served.name}
         try:
             async with _transport_errors(), asyncio.timeout(limit_s):
-                response = await self._http.post(call.route, json=body, headers=headers)
+                request = self._http.post(call.route, json=body, headers=headers)
+                response = await (self._watched(request, watch) if watch else request)
         except TimeoutError as error:
+            if watch:
+                raise RequestLate(f"{self._url} gave no answer in {limit_s:.1f} s") from error
             raise SuspectInput(f"no answer in {limit_s:.1f} s") from error
         except ModelUnavailable:
             self._served = None  # the server that comes back may serve another generation
@@ -190,6 +223,21 @@ class ModelClient:
         result = call.read(answer)
         self._attribution.record_success()
         return result
+
+    async def _watched(self, request: Coroutine[Any, Any, httpx.Response], watch: Watch) -> httpx.Response:
+        """Return the response; SuspectInput once `attempt_s` have passed and the server answers later requests."""
+        watch.begin()
+        task = asyncio.create_task(request)
+        try:
+            while not (await asyncio.wait({task}, timeout=self._config.attempt_s))[0]:
+                probed_at = time.monotonic()
+                if watch.is_last() and await self._attribution.server_is_healthy(probed_at):
+                    watch.probed(probed_at)
+                if watch.overtaken():
+                    raise SuspectInput("no answer, while requests that were sent later are answered")
+            return task.result()
+        finally:
+            task.cancel()
 
     def _check(self, call: Call[Any]) -> None:
         for prompt in call.prompts:

@@ -16,8 +16,10 @@ from typing import Any
 from typing_extensions import override
 
 from models.client.background_loop import BackgroundLoop
-from models.client.http import Call, ClientConfig, ModelClient, check_url, trust
+from models.client.http import Call, ClientConfig, ModelClient, Watch, check_url, trust
+from models.client.limiter import Load, Sent, TextLimiter
 from models.client.responses import read_completion, read_scores
+from models.client.texts import TextSender
 from models.prompts import Item, Prompter, summarizer_input
 from models.ranker import LexicalRanker, Ranker
 from models.summarizer import (
@@ -28,6 +30,7 @@ from models.summarizer import (
     SummaryRejected,
     SummaryUnavailable,
 )
+from schemas.backoff import Backoff
 from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
 
 Scores = tuple[str, list[float]]
@@ -35,6 +38,8 @@ Scores = tuple[str, list[float]]
 
 FREQUENCY_PENALTY = 1.0
 """Sent with every summary: without it a small model may repeat itself to the end."""
+KEPT_S = 300.0
+"""How long all attempts of one text may take together: far longer than a call, which others continue."""
 ITEMS_PER_CALL = 128
 """Items of one request; a longer list is sent as several, each within the limits of SGLang and of our server."""
 
@@ -80,6 +85,33 @@ class _Remote:
         if loop not in self._clients:
             self._clients = {loop: self._make()}
         return self._clients[loop]
+
+
+class _InFlight(Watch):
+    """A text in flight, as the client's watch over its attempts."""
+
+    def __init__(self, limiter: TextLimiter, sent: Sent) -> None:
+        self._limiter, self._sent = limiter, sent
+
+    @override
+    def begin(self) -> None:
+        """Take the attempt's time for the text's, so that pauses between attempts count for nothing."""
+        self._limiter.again(self._sent)
+
+    @override
+    def is_last(self) -> bool:
+        """Ask the limiter, which knows every text of this process."""
+        return self._limiter.is_last(self._sent)
+
+    @override
+    def probed(self, at: float) -> None:
+        """Tell the limiter, so that every text sent before counts as overtaken."""
+        self._limiter.probed(at)
+
+    @override
+    def overtaken(self) -> bool:
+        """Ask the limiter."""
+        return self._limiter.overtaken(self._sent)
 
 
 class HttpRanker(_Remote, Ranker):
@@ -148,39 +180,77 @@ class HttpRanker(_Remote, Ranker):
 
 
 class HttpSummarizer(_Remote, Summarizer):
-    """A summarizer behind a model server: greedy decoding, one request a text, `concurrency` of them at a time."""
+    """A summarizer behind a model server: greedy decoding, one request a text, as many at a time as it keeps up with.
+
+    `concurrency` of them at most. A text that the server has accepted is waited for also by later calls, for `KEPT_S`.
+    """
 
     def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "summarizer") -> None:
         """`model` is the base of the served name, `summarizer` of `summarizer@9`."""
         self._prompter = prompter
         self._config = config
+        self._limiter = self._unlearned()
+        self._senders: dict[ModelClient, TextSender[Summary]] = {}
         canary = self._call(prompter.summarizer_ids_many([summarizer_input("Nurse", "")])[0], max_tokens=1)
         super().__init__(lambda: _client(url, model, prompter, config, canary))
 
     @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
-        """Send the token ids of each text in its own request; an outage or a refusal becomes its failure."""
+        """Send the token ids of each text in its own request; an outage or a refusal becomes its failure.
+
+        A text that would not be answered by the deadline is not sent.
+        """
         prompts = self._prompter.summarizer_ids_many(texts)
         return self._loop.run(self._all(prompts, time.monotonic() + deadline_s))
 
+    def load(self) -> Load:
+        """What this process's client does now, for metrics."""
+        return self._limiter.load()
+
     async def _all(self, prompts: Sequence[list[int]], deadline: float) -> list[Summary | SummaryFailure]:
         client, gate = self._client(), asyncio.Semaphore(self._config.concurrency)
+        sender = self._sender(client)
+        sender.begin()
 
         async def one(prompt: list[int]) -> Summary | SummaryFailure:
             async with gate:
-                return await self._summarize(client, prompt, deadline)
+                return await self._summarize(client, sender, prompt, deadline)
 
         return list(await asyncio.gather(*map(one, prompts)))
 
     async def _summarize(
-        self, client: ModelClient, prompt: list[int], deadline: float
+        self, client: ModelClient, sender: TextSender[Summary], prompt: list[int], deadline: float
     ) -> Summary | SummaryFailure:
+        call = self._call(prompt, self._prompter.summary_budget(prompt))
+
+        async def request(sent: Sent) -> Summary:
+            return await client.ask(call, time.monotonic() + KEPT_S, _InFlight(self._limiter, sent))
+
         try:
-            return await client.ask(self._call(prompt, self._prompter.summary_budget(prompt)), deadline)
+            return await sender.ask(tuple(prompt), request, deadline)
         except ModelUnavailable as error:
             return SummaryUnavailable(reason=str(error), retry_after_s=error.retry_after_s)
         except ModelRejected as error:
             return SummaryRejected(reason=str(error))
+
+    @override
+    async def _close(self) -> None:
+        for sender in self._senders.values():
+            sender.close()
+        self._senders.clear()
+        await super()._close()
+
+    def _unlearned(self) -> TextLimiter:
+        pauses = Backoff(first_s=self._config.backoff_s, longest_s=self._config.backoff_max_s)
+        return TextLimiter(self._config.concurrency, pauses)
+
+    def _sender(self, client: ModelClient) -> TextSender[Summary]:
+        """Return the sender of this process's client; a forked child has another client, and nothing in flight."""
+        if client not in self._senders:
+            busy, self._limiter = self._config.retry_busy, self._unlearned()
+            made = TextSender[Summary](self._limiter, attempts=self._config.attempts, retry_busy=busy)
+            self._senders = {client: made}
+        return self._senders[client]
 
     def _call(self, prompt: list[int], max_tokens: int) -> Call[Summary]:
         body = {

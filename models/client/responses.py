@@ -25,6 +25,10 @@ class ServerBusy(ModelUnavailable):
     """The server answered that it cannot serve now; `retry_after_s` is its Retry-After, or 0 if it gave none."""
 
 
+class RequestLate(ModelUnavailable):
+    """The server took longer for one request than any request may take, and answered none that was sent later."""
+
+
 class Misconfigured(ModelUnavailable):
     """Wrong URL, key or model: retries are useless until somebody changes it, but the input is fine."""
 
@@ -95,10 +99,15 @@ def read_scores(answer: dict[str, Any], items: int) -> list[float]:
 
 
 def read_completion(answer: dict[str, Any]) -> tuple[str, int]:
-    """Return text and length in tokens of the single choice; SuspectInput for an answer that has not exactly that."""
+    """Return text and length in tokens of the single choice; SuspectInput for an answer that has not exactly that.
+
+    ServerBusy if somebody aborted the request at the server: its text is a part.
+    """
     choices, usage = answer.get("choices"), answer.get("usage")
     choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
     text = choice.get("text") if isinstance(choice, dict) else None
+    if isinstance(choice, dict) and choice.get("finish_reason") == "abort":
+        raise ServerBusy("the request was aborted at the model server", retry_after_s=0.0)
     tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
     if not isinstance(text, str) or not isinstance(tokens, int) or tokens < 0:
         raise SuspectInput("one choice with a text, and usage.completion_tokens, expected")

@@ -6,8 +6,8 @@ in the vocabulary, their prompts neither empty nor longer than the context.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -18,6 +18,18 @@ class ModelInfo:
     name: str
     vocab_size: int
     context_tokens: int
+    hidden_size: int = 0
+    """Length of a hidden state; 0 of an engine that has none."""
+
+
+@dataclass(slots=True, eq=False)
+class ScoreReport:
+    """What an engine tells of one computed job beside its scores."""
+
+    computed_tokens: int | None = None
+    """Tokens that went through the model for this job; those it shares with an earlier prompt of a pass did not."""
+    hidden_states: list[list[float]] | None = None
+    """For each item the state [hidden] of the prompt's last token after the final norm, if the job asks for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +42,27 @@ class ScoreJob:
     """For each item the token ids whose probabilities are wanted; items may share one list object."""
     softmax_over_labels: bool
     temperature: float
+    hidden_states: bool = False
+    """Whether the report is to hold the prompts' hidden states."""
+    report: ScoreReport = field(default_factory=ScoreReport, compare=False)
 
     @property
     def tokens(self) -> int:
         """Number of tokens to compute, the prefix once."""
         return len(self.prefix) + sum(map(len, self.items))
+
+
+@dataclass(slots=True, eq=False)
+class Course:
+    """The course of one continuation while it is computed; set and read from several threads."""
+
+    aborted: bool = False
+    """Once true, the continuation ends at the next token, for the reason `abort`."""
+    on_text: Callable[[str, int], None] | None = None
+    """Called on the model's thread after a token with the text so far that no later token can change, and its tokens.
+
+    A batch that is run again tells from the beginning again.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +74,7 @@ class GenerateJob:
     temperature: float
     frequency_penalty: float
     stop: tuple[str, ...]
+    course: Course = field(default_factory=Course, compare=False)
 
     @property
     def tokens(self) -> int:
@@ -55,7 +84,7 @@ class GenerateJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """A continuation, without its end marker; `finish_reason` is `stop` or `length`."""
+    """A continuation, without its end marker; `finish_reason` is `stop`, `length` or `abort`."""
 
     text: str
     tokens: int
@@ -70,8 +99,8 @@ class Engine(Protocol):
         """Name and limits of the model."""
         ...
 
-    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the token ids of each text, with the special tokens that the tokenizer adds; thread-safe."""
+    def encode_many(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[list[int]]:
+        """Return the token ids of each text, with or without the special tokens its tokenizer adds; thread-safe."""
         ...
 
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:

@@ -1,13 +1,16 @@
-"""Queue jobs of many threads and run them in batches on one model thread, fairly between callers.
+"""Queue jobs of many threads and run them in batches on one model thread, fairly between callers of one priority.
 
-A caller's jobs are queued together or not at all. A batch is filled up to a token budget by taking one job of each
-caller in turn, so a caller with many jobs delays each other caller by one job a round. Jobs are refused when they are
-submitted if their deadline cannot be met at the measured speed. They are dropped without being run if the deadline
-passes in the queue or the caller cancels. A batch that fails is run again job by job: only the job at fault fails.
+A caller's jobs are queued together or not at all. A batch is filled up to a token budget from the callers of the
+highest priority that waits, by taking one job of each in turn, so a caller with many jobs delays each other caller of
+its priority by one job a round. A lower priority waits as long as a higher one does; what runs is not interrupted.
+Jobs are refused when they are submitted if their deadline cannot be met at the measured speed. They are dropped
+without being run if the deadline passes in the queue or the caller withdraws them. A batch that fails is run again job
+by job: only the job at fault fails.
 """
 
 from __future__ import annotations
 
+import heapq
 import logging
 import threading
 import time
@@ -81,10 +84,69 @@ class _QueuedJob(Generic[Job, Result]):
     future: Future[Result]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Caller(Generic[Job, Result]):
     waiting: deque[_QueuedJob[Job, Result]]
     tokens: int
+
+
+class _Lines(Generic[Job, Result]):
+    """The callers that wait: of each priority a line, in which they take turns. Not safe for several threads."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, deque[_Caller[Job, Result]]] = {}
+        self._order: list[int] = []
+        """A heap of the negated priorities that have a line."""
+
+    def __bool__(self) -> bool:
+        return bool(self._of)
+
+    def add(self, caller: _Caller[Job, Result], priority: int) -> None:
+        """Put a caller at the end of its priority's line."""
+        if priority not in self._of:
+            self._of[priority] = deque()
+            heapq.heappush(self._order, -priority)
+        self._of[priority].append(caller)
+
+    def first(self) -> _QueuedJob[Job, Result]:
+        """Return the job that `take` would take."""
+        return self._of[-self._order[0]][0].waiting[0]
+
+    def take(self) -> _QueuedJob[Job, Result]:
+        """Take the next job of the highest priority's first caller and put that caller at the end of its line."""
+        line = self._of[-self._order[0]]
+        caller = line.popleft()
+        taken = caller.waiting.popleft()
+        caller.tokens -= taken.job.tokens
+        if caller.waiting:
+            line.append(caller)
+        elif not line:
+            del self._of[-heapq.heappop(self._order)]
+        return taken
+
+    def ahead(self, tokens: int, priority: int) -> int:
+        """Return how many waiting tokens come before a caller that submits so many at this priority.
+
+        Callers of a higher priority come before it whole; one of its own delays it by at most as many tokens as it
+        submits, or by one longer job.
+        """
+        higher = sum(caller.tokens for key, line in self._of.items() if key > priority for caller in line)
+        alike = self._of.get(priority, ())
+        return higher + sum(min(one.tokens, max(tokens, one.waiting[0].job.tokens)) for one in alike)
+
+    def withdraw(self, futures: Sequence[Future[Result]]) -> list[_QueuedJob[Job, Result]]:
+        """Remove and return those of one caller's jobs that still wait."""
+        wanted = set(map(id, futures))
+        for priority, line in self._of.items():
+            for caller in line:
+                if id(caller.waiting[0].future) in wanted:
+                    line.remove(caller)
+                    if not line:
+                        del self._of[priority]
+                        self._order.remove(-priority)
+                        heapq.heapify(self._order)
+                    return list(caller.waiting)
+        return []
 
 
 def _ignore(_run: BatchRun) -> None:
@@ -104,7 +166,7 @@ class Batcher(Generic[Job, Result]):
         self.config = config
         self.on_batch: Callable[[BatchRun], None] = _ignore
         self._changed = threading.Condition()
-        self._callers: deque[_Caller[Job, Result]] = deque()
+        self._lines: _Lines[Job, Result] = _Lines()
         self._queued_jobs = self._running_tokens = 0
         self._closed = False
         self.pending_tokens = 0
@@ -117,8 +179,11 @@ class Batcher(Generic[Job, Result]):
         """Whether the model thread runs."""
         return self._thread.is_alive()
 
-    def submit_many(self, jobs: Sequence[Job], deadline: float) -> list[Future[Result]]:
-        """Queue one caller's jobs, to be done by `deadline` on the batcher's clock; JobRefused if that cannot be."""
+    def submit_many(self, jobs: Sequence[Job], deadline: float, priority: int = 0) -> list[Future[Result]]:
+        """Queue one caller's jobs, to be done by `deadline` on the batcher's clock; JobRefused if that cannot be.
+
+        Jobs of a higher priority are taken before all others that wait.
+        """
         now, tokens = self._clock(), sum(job.tokens for job in jobs)
         waiting: deque[_QueuedJob[Job, Result]] = deque(
             _QueuedJob(job, deadline, now, Future()) for job in jobs
@@ -126,12 +191,21 @@ class Batcher(Generic[Job, Result]):
         futures = [one.future for one in waiting]
         if waiting:
             with self._changed:
-                self._admit(len(jobs), tokens, deadline)
-                self._callers.append(_Caller(waiting, tokens))
+                self._admit(len(jobs), tokens, deadline, priority)
+                self._lines.add(_Caller(waiting, tokens), priority)
                 self._queued_jobs += len(jobs)
                 self.pending_tokens += tokens
                 self._changed.notify()
         return futures
+
+    def withdraw(self, futures: Sequence[Future[Result]]) -> None:
+        """Take what still waits of one caller's jobs out of the queue at once, and cancel it."""
+        with self._changed:
+            gone = self._lines.withdraw(futures)
+            self._queued_jobs -= len(gone)
+            self.pending_tokens -= sum(waiting.job.tokens for waiting in gone)
+        for waiting in gone:
+            waiting.future.cancel()
 
     def close(self) -> None:
         """Run the jobs in the queue, then stop the thread."""
@@ -140,7 +214,7 @@ class Batcher(Generic[Job, Result]):
             self._changed.notify()
         self._thread.join()
 
-    def _admit(self, jobs: int, tokens: int, deadline: float) -> None:
+    def _admit(self, jobs: int, tokens: int, deadline: float, priority: int) -> None:
         if self._closed:
             raise JobRefused("the model server is stopping", reason="stopping")
         room = self.config.queue_tokens - self.pending_tokens
@@ -148,16 +222,15 @@ class Batcher(Generic[Job, Result]):
             wait_s = max(1.0, self._seconds(self.pending_tokens))
             raise JobRefused("the model's queue is full", reason="queue full", retry_after_s=wait_s)
         if self._clock() + self._seconds(self.pending_tokens) > deadline:
-            self._check_deadline(tokens, deadline)
+            self._check_deadline(tokens, deadline, priority)
 
-    def _check_deadline(self, tokens: int, deadline: float) -> None:
-        """Raise JobRefused unless the deadline can be met under fair turns.
-
-        Each waiting caller delays this one by at most as many tokens as this one submits, or by one longer job.
-        """
-        ahead = sum(min(caller.tokens, max(tokens, caller.waiting[0].job.tokens)) for caller in self._callers)
-        wait_s = self._seconds(self._running_tokens + ahead)
-        if self._clock() + wait_s > deadline:
+    def _check_deadline(self, tokens: int, deadline: float, priority: int) -> None:
+        """Raise JobRefused unless the deadline can be met under fair turns."""
+        now = self._clock()
+        if now > deadline:
+            raise JobRefused("the deadline passed", reason="deadline passed")
+        wait_s = self._seconds(self._running_tokens + self._lines.ahead(tokens, priority))
+        if now + wait_s > deadline:
             raise JobRefused(
                 f"the deadline cannot be met: {wait_s:.1f} s of work are waiting",
                 reason="deadline unreachable",
@@ -179,27 +252,18 @@ class Batcher(Generic[Job, Result]):
     def _next_batch(self) -> list[_QueuedJob[Job, Result]]:
         """Wait for jobs and return the next batch; an empty one when the batcher is closed and its queue empty."""
         with self._changed:
-            self._changed.wait_for(lambda: self._callers or self._closed)
+            self._changed.wait_for(lambda: self._lines or self._closed)
             if self.config.linger_s:
                 self._changed.wait_for(self._full, timeout=self.config.linger_s)
             batch: list[_QueuedJob[Job, Result]] = []
-            while self._callers and len(batch) < self.config.batch_jobs:
-                tokens = self._callers[0].waiting[0].job.tokens
+            while self._lines and len(batch) < self.config.batch_jobs:
+                tokens = self._lines.first().job.tokens
                 if batch and self._running_tokens + tokens > self.config.batch_tokens:
                     break
                 self._running_tokens += tokens
-                batch.append(self._take())
+                batch.append(self._lines.take())
+            self._queued_jobs -= len(batch)
             return batch
-
-    def _take(self) -> _QueuedJob[Job, Result]:
-        """Take the first caller's next job and put that caller at the end of the line."""
-        caller = self._callers.popleft()
-        taken = caller.waiting.popleft()
-        caller.tokens -= taken.job.tokens
-        self._queued_jobs -= 1
-        if caller.waiting:
-            self._callers.append(caller)
-        return taken
 
     def _full(self) -> bool:
         return self._closed or self._queued_jobs >= self.config.batch_jobs

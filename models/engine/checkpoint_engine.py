@@ -22,6 +22,7 @@ from models.engine.kernel_cache import KERNEL_CACHE
 from models.engine.kernel_choice import AUTO, TORCH
 from models.engine.native.loading import load_kernels
 from models.engine.native.opening import open_forward
+from models.engine.stops import settled
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError
 
@@ -73,7 +74,10 @@ class CheckpointEngine(Engine):
         self._head = Head(self._checkpoint, dtype=self._dtype, device=self._device)
         shape = self._checkpoint.shape
         self._info = ModelInfo(
-            name=self._checkpoint.name, vocab_size=shape.vocab, context_tokens=shape.context
+            name=self._checkpoint.name,
+            vocab_size=shape.vocab,
+            context_tokens=shape.context,
+            hidden_size=shape.hidden,
         )
         if config.role != "summarizer":
             self._warm_up()
@@ -85,9 +89,10 @@ class CheckpointEngine(Engine):
         return self._info
 
     @override
-    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode_many(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[list[int]]:
         """Encode all texts in one call of the tokenizer, without the character offsets, which nothing here needs."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=special_tokens)
+        return [encoding.ids for encoding in encodings]
 
     @override
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
@@ -99,7 +104,12 @@ class CheckpointEngine(Engine):
         """Decode all jobs as one batch with a key-value cache; a text ends before the first stop string in it."""
 
         def stopped(row: int, tokens: list[int]) -> bool:
-            return any(stop in self._decode(tokens) for stop in jobs[row].stop)
+            job, text = jobs[row], self._decode(tokens)
+            if any(stop in text for stop in job.stop):
+                return True
+            if job.course.on_text:
+                job.course.on_text(settled(text, job.stop), len(tokens))
+            return False
 
         eos_ids = self._checkpoint.eos_ids
         rows = generating.generate_many(self._model, self._head, jobs, eos_ids, stopped)

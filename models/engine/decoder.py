@@ -42,10 +42,14 @@ class Head:
 
     def logits(self, hidden_BD: Tensor, rows: Tensor | None = None) -> Tensor:
         """Return the next token's logits in fp32, [B, V], or only those of the vocabulary's `rows`."""
-        x = F.rms_norm(hidden_BD.float(), (hidden_BD.shape[-1],), self._norm, self._eps)
+        x = self.normed(hidden_BD)
         if rows is None:
             return F.linear(x.to(self._rows_VD.dtype), self._rows_VD).float()
         return F.linear(x, self._rows_VD[rows].float())
+
+    def normed(self, hidden_BD: Tensor) -> Tensor:
+        """Return the hidden states after the final norm, in fp32."""
+        return F.rms_norm(hidden_BD.float(), (hidden_BD.shape[-1],), self._norm, self._eps)
 
 
 class Decoder:

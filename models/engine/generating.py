@@ -11,7 +11,7 @@ from models.engine.base import GenerateJob
 from models.engine.decoder import Decoder, Head, attention
 
 Stopped = Callable[[int, list[int]], bool]
-"""(row, tokens so far) -> whether a stop string has appeared."""
+"""(row, tokens so far) -> whether a stop string has appeared; called for rows with stop strings or a listener."""
 
 _SHRINK_SHARE = 0.8
 """Ended rows are removed once at most this share still runs: removing them copies the cache of the others."""
@@ -21,7 +21,10 @@ _SHRINK_SHARE = 0.8
 def generate_many(
     model: Decoder, head: Head, jobs: Sequence[GenerateJob], eos_ids: frozenset[int], stopped: Stopped
 ) -> list[tuple[list[int], str]]:
-    """Return for each job the continuation's tokens, without its end marker, and why it ended: `stop` or `length`."""
+    """Return for each job the continuation's tokens, without its end marker, and why it ended.
+
+    The reason is `stop`, `length` or `abort`.
+    """
     cache = _Cache(model, jobs)
     rows = running = [_Row(index, job, eos_ids, stopped) for index, job in enumerate(jobs)]
     penalties = _Penalties(model, jobs)
@@ -60,14 +63,18 @@ class _Row:
         self.reason = ""
 
     def take(self, token: int) -> None:
-        """Append the token unless the row has ended; an end marker, a stop string or `max_tokens` ends the row."""
+        """Append the token unless the row has ended; an end marker, a stop string, `max_tokens` or an abort ends it."""
         if self.reason:
+            return
+        if self.job.course.aborted:
+            self.reason = "abort"
             return
         if token in self._eos_ids:
             self.reason = "stop"
             return
         self.tokens.append(token)
-        if self.job.stop and self._stopped(self._index, self.tokens):
+        watched = self.job.stop or self.job.course.on_text
+        if watched and self._stopped(self._index, self.tokens):
             self.reason = "stop"
         elif len(self.tokens) == self.job.max_tokens:
             self.reason = "length"

@@ -14,6 +14,7 @@ from typing import Protocol
 from typing_extensions import override
 
 from models.engine.base import Engine, Generated, GenerateJob, ModelInfo, ScoreJob
+from models.engine.stops import settled
 from models.prompts import BUDGET_TOKENS, load_tokenizer
 from models.ranker import overlap
 from models.summarizer import first_words
@@ -24,7 +25,7 @@ _MARKED = re.compile(r".*?\btext ?: (.*?)(?:summary ?:)?", re.IGNORECASE | re.DO
 class _Codec(Protocol):
     vocab_size: int
 
-    def encode(self, text: str) -> list[int]: ...
+    def encode(self, text: str, *, special_tokens: bool = True) -> list[int]: ...
 
     def decode(self, ids: list[int]) -> str: ...
 
@@ -32,7 +33,7 @@ class _Codec(Protocol):
 class _Bytes:
     vocab_size = 256
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, special_tokens: bool = True) -> list[int]:  # noqa: ARG002  (bytes have none)
         return list(text.encode("utf-8", "replace"))
 
     def decode(self, ids: list[int]) -> str:
@@ -44,8 +45,8 @@ class _Tokens:
         self._tokenizer = load_tokenizer(path)
         self.vocab_size = self._tokenizer.get_vocab_size(with_added_tokens=True)
 
-    def encode(self, text: str) -> list[int]:
-        return list(self._tokenizer.encode(text).ids)
+    def encode(self, text: str, *, special_tokens: bool = True) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=special_tokens).ids)
 
     def decode(self, ids: list[int]) -> str:
         return str(self._tokenizer.decode(ids))
@@ -68,9 +69,9 @@ class InstantEngine(Engine):
         return self._info
 
     @override
-    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode_many(self, texts: Sequence[str], *, special_tokens: bool = True) -> list[list[int]]:
         """Encode with the tokenizer, or as UTF-8 bytes without one."""
-        return [self._codec.encode(text) for text in texts]
+        return [self._codec.encode(text, special_tokens=special_tokens) for text in texts]
 
     @override
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
@@ -95,6 +96,9 @@ class InstantEngine(Engine):
         ids = self._codec.encode(first_words(marked.group(1) if marked else text))
         cut = ids[: job.max_tokens]
         reason = "stop" if len(cut) == len(ids) else "length"
+        if job.course.on_text:
+            for tokens in range(1, len(cut) + 1):
+                job.course.on_text(settled(self._codec.decode(cut[:tokens]), ()), tokens)
         return Generated(text=self._codec.decode(cut), tokens=len(cut), finish_reason=reason)
 
 

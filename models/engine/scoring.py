@@ -22,6 +22,8 @@ def score_many(
 ) -> list[list[list[float]]]:
     """Return probabilities [job][item][label]; see `Engine.score_many`."""
     scores: list[list[list[float]]] = [[[] for _ in job.items] for job in jobs]
+    for job in jobs:
+        job.report.computed_tokens, job.report.hidden_states = 0, [] if job.hidden_states else None
     for plan, parts in passes(jobs, budget_tokens):
         hidden_PD = forward.last_hidden(plan)
         start = 0
@@ -29,8 +31,17 @@ def score_many(
             job, count = jobs[part.job], part.items.stop - part.items.start
             rows = hidden_PD[start : start + count]
             scores[part.job][part.items] = _label_probabilities(head, rows, job, job.labels[part.items])
+            _report(head, rows, job, part.computed_tokens)
             start += count
     return scores
+
+
+def _report(head: Head, hidden_ND: Tensor, job: ScoreJob, computed_tokens: int) -> None:
+    """Add to a job's report what a pass computed for it."""
+    report = job.report
+    report.computed_tokens = (report.computed_tokens or 0) + computed_tokens
+    if report.hidden_states is not None:
+        report.hidden_states += head.normed(hidden_ND).tolist()
 
 
 def _label_probabilities(

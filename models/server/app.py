@@ -4,53 +4,66 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-import orjson
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from models.engine.base import Generated, GenerateJob, ScoreJob
-from models.engine.batcher import JobRefused
-from models.server.complete import completion_answer, generate_jobs
+from models.engine.batcher import Batcher
+from models.server.answers import Content, answered, error_response, http_error, json_response
+from models.server.complete import completion_answer, envelope, generate_jobs
 from models.server.config import Limits
+from models.server.generative_scoring import generative_answer, generative_request
+from models.server.in_hand import Aborted, InHand
 from models.server.metrics import ServerMetrics
 from models.server.openapi import (
     DEADLINE_HEADER,
     ERRORS,
+    NESTED_ERRORS,
+    TTL_HEADER,
     Card,
     Cards,
     CompletionAnswer,
+    GenerativeScoringAnswer,
     Health,
     ScoreAnswer,
     request_of,
 )
 from models.server.pauses import LagProbe, collections_timed
-from models.server.requests import BadRequest, CompletionBody, ScoreBody, parse
+from models.server.requests import (
+    DEFAULT_MODEL,
+    AbortBody,
+    BadRequest,
+    CompletionBody,
+    GenerativeScoringBody,
+    ScoreBody,
+    parse,
+)
 from models.server.score import Scoring, score_answer, score_request
 from models.server.service import Hosted, base_name
-from models.server.transport import BodyReader, ClientDisconnected, finish
+from models.server.streaming import Growing, events
+from models.server.transport import BodyReader, RequestAborted, finish
 
-log = logging.getLogger(__name__)
-
-ERROR_TYPES = {
-    404: "NotFoundError",
-    413: "RequestTooLargeError",
-    500: "InternalServerError",
-    503: "ServiceUnavailableError",
-}
-REASONS = {400: "bad request", 404: "not found", 408: "slow body", 413: "body too large"}
 SMALL_BODY = 65_536
 """Bytes up to which a body is parsed on the event loop, in 1 or 2 ms; a larger one is parsed in a thread."""
 
+SCORE, COMPLETE, GENERATIVE = "/v1/score", "/v1/completions", "/generative_scoring"
+ABORT = "/abort_request"
+UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+ABORTED = Generated(text="", tokens=0, finish_reason="abort")
+SUMMARY = "Score items by label tokens, in vLLM's form"
+
 HostedRanker = Hosted[ScoreJob, list[list[float]]]
 HostedSummarizer = Hosted[GenerateJob, Generated]
-Handler = Callable[[Request, float], Awaitable[dict[str, Any]]]
+Handler = Callable[[Request, float], Awaitable[Content]]
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
@@ -65,18 +78,29 @@ def create_app(ranker: HostedRanker | None, summarizer: HostedSummarizer | None,
     routes = Routes(hosted, ranker, summarizer, limits)
     app = FastAPI(title="nearline model server", docs_url=None, redoc_url=None, lifespan=routes.lifespan)
     for path, summary, handler, body, answer in (
-        ("/v1/score", "Score items by label tokens", routes.score, ScoreBody, ScoreAnswer),
-        ("/v1/completions", "Continue prompts", routes.complete, CompletionBody, CompletionAnswer),
+        (SCORE, "Score items by label tokens", routes.score, ScoreBody, ScoreAnswer),
+        (COMPLETE, "Continue prompts", routes.complete, CompletionBody, CompletionAnswer),
+        (GENERATIVE, SUMMARY, routes.generative_scoring, GenerativeScoringBody, GenerativeScoringAnswer),
     ):
+        nested = path == GENERATIVE
         app.add_api_route(
             path,
-            routes.answering(path, handler),
+            routes.answering(path, handler, nested=nested),
             methods=["POST"],
             summary=summary,
             operation_id=handler.__name__,
-            responses={200: {"model": answer}, **ERRORS},
+            responses={200: {"model": answer}, **(NESTED_ERRORS if nested else ERRORS)},
             openapi_extra=request_of(body),
         )
+    app.add_api_route(
+        ABORT,
+        routes.answering(ABORT, routes.abort),
+        methods=["POST"],
+        summary="Abort one request, or all",
+        operation_id="abort",
+        responses={200: {"content": {}}, **ERRORS},
+        openapi_extra=request_of(AbortBody),
+    )
     app.add_api_route("/v1/models", routes.models, methods=["GET"], responses={200: {"model": Cards}})
     one: dict[int | str, dict[str, Any]] = {200: {"model": Card}, 404: ERRORS[404]}
     app.add_api_route("/v1/models/{model:path}", routes.model, methods=["GET"], responses=one)
@@ -86,7 +110,7 @@ def create_app(ranker: HostedRanker | None, summarizer: HostedSummarizer | None,
     app.add_api_route(
         "/metrics", routes.metrics_page, methods=["GET"], responses=text, response_class=Response
     )
-    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(HTTPException, http_error)
     return app
 
 
@@ -102,7 +126,7 @@ class Routes:
     ) -> None:
         self._hosted, self._ranker, self._summarizer, self._limits = hosted, ranker, summarizer, limits
         self._metrics = ServerMetrics(hosted)
-        self._bodies = BodyReader(limits)
+        self._bodies, self._in_hand = BodyReader(limits), InHand()
         self._created_s = int(time.time())
 
     @contextlib.asynccontextmanager
@@ -113,16 +137,18 @@ class Routes:
             yield
         probe.stop()
 
-    def answering(self, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def answering(
+        self, route: str, handler: Handler, *, nested: bool = False
+    ) -> Callable[[Request], Awaitable[Response]]:
         """Wrap a handler: failures become HTTP answers, and every answer is counted with the time it took."""
         self._metrics.expect(route)
 
-        async def handle(request: Request) -> dict[str, Any]:
+        async def handle(request: Request) -> Content:
             return await handler(request, self._deadline(request))
 
         async def answer(request: Request) -> Response:
             start = time.monotonic()
-            response, refusal = await _answer(request, handle)
+            response, refusal = await answered(request, handle, nested=nested)
             self._metrics.observe(route, response.status_code, refusal, time.monotonic() - start)
             return response
 
@@ -131,37 +157,104 @@ class Routes:
     async def score(self, request: Request, deadline: float) -> dict[str, Any]:
         """POST /v1/score."""
         ranker: HostedRanker = _require(self._ranker, "ranker")
-        scoring = await self._scoring(request, ranker)
-        scores = await finish(request, ranker.batcher.submit_many(scoring.jobs, deadline), deadline)
-        self._metrics.count_work("/v1/score", scoring.items, scoring.tokens)
+        with contextlib.ExitStack() as held:
+            async with self._bodies.read(request) as body:
+                large = len(body) > SMALL_BODY
+                asked = await _run(large, parse, ScoreBody, body)
+                ranker.check_model(asked.model)
+                aborted = held.enter_context(self._in_hand.holding(asked.rid))
+                slow = large or isinstance(asked.query, str)
+                batch_tokens = ranker.batcher.config.batch_tokens
+                scoring = await _run(slow, score_request, asked, ranker.engine, self._limits, batch_tokens)
+            return await self._scored(SCORE, request, scoring, deadline, asked.priority or 0, aborted)
+
+    async def generative_scoring(self, request: Request, deadline: float) -> dict[str, Any]:
+        """POST /generative_scoring; vLLM takes the lowest priority first."""
+        ranker: HostedRanker = _require(self._ranker, "ranker")
+        with contextlib.ExitStack() as held:
+            async with self._bodies.read(request) as body:
+                asked = await _run(len(body) > SMALL_BODY, parse, GenerativeScoringBody, body)
+                ranker.check_model(asked.model or DEFAULT_MODEL)
+                aborted = held.enter_context(self._in_hand.holding(asked.request_id))
+                batch_tokens = ranker.batcher.config.batch_tokens
+                scoring = await asyncio.to_thread(
+                    generative_request, asked, ranker.engine, self._limits, batch_tokens
+                )
+            scored = await self._scored(GENERATIVE, request, scoring, deadline, -asked.priority, aborted)
+        return generative_answer(scoring, scored, asked.request_id, int(time.time()))
+
+    async def _scored(
+        self,
+        route: str,
+        request: Request,
+        scoring: Scoring,
+        deadline: float,
+        priority: int,
+        aborted: Aborted,
+    ) -> dict[str, Any]:
+        ranker: HostedRanker = _require(self._ranker, "ranker")
+        batcher = ranker.batcher
+        futures = batcher.submit_many(scoring.jobs, deadline, priority)
+        scores = await finish(request, futures, deadline, aborted, lambda: batcher.withdraw(futures))
+        self._metrics.count_work(route, scoring.items, scoring.tokens)
         return score_answer(scoring, scores, ranker.engine.info.name)
 
-    async def _scoring(self, request: Request, ranker: HostedRanker) -> Scoring:
-        engine, batch_tokens = ranker.engine, ranker.batcher.config.batch_tokens
-        async with self._bodies.read(request) as body:
-            large = len(body) > SMALL_BODY
-            asked = await _run(large, parse, ScoreBody, body)
-            ranker.check_model(asked.model)
-            slow = large or isinstance(asked.query, str)
-            return await _run(slow, score_request, asked, engine, self._limits, batch_tokens)
-
-    async def complete(self, request: Request, deadline: float) -> dict[str, Any]:
-        """POST /v1/completions."""
+    async def complete(self, request: Request, deadline: float) -> Content:
+        """POST /v1/completions, whole or as a stream."""
         summarizer: HostedSummarizer = _require(self._summarizer, "summarizer")
-        jobs = await self._generate_jobs(request, summarizer)
-        results = await finish(request, summarizer.batcher.submit_many(jobs, deadline), deadline)
-        self._metrics.count_work("/v1/completions", len(jobs), sum(len(job.prompt) for job in jobs))
-        return completion_answer(jobs, results, summarizer.engine.info.name, int(time.time()))
+        with contextlib.ExitStack() as held:
+            async with self._bodies.read(request) as body:
+                asked = await _run(len(body) > SMALL_BODY, parse, CompletionBody, body)
+                summarizer.check_model(asked.model)
+                aborted = held.enter_context(self._in_hand.holding(asked.rid))
+                jobs = await asyncio.to_thread(generate_jobs, asked, summarizer.engine, self._limits)
+            head = envelope(asked.rid, summarizer.engine.info.name, int(time.time()))
+            results = self._generated(request, jobs, deadline, asked.priority, aborted)
+            if not asked.stream:
+                return completion_answer(jobs, await results, head)
+            usage = asked.stream_options is not None and asked.stream_options.include_usage
+            failed = partial(self._metrics.count_ended, COMPLETE)
+            stream = events(jobs, results, Growing(jobs), head, failed, usage=usage)
+            first = await anext(stream)
+            return StreamingResponse(
+                _after(first, stream, held.pop_all()), media_type="text/event-stream", headers=UNBUFFERED
+            )
 
-    async def _generate_jobs(self, request: Request, summarizer: HostedSummarizer) -> list[GenerateJob]:
+    async def _generated(
+        self,
+        request: Request,
+        jobs: Sequence[GenerateJob],
+        deadline: float,
+        priority: int,
+        aborted: Aborted,
+    ) -> list[Generated]:
+        """Return the continuations; those of an aborted request are what there was of them."""
+        batcher: Batcher[GenerateJob, Generated] = _require(self._summarizer, "summarizer").batcher
+        futures = batcher.submit_many(jobs, deadline, priority)
+
+        def give_up() -> None:
+            for job in jobs:
+                job.course.aborted = True
+            batcher.withdraw(futures)
+
+        try:
+            results = await finish(request, futures, deadline, aborted, give_up)
+        except RequestAborted:
+            self._metrics.count_ended(COMPLETE, "aborted")
+            return await remains(futures, deadline)
+        self._metrics.count_work(COMPLETE, len(jobs), sum(len(job.prompt) for job in jobs))
+        return results
+
+    async def abort(self, request: Request, _deadline: float) -> Response:
+        """POST /abort_request: answered 200 whether or not a request has the id, as SGLang does."""
         async with self._bodies.read(request) as body:
-            asked = await _run(len(body) > SMALL_BODY, parse, CompletionBody, body)
-            summarizer.check_model(asked.model)
-            return await asyncio.to_thread(generate_jobs, asked, summarizer.engine, self._limits)
+            asked = parse(AbortBody, body)
+        self._in_hand.abort(None if asked.abort_all else asked.rid)
+        return Response()
 
     async def models(self) -> Response:
         """GET /v1/models, with the route that each model answers as `task`."""
-        return _json({"object": "list", "data": self._cards()})
+        return json_response({"object": "list", "data": self._cards()})
 
     async def model(self, model: str) -> Response:
         """GET /v1/models/{model}: the card of a served model by its name or that of another generation, else 404."""
@@ -170,8 +263,8 @@ class Routes:
         found = [card for card in cards if card["id"] == model] or alike
         if not found:
             names = ", ".join(repr(card["id"]) for card in cards) or "no model"
-            return _error(404, f"model {model[:99]!r} is not served here, but {names}")
-        return _json(found[0])
+            return error_response(404, f"model {model[:99]!r} is not served here, but {names}")
+        return json_response(found[0])
 
     def _cards(self) -> list[dict[str, Any]]:
         return [
@@ -191,22 +284,54 @@ class Routes:
     async def health(self) -> Response:
         """GET /health: 200 while every model thread runs, else 503."""
         alive = all(hosted.batcher.alive for hosted in self._hosted.values())
-        return _json({"status": "ok" if alive else "a model thread ended"}, 200 if alive else 503)
+        return json_response({"status": "ok" if alive else "a model thread ended"}, 200 if alive else 503)
 
     async def metrics_page(self) -> Response:
         """GET /metrics: the metrics in Prometheus text format."""
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     def _deadline(self, request: Request) -> float:
-        text = request.headers.get(DEADLINE_HEADER)
-        limit_s = self._limits.deadline_s
-        try:
-            left_s = limit_s if text is None else float(text) / 1000
-        except ValueError as error:
-            raise BadRequest(f"{DEADLINE_HEADER} must be a number of milliseconds") from error
-        if not math.isfinite(left_s):
-            raise BadRequest(f"{DEADLINE_HEADER} must be finite")
-        return time.monotonic() + min(left_s, limit_s)
+        left_s = [_seconds(request, name) for name in (DEADLINE_HEADER, TTL_HEADER)]
+        ttl_s = left_s[1]
+        if ttl_s is not None and ttl_s < 0:
+            raise BadRequest(f"{TTL_HEADER} must not be negative")
+        return time.monotonic() + min([self._limits.deadline_s, *(one for one in left_s if one is not None)])
+
+
+def _seconds(request: Request, header: str) -> float | None:
+    """Return a header's milliseconds in seconds, or None without it; BadRequest for what is no finite number."""
+    text = request.headers.get(header)
+    if text is None:
+        return None
+    try:
+        left_s = float(text) / 1000
+    except ValueError as error:
+        raise BadRequest(f"{header} must be a number of milliseconds") from error
+    if not math.isfinite(left_s):
+        raise BadRequest(f"{header} must be finite")
+    return left_s
+
+
+async def remains(futures: Sequence[Future[Generated]], deadline: float) -> list[Generated]:
+    """Return what there is of aborted continuations once those under way have ended at their next token."""
+    under_way = [asyncio.wrap_future(future) for future in futures if not future.cancelled()]
+    if under_way:
+        await asyncio.wait(under_way, timeout=max(0.0, deadline - time.monotonic()))
+    return [
+        future.result() if future.done() and not future.cancelled() and not future.exception() else ABORTED
+        for future in futures
+    ]
+
+
+async def _after(
+    first: bytes, stream: AsyncGenerator[bytes, None], held: contextlib.ExitStack
+) -> AsyncIterator[bytes]:
+    """Yield the first event and the others; the request's id is in use until the last."""
+    with held:
+        async with contextlib.aclosing(stream):
+            yield first
+            async for event in stream:
+                yield event
 
 
 async def _run(
@@ -223,38 +348,3 @@ def _require(model: Any, role: str) -> Any:
     if model is None:
         raise BadRequest(f"no {role} is served here: start the server with --{role} DIR", status=404)
     return model
-
-
-async def _answer(
-    request: Request, handle: Callable[[Request], Awaitable[dict[str, Any]]]
-) -> tuple[Response, str]:
-    """Return the answer and, of a refused request, the reason for the metrics (else an empty string)."""
-    try:
-        return _json(await handle(request)), ""
-    except BadRequest as error:
-        return _error(error.status, str(error), kind=error.kind), REASONS[error.status]
-    except JobRefused as error:
-        retry = {"Retry-After": str(math.ceil(error.retry_after_s))}
-        return _error(503, str(error), retry), error.reason
-    except ClientDisconnected:
-        return Response(status_code=499), "hung up"
-    except Exception:  # no request may end the server; the traceback goes to the log
-        log.exception("a request to %s failed", request.url.path)
-        return _error(500, "the model failed on this request; the server's log says why"), "model failed"
-
-
-def _json(content: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(content), status, headers, "application/json")
-
-
-def _error(
-    status: int, message: str, headers: Mapping[str, str] | None = None, kind: str = "BadRequestError"
-) -> Response:
-    named = ERROR_TYPES.get(status, kind)
-    body = {"object": "error", "message": message, "type": named, "param": None, "code": status}
-    return _json(body, status, headers)
-
-
-async def _http_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  (the type it is registered for)
-    return _error(error.status_code, str(error.detail), error.headers)

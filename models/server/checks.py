@@ -28,13 +28,13 @@ def check_total(tokens: int, limits: Limits) -> None:
         raise BadRequest(f"{tokens} tokens in one request, at most {limits.request_tokens} are allowed")
 
 
-def usage(prompt: int, completion: int) -> dict[str, Any]:
-    """Return the token counts of an answer with all keys that SGLang gives."""
+def usage(prompt: int, completion: int, cached: int = 0) -> dict[str, Any]:
+    """Return the token counts of an answer with all keys that SGLang gives; `cached` prompt tokens were shared."""
     return {
         "prompt_tokens": prompt,
         "total_tokens": prompt + completion,
         "completion_tokens": completion,
-        "prompt_tokens_details": None,
+        "prompt_tokens_details": {"cached_tokens": cached} if cached else None,
         "reasoning_tokens": 0,
         "completion_tokens_details": None,
     }

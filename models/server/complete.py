@@ -18,8 +18,8 @@ SAMPLING = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "seed": None}
 def generate_jobs(body: CompletionBody, engine: Engine, limits: Limits) -> list[GenerateJob]:
     """Return a job for each prompt; BadRequest for input that the engine does not check itself. Slow: it tokenizes."""
     info = engine.info
-    if body.stream:
-        raise BadRequest("stream is not served: leave it out")
+    if body.stream_options and not body.stream:
+        raise BadRequest("stream_options is only allowed with stream: true")
     if body.temperature and (given := [name for name in SAMPLING if name in body.model_fields_set]):
         _check_sampling(body, given)
     if len(body.prompt) > limits.items and _several(body.prompt):
@@ -62,26 +62,34 @@ def _prompts(given: Any, engine: Engine) -> list[list[int]]:
 
 
 def completion_answer(
-    jobs: Sequence[GenerateJob], results: Sequence[Generated], model: str, created_s: int
+    jobs: Sequence[GenerateJob], results: Sequence[Generated], head: dict[str, Any]
 ) -> dict[str, Any]:
     """Return OpenAI's answer, with one choice for each prompt."""
-    prompt = sum(len(job.prompt) for job in jobs)
-    completion = sum(result.tokens for result in results)
-    choices = [
-        {
-            "index": index,
-            "text": result.text,
-            "logprobs": None,
-            "finish_reason": result.finish_reason,
-            "matched_stop": None,
-        }
-        for index, result in enumerate(results)
-    ]
+    choices = [choice(index, result.text, result.finish_reason) for index, result in enumerate(results)]
+    return {**head, "choices": choices, "usage": completion_usage(jobs, results)}
+
+
+def envelope(rid: str | None, model: str, created_s: int) -> dict[str, Any]:
+    """Return what an answer and all events of a stream begin with; a request's own id is the answer's."""
     return {
-        "id": f"cmpl-{uuid.uuid4().hex}",
+        "id": rid or f"cmpl-{uuid.uuid4().hex}",
         "object": "text_completion",
         "created": created_s,
         "model": model,
-        "choices": choices,
-        "usage": usage(prompt, completion),
     }
+
+
+def choice(index: int, text: str, finish_reason: str | None) -> dict[str, Any]:
+    """Return one prompt's text, or a piece of it."""
+    return {
+        "index": index,
+        "text": text,
+        "logprobs": None,
+        "finish_reason": finish_reason,
+        "matched_stop": None,
+    }
+
+
+def completion_usage(jobs: Sequence[GenerateJob], results: Sequence[Generated]) -> dict[str, Any]:
+    """Return the token counts of all prompts together."""
+    return usage(sum(len(job.prompt) for job in jobs), sum(result.tokens for result in results))

@@ -48,6 +48,8 @@ class ServerMetrics:
         """Begin a route's counter at 0: Prometheus cannot see the first increase of one whose first sample is 1."""
         for status in ("200", "500", "503"):
             self._requests.labels(route, status)
+        for reason in ("aborted", "deadline passed"):
+            self._refusals.labels(route, reason)
 
     def observe(self, route: str, status: int, refusal: str, took_s: float) -> None:
         """Count one answer; `refusal` is the reason of a request that was not computed, or empty."""
@@ -55,6 +57,10 @@ class ServerMetrics:
         self._seconds.labels(route).observe(took_s)
         if refusal:
             self._refusals.labels(route, refusal).inc()
+
+    def count_ended(self, route: str, reason: str) -> None:
+        """Count a request that was answered in part: aborted, or failed after its stream had begun."""
+        self._refusals.labels(route, reason).inc()
 
     def count_work(self, route: str, items: int, tokens: int) -> None:
         """Count the items and tokens that were computed for one request."""

@@ -10,10 +10,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 DEADLINE_HEADER = "x-deadline-ms"
+TTL_HEADER = "x-request-ttl-ms"
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class PromptTokensDetails(_Answer):
+    """How many prompt tokens were not computed, since another prompt of the same pass has them."""
+
+    cached_tokens: int
 
 
 class Usage(_Answer):
@@ -22,7 +29,7 @@ class Usage(_Answer):
     prompt_tokens: int
     total_tokens: int
     completion_tokens: int
-    prompt_tokens_details: None
+    prompt_tokens_details: PromptTokensDetails | None
     reasoning_tokens: int
     completion_tokens_details: None
 
@@ -31,7 +38,7 @@ class ScoreAnswer(_Answer):
     """Scores [items][labels]."""
 
     scores: list[list[float]]
-    pooled_hidden_states: None
+    pooled_hidden_states: list[list[float]] | None
     token_logprobs: list[list[float]] | None
     model: str
     usage: Usage
@@ -44,7 +51,7 @@ class Choice(_Answer):
     index: int
     text: str
     logprobs: None
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "abort"]
     matched_stop: None
 
 
@@ -56,6 +63,25 @@ class CompletionAnswer(_Answer):
     created: int
     model: str
     choices: list[Choice]
+    usage: Usage
+
+
+class ItemScore(_Answer):
+    """The first label's score of one item."""
+
+    index: int
+    object: Literal["score"]
+    score: float
+
+
+class GenerativeScoringAnswer(_Answer):
+    """Scores in vLLM's form."""
+
+    id: str
+    object: Literal["list"]
+    created: int
+    model: str
+    data: list[ItemScore]
     usage: Usage
 
 
@@ -95,6 +121,21 @@ class ErrorAnswer(_Answer):
     code: int
 
 
+class NestedError(_Answer):
+    """An error without the word for its kind of object."""
+
+    message: str
+    type: str
+    param: str | None
+    code: int
+
+
+class NestedErrorAnswer(_Answer):
+    """An error in vLLM's form."""
+
+    error: NestedError
+
+
 _RETRY = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorAnswer, "description": "The request is wrong; the message says how"},
@@ -110,6 +151,11 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
+NESTED_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {**error, "model": NestedErrorAnswer} for status, error in ERRORS.items()
+}
+
+
 def request_of(body: type[BaseModel]) -> dict[str, Any]:
     """Describe the body and header of a route that parses its request itself, where FastAPI cannot."""
     deadline = {
@@ -118,5 +164,11 @@ def request_of(body: type[BaseModel]) -> dict[str, Any]:
         "description": "Milliseconds that the caller waits for the answer",
         "schema": {"type": "number"},
     }
+    ttl = {
+        "name": TTL_HEADER,
+        "in": "header",
+        "description": "Milliseconds after which the request need not be computed any more",
+        "schema": {"type": "number", "minimum": 0},
+    }
     content = {"application/json": {"schema": body.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}, "parameters": [deadline]}
+    return {"requestBody": {"required": True, "content": content}, "parameters": [deadline, ttl]}

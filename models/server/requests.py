@@ -49,6 +49,18 @@ def _text_or_ids(value: object) -> object:
     raise _wrong("a text or a list of token ids")
 
 
+def _text_or_ids_given(value: object) -> object:
+    if isinstance(value, str) or _all(value, int):
+        return value
+    raise _wrong("a text or a list of token ids")
+
+
+def _lists_of_either(value: object) -> object:
+    if _all(value, str) or _id_lists(value):
+        return value
+    raise _wrong("a list of texts or a list of lists of token ids")
+
+
 def _texts_or_id_lists(value: object) -> object:
     if isinstance(value, str) or _all(value, str) or _id_lists(value):
         return value
@@ -59,6 +71,12 @@ def _ids_or_id_lists(value: object) -> object:
     if _all(value, int) or _id_lists(value):
         return value
     raise _wrong("a list of token ids, or one for each item")
+
+
+def _neutral(value: object) -> object:
+    if value is False or value is None:
+        return False
+    raise PydanticCustomError("shape", "is not served: leave it out")
 
 
 def _prompt(value: object) -> object:
@@ -72,6 +90,8 @@ def _id_lists(value: object) -> bool:
 
 
 TokenIds = list[int]
+Rid = Annotated[str, Field(min_length=1, max_length=256)] | None
+Priority = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 TextOrIds = Annotated[str | TokenIds | None, PlainValidator(_text_or_ids, str | TokenIds | None)]
 Items = Annotated[
     str | list[str] | list[TokenIds],
@@ -88,6 +108,10 @@ SCORE_EXAMPLES: list[JsonValue] = [
     {"query": [5, 6], "items": [[7], [8, 9]], "label_token_ids": [1, 2], "apply_softmax": True},
     {"query": "nurse", "items": [" ward", " kitchen"], "label_token_ids": [[1, 2], [3]]},
 ]
+GENERATIVE_EXAMPLES: list[JsonValue] = [
+    {"query": [5, 6], "items": [[7], [8, 9]], "label_token_ids": [1, 2]},
+    {"query": "nurse", "items": [" ward", " kitchen"], "label_token_ids": [1, 2], "request_id": "a"},
+]
 COMPLETION_EXAMPLES: list[JsonValue] = [{"prompt": "night nurse", "max_tokens": 4}, {"prompt": [[5, 6], [7]]}]
 
 
@@ -103,7 +127,7 @@ class _Body(BaseModel):
 
 
 class ScoreBody(_Body):
-    """POST /v1/score. The last four fields are SGLang's for other models: only their defaults are accepted."""
+    """POST /v1/score. The last three fields are SGLang's for other models: only their defaults are accepted."""
 
     model_config = ConfigDict(json_schema_extra={"examples": SCORE_EXAMPLES})
 
@@ -115,10 +139,21 @@ class ScoreBody(_Body):
     return_token_logprobs: bool = False
     item_first: bool = False
     model: str = DEFAULT_MODEL
+    rid: Rid = None
+    priority: Priority | None = None
     return_pooled_hidden_states: bool = False
     score_extraction_token: str | None = None
     query_embed_overrides: Any = None
     item_embed_overrides: Any = None
+
+
+class StreamOptions(BaseModel):
+    """What a stream holds besides the texts."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    include_usage: bool = False
+    continuous_usage_stats: Annotated[bool, PlainValidator(_neutral, bool)] = False
 
 
 class CompletionBody(_Body):
@@ -135,13 +170,16 @@ class CompletionBody(_Body):
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
     stop: str | Annotated[list[str], Field(fail_fast=True)] | None = None
     n: Annotated[int, Field(ge=1, le=1)] = 1
-    stream: Annotated[bool, Field(json_schema_extra={"const": False})] = False
+    stream: bool = False
+    stream_options: StreamOptions | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     top_k: Annotated[int, Field(ge=-1)] = -1
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
     seed: int | None = None
     user: str | None = None
     model: str = DEFAULT_MODEL
+    rid: Rid = None
+    priority: Priority = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -152,6 +190,35 @@ class CompletionBody(_Body):
         if why := refused(body, cls.model_fields):
             raise BadRequest(why)
         return {name: value for name, value in body.items() if value is not None}
+
+
+class GenerativeScoringBody(_Body):
+    """POST /generative_scoring. Another field than these is refused."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": GENERATIVE_EXAMPLES}, extra="forbid")
+
+    query: Annotated[str | TokenIds, PlainValidator(_text_or_ids_given, str | TokenIds)]
+    items: Annotated[list[str] | list[TokenIds], PlainValidator(_lists_of_either, list[str] | list[TokenIds])]
+    label_token_ids: Annotated[TokenIds, Field(fail_fast=True)]
+    model: str | None = None
+    apply_softmax: bool = True
+    item_first: bool = False
+    add_special_tokens: bool = True
+    priority: Priority = 0
+    request_id: Rid = None
+
+
+class AbortBody(_Body):
+    """POST /abort_request: the id of one request, or all of them."""
+
+    rid: str | None = None
+    abort_all: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> AbortBody:
+        if not self.rid and not self.abort_all:
+            raise BadRequest("give the rid of a request, or abort_all: true")
+        return self
 
 
 Body = TypeVar("Body", bound=_Body)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from models.engine.base import Engine, ScoreJob
+from models.engine.base import Engine, ScoreJob, ScoreReport
 from models.server.checks import check_ids, check_length, check_total, usage
 from models.server.config import Limits
 from models.server.requests import BadRequest, ScoreBody
@@ -16,6 +16,8 @@ PREFIXES = 8
 """A part of a long request has at least this many times the tokens of its prefix, which each part computes again."""
 COLDEST = 1e-30
 """Lowest temperature: logits divided by it stay finite in fp32, and the likeliest label already has probability 1."""
+HIDDEN_NUMBERS = 2**18
+"""Most numbers of the hidden states in one answer: 5 MB of JSON, made in about 30 ms."""
 LOWEST = -104.0
 """Logarithm given for a probability that is 0 in fp32; the smallest above 0 is 1.4e-45, e to the -103.3."""
 
@@ -30,6 +32,13 @@ class Scoring:
     tokens: int
     prompt_tokens: int
 
+    @property
+    def cached_tokens(self) -> int:
+        """Prompt tokens that were not computed, since another prompt has the same; 0 if the engine does not tell."""
+        computed = [job.report.computed_tokens for job in self.jobs]
+        known = sum(tokens for tokens in computed if tokens is not None)
+        return self.prompt_tokens - known if computed and None not in computed else 0
+
 
 def score_request(body: ScoreBody, engine: Engine, limits: Limits, batch_tokens: int) -> Scoring:
     """Return a request's jobs; BadRequest for input that the engine does not check itself. Slow: it tokenizes text."""
@@ -39,12 +48,15 @@ def score_request(body: ScoreBody, engine: Engine, limits: Limits, batch_tokens:
     items = [body.items] if isinstance(body.items, str) else body.items
     if len(items) > limits.items:
         raise BadRequest(f"{len(items)} items in one request, at most {limits.items} are allowed")
+    if body.return_pooled_hidden_states:
+        _check_hidden(len(items), engine.info.hidden_size)
     job = ScoreJob(
         prefix=[],
         items=[],
         labels=_labels(body.label_token_ids, len(items), engine.info.vocab_size, limits.labels),
         softmax_over_labels=body.apply_softmax and not body.return_token_logprobs,
         temperature=1.0 if body.return_token_logprobs else max(COLDEST, body.temperature),
+        hidden_states=body.return_pooled_hidden_states,
     )
     prefix, rows = _rows(body, items, engine)
     job = replace(job, prefix=prefix, items=rows)
@@ -67,10 +79,14 @@ def parts(job: ScoreJob, batch_tokens: int) -> Iterator[ScoreJob]:
     start = held = 0
     for end, item in enumerate(job.items):
         if held and held + len(item) > size:
-            yield replace(job, items=job.items[start:end], labels=job.labels[start:end])
+            yield _part(job, start, end)
             start, held = end, 0
         held += len(item)
-    yield replace(job, items=job.items[start:], labels=job.labels[start:])
+    yield _part(job, start, len(job.items))
+
+
+def _part(job: ScoreJob, start: int, end: int) -> ScoreJob:
+    return replace(job, items=job.items[start:end], labels=job.labels[start:end], report=ScoreReport())
 
 
 def score_answer(scoring: Scoring, scores: Sequence[list[list[float]]], model: str) -> dict[str, Any]:
@@ -85,12 +101,16 @@ def score_answer(scoring: Scoring, scores: Sequence[list[list[float]]], model: s
             rows = [_softmax(row, scoring.body.temperature) for row in logprobs]
     return {
         "scores": rows,
-        "pooled_hidden_states": None,
+        "pooled_hidden_states": _hidden_states(scoring) if scoring.body.return_pooled_hidden_states else None,
         "token_logprobs": logprobs,
         "model": model,
-        "usage": usage(scoring.prompt_tokens, 0),
+        "usage": usage(scoring.prompt_tokens, 0, scoring.cached_tokens),
         "object": "scoring",
     }
+
+
+def _hidden_states(scoring: Scoring) -> list[list[float]]:
+    return [row for job in scoring.jobs for row in job.report.hidden_states or ()]
 
 
 def _softmax(logprobs: list[float], temperature: float) -> list[float]:
@@ -102,11 +122,21 @@ def _check_kind(body: ScoreBody) -> None:
     """Raise BadRequest for fields that this server or a decoder model cannot answer."""
     if body.temperature != 1.0 and not body.apply_softmax:
         raise BadRequest("temperature requires apply_softmax=true")
-    if body.return_pooled_hidden_states:
-        raise BadRequest("return_pooled_hidden_states is not served: a decoder has no pooled states")
     for name in ("score_extraction_token", "query_embed_overrides", "item_embed_overrides"):
         if getattr(body, name) is not None:
             raise BadRequest(f"{name} is not served: leave it out")
+
+
+def _check_hidden(items: int, size: int) -> None:
+    """Raise BadRequest if there are no hidden states, or more numbers in them than one answer may hold."""
+    if not size:
+        raise BadRequest(
+            "return_pooled_hidden_states is not served: this model is a stand-in without hidden states"
+        )
+    if items * size > HIDDEN_NUMBERS:
+        raise BadRequest(
+            f"return_pooled_hidden_states of {items} items: at most {HIDDEN_NUMBERS // size} of {size} numbers each"
+        )
 
 
 def _labels(given: Any, items: int, vocab_size: int, limit: int) -> list[list[int]]:

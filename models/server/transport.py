@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from models.engine.batcher import JobRefused
 from models.server.config import Limits
+from models.server.in_hand import Aborted
 from models.server.requests import BadRequest
 
 Result = TypeVar("Result")
@@ -21,6 +22,13 @@ Result = TypeVar("Result")
 
 class ClientDisconnected(Exception):
     """The caller closed the connection: nobody reads the answer."""
+
+
+class RequestAborted(JobRefused):
+    """Somebody aborted the request by its id, or all requests."""
+
+    def __init__(self) -> None:
+        super().__init__("the request was aborted", reason="aborted")
 
 
 class BodyReader:
@@ -65,22 +73,33 @@ class BodyReader:
         return BadRequest(f"the body is larger than {self._limits.body_bytes} bytes", status=413)
 
 
-async def finish(request: Request, futures: Sequence[Future[Result]], deadline: float) -> list[Result]:
-    """Return all results, in order; cancel what has not begun at the deadline or when the caller disconnects."""
+async def finish(
+    request: Request,
+    futures: Sequence[Future[Result]],
+    deadline: float,
+    aborted: Aborted,
+    give_up: Callable[[], None],
+) -> list[Result]:
+    """Return all results, in order; call `give_up` if they do not come.
+
+    JobRefused if the deadline passes, RequestAborted, or ClientDisconnected if nobody is left to read the answer.
+    """
     results: asyncio.Future[list[Result]] = asyncio.gather(*map(asyncio.wrap_future, futures))
     gone = asyncio.ensure_future(_disconnect(request))
-    ends: set[asyncio.Future[Any]] = {results, gone}
+    ends: set[asyncio.Future[Any]] = {results, gone, aborted}
     try:
         await asyncio.wait(ends, timeout=deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
         if results.done():
             return results.result()
+        if aborted.done():
+            raise RequestAborted
         if gone.done():
             raise ClientDisconnected
         raise JobRefused("the deadline passed", reason="deadline passed")
     finally:
         gone.cancel()
-        for future in futures:
-            future.cancel()
+        if not (results.done() and not results.cancelled() and results.exception() is None):
+            give_up()
         if not results.done():
             results.cancel()
             results.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

@@ -28,7 +28,6 @@ UNSERVED: Mapping[str, tuple[object, ...]] = {
     "skip_special_tokens": (True,),
     "stop_regex": ([],),
     "stop_token_ids": ([],),
-    "stream_options": (),
     "suffix": ("",),
 }
 """Each field and its values that change no answer; null is one everywhere."""

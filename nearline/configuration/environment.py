@@ -54,6 +54,13 @@ def others() -> Section:
                 "Folder of the compiled kernels. Read by the model server and `nearline evaluate` (`models/engine/kernel_cache.py`).",
             ),
             Entry(
+                "`NEARLINE_KERNELS`",
+                "avx512, avx2, neon, torch or auto",
+                "`auto`",
+                "Kernels that score on a CPU: a variant that is used or refused, none (`torch`), or the best. Read by the model "
+                "server and `nearline evaluate` (`models/engine/kernel_choice.py`).",
+            ),
+            Entry(
                 "`XDG_CACHE_HOME`", "path", "`~/.cache`", "Without `NEARLINE_CACHE`: its folder `nearline`."
             ),
             Entry(

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from nearline.demo.report import DemoReport
 from nearline.demo.screen import screen, waiting
+from nearline.demo.summarizer_work import SummarizerWork
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
 from nearline.stack.state import read_state
@@ -29,7 +30,7 @@ from streaming.tools.replay import WRITES, ReplayProgress, replay_updates, send_
 
 
 class Stalled(NearlineError):
-    """No message arrived for too long; the error names the components that are not healthy."""
+    """No message arrived and no text was summarized for too long; the error names what is not healthy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class DemoSettings:
 
 
 def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_started: float) -> DemoReport:
-    """Run the demo on a new stack; raises Stalled when no message arrives for `stall_s`."""
+    """Run the demo on a new stack; raises Stalled when nothing moves for `stall_s`."""
     events = list(read_events(settings.stream))
     with closing(open_codec(settings.registry, WRITES)) as codec:
         _fresh(stack)
@@ -123,15 +124,21 @@ def _watch(
     stack: StackSettings,
     console: Console,
 ) -> None:
-    """Show progress until every update sent has its outcome and no consumer has messages left to process."""
+    """Show progress until every update sent has its outcome and no consumer has messages left to process.
+
+    A model server that goes on summarizing is slow and not dead: that is said, and waited for.
+    """
     started = moved = time.monotonic()
+    work = SummarizerWork(None if stack.models == "instant" else stack.summarizer_url)
     with screen(console) as shown:
         while not _finished(observer, total - len(progress.too_large), stack):
-            if observer.poll():
+            if observer.poll() or work.moved():
                 moved = time.monotonic()
+            if not sender.is_alive() and (said := work.slowness(observer.seen, total)):
+                shown.say(said)
             shown.show(observer.seen, progress.sent, total, time.monotonic() - started)
             if time.monotonic() - moved > settings.stall_s and not sender.is_alive():
-                raise Stalled(_stalled(observer.seen, total, stack))
+                raise Stalled(_stalled(observer.seen, total, stack, work.death()))
 
 
 def _finished(observer: Observer, total: int, stack: StackSettings) -> bool:
@@ -146,9 +153,9 @@ def _finished(observer: Observer, total: int, stack: StackSettings) -> bool:
     return not any(waits) and observer.poll(1.0) == 0
 
 
-def _stalled(seen: Seen, total: int, stack: StackSettings) -> str:
+def _stalled(seen: Seen, total: int, stack: StackSettings, death: str) -> str:
     unhealthy = [str(state["name"]) for state in read_state(stack.home) if not state["healthy"]]
     return (
-        f"nothing moved: {len(seen.outcomes)} of {total} updates have an outcome; "
+        f"nothing moved: {len(seen.outcomes)} of {total} updates have an outcome; {death}"
         f"unhealthy: {', '.join(unhealthy) or 'nothing'}; logs in {stack.home}/logs"
     )

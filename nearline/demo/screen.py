@@ -21,6 +21,10 @@ class Screen(Protocol):
         """Show the present state; called a few times a second."""
         ...
 
+    def say(self, what: str) -> None:
+        """Show one line that stays."""
+        ...
+
 
 class Lines(Screen):
     """Prints one plain line at the first call and then every `LINE_EVERY_S`."""
@@ -34,7 +38,12 @@ class Lines(Screen):
         """Do nothing until LINE_EVERY_S have passed since the last line."""
         if elapsed_s >= self._next_s:
             self._next_s = elapsed_s + LINE_EVERY_S
-            self._console.print(view.line(seen, sent, total, elapsed_s), soft_wrap=True, highlight=False)
+            self.say(view.line(seen, sent, total, elapsed_s))
+
+    @override
+    def say(self, what: str) -> None:
+        """Print the line as it is, however wide."""
+        self._console.print(what, soft_wrap=True, highlight=False, markup=False)
 
 
 class Picture(Screen):
@@ -47,6 +56,11 @@ class Picture(Screen):
     def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
         """Lay the display out for the terminal's present width; `Live` draws it at its next refresh."""
         self._live.update(view.live(seen, sent, total, elapsed_s, width=self._live.console.width))
+
+    @override
+    def say(self, what: str) -> None:
+        """Print the line above the display."""
+        self._live.console.print(what, highlight=False, markup=False)
 
 
 @contextmanager

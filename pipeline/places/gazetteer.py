@@ -67,6 +67,16 @@ class Gazetteer:
         """The regions, countries and groups that `name` names or is the code of; for a code the likeliest first."""
         return [*self._areas.get(name, ()), *self._codes.get(name, ())]
 
+    def countries_with(self, city: str, code: str) -> list[str]:
+        """The countries with a city of this name and a province of this code: Brazil for "Curitiba" and "PR"."""
+        if city in tables.ENGLISH_NAMES.split():
+            return []
+        return [
+            country
+            for country, codes in tables.PROVINCES.items()
+            if code in codes.split() and self.cities_within(city, [country])
+        ]
+
     def county(self, name: str) -> str | None:
         """The path of the area that the county of this name is a part of."""
         return self._counties.get(name)

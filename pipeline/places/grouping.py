@@ -95,6 +95,8 @@ def _around(group: Group, name: str, areas: list[str], known: Gazetteer) -> list
     wider = known.areas(group.primary)
     found = [area for area in areas if any(within(t.path, area) for t in towns) or _both(wider, [area])]
     listed = group.is_city and (known.cities(name) or len(areas) > _CODE_MEANINGS)
+    if not found and group.is_city and (homes := known.countries_with(group.primary, name)):
+        return homes
     return found if found or listed else areas
 
 

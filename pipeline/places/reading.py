@@ -12,6 +12,25 @@ from pipeline.places.grouping import Group, grouped, share_bounds
 from schemas.characters import seen
 
 _ENTRIES = re.compile(r"[;|\n\u2022\u00b7\u30fb\uff1b]")
+#: Words behind the name of a street or house.
+_STREETS = frozenset(
+    [
+        "road",
+        "rd",
+        "street",
+        "lane",
+        "house",
+        "avenue",
+        "ave",
+        "court",
+        "close",
+        "drive",
+        "square",
+        "terrace",
+        "crescent",
+        "way",
+    ]
+)
 #: Characters of a location that are read, so that a text which strayed into the field costs no time.
 _READ = 1_000
 
@@ -93,9 +112,10 @@ def _upwards(path: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16_384)
 def _heads(name: str) -> tuple[str, ...]:
-    """A name and the whole words that it begins with."""
+    """A name and the whole words that it begins with; "London Road" and "York House" begin with no town's name."""
     words = name.split()
-    return tuple([" ".join(words[:length]) for length in range(1, len(words) + 1)])
+    ends = [end for end in range(1, len(words) + 1) if _STREETS.isdisjoint(words[end : end + 1])]
+    return tuple([" ".join(words[:end]) for end in ends])
 
 
 def _as_written(text: str) -> tuple[Place, ...]:

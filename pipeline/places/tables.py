@@ -189,6 +189,24 @@ GB/WLS anglesey | carmarthenshire | ceredigion | conwy | denbighshire | flintshi
 GB/NIR county antrim | county armagh | county down | county fermanagh | county londonderry | county tyrone
 """
 
+#: Codes of provinces that are codes of other areas too, so that they only say in which country a known town lies:
+#: "Curitiba, PR", "Bern BE", "Chennai, TN", "Como (CO)". A code is looked up as a whole word.
+PROVINCES = {
+    "BR": "ac al am ap ba ce df es go ma mg ms mt pa pb pe pi pr rj rn ro rr rs sc se sp to",
+    "CH": "ag ai ar be bl bs fr ge gl gr ju lu ne nw ow sg sh so sz tg ti ur vd vs zg zh",
+    "IN": (
+        "an ap ar as br cg ch ct dl ga gj hp hr jh jk ka kl mh ml mn mp mz nl od or pb py rj sk tg tn tr ts uk up ut wb"
+    ),
+    "IT": (
+        "ag al an ao ap aq ar at av ba bg bi bl bn bo br bs bt bz ca cb ce ch cl cn co cr cs ct cz en fc fe fg fi fm fr "
+        "ge go gr im is kr lc le li lo lt lu mb mc me mi mn mo ms mt na no nu or pa pc pd pe pg pi pn po pr pt pu pv pz "
+        "ra rc re rg ri rm rn ro sa si so sp sr ss su sv ta te tn to tp tr ts tv ud va vb vc ve vi vr vt vv"
+    ),
+    "NL": "dr fl fr ge gr lb li nb nh ov ut ze zh",
+}
+#: English names of Italian and Swiss towns, behind which a code is that of a state: "Milan, MI" lies in Michigan.
+ENGLISH_NAMES = "milan turin rome naples venice florence genoa padua mantua syracuse geneva"
+
 #: Codes that stand for a country as often as for a state of the United States; alone they mean both.
 TWO_MEANINGS = frozenset(["de"])
 

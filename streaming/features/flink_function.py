@@ -13,11 +13,13 @@ import pandas as pd
 from pyflink.table import FunctionContext
 from pyflink.table.udf import ScalarFunction
 
+from models.client.limiter import Load
+from pipeline.control.rounds import in_rounds
 from pipeline.featurize import OutcomeRow, SourceRow
 from pipeline.outages import outlast
 from schemas.records import Outcome
-from streaming.features.messages import columns
-from streaming.features.worker import FeatureWorker, WorkerSettings
+from streaming.features.messages import Row, columns
+from streaming.features.worker import FeatureWorker, Ready, WorkerSettings
 from streaming.process.lifecycle import quiet_clients
 
 Result = TypeVar("Result")
@@ -41,6 +43,10 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         group = function_context.get_metric_group().add_group("nearline")
         self._counters = {outcome: group.counter(f"outcome_{outcome}") for outcome in Outcome}
         self._calls = group.counter("summarizer_calls")
+        self._decreases = group.counter("summarizer_limit_decreases")
+        self._not_sent = group.counter("summarizer_texts_not_sent")
+        self._load = Load()
+        group.gauge("summarizer_limit", lambda: self._worker.load().limit)
         # Two sums instead of a distribution, which Flink's Prometheus reporter always shows as 0.
         self._batches, self._batch_ms = group.counter("batches"), group.counter("batch_ms")
         # Objects that live as long as the worker need not be examined by each garbage collection.
@@ -61,9 +67,20 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         topic = self._settings.source_topic
         # A message without a value (a tombstone) is no update: its empty bytes become a dead letter.
         rows = [SourceRow(v or b"", topic, p, o, t) for v, p, o, t in places]
-        outcomes, made = self._outlast(lambda: self._worker.featurize(key.tolist(), rows))
+        outcomes, made = self._featurize(key.tolist(), rows)
         self._measure(outcomes, time.monotonic() - started)
         return pd.DataFrame(columns(made), dtype=object)
+
+    def _featurize(
+        self, keys: list[bytes | None], rows: list[SourceRow]
+    ) -> tuple[list[OutcomeRow], list[Row]]:
+        """Featurize in rounds: one, unless the model is too slow for it."""
+
+        def work(left: Sequence[int]) -> Ready:
+            return self._worker.featurize_ready([keys[i] for i in left], [rows[i] for i in left])
+
+        done = in_rounds(len(rows), work, self._outlast)
+        return [outcome for outcome, _ in done], [message for _, message in done]
 
     def _outlast(self, action: Callable[[], Result]) -> Result:
         return outlast(action, max_backoff_s=self._settings.max_backoff_s)
@@ -72,5 +89,8 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         for outcome, count in Counter(o.outcome for o in outcomes).items():
             self._counters[outcome].inc(count)
         self._calls.inc(sum(o.summarizer_called for o in outcomes))
+        before, self._load = self._load, self._worker.load()
+        self._decreases.inc(self._load.decreases - before.decreases)
+        self._not_sent.inc(self._load.not_sent - before.not_sent)
         self._batches.inc()
         self._batch_ms.inc(round(took_s * 1000))

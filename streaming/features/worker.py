@@ -1,17 +1,22 @@
 """One Python worker of the feature job, independent of Flink: a store, a summarizer and the featurizer over both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.client.remote import open_summarizer
+from models.client.limiter import Load
+from models.client.remote import HttpSummarizer, open_summarizer
 from pipeline.featurize import Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
-from schemas.errors import NearlineError
+from schemas.errors import ModelUnavailable, NearlineError
 from schemas.records import FeatureRecord, Outcome
 from storage.features import FeatureStore
 from storage.opening import open_store
 from streaming.features.messages import Row, row
 from streaming.kafka.framing import RegistrySettings, open_codec
 from streaming.process.fault_probe import crash_at
+
+Ready = tuple[list[tuple[OutcomeRow, Row] | None], ModelUnavailable | None]
+"""Outcome and message of each row, None while it waits for a summary, and why one does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,7 @@ class FeatureWorker:
         self._settings = settings
         tokenizer = Path(settings.tokenizer_dir) if settings.tokenizer_dir else None
         summarizer = open_summarizer(settings.summarizer_url, tokenizer)
+        self._summarizer = summarizer
         self._probe = crash_at(settings.crash_at)
         self._codec = open_codec(settings.registry, {FeatureRecord: settings.features_topic})
         try:
@@ -56,16 +62,29 @@ class FeatureWorker:
         self._kv.get_many([b"?"])
 
     def featurize(
-        self, keys: list[bytes | None], rows: list[SourceRow]
+        self, keys: Sequence[bytes | None], rows: Sequence[SourceRow]
     ) -> tuple[list[OutcomeRow], list[Row]]:
         """The outcomes of a batch and the messages to send for them; raises what `Featurizer.featurize` raises."""
-        outcomes = self._featurizer.featurize(rows)
+        made, outage = self.featurize_ready(keys, rows)
+        if outage is not None:
+            raise outage
+        done = [pair for pair in made if pair is not None]
+        return [outcome for outcome, _ in done], [message for _, message in done]
+
+    def featurize_ready(self, keys: Sequence[bytes | None], rows: Sequence[SourceRow]) -> Ready:
+        """Each row's outcome and message, None while it waits for a summary; raises as `Featurizer.featurize_ready`."""
+        outcomes, outage = self._featurizer.featurize_ready(rows)
         self._probe("stored")
         if self._settings.registry.url:
-            outcomes = [self._reframed(outcome) for outcome in outcomes]
+            outcomes = [outcome and self._reframed(outcome) for outcome in outcomes]
         names = {"features": self._settings.features_topic, "dlq": self._settings.dlq_topic}
         triples = zip(rows, keys, outcomes, strict=True)
-        return outcomes, [row(source, key, outcome, **names) for source, key, outcome in triples]
+        made = [None if o is None else (o, row(source, key, o, **names)) for source, key, o in triples]
+        return made, outage
+
+    def load(self) -> Load:
+        """What the summarizer's client does now, for metrics; zeros without a model server."""
+        return self._summarizer.load() if isinstance(self._summarizer, HttpSummarizer) else Load()
 
     def _reframed(self, outcome: OutcomeRow) -> OutcomeRow:
         """The outcome with its record in Confluent framing, for the topic; a dead letter's bytes stay as they are."""

@@ -1,11 +1,8 @@
 """Places that searches ask for and postings name, and which of them are the same."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.match import passes
-from pipeline.places.reading import read_places
 from schemas import fields
 from schemas.events import parse_search
 from tests.pipeline.builders import feature, search
@@ -457,48 +454,3 @@ def test_a_posting_whose_place_is_remote_is_no_work_on_site() -> None:
 def test_the_text_of_a_place_stays_as_it_was_written() -> None:
     assert fields.places("  São   Paulo – SP ", "location") == "São Paulo – SP"
     assert fields.places(["Leeds, UK", " ", "York"], "location") == "Leeds, UK; York"
-
-
-@pytest.mark.timeout(30)
-@pytest.mark.parametrize(
-    "piece", ["a, ", "London, ", "(", "OR ", "/", "the ", "area ", "東京", "Remote ", "- ", "\u0301", "; "]
-)
-def test_any_text_is_read_and_a_long_one_soon(piece: str) -> None:
-    assert isinstance(read_places(piece * 5_000), tuple)
-    assert passes(search("", location=piece), feature(location=piece))
-
-
-PIECES = [
-    "Portland",
-    "OR",
-    "or",
-    "Paris",
-    "Remote",
-    "UK",
-    "Ontario",
-    "New York",
-    "no",
-    ",",
-    ";",
-    "/",
-    " - ",
-    "(",
-    ")",
-    "CA",
-]
-
-
-@given(st.lists(st.sampled_from(PIECES), max_size=8).map(" ".join) | st.text(max_size=40))
-def test_a_posting_passes_for_its_own_text(text: str) -> None:
-    assert _taken(text, text)
-
-
-@given(
-    st.sampled_from(["Oslo", "Lima", "Perth, WA", "Bonn, Germany"]),
-    st.sampled_from(["Turin", "Quito", "Bath, UK"]),
-)
-def test_a_list_takes_what_one_of_its_places_takes_in_any_order(one: str, other: str) -> None:
-    assert _taken(f"{one}; {other}", one)
-    assert _taken(f"{other}; {one}", one)
-    assert _taken(one, f"{other}; {one}")
-    assert not _taken(f"{one}; {other}", "Santiago, Chile")

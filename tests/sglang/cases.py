@@ -118,9 +118,20 @@ def disagreements(
         return [
             f"{theirs.status_code} by SGLang, {ours.status_code} by ours: {theirs.text:.200} | {ours.text:.200}"
         ]
-    left, right = theirs.json(), ours.json()
-    unlike = {"message", "id", "created", "metadata", "matched_stop", *apart}
+    left, right = _content(theirs), _content(ours)
+    details = "prompt_tokens_details"  # SGLang gives them with --enable-cache-report
+    unlike = {"message", "id", "created", "metadata", "matched_stop", details, *apart}
     return list(_unlike("", left, right, unlike))
+
+
+def _content(answer: httpx.Response) -> Any:
+    """The JSON of an answer, or of a stream its joined text and why it ended: events may be cut anywhere."""
+    if not answer.headers["content-type"].startswith("text/event-stream"):
+        return answer.json()
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line]
+    assert lines[-1] == "[DONE]"
+    choices = [choice for line in lines[:-1] for choice in json.loads(line)["choices"]]
+    return {"text": "".join(one["text"] for one in choices), "ends": choices[-1]["finish_reason"]}
 
 
 def _unlike(path: str, left: Any, right: Any, skipped: set[str]) -> Iterator[str]:

@@ -61,10 +61,10 @@ DIFFERENCES = [
         statuses={"an extraction token": 400, "an embedding override": 400},
     ),
     Difference(
-        asked="`stream`, or `n` above 1",
+        asked="`n` above 1",
         sglang="served",
         ours="400",
-        statuses={"streamed completion": 400, "two completions of a prompt": 400},
+        statuses={"two completions of a prompt": 400},
     ),
     Difference(
         asked="a field of a completion that is [not served](#what-a-completion-request-may-hold) "
@@ -101,6 +101,12 @@ DIFFERENCES = [
         sglang="400",
         ours="answered",
         statuses={"a label that only the model knows": 200},
+    ),
+    Difference(
+        asked="`return_pooled_hidden_states` of a decoder",
+        sglang="400",
+        ours="of each item the state of its prompt's last token after the final norm",
+        statuses={"pooled hidden states": 200},
     ),
     Difference(
         asked="another content type than `application/json`",

@@ -59,6 +59,8 @@ class JobItems:
 
     job: int
     items: slice
+    computed_tokens: int
+    """Tokens that the pass computes for them: a prefix that it has of an earlier prompt is not among them."""
 
 
 def passes(jobs: Sequence[ScoreJob], budget_tokens: int) -> Iterator[tuple[Plan, list[JobItems]]]:
@@ -71,8 +73,9 @@ def passes(jobs: Sequence[ScoreJob], budget_tokens: int) -> Iterator[tuple[Plan,
             if plan.ids and len(plan.ids) + wanted > budget_tokens:
                 yield plan, parts
                 plan, parts = Plan(), []
+            before = len(plan.ids)
             plan.add(prefix, rests[items])
-            parts.append(JobItems(number, items))
+            parts.append(JobItems(number, items, len(plan.ids) - before))
     if parts:
         yield plan, parts
 

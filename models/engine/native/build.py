@@ -48,7 +48,7 @@ def compiled(build: Build, into: Path, toolchain: Toolchain) -> Path:
     """Return the library's path in the folder `into`; compile it if it is not there whole. Raises NoKernels."""
     path = into / library_name(build, toolchain.options)
     if not is_whole(path):
-        _compile(_compiler(toolchain), build, toolchain.options, path)
+        _compile(compiler_of(toolchain), build, toolchain.options, path)
     return path
 
 
@@ -66,10 +66,14 @@ def _sources() -> tuple[bytes, ...]:
     return tuple(path.read_bytes() for path in (*sorted(SOURCES.glob("*.h")), *sorted(SOURCES.glob("*.cpp"))))
 
 
-def _compiler(toolchain: Toolchain) -> str:
+def compiler_of(toolchain: Toolchain) -> str:
+    """Return the compiler's path. Raises NoKernels."""
     found = next(filter(None, map(shutil.which, toolchain.compilers)), None)
     if found is None:
-        raise NoKernels(f"no C++ compiler found ({', '.join(toolchain.compilers)})")
+        raise NoKernels(
+            f"no C++ compiler found ({', '.join(toolchain.compilers)}): apt-get install g++, "
+            "or install this project's wheel, which brings the kernels"
+        )
     return found
 
 

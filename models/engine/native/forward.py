@@ -81,7 +81,8 @@ class NativeForward(Forward):
         tables = _PlanArrays(plan, self._layout.columns)
         x = torch.nn.functional.embedding(torch.tensor(plan.ids), self._embedding).float()
         out = torch.empty(len(plan.ends), self._shape.hidden)
-        q, keys, values = self._work_space(len(plan.ids), tables.slots)
+        # prompts that are equal end at one token, so that there may be more prompts than tokens
+        q, keys, values = self._work_space(max(len(plan.ids), len(plan.ends)), tables.slots)
         batch = CBatch(
             tokens=len(plan.ids),
             slots=tables.slots,
@@ -143,10 +144,10 @@ class NativeForward(Forward):
         padded = _rounded(outputs, layout.columns)
         count = padded * _rounded(inputs, layout.step)
         sizes = ((count, ELEMENTS[layout.element_bytes]), *((padded, of) for of in EXTRAS))
-        places = [pointer(self._arena.take(*size)) for size in sizes]
-        self._kernels.pack(self._kind, pointer(weight), PackedMatrix(*places, inputs, outputs))
-        extras = places[1:] if self._kind == "int8" else [None, None]
-        return CLinear(places[0], *extras, inputs, padded)
+        panels, scales, begin = (pointer(self._arena.take(*size)) for size in sizes)
+        self._kernels.pack(self._kind, pointer(weight), PackedMatrix(panels, scales, begin, inputs, outputs))
+        extras = (scales, begin) if self._kind == "int8" else (None, None)
+        return CLinear(panels, *extras, inputs, padded)
 
     def _keep(self, tensor: Tensor) -> Any:
         self._kept.append(tensor.contiguous())

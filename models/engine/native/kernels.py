@@ -40,7 +40,7 @@ class Kernels(Protocol):
         ...
 
     def forward(self, kind: str, model: CModel, batch: CBatch) -> None:
-        """Compute the hidden states of a batch into `batch.out`."""
+        """Compute the hidden states of a batch into the batch's `out`."""
         ...
 
 

@@ -26,5 +26,6 @@ def test_every_route_has_a_name_of_its_own() -> None:
     paths = json.loads(description())["paths"]
     names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
     models = {"/v1/models", "/v1/models/{model}"}
-    assert set(paths) == {"/v1/score", "/v1/completions", *models, "/health", "/metrics"}
+    ours = {"/v1/score", "/v1/completions", "/generative_scoring", "/abort_request"}
+    assert set(paths) == {*ours, *models, "/health", "/metrics"}
     assert len(set(names)) == len(names)

@@ -23,6 +23,13 @@ SIZES: dict[str, Any] = {
 PROMPTS = [[3, 1, 4, 1, 5, 9, 2, 6], [3, 1, 4, 1, 5, 7], [3, 1, 4, 1, *range(9, 60)]]
 
 
+def qwen3() -> Any:
+    """Norms of queries and keys; no biases."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    return Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=10))
+
+
 def qwen2() -> Any:
     """Biases of queries, keys and values; no norms of them."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
@@ -44,7 +51,7 @@ def llama_with_biases() -> Any:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("build", [qwen2, llama, llama_with_biases])
+@pytest.mark.parametrize("build", [qwen3, qwen2, llama, llama_with_biases])
 @torch.inference_mode()
 def test_biases_and_absent_norms_give_the_hidden_states_of_transformers(build: Any, name: str) -> None:
     kernels = kernels_of(name)
