@@ -333,8 +333,11 @@ def change_config(**changes: object) -> Any:
         (damage("model.safetensors", b"\x00" * 40), "cannot read the weights"),
         (damage("model.safetensors.index.json", b'{"weight_map": {"x": "gone.safetensors"}}'), "gone"),
         (change_config(model_type="llama"), "llama"),
-        (change_config(attention_bias=True), "attention_bias"),
-        (change_config(use_sliding_window=True), "use_sliding_window"),
+        (change_config(attention_bias=True), r"proj\.bias must be .* missing"),
+        (
+            change_config(use_sliding_window=True, sliding_window=8, max_window_layers=0),
+            "sliding_window of 8",
+        ),
         (change_config(hidden_act="gelu"), "gelu"),
         (change_config(rope_parameters={"rope_type": "yarn"}), "yarn"),
         (change_config(hidden_size=None), "is incomplete"),
