@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -143,7 +144,7 @@ def test_best_is_a_stock_checkpoint_with_a_name_of_its_own(given: Inputs, tmp_pa
 @pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
 def test_other_architectures_are_tuned_and_saved_as_stock_checkpoints(tmp_path: Path, kind: str) -> None:
     other = world(tmp_path)
-    changes = {"model_type": kind.lower(), "architectures": [f"{kind}ForCausalLM"]}
+    changes: dict[str, Any] = {"model_type": kind.lower(), "architectures": [f"{kind}ForCausalLM"]}
     write_checkpoint(other.model, byte_level_tokenizer(), max_position_embeddings=2048, **changes)
     tune(other, tmp_path / "run", replace(SMALL, stages=(SftStage(max_steps=2),)))
     before, after = (load_checkpoint(path, "ranker") for path in (other.model, tmp_path / "run" / "best"))
