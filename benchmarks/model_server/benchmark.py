@@ -21,8 +21,8 @@ from benchmarks.common.settings import ModelServerBenchmark
 from benchmarks.model_server.closed_loop import ClosedLoop, RequestShape, drive
 from benchmarks.model_server.tables import LoadRun, Round, ServerCounts, findings, tables
 from models.engine.base import ScoreJob
+from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.engine.kernel_cache import kernel_cache
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from models.server.config import ServeConfig
 from models.server.pauses import PROBE_S
 from nearline.stack.tools import free_port
@@ -43,7 +43,7 @@ def measure(settings: ModelServerBenchmark, folder: Path = FOLDER) -> Result:
         role="ranker",
         kernel_cache=kernel_cache(os.environ),
     )
-    engine = Qwen3Engine(CHECKPOINT, config)
+    engine = CheckpointEngine(CHECKPOINT, config)
     asked = RequestShape(
         items=settings.items, tokens=settings.tokens, shared=settings.shared, vocab=engine.info.vocab_size
     )
@@ -67,7 +67,7 @@ def measure(settings: ModelServerBenchmark, folder: Path = FOLDER) -> Result:
 
 def _round(
     settings: ModelServerBenchmark,
-    engine: Qwen3Engine,
+    engine: CheckpointEngine,
     process: psutil.Process,
     port: int,
     asked: RequestShape,
@@ -80,7 +80,7 @@ def _round(
     return found
 
 
-def alone(engine: Qwen3Engine, asked: RequestShape, seconds: float) -> tuple[float, float]:
+def alone(engine: CheckpointEngine, asked: RequestShape, seconds: float) -> tuple[float, float]:
     """Requests a second through `score_many` in the server's batches, and the processor seconds of one request."""
     rng = random.Random(7)
     jobs = [

@@ -1,1 +1,1 @@
-"""Prefill-only scoring and plain generation of Qwen3-architecture checkpoints."""
+"""Prefill-only scoring and plain generation of Qwen3, Qwen2 and Llama checkpoints."""

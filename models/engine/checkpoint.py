@@ -1,4 +1,4 @@
-"""Read Hugging Face checkpoint directories of Qwen3 models, and check them whole before anything is served."""
+"""Read Hugging Face checkpoint directories, and check them whole before anything is served."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path, role: str) -> Checkpoint:
-    """Read a directory; ConfigError names a missing file, another architecture or a wrong tensor."""
+    """Read a directory; ConfigError names a missing file, a wrong tensor or what is not computed."""
     shape = read_shape(path)
     weights = read_weights(path, expected_weights(shape))
     end = frozenset(read_end_ids(path))
@@ -69,13 +69,15 @@ def expected_weights(shape: ModelShape) -> dict[str, tuple[int, ...]]:
         "self_attn.k_proj": (kv, shape.hidden),
         "self_attn.v_proj": (kv, shape.hidden),
         "self_attn.o_proj": (shape.hidden, q),
-        "self_attn.q_norm": (shape.head_dim,),
-        "self_attn.k_norm": (shape.head_dim,),
         "post_attention_layernorm": (shape.hidden,),
         "mlp.gate_proj": (shape.mlp, shape.hidden),
         "mlp.up_proj": (shape.mlp, shape.hidden),
         "mlp.down_proj": (shape.hidden, shape.mlp),
     }
+    if shape.architecture.query_key_norms:
+        layer |= dict.fromkeys(("self_attn.q_norm", "self_attn.k_norm"), (shape.head_dim,))
     for i in range(shape.layers):
-        names |= {f"model.layers.{i}.{name}.weight": size for name, size in layer.items()}
+        start = f"model.layers.{i}."
+        names |= {f"{start}{name}.weight": size for name, size in layer.items()}
+        names |= {f"{start}self_attn.{name}.bias": layer[f"self_attn.{name}"][:1] for name in shape.biases}
     return names

@@ -1,4 +1,4 @@
-"""Read config.json of a Qwen3 checkpoint: a list of the entries that are known, and what each of them may say.
+"""Read config.json of a checkpoint: a list of the entries that are known, and what each of them may say.
 
 An entry that is not on the list and says anything is refused, because another loader may act on it and would then
 give other scores than this engine. To serve such a checkpoint, list the entry here with the values that are honoured.
@@ -13,17 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from models.engine.architectures import ARCHITECTURES, QWEN3, Architecture, why_refused
 from models.engine.rope import Rope, read_rope
 from schemas.errors import ConfigError
 
 COMPUTED = {
     "architectures",
+    "attention_bias",
     "eos_token_id",
     "head_dim",
     "hidden_size",
     "intermediate_size",
     "layer_types",
     "max_position_embeddings",
+    "max_window_layers",
     "model_type",
     "num_attention_heads",
     "num_hidden_layers",
@@ -33,14 +36,15 @@ COMPUTED = {
     "rope_parameters",
     "rope_scaling",
     "rope_theta",
+    "sliding_window",
     "tie_word_embeddings",
+    "use_sliding_window",
     "vocab_size",
 }
 """Entries that are read, each with a check of its own."""
 
 ONLY: Mapping[str, tuple[object, ...]] = {
     "add_cross_attention": (False,),
-    "attention_bias": (False,),
     "hidden_act": ("silu", "swish"),
     "is_decoder": (False,),
     "is_encoder_decoder": (False,),
@@ -48,7 +52,6 @@ ONLY: Mapping[str, tuple[object, ...]] = {
     "pruned_heads": ({},),
     "quantization_config": ({},),
     "tie_encoder_decoder": (False,),
-    "use_sliding_window": (False,),
 }
 """Entries of which one value is computed, besides null."""
 
@@ -65,13 +68,12 @@ WITHOUT_EFFECT = {
     "id2label",
     "initializer_range",
     "label2id",
-    "max_window_layers",
     "name_or_path",
     "output_attentions",
     "output_hidden_states",
     "pad_token_id",
+    "pretraining_tp",
     "return_dict",
-    "sliding_window",
     "tf_legacy_loss",
     "tokenizer_class",
     "torch_dtype",
@@ -82,7 +84,7 @@ WITHOUT_EFFECT = {
     "use_bfloat16",
     "use_cache",
 }
-"""Entries that change no score of a model without sliding windows: training's, notes, and how others compute."""
+"""Entries that change no score: training's, notes, and how others compute."""
 
 GENERATION = {
     "bad_words_ids",
@@ -121,7 +123,7 @@ _FREE = COMPUTED | WITHOUT_EFFECT | GENERATION
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
-    """The numbers of a Qwen3 config.json on which the forward pass depends."""
+    """What a config.json says on which the forward pass depends."""
 
     layers: int
     hidden: int
@@ -135,23 +137,35 @@ class ModelShape:
     norm_eps: float
     tied: bool
     rope: Rope = field(default_factory=Rope)
+    architecture: Architecture = QWEN3
+    attention_bias: bool = False
+
+    @property
+    def biases(self) -> tuple[str, ...]:
+        """The projections of attention that have biases."""
+        return self.architecture.biased(self.attention_bias)
 
 
 def read_shape(path: Path) -> ModelShape:
     """Read the shape from a directory's config.json; ConfigError names an entry that is missing or not computed."""
     file = path / "config.json"
     config = read_json(file)
-    _check_known(path, config)
-    heads = _whole(file, config, "num_attention_heads")
+    architecture = _check_known(path, config)
+    hidden, heads = (_whole(file, config, name) for name in ("hidden_size", "num_attention_heads"))
     context = _whole(file, config, "max_position_embeddings")
     theta, rope = read_rope(file, config, context)
     shape = ModelShape(
         layers=_whole(file, config, "num_hidden_layers"),
-        hidden=_whole(file, config, "hidden_size"),
+        hidden=hidden,
         heads=heads,
-        # the two defaults are those of transformers, which writes both entries always
-        kv_heads=_whole(file, {"num_key_value_heads": 32, **config}, "num_key_value_heads", or_null=heads),
-        head_dim=_whole(file, {"head_dim": 128, **config}, "head_dim"),
+        # what is not said has the value that transformers gives it, which writes these entries always
+        kv_heads=_whole(
+            file,
+            {"num_key_value_heads": architecture.kv_heads, **config},
+            "num_key_value_heads",
+            or_null=heads,
+        ),
+        head_dim=_head_dim(file, config, architecture, hidden, heads),
         mlp=_whole(file, config, "intermediate_size"),
         vocab=_whole(file, config, "vocab_size"),
         context=context,
@@ -159,8 +173,11 @@ def read_shape(path: Path) -> ModelShape:
         norm_eps=_epsilon(file, config.get("rms_norm_eps", 1e-6)),
         tied=_truth(file, "tie_word_embeddings", config.get("tie_word_embeddings", False)),
         rope=rope,
+        architecture=architecture,
+        attention_bias=_attention_bias(file, config, architecture),
     )
-    _check_shape(file, shape, config.get("layer_types"))
+    _check_shape(file, shape)
+    _check_windows(file, shape, config)
     return shape
 
 
@@ -191,22 +208,23 @@ def read_end_ids(path: Path) -> list[int]:
     return []
 
 
-def _check_known(path: Path, config: Mapping[str, Any]) -> None:
-    if config.get("model_type") is None:
-        raise ConfigError(f"{path} is not a plain Qwen3 checkpoint: config.json names no model_type")
-    found = {name: value for name, value in config.items() if _foreign(name, value)}
+def _check_known(path: Path, config: Mapping[str, Any]) -> Architecture:
+    """Return the architecture; ConfigError for one that is not computed, or for an entry that is not."""
+    if refused := why_refused(config):
+        raise ConfigError(f"{path} cannot be served: {refused}")
+    architecture = ARCHITECTURES[config["model_type"]]
+    found = {name: value for name, value in config.items() if _foreign(name, value, architecture)}
     if found:
         raise ConfigError(
-            f"{path} is not a plain Qwen3 checkpoint: config.json has {_shown(found)}, "
+            f"{path} is not a plain {architecture.model_type} checkpoint: config.json has {_shown(found)}, "
             "which would not be computed as the model was trained"
         )
+    return architecture
 
 
-def _foreign(name: str, value: object) -> bool:
-    if name == "model_type":
-        return value != "qwen3"
+def _foreign(name: str, value: object, architecture: Architecture) -> bool:
     if name == "architectures":
-        return value not in (None, [], ["Qwen3ForCausalLM"])
+        return value not in (None, [], [architecture.model_class])
     return value is not None and name not in _FREE and value not in ONLY.get(name, ())
 
 
@@ -215,18 +233,72 @@ def _shown(found: Mapping[str, object]) -> str:
     return ", ".join(parts) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
-def _check_shape(file: Path, shape: ModelShape, layer_types: object) -> None:
+def _check_shape(file: Path, shape: ModelShape) -> None:
     if shape.heads % shape.kv_heads:
         raise ConfigError(f"{file}: {shape.heads} heads cannot share {shape.kv_heads} key-value heads")
     if shape.head_dim % 2:
         raise ConfigError(f"{file}: head_dim {shape.head_dim} is odd: rotary positions turn pairs")
     if shape.rope.kind == "dynamic" and shape.head_dim == 2:
         raise ConfigError(f"{file}: rope kind 'dynamic' needs a head_dim above 2")
-    plain = [["full_attention"] * shape.layers, ["attention"] * shape.layers]
-    if layer_types is not None and layer_types not in plain:
+
+
+def _check_windows(file: Path, shape: ModelShape, config: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a prompt could be longer than what a layer sees of it."""
+    window, types = _window(file, shape, config), config.get("layer_types")
+    kinds = {"full_attention", "attention", "sliding_attention"}
+    if types is not None and not (
+        isinstance(types, list) and len(types) == shape.layers and all(one in kinds for one in types)
+    ):
         raise ConfigError(
-            f"{file}: layer_types must be {shape.layers} times full_attention, not {layer_types!r:.80}"
+            f"{file}: layer_types must be {shape.layers} times full_attention, not {types!r:.80}"
         )
+    if types is not None and "sliding_attention" in types and window is None:
+        raise ConfigError(f"{file}: layer_types has sliding_attention, but no sliding_window is used")
+    sliding = window is not None if types is None else "sliding_attention" in types
+    if sliding and window is not None and window < shape.context:
+        raise ConfigError(
+            f"{file}: a sliding_window of {window} tokens is not computed, and prompts of up to "
+            f"max_position_embeddings {shape.context} would reach it"
+        )
+
+
+def _window(file: Path, shape: ModelShape, config: Mapping[str, Any]) -> int | None:
+    """Return the tokens that a sliding layer sees, None where no layer slides."""
+    # Llama has no switch in transformers, which ignores a window there; other loaders use it
+    implied = shape.architecture.model_type == "llama" and "use_sliding_window" not in config
+    if not (implied or _truth(file, "use_sliding_window", config.get("use_sliding_window") or False)):
+        return None
+    window = _whole(
+        file, {"sliding_window": None if implied else 4096, **config}, "sliding_window", or_null=0
+    )
+    first = 0 if implied else config.get("max_window_layers", 28)
+    if type(first) is not int or first < 0:
+        raise ConfigError(f"{file}: max_window_layers must be a whole number, not {first!r:.40}")
+    return window if window and (first < shape.layers or config.get("layer_types") is not None) else None
+
+
+def _attention_bias(file: Path, config: Mapping[str, Any], architecture: Architecture) -> bool:
+    said = config.get("attention_bias")
+    wanted = _truth(file, "attention_bias", False if said is None else said)
+    if wanted and not architecture.optional_biases:
+        raise ConfigError(
+            f"{file}: attention_bias: {architecture.model_type} has biases of its own, and no switch"
+        )
+    return wanted
+
+
+def _head_dim(
+    file: Path, config: Mapping[str, Any], architecture: Architecture, hidden: int, heads: int
+) -> int:
+    if architecture.head_dim is not None:
+        return _whole(file, {"head_dim": architecture.head_dim, **config}, "head_dim")
+    if config.get("head_dim") is not None:
+        return _whole(file, config, "head_dim")
+    if hidden % heads:
+        raise ConfigError(
+            f"{file}: hidden_size {hidden} cannot be divided among {heads} num_attention_heads: say head_dim"
+        )
+    return hidden // heads
 
 
 def _whole(file: Path, config: Mapping[str, Any], name: str, or_null: int | None = None) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.engine.base import GenerateJob
-from models.engine.qwen3 import Head, Qwen3, attention
+from models.engine.decoder import Decoder, Head, attention
 
 Stopped = Callable[[int, list[int]], bool]
 """(row, tokens so far) -> whether a stop string has appeared; called for rows with stop strings or a listener."""
@@ -19,7 +19,7 @@ _SHRINK_SHARE = 0.8
 
 @torch.inference_mode()
 def generate_many(
-    model: Qwen3, head: Head, jobs: Sequence[GenerateJob], eos_ids: frozenset[int], stopped: Stopped
+    model: Decoder, head: Head, jobs: Sequence[GenerateJob], eos_ids: frozenset[int], stopped: Stopped
 ) -> list[tuple[list[int], str]]:
     """Return for each job the continuation's tokens, without its end marker, and why it ended.
 
@@ -83,7 +83,7 @@ class _Row:
 class _Penalties:
     """OpenAI's frequency penalty: each use of a token in the answer so far lowers its logit."""
 
-    def __init__(self, model: Qwen3, jobs: Sequence[GenerateJob]) -> None:
+    def __init__(self, model: Decoder, jobs: Sequence[GenerateJob]) -> None:
         self._weights_B1 = torch.tensor([[job.frequency_penalty] for job in jobs], device=model.device)
         self._active = bool(self._weights_B1.any())
         width = model.shape.vocab if self._active else 0
@@ -106,7 +106,7 @@ class _Penalties:
 class _Cache:
     """Keys and values [B, K, S, E] of each layer; row b holds `lengths[b]` tokens."""
 
-    def __init__(self, model: Qwen3, jobs: Sequence[GenerateJob]) -> None:
+    def __init__(self, model: Decoder, jobs: Sequence[GenerateJob]) -> None:
         shape = model.shape
         self._model = model
         self._prompts = [job.prompt for job in jobs]

@@ -65,7 +65,7 @@ def read_rope(file: Path, config: Mapping[str, Any], context: int) -> tuple[floa
     kind = _kind(file, said)
     share = said.get("partial_rotary_factor", config.get("partial_rotary_factor"))
     if share not in {None, 1}:
-        raise _refused(file, f"partial_rotary_factor {share!r}: Qwen3 rotates whole heads")
+        raise _refused(file, f"partial_rotary_factor {share!r}: whole heads are rotated here")
     unknown = sorted(
         key for key, value in said.items() if key not in _ALWAYS | KINDS[kind] and value is not None
     )

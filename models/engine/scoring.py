@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from models.engine.base import ScoreJob
+from models.engine.decoder import Head
 from models.engine.forward.base import Forward
 from models.engine.forward.plan import passes
-from models.engine.qwen3 import Head
 
 HEAD_ROWS = 64
 """Rows of logits over the whole vocabulary that are in memory at once: 39 MB with Qwen3's."""

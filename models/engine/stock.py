@@ -12,16 +12,18 @@ from schemas.errors import ConfigError
 
 
 def open_stock(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, torch.dtype]:
-    """Return a directory's Qwen3ForCausalLM in `dtype`, and the type its weights are stored in; raises ConfigError."""
-    from transformers import Qwen3ForCausalLM  # slow to import
+    """Return a directory's model in `dtype`, and the type that its weights are stored in; raises ConfigError."""
+    import transformers  # slow to import
 
-    stored = load_checkpoint(path, "ranker").weights["model.embed_tokens.weight"].dtype
+    checkpoint = load_checkpoint(path, "ranker")
+    stored = checkpoint.weights["model.embed_tokens.weight"].dtype
+    model_class = getattr(transformers, checkpoint.shape.architecture.model_class)
     try:
-        model = Qwen3ForCausalLM.from_pretrained(path, dtype=dtype)
+        model = model_class.from_pretrained(path, dtype=dtype)
     except (
         Exception
     ) as error:  # transformers checks every entry of both files by itself, each with its own error
-        raise ConfigError(f"{path} is not a plain Qwen3 checkpoint: {one_line(error)}") from error
+        raise ConfigError(f"{path} cannot be opened by transformers: {one_line(error)}") from error
     return model, stored
 
 

@@ -1,4 +1,4 @@
-"""Load a Qwen3 directory to prune it, and save it as a stock one of the same dtype, tokenizer and tied head."""
+"""Load a checkpoint directory to prune it, and save it as a stock one of the same dtype, tokenizer and tied head."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOT_COPIED = {"config.json", "README.md", "README.parent.md", "lineage.json", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedCheckpoint:
-    """A checked checkpoint: a Qwen3ForCausalLM that may be changed, its directory, and the dtype it is stored in."""
+    """A checked checkpoint: a transformers model that may be changed, its directory, and the dtype it is stored in."""
 
     model: Any
     path: Path
@@ -35,7 +35,7 @@ class LoadedCheckpoint:
 
 
 def load(path: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> LoadedCheckpoint:
-    """Load any plain Qwen3 directory; ConfigError names a missing file, another architecture or a wrong tensor."""
+    """Load a directory that the engine serves; ConfigError names what is missing, wrong or not computed."""
     if device not in {"cpu", *_cuda_names()}:
         raise ConfigError(f"--device {device}: no such device here; leave it out for the CPU")
     model, stored = open_stock(path, dtype)
@@ -100,7 +100,7 @@ def _weights(source: LoadedCheckpoint) -> dict[str, Tensor]:
 def _write_config(source: LoadedCheckpoint, folder: Path) -> None:
     """Write the parent's config.json with the changed numbers; `layer_types` only if the parent has it."""
     config = json.loads((source.path / "config.json").read_text(encoding="utf-8"))
-    new = {key: getattr(source.model.config, key) for key in CHANGED}
+    new = {key: getattr(source.model.config, key, None) for key in CHANGED}
     config |= {key: value for key, value in new.items() if key != "layer_types" or key in config}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 

@@ -12,7 +12,7 @@ from schemas.errors import ConfigError
 
 
 def drop_layers(model: Any, drop: Iterable[int]) -> None:
-    """Remove blocks of a Qwen3ForCausalLM by their numbers from 0; ConfigError for numbers it does not have."""
+    """Remove blocks of a transformers model by their numbers from 0; ConfigError for numbers it does not have."""
     layers = model.model.layers
     keep = kept_layers(len(layers), drop)
     _set(model, [layers[number] for number in keep], _types(model, keep))
@@ -21,7 +21,7 @@ def drop_layers(model: Any, drop: Iterable[int]) -> None:
 @contextmanager
 def without(model: Any, drop: Iterable[int]) -> Iterator[Any]:
     """Remove some blocks while the block of code runs, then put them back."""
-    layers, types = list(model.model.layers), model.config.layer_types
+    layers, types = list(model.model.layers), getattr(model.config, "layer_types", None)
     drop_layers(model, drop)
     try:
         yield model
@@ -50,6 +50,7 @@ def _types(model: Any, keep: list[int]) -> list[str] | None:
 def _set(model: Any, layers: list[nn.Module], types: list[str] | None) -> None:
     model.model.layers = nn.ModuleList(layers)
     model.config.num_hidden_layers = len(layers)
-    model.config.layer_types = types
+    if types is not None:
+        model.config.layer_types = types
     for number, layer in enumerate(layers):
         layer.self_attn.layer_idx = number  # type: ignore[union-attr]

@@ -68,7 +68,7 @@ def card(name: str, steps: Sequence[Mapping[str, Any]]) -> str:
     """Return the model card: each step with its parent, command, calibration set and figures."""
     lines = [f"# {name}", ""]
     lines += [
-        "A Qwen3 checkpoint made smaller in the steps below; stock loaders read it unchanged. Licence, training"
+        "A checkpoint made smaller in the steps below; stock loaders read it unchanged. Licence, training"
     ]
     lines += [f"and limits are those of the first parent (`{PARENT_CARD}`, where it had a card)."]
     for number, step in enumerate(steps, 1):

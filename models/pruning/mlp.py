@@ -65,7 +65,7 @@ def prune_mlps(
     solve: Solve | None = None,
     progress: Progress = lambda _: None,
 ) -> list[LayerReport]:
-    """Prune a Qwen3ForCausalLM in place.
+    """Prune a transformers model in place.
 
     `dtype` is what it will be stored in: weights are rounded to it at once, so that later layers are solved for that.
     ConfigError if the calibration set has fewer tokens than a layer keeps neurons: least squares would fit these

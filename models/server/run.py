@@ -61,7 +61,7 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
     if path is None:
         return InstantEngine(f"{role}@0", config.tokenizer) if config.instant else None
     try:
-        from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+        from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
     except ImportError as error:
         raise ConfigError(
             "serving a checkpoint needs torch: pip install 'nearline-job-search[models]'"
@@ -74,7 +74,7 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
         kernel_cache=config.kernel_cache,
         kernels=config.kernels,
     )
-    return Qwen3Engine(path, engine_config)
+    return CheckpointEngine(path, engine_config)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from nearline.cli import (
     deadletters,
     evaluate,
     explain,
+    models,
     prune,
     report,
     schemas,
@@ -58,6 +59,7 @@ train_judge.register(train.app)
 train_sft.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
+app.add_typer(models.app, name="models")
 app.add_typer(prune.app, name="prune")
 app.add_typer(report.app, name="report")
 app.add_typer(store.app, name="store")

@@ -18,7 +18,7 @@ app = typer.Typer(
     help="Make a checkpoint smaller: remove neurons or blocks, measure what each block is worth.",
 )
 
-Checkpoint = Annotated[Path, typer.Argument(metavar="DIR", help="Qwen3 checkpoint directory.")]
+Checkpoint = Annotated[Path, typer.Argument(metavar="DIR", help="Checkpoint directory.")]
 
 
 @app.command()

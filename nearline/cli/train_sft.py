@@ -33,7 +33,7 @@ class SftRun:
 
     judged: Annotated[Path, Option("Judged Parquet with rows in the splits train and dev.")]
     postings: Annotated[Path, Option("Postings, JSON Lines, gzipped or not.")]
-    model: Annotated[Path, Option("Qwen3 checkpoint directory to start from.")]
+    model: Annotated[Path, Option("Checkpoint directory to start from.")]
     out: Annotated[Path, Option("Run directory: configuration, metrics, curves, checkpoints, best/.")]
     best_to: Annotated[
         Path | None, Option("Also put the best model here: a stock Hugging Face directory.")

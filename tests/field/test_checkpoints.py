@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM
 
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import load_checkpoint, read_shape
+from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.engine.kernel_choice import AUTO, TORCH
 from models.engine.native.loading import load_kernels
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
 from models.prompts import Prompter, load_tokenizer
 from models.pruning import checkpoint as pruning
 from schemas.errors import ConfigError
@@ -53,6 +53,21 @@ COMPUTED: dict[str, dict[str, Any]] = {
     "llama3 of short contexts": {"rope_scaling": {**LLAMA, "original_max_position_embeddings": 40}},
     "swish": {"hidden_act": "swish"},
     "one window over all": {"layer_types": ["full_attention"] * 2, "sliding_window": 8},
+    "windows that no prompt reaches": {
+        "use_sliding_window": True,
+        "sliding_window": 512,
+        "max_window_layers": 1,
+    },
+    "windows of later layers": {"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 2},
+    "biases": {"attention_bias": True},
+    "llama": {"model_type": "llama", "architectures": ["LlamaForCausalLM"]},
+    "llama with biases": {
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "attention_bias": True,
+    },
+    "llama 3": {"model_type": "llama", "architectures": None, "rope_scaling": LLAMA, "head_dim": 8},
+    "qwen2": {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "use_sliding_window": False},
     "partial rotary of the whole": {"partial_rotary_factor": 1.0},
     "inert entries": {
         "use_cache": False,
@@ -75,7 +90,7 @@ def directory(path: Path, **changes: Any) -> Path:
 
 @torch.inference_mode()
 def assert_scores_are_those_of_transformers(path: Path, *, kernels: str = TORCH) -> None:
-    engine = Qwen3Engine(path, EngineConfig(dtype="float32", device="cpu", threads=1, kernels=kernels))
+    engine = CheckpointEngine(path, EngineConfig(dtype="float32", device="cpu", threads=1, kernels=kernels))
     labels = [7, 3, 250]
     job = ScoreJob(
         prefix=[4, 9, 30] * 20,
@@ -84,7 +99,7 @@ def assert_scores_are_those_of_transformers(path: Path, *, kernels: str = TORCH)
         softmax_over_labels=True,
         temperature=1.0,
     )
-    model = Qwen3ForCausalLM.from_pretrained(path, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     for row, item in zip(engine.score_many([job])[0], LONG, strict=True):
         logits = model(torch.tensor([job.prefix + item])).logits[0, -1, labels]
         torch.testing.assert_close(torch.tensor(row), logits.softmax(-1), atol=1e-5, rtol=0)
@@ -145,10 +160,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"original_max_position_embeddings": 64},
         "original_max_position_embeddings",
     ),
-    "attention_bias": ({"attention_bias": True}, "attention_bias"),
+    "attention_bias": ({"attention_bias": "yes"}, "attention_bias"),
+    "a switch that qwen2 has not": (
+        {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "attention_bias": True},
+        "no switch",
+    ),
     "mlp_bias": ({"mlp_bias": True}, "mlp_bias"),
-    "window": ({"use_sliding_window": True, "sliding_window": 8}, "use_sliding_window"),
+    "window": (
+        {"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1},
+        "sliding_window of 8 tokens",
+    ),
     "window as text": ({"use_sliding_window": "false"}, "use_sliding_window"),
+    "window that llama has no switch for": (
+        {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "sliding_window": 511},
+        "sliding_window of 511",
+    ),
     "sliding layers": ({"layer_types": ["full_attention", "sliding_attention"]}, "layer_types"),
     "too few layer types": ({"layer_types": ["full_attention"]}, "layer_types must be 2 times"),
     "activation": ({"hidden_act": "gelu_pytorch_tanh"}, "hidden_act"),
@@ -166,8 +192,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "two architectures": ({"architectures": ["Qwen3ForCausalLM", "Mine"]}, "architectures"),
     "base model": ({"architectures": ["Qwen3Model"]}, "Qwen3Model"),
     "regression": ({"problem_type": "regression"}, "problem_type"),
-    "other model": ({"model_type": "qwen3_moe"}, "qwen3_moe"),
-    "qwen2": ({"model_type": "qwen2"}, "qwen2"),
+    "mixture of experts": ({"model_type": "qwen3_moe"}, "qwen3_moe.*mixtures of experts"),
+    "other model": (
+        {"model_type": "gemma3_text"},
+        "gemma3_text.*no other architecture is computed than qwen3",
+    ),
+    "class of another model": ({"model_type": "qwen2"}, "Qwen3ForCausalLM"),
+    "a list as model": ({"model_type": ["llama"]}, "model_type"),
     "tied as text": ({"tie_word_embeddings": "false"}, "tie_word_embeddings must be true or false"),
     "norm of text": ({"rms_norm_eps": "1e-6"}, "rms_norm_eps"),
     "norm of NaN": ({"rms_norm_eps": math.nan}, "rms_norm_eps"),
@@ -318,8 +349,9 @@ def test_every_command_refuses_a_damaged_directory_by_one_line(
         assert "\n" not in str(caught.value)
 
 
-def test_serving_pruning_and_training_read_the_same_weights(tmp_path: Path) -> None:
-    path = directory(tmp_path, tie_word_embeddings=True, rope_scaling=YARN)
+@pytest.mark.parametrize("name", ["qwen2", "llama", "llama with biases", "biases"])
+def test_serving_pruning_and_training_read_the_same_weights(tmp_path: Path, name: str) -> None:
+    path = directory(tmp_path, tie_word_embeddings=True, rope_scaling=YARN, **COMPUTED[name])
     edit_weights(path, lambda weights: weights.update(repeated(weights)))
     served = load_checkpoint(path, "ranker").weights
     for model in (pruning.load(path).model, open_model(path), load_offline(path)):

@@ -7,7 +7,7 @@ import pytest
 from models.client.http import ClientConfig
 from models.client.remote import HttpRanker, HttpSummarizer
 from models.engine.base import Engine
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from tests.models.running import LIMITS, running, serving
 from tests.models.scripted import FAST, PROMPTER, Scripted
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
@@ -20,7 +20,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def engine(checkpoint: Path) -> Engine:
-    return Qwen3Engine(checkpoint, EngineConfig(dtype="float32", device="cpu", threads=1))
+    return CheckpointEngine(checkpoint, EngineConfig(dtype="float32", device="cpu", threads=1))
 
 
 @pytest.fixture(scope="module")

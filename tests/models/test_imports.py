@@ -12,7 +12,7 @@ import pytest
         ("models.client.remote", {"torch", "transformers", "fastapi"}),
         ("models.server", {"torch", "transformers", "fastapi", "uvicorn"}),
         ("models.server.run", {"torch", "transformers"}),
-        ("models.engine.qwen3_engine", {"transformers"}),
+        ("models.engine.checkpoint_engine", {"transformers"}),
     ],
 )
 @pytest.mark.timeout(60)

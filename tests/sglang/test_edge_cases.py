@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from tests.models.running import serving
 from tests.sglang.cases import Case, edge_cases
 from tests.sglang.differences import BY_CASE, DIFFERENCES
@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "model-server.md"
 
 @pytest.fixture(scope="module")
 def url(checkpoint: Path) -> Iterator[str]:
-    with serving(Qwen3Engine(checkpoint, EngineConfig(dtype="float32", device="cpu", threads=1))) as url:
+    with serving(CheckpointEngine(checkpoint, EngineConfig(dtype="float32", device="cpu", threads=1))) as url:
         yield url
 
 

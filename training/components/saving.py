@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
-from transformers import Qwen3ForCausalLM
+from transformers import PreTrainedModel
 
 from models.weights import write_weights
 from training.components.finite import check_weights
@@ -39,7 +39,7 @@ def weights(module: nn.Module) -> dict[str, Tensor]:
 
 def write_model(
     directory: Path,
-    model: Qwen3ForCausalLM,
+    model: PreTrainedModel,
     state: dict[str, Tensor],
     *,
     source: Path,
@@ -55,7 +55,7 @@ def write_model(
     check_weights(kept)
     write_weights(kept, directory / "model.safetensors")
     config = model.config.to_dict() | {
-        "architectures": ["Qwen3ForCausalLM"],
+        "architectures": [type(model).__name__],
         "dtype": str(dtype).removeprefix("torch."),
     }
     (directory / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import Qwen3ForCausalLM
+from transformers import PreTrainedModel
 from typing_extensions import override
 
 from models.engine.stock import open_stock
@@ -30,7 +30,7 @@ class TransformersScorer(LogitScorer):
     shares no code with the engine, so that tests hold the engine's scores against it.
     """
 
-    def __init__(self, model: Qwen3ForCausalLM, prompter: Prompter) -> None:
+    def __init__(self, model: PreTrainedModel, prompter: Prompter) -> None:
         self._model, self.prompter = model.eval(), prompter
 
     @classmethod
@@ -72,16 +72,16 @@ class TransformersScorer(LogitScorer):
         return difference
 
 
-def load(checkpoint: Path) -> Qwen3ForCausalLM:
+def load(checkpoint: Path) -> PreTrainedModel:
     """A checkpoint in fp32 on the CPU; ConfigError for a directory that would not be served."""
-    model: Qwen3ForCausalLM = open_stock(checkpoint)[0]
+    model: PreTrainedModel = open_stock(checkpoint)[0]
     return model
 
 
 class OfflineSummarizer:
     """Greedy summaries of a checkpoint, of at most the tokens that the caller allows."""
 
-    def __init__(self, model: Qwen3ForCausalLM, tokenizer: Tokenizer) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer) -> None:
         self._model, self._tokenizer = model.eval(), tokenizer
         self.prompter = Prompter(tokenizer, model.config.max_position_embeddings)
 

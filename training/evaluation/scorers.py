@@ -19,6 +19,8 @@ from typing_extensions import override
 from models.client.remote import open_ranker
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
+from models.engine.checkpoint_engine import PASS_TOKENS
+from models.engine.decoder import Decoder, Head
 from models.engine.forward.base import Forward
 from models.engine.forward.packed import PackedForward
 from models.engine.forward.plan import passes
@@ -26,8 +28,6 @@ from models.engine.kernel_cache import KERNEL_CACHE
 from models.engine.kernel_choice import AUTO
 from models.engine.native.loading import load_kernels
 from models.engine.native.opening import open_forward
-from models.engine.qwen3 import Head, Qwen3
-from models.engine.qwen3_engine import PASS_TOKENS
 from models.prompts import Item, Prompter
 from models.ranker import Ranker
 from schemas.errors import ConfigError
@@ -126,7 +126,7 @@ class EngineScorer(LogitScorer):
     def _forward(self) -> Forward:
         cpu = self._device.type == "cpu"
         found = open_forward(self._checkpoint, "float32", self._load) if cpu else None
-        return found or PackedForward(Qwen3(self._checkpoint, dtype=torch.float32, device=self._device))
+        return found or PackedForward(Decoder(self._checkpoint, dtype=torch.float32, device=self._device))
 
 
 class ServerScorer(LogitScorer):

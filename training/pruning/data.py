@@ -60,7 +60,7 @@ def judged_queries(judged: Path, postings: Path, split: str = ALL) -> list[Judge
 
 
 def ndcgs(judged: Sequence[Judged], prompter: Prompter, k: int = 10) -> Callable[[Any], Floats]:
-    """A function from a Qwen3ForCausalLM to its NDCG@k, linear gains, on each query with an item graded above 0.
+    """A function from a transformers model to its NDCG@k, linear gains, on each query with an item graded above 0.
 
     ConfigError if no query has one.
     """

@@ -16,7 +16,7 @@ from training.judging.records import ALL
 class MlpRun:
     """Settings of one pruning of hidden neurons: directories, calibration data, sizes."""
 
-    checkpoint: Annotated[Path, Option("Qwen3 checkpoint directory.", metavar="DIR", positional=True)]
+    checkpoint: Annotated[Path, Option("Checkpoint directory.", metavar="DIR", positional=True)]
     out: Annotated[Path, Option("Directory to write; an older checkpoint there is replaced whole.")]
     postings: Annotated[
         Path, Option("Postings to calibrate on, JSON Lines, gzipped or not.", "--calibration")

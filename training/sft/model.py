@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from models.engine.checkpoint import load_checkpoint, read_end_ids, read_shape
 from models.engine.stock import one_line
@@ -25,7 +25,7 @@ CHUNK = 2048
 class RankerModule(nn.Module):
     """A causal language model whose `forward` gives what either loss needs; DDP and FSDP wrap this module."""
 
-    def __init__(self, model: Qwen3ForCausalLM, label_ids: tuple[int, int], *, bf16: bool = False) -> None:
+    def __init__(self, model: PreTrainedModel, label_ids: tuple[int, int], *, bf16: bool = False) -> None:
         super().__init__()
         self.model = model
         self._label_ids, self._bf16 = list(label_ids), bf16
@@ -50,14 +50,16 @@ class RankerModule(nn.Module):
         return cross_entropy(self.model.lm_head(hidden_AH).float(), answers_A, reduction="none")
 
 
-def open_model(directory: Path, *, from_scratch: bool = False, seed: int = 0) -> Qwen3ForCausalLM:
+def open_model(directory: Path, *, from_scratch: bool = False, seed: int = 0) -> PreTrainedModel:
     """Load a directory's model in fp32, or make one of its shape with new weights.
 
     Raises ConfigError for a missing file, another architecture, or a vocabulary that is not the tokenizer's.
     """
     check_vocabulary(directory)
     torch.manual_seed(seed)
-    model: Qwen3ForCausalLM = Qwen3ForCausalLM(_configuration(directory)).float()
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(
+        _configuration(directory), dtype=torch.float32
+    ).float()
     if from_scratch:
         _zero_outputs(model)
     else:
@@ -97,16 +99,16 @@ def end_id(directory: Path) -> int:
     raise ConfigError(f"{directory / 'config.json'} names no eos_token_id: rationales could not end")
 
 
-def _configuration(directory: Path) -> Qwen3Config:
+def _configuration(directory: Path) -> PretrainedConfig:
     """The configuration as transformers reads it; ConfigError for what the engine would compute otherwise."""
     read_shape(directory)
     try:
-        return Qwen3Config.from_pretrained(directory)
+        return AutoConfig.from_pretrained(directory)
     except Exception as error:  # transformers checks every entry by itself, each with its own error
         raise ConfigError(f"{directory / 'config.json'}: {one_line(error)}") from error
 
 
-def _zero_outputs(model: Qwen3ForCausalLM) -> None:
+def _zero_outputs(model: PreTrainedModel) -> None:
     """Set the output projections to zero, so that new layers add nothing to the residual stream at first."""
     for layer in model.model.layers:
         nn.init.zeros_(layer.self_attn.o_proj.weight)

@@ -24,7 +24,7 @@ from training.sft.targets import rule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """The files of a run. `model`: a Qwen3 directory, of which `from_scratch` takes only shape and tokenizer."""
+    """The files of a run. `model`: a checkpoint directory, of which `from_scratch` takes only shape and tokenizer."""
 
     judged: Path
     postings: Path

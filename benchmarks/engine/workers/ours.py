@@ -10,9 +10,9 @@ import torch
 
 from benchmarks.engine.workers.protocol import Handler, Settings, requests_of, run
 from models.engine.base import ScoreJob
+from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig, SharingMode
 from models.engine.kernel_cache import kernel_cache
 from models.engine.kernel_choice import TORCH, kernel_choice
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine, SharingMode
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "": {},
@@ -26,7 +26,7 @@ def load(settings: Settings) -> tuple[str, Handler]:
     """Load an engine with the dtype, device and variant of the settings; raises what the engine raises."""
     how: dict[str, Any] = {name: settings[name] for name in ("dtype", "device", "threads")}
     how |= {"kernel_cache": kernel_cache(os.environ), "kernels": kernel_choice(os.environ)}
-    engine = Qwen3Engine(Path(settings["path"]), EngineConfig(**how | VARIANTS[settings["mode"]]))
+    engine = CheckpointEngine(Path(settings["path"]), EngineConfig(**how | VARIANTS[settings["mode"]]))
 
     def score(question: Settings) -> list[list[float]]:
         requests, labels = requests_of(question), settings["labels"]

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.engine.workers.protocol import Handler, Settings, run
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 
 
 def load(settings: Settings) -> tuple[str, Handler]:
     """Load the shipped ranker's tokenizer; a question has `texts`, its answer their tokens and the seconds."""
-    engine = Qwen3Engine(Path(settings["path"]), EngineConfig(device="cpu", threads=settings["threads"]))
+    engine = CheckpointEngine(Path(settings["path"]), EngineConfig(device="cpu", threads=settings["threads"]))
 
     def measure(question: Settings) -> dict[str, object]:
         texts: list[str] = question["texts"]
@@ -25,7 +25,7 @@ def load(settings: Settings) -> tuple[str, Handler]:
     return "this repository", measure
 
 
-def _seconds(engine: Qwen3Engine, calls: Sequence[list[str]]) -> float:
+def _seconds(engine: CheckpointEngine, calls: Sequence[list[str]]) -> float:
     start = time.perf_counter()
     for texts in calls:
         engine.encode_many(texts)

@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from typing_extensions import override
 
+from models.engine.decoder import Attend, Decoder, repeated
 from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan
-from models.engine.qwen3 import Attend, Qwen3, repeated
 
 BLOCK = 128
 LENGTHS_GROW = 1.25
@@ -33,7 +33,7 @@ Run = Callable[[Tensor, Tensor, BlockMask], Tensor]
 class MultiItemForward(Forward):
     """Computes a plan as one masked sequence."""
 
-    def __init__(self, model: Qwen3, *, compiled: bool) -> None:
+    def __init__(self, model: Decoder, *, compiled: bool) -> None:
         self._model, self._compiled = model, compiled
 
     @cached_property

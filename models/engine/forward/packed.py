@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from models.engine.decoder import Decoder, repeated
 from models.engine.forward.base import Forward
 from models.engine.forward.plan import Plan, Segment
-from models.engine.qwen3 import Qwen3, repeated
 
 PADDED_TOKENS = 8192
 """Most tokens of a batch of segments, padding included."""
@@ -24,7 +24,7 @@ PADDED_TOKENS = 8192
 class PackedForward(Forward):
     """Computes a plan as one packed sequence without padding."""
 
-    def __init__(self, model: Qwen3) -> None:
+    def __init__(self, model: Decoder) -> None:
         self._model = model
 
     @override

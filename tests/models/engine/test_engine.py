@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from models.engine import generating
 from models.engine.base import GenerateJob, ScoreJob
 from models.engine.checkpoint import model_name
+from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig, SharingMode
 from models.engine.kernel_choice import TORCH, VARIANTS
 from models.engine.native.loading import load_kernels
 from models.engine.native.processor import cpu_flags, machine
 from models.engine.native.variants import runnable
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine, SharingMode
 from schemas.errors import ConfigError
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
@@ -49,8 +49,8 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def engine(checkpoint: Path) -> Qwen3Engine:
-    return Qwen3Engine(checkpoint, CONFIG)
+def engine(checkpoint: Path) -> CheckpointEngine:
+    return CheckpointEngine(checkpoint, CONFIG)
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -141,7 +141,7 @@ def suited(way: EngineConfig) -> list[ScoreJob]:
 def test_scores_of_requests_computed_together_equal_a_plain_forward_of_each_prompt(
     checkpoint: Path, way: EngineConfig, reference: Any
 ) -> None:
-    together = Qwen3Engine(checkpoint, way).score_many(JOBS)
+    together = CheckpointEngine(checkpoint, way).score_many(JOBS)
     for job, rows in zip(JOBS, together, strict=True):
         assert_rows_close(rows, plain_scores(reference, job), atol=1e-5)
 
@@ -149,7 +149,7 @@ def test_scores_of_requests_computed_together_equal_a_plain_forward_of_each_prom
 def test_any_requests_score_as_a_plain_forward_of_each_prompt(
     checkpoint: Path, way: EngineConfig, reference: Any
 ) -> None:
-    engine = Qwen3Engine(checkpoint, way)
+    engine = CheckpointEngine(checkpoint, way)
 
     @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(score_jobs(), min_size=1, max_size=4))
@@ -162,7 +162,7 @@ def test_any_requests_score_as_a_plain_forward_of_each_prompt(
 
 
 def test_threads_share_the_work_and_change_nothing(one: Path) -> None:
-    alone, shared = (Qwen3Engine(one, replace(CONFIG, threads=threads)) for threads in (1, 3))
+    alone, shared = (CheckpointEngine(one, replace(CONFIG, threads=threads)) for threads in (1, 3))
     assert shared.score_many(JOBS[:4]) == alone.score_many(JOBS[:4])
 
 
@@ -170,8 +170,8 @@ def test_threads_share_the_work_and_change_nothing(one: Path) -> None:
 def test_rounded_arithmetic_keeps_the_order_of_items_that_lie_apart(one: Path, dtype: str) -> None:
     if dtype == "int8" and load_kernels() is None:
         pytest.skip("this machine cannot have the kernels")
-    exact = Qwen3Engine(one, CONFIG).score_many(JOBS)
-    rough = Qwen3Engine(one, replace(CONFIG, dtype=dtype)).score_many(JOBS)
+    exact = CheckpointEngine(one, CONFIG).score_many(JOBS)
+    rough = CheckpointEngine(one, replace(CONFIG, dtype=dtype)).score_many(JOBS)
     pairs = 0
     for wanted, got in zip(exact, rough, strict=True):
         p, q = (torch.tensor([row[0] for row in rows]) for rows in (wanted, got))
@@ -182,22 +182,22 @@ def test_rounded_arithmetic_keeps_the_order_of_items_that_lie_apart(one: Path, d
 
 
 def test_a_directory_that_transformers_saved_is_read_as_the_one_it_came_from(
-    engine: Qwen3Engine, reference: Any, checkpoint: Path, tmp_path: Path
+    engine: CheckpointEngine, reference: Any, checkpoint: Path, tmp_path: Path
 ) -> None:
     reference.save_pretrained(tmp_path)
     (tmp_path / "tokenizer.json").write_bytes((checkpoint / "tokenizer.json").read_bytes())
-    assert Qwen3Engine(tmp_path, CONFIG).score_many(JOBS[:2]) == engine.score_many(JOBS[:2])
+    assert CheckpointEngine(tmp_path, CONFIG).score_many(JOBS[:2]) == engine.score_many(JOBS[:2])
 
 
 def test_a_request_scores_alike_alone_and_in_company(one: Path, way: EngineConfig) -> None:
-    engine, jobs = Qwen3Engine(one, way), suited(way)
+    engine, jobs = CheckpointEngine(one, way), suited(way)
     together = engine.score_many(jobs)
     for job, rows in zip(jobs, together, strict=True):
         assert_rows_close(rows, engine.score_many([job])[0], atol=3e-6)
 
 
 def test_greedy_continuations_of_a_batch_equal_those_of_transformers_one_by_one(
-    engine: Qwen3Engine, reference: Any
+    engine: CheckpointEngine, reference: Any
 ) -> None:
     prompts = [ids(length, seed) for seed, length in enumerate([3, 30, 11, 1, 19])]
     got = engine.generate_many([generate_job(prompt, 8 + i) for i, prompt in enumerate(prompts)])
@@ -215,14 +215,14 @@ def test_greedy_continuations_of_a_batch_equal_those_of_transformers_one_by_one(
 
 
 def test_a_continuation_may_fill_the_context_to_its_end(one: Path) -> None:
-    engine = Qwen3Engine(one, CONFIG)
+    engine = CheckpointEngine(one, CONFIG)
     jobs = [generate_job(ids(492, 5), 20), generate_job(ids(4, 6), 20)]
     alone = [engine.generate_many([job])[0] for job in jobs]
     assert engine.generate_many(jobs) == alone
 
 
 def test_rows_that_end_early_leave_the_others_as_they_are_alone(one: Path) -> None:
-    engine = Qwen3Engine(one, CONFIG)
+    engine = CheckpointEngine(one, CONFIG)
     lengths = [2, 40, 5, 30, 3, 25, 4, 9]
     jobs = [
         generate_job(ids(5 + 7 * i, i), length, frequency_penalty=0.5 * (i % 3))
@@ -234,7 +234,7 @@ def test_rows_that_end_early_leave_the_others_as_they_are_alone(one: Path) -> No
 
 
 def test_a_frequency_penalty_keeps_tokens_from_coming_again(one: Path) -> None:
-    engine = Qwen3Engine(one, CONFIG)
+    engine = CheckpointEngine(one, CONFIG)
     job = generate_job(ids(4, 6), 40, frequency_penalty=100.0)
     ((tokens, _),) = generating.generate_many(
         engine._model, engine._head, [job], frozenset(), lambda _row, _tokens: False
@@ -243,7 +243,7 @@ def test_a_frequency_penalty_keeps_tokens_from_coming_again(one: Path) -> None:
 
 
 def test_a_stop_string_ends_and_is_cut_from_the_continuation(one: Path) -> None:
-    engine = Qwen3Engine(one, CONFIG)
+    engine = CheckpointEngine(one, CONFIG)
     prompt = ids(6, 3)
     (free,) = engine.generate_many([generate_job(prompt, 30)])
     stop = free.text[4:6]
@@ -254,7 +254,7 @@ def test_a_stop_string_ends_and_is_cut_from_the_continuation(one: Path) -> None:
 
 
 def test_temperature_zero_repeats_itself_and_a_high_one_does_not(one: Path) -> None:
-    engine = Qwen3Engine(one, CONFIG)
+    engine = CheckpointEngine(one, CONFIG)
     greedy, hot = generate_job(ids(6, 3), 30), generate_job(ids(6, 3), 30, temperature=5.0)
     assert len({engine.generate_many([greedy])[0].text for _ in range(3)}) == 1
     assert len({engine.generate_many([hot])[0].text for _ in range(3)}) == 3
@@ -282,8 +282,8 @@ def test_the_name_comes_from_the_card_and_else_from_role_and_directory(
 
 
 def test_bfloat16_keeps_scores_near_those_of_float32(one: Path) -> None:
-    exact = Qwen3Engine(one, CONFIG).score_many(JOBS[:1])
-    rough = Qwen3Engine(one, EngineConfig(dtype="bfloat16", device="cpu")).score_many(JOBS[:1])
+    exact = CheckpointEngine(one, CONFIG).score_many(JOBS[:1])
+    rough = CheckpointEngine(one, EngineConfig(dtype="bfloat16", device="cpu")).score_many(JOBS[:1])
     torch.testing.assert_close(torch.tensor(rough), torch.tensor(exact), atol=0.1, rtol=0)
 
 
@@ -301,7 +301,9 @@ def test_sharded_weights_load_as_one(one: Path, tmp_path: Path) -> None:
         save_file(tensors, tmp_path / shard)
     index = {name: shard for shard, tensors in shards.items() for name in tensors}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
-    assert Qwen3Engine(tmp_path, CONFIG).score_many(JOBS[:1]) == Qwen3Engine(one, CONFIG).score_many(JOBS[:1])
+    assert CheckpointEngine(tmp_path, CONFIG).score_many(JOBS[:1]) == CheckpointEngine(
+        one, CONFIG
+    ).score_many(JOBS[:1])
 
 
 def damage(name: str, content: bytes | None) -> Any:
@@ -325,14 +327,17 @@ def change_config(**changes: object) -> Any:
         (damage("config.json", None), r"no readable config\.json"),
         (damage("config.json", b"{"), "is not JSON"),
         (damage("config.json", b"[]"), "holds no JSON object"),
-        (damage("config.json", b"{}"), "not a plain Qwen3"),
+        (damage("config.json", b"{}"), "names no model_type"),
         (damage("tokenizer.json", None), r"no tokenizer\.json"),
         (damage("model.safetensors", None), "cannot read the weights"),
         (damage("model.safetensors", b"\x00" * 40), "cannot read the weights"),
         (damage("model.safetensors.index.json", b'{"weight_map": {"x": "gone.safetensors"}}'), "gone"),
         (change_config(model_type="llama"), "llama"),
-        (change_config(attention_bias=True), "attention_bias"),
-        (change_config(use_sliding_window=True), "use_sliding_window"),
+        (change_config(attention_bias=True), r"proj\.bias must be .* missing"),
+        (
+            change_config(use_sliding_window=True, sliding_window=8, max_window_layers=0),
+            "sliding_window of 8",
+        ),
         (change_config(hidden_act="gelu"), "gelu"),
         (change_config(rope_parameters={"rope_type": "yarn"}), "yarn"),
         (change_config(hidden_size=None), "is incomplete"),
@@ -347,7 +352,7 @@ def test_a_directory_that_is_incomplete_or_foreign_is_refused_by_name(
         (tmp_path / source.name).write_bytes(source.read_bytes())
     spoil(tmp_path)
     with pytest.raises(ConfigError, match=message):
-        Qwen3Engine(tmp_path, CONFIG)
+        CheckpointEngine(tmp_path, CONFIG)
 
 
 def test_weights_that_are_not_finite_are_refused(one: Path, tmp_path: Path) -> None:
@@ -359,7 +364,7 @@ def test_weights_that_are_not_finite_are_refused(one: Path, tmp_path: Path) -> N
     weights["model.norm.weight"][3] = float("nan")
     save_file(weights, tmp_path / "model.safetensors")
     with pytest.raises(ConfigError, match=r"model\.norm\.weight holds values that are not finite"):
-        Qwen3Engine(tmp_path, CONFIG)
+        CheckpointEngine(tmp_path, CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -377,4 +382,4 @@ def test_weights_that_are_not_finite_are_refused(one: Path, tmp_path: Path) -> N
 )
 def test_a_placement_that_cannot_work_is_refused(one: Path, config: EngineConfig, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Qwen3Engine(one, config)
+        CheckpointEngine(one, config)

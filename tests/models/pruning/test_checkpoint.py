@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from models.engine.base import ScoreJob
-from models.engine.qwen3_engine import EngineConfig, Qwen3Engine
+from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.pruning import checkpoint as checkpoints
 from models.pruning.calibration import CalibrationSet
 from models.pruning.config import MlpPruning
@@ -73,6 +73,25 @@ def test_a_pruned_directory_loads_unchanged_in_transformers_with_the_same_logits
     assert (loaded.config.intermediate_size, loaded.config.num_hidden_layers) == (12, 1)
 
 
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
+def test_other_architectures_are_pruned_to_what_transformers_and_the_engine_read(
+    tmp_path: Path, kind: str
+) -> None:
+    path = write_checkpoint(
+        tmp_path / "dense",
+        byte_level_tokenizer(),
+        model_type=kind.lower(),
+        architectures=[f"{kind}ForCausalLM"],
+    )
+    source = smaller(path)
+    checkpoints.save(source, tmp_path / "small", step(path))
+    loaded = checkpoints.load(tmp_path / "small").model
+    with torch.inference_mode():
+        ours, theirs = (model(torch.tensor([IDS])).logits for model in (source.model, loaded))
+    assert torch.equal(ours, theirs)
+    assert (type(loaded).__name__, loaded.config.intermediate_size) == (f"{kind}ForCausalLM", 12)
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_dtype_and_tied_head_are_kept(tmp_path: Path, tied: bool) -> None:
     source = smaller(stored(tmp_path, torch.bfloat16, tied=tied))
@@ -85,7 +104,7 @@ def test_dtype_and_tied_head_are_kept(tmp_path: Path, tied: bool) -> None:
 def test_the_served_engine_reads_a_pruned_directory(tmp_path: Path) -> None:
     source = smaller(stored(tmp_path, torch.float32, tied=True))
     checkpoints.save(source, tmp_path / "small", step(source.path), name="ranker@2")
-    engine = Qwen3Engine(tmp_path / "small", EngineConfig(dtype="float32", device="cpu", threads=1))
+    engine = CheckpointEngine(tmp_path / "small", EngineConfig(dtype="float32", device="cpu", threads=1))
     assert engine.info.name == "ranker@2"
     job = ScoreJob(
         prefix=IDS[:2], items=[IDS[2:]], labels=[[3, 4]], softmax_over_labels=True, temperature=1.0
@@ -225,9 +244,9 @@ def damaged_lineage(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "said"),
-    [(foreign, "not a plain Qwen3 checkpoint"), (without_weights, "cannot read the weights")],
+    [(foreign, "not a plain llama checkpoint"), (without_weights, "cannot read the weights")],
 )
-def test_what_is_no_whole_qwen3_checkpoint_is_refused(
+def test_what_is_no_whole_checkpoint_is_refused(
     tmp_path: Path, damage: Callable[[Path], None], said: str
 ) -> None:
     path = stored(tmp_path, torch.float32, tied=True)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from transformers import Qwen3ForCausalLM
 
 from models.engine.checkpoint import load_checkpoint
 from models.prompts import Prompter, load_tokenizer
+from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 from tests.training.sft.world import CPU, SMALL, WORDING, judgements, lines, losses, stop_after, tune, world
 from training.components.run_directory import RunDirectory
 from training.components.stopping import Stop
@@ -137,6 +139,18 @@ def test_best_is_a_stock_checkpoint_with_a_name_of_its_own(given: Inputs, tmp_pa
     assert checkpoint.weights["model.norm.weight"].dtype == torch.bfloat16
     assert Qwen3ForCausalLM.from_pretrained(best).dtype == torch.bfloat16
     assert (tmp_path / "run7" / "step-2" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Qwen2"])
+def test_other_architectures_are_tuned_and_saved_as_stock_checkpoints(tmp_path: Path, kind: str) -> None:
+    other = world(tmp_path)
+    changes: dict[str, Any] = {"model_type": kind.lower(), "architectures": [f"{kind}ForCausalLM"]}
+    write_checkpoint(other.model, byte_level_tokenizer(), max_position_embeddings=2048, **changes)
+    tune(other, tmp_path / "run", replace(SMALL, stages=(SftStage(max_steps=2),)))
+    before, after = (load_checkpoint(path, "ranker") for path in (other.model, tmp_path / "run" / "best"))
+    assert after.shape.architecture.model_class == f"{kind}ForCausalLM"
+    assert before.weights.keys() == after.weights.keys()
+    assert any(not torch.equal(w, after.weights[name]) for name, w in before.weights.items())
 
 
 def test_recomputed_activations_change_no_loss_and_bf16_changes_it_a_little(

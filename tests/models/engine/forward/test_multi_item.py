@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.engine.checkpoint import load_checkpoint
+from models.engine.decoder import Decoder
 from models.engine.forward.multi_item import BLOCK, MultiItemForward, rounded_length, tables, visible_blocks
 from models.engine.forward.packed import PackedForward
 from models.engine.forward.plan import Plan
-from models.engine.qwen3 import Qwen3
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
 
@@ -65,7 +65,7 @@ def test_the_compiled_pass_agrees_with_merged_attention(tmp_path: Any) -> None:
         write_checkpoint(tmp_path, byte_level_tokenizer(), head_dim=16, max_position_embeddings=1024),
         "ranker",
     )
-    model = Qwen3(checkpoint, dtype=torch.float32, device=torch.device("cpu"))
+    model = Decoder(checkpoint, dtype=torch.float32, device=torch.device("cpu"))
     plan = Plan()
     plan.add([5, 6, 7] * 30, [[9 + i] * (20 + 13 * i) for i in range(6)])
     plan.add([8] * 40, [[4, 3, 2] * 30, [2]])

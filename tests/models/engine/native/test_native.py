@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from models.engine.checkpoint import Checkpoint, load_checkpoint
+from models.engine.decoder import Decoder
 from models.engine.forward.packed import PackedForward
 from models.engine.forward.plan import Plan
 from models.engine.native.forward import NativeForward, available
 from models.engine.native.kernels import KINDS
 from models.engine.native.opening import arithmetic
-from models.engine.qwen3 import Qwen3
 from tests.support.kernels import NAMES, kernels_of
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 
@@ -41,7 +41,7 @@ def plan() -> Plan:
 @pytest.fixture(scope="module")
 def wanted(checkpoint: Checkpoint, plan: Plan) -> Iterator[torch.Tensor]:
     with torch.inference_mode():
-        exact = PackedForward(Qwen3(checkpoint, dtype=torch.float32, device=torch.device("cpu")))
+        exact = PackedForward(Decoder(checkpoint, dtype=torch.float32, device=torch.device("cpu")))
         yield exact.last_hidden(plan)
 
 
@@ -68,7 +68,7 @@ def test_products_of_the_largest_integers_do_not_overflow(
         key: w.sign() * 0.02 if w.dim() > 1 else torch.ones_like(w) for key, w in checkpoint.weights.items()
     }
     checkpoint = replace(checkpoint, weights=extreme)
-    exact = PackedForward(Qwen3(checkpoint, dtype=torch.float32, device=torch.device("cpu")))
+    exact = PackedForward(Decoder(checkpoint, dtype=torch.float32, device=torch.device("cpu")))
     wanted = exact.last_hidden(plan)
     got = NativeForward(checkpoint, "int8", 2, kernels).last_hidden(plan)
     assert (got - wanted).norm() / wanted.norm() < TOLERANCE["int8"]

@@ -1,4 +1,4 @@
-"""An `Engine` that computes a Qwen3 checkpoint directory."""
+"""An `Engine` that computes a checkpoint directory of any architecture in `architectures.py`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing_extensions import override
 from models.engine import generating, scoring
 from models.engine.base import Engine, Generated, GenerateJob, ModelInfo, ScoreJob
 from models.engine.checkpoint import load_checkpoint
+from models.engine.decoder import Decoder, Head
 from models.engine.forward.base import Forward
 from models.engine.forward.multi_item import MultiItemForward
 from models.engine.forward.packed import PackedForward
@@ -21,7 +22,6 @@ from models.engine.kernel_cache import KERNEL_CACHE
 from models.engine.kernel_choice import AUTO, TORCH
 from models.engine.native.loading import load_kernels
 from models.engine.native.opening import open_forward
-from models.engine.qwen3 import Head, Qwen3
 from models.engine.stops import settled
 from models.prompts import load_tokenizer
 from schemas.errors import ConfigError
@@ -60,7 +60,7 @@ class EngineConfig:
     """Folder in which they are kept once compiled."""
 
 
-class Qwen3Engine(Engine):
+class CheckpointEngine(Engine):
     """Computes a checkpoint; loading it checks the directory and runs the model once."""
 
     def __init__(self, path: Path, config: EngineConfig) -> None:
@@ -132,8 +132,8 @@ class Qwen3Engine(Engine):
         return MultiItemForward(self._model, compiled=cuda) if multi_item else PackedForward(self._model)
 
     @cached_property
-    def _model(self) -> Qwen3:
-        return Qwen3(self._checkpoint, dtype=self._dtype, device=self._device)
+    def _model(self) -> Decoder:
+        return Decoder(self._checkpoint, dtype=self._dtype, device=self._device)
 
     def _generated(self, job: GenerateJob, tokens: list[int], reason: str) -> Generated:
         text = self._decode(tokens)

@@ -1,4 +1,4 @@
-"""The forward pass of Qwen3 in torch: grouped-query attention, per-head norms, rotary positions, SwiGLU.
+"""The forward pass of a decoder in torch: grouped-query attention, rotary positions, SwiGLU.
 
 Dimensions in names: B rows, T tokens, S keys, D hidden, H query heads, K key-value heads, E head size, V vocabulary.
 Attention is a function that the caller gives, so that prefill, shared prefixes and decoding use the same code.
@@ -52,7 +52,7 @@ class Head:
         return F.rms_norm(hidden_BD.float(), (hidden_BD.shape[-1],), self._norm, self._eps)
 
 
-class Qwen3:
+class Decoder:
     """The model without its head, on one device in one dtype: token ids to hidden states."""
 
     def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype, device: torch.device) -> None:
@@ -82,11 +82,15 @@ class Qwen3:
         self, index: int, layer: dict[str, Tensor], x: Tensor, cos: Tensor, sin: Tensor, attend: Attend
     ) -> Tensor:
         y = self._rms(x, layer["input_layernorm"])
-        q, k, v = (self._heads(F.linear(y, layer[f"self_attn.{name}_proj"])) for name in "qkv")
-        q = _rotate(self._rms(q, layer["self_attn.q_norm"]), cos, sin)
-        k = _rotate(self._rms(k, layer["self_attn.k_norm"]), cos, sin)
+        q, k, v = (self._heads(_linear(layer, f"self_attn.{name}_proj", y)) for name in "qkv")
+        q, k = (_rotate(self._normed(layer, name, x), cos, sin) for name, x in (("q", q), ("k", k)))
         out = attend(index, q, k, v).transpose(1, 2).flatten(2)
-        return F.linear(out, layer["self_attn.o_proj"])
+        return _linear(layer, "self_attn.o_proj", out)
+
+    def _normed(self, layer: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
+        """Norm queries or keys head by head, where the architecture does."""
+        weight = layer.get(f"self_attn.{name}_norm")
+        return x if weight is None else self._rms(x, weight)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:-1], -1, self.shape.head_dim).transpose(1, 2)
@@ -99,6 +103,11 @@ def _layer_weights(weights: dict[str, Tensor], index: int) -> dict[str, Tensor]:
         for name, w in weights.items()
         if name.startswith(start)
     }
+
+
+def _linear(layer: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
+    """Multiply by a projection's weight, and add its bias where it has one."""
+    return F.linear(x, layer[name], layer.get(f"{name}.bias"))
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
