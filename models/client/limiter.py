@@ -18,6 +18,8 @@ NEW = 0.3
 """Weight of a new answer in the expected time of the next one."""
 FADING = 0.9
 """The slowest of the latest answers is forgotten by this factor with each answer."""
+FADING_BY_PROBE = 0.5
+"""The same with each answered probe: a text that is never answered may be the only one in flight."""
 
 
 @dataclass(slots=True, eq=False)
@@ -134,8 +136,9 @@ class TextLimiter:
         return all(other.at <= sent.at for other in self._flying)
 
     def probed(self, at: float) -> None:
-        """Note that the server has answered a probe that was sent at `at`."""
+        """Note that the server has answered a probe that was sent at `at`, so that it is no longer slow."""
         self._answered_from = max(self._answered_from, at)
+        self._slowest_s *= FADING_BY_PROBE
 
     def overtaken(self, sent: Sent) -> bool:
         """Whether this text is at fault, not the server's speed: a later one was answered, and it takes far longer."""

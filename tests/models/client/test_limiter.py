@@ -150,6 +150,20 @@ def test_a_slow_server_puts_no_text_at_fault() -> None:
     assert not limiter.overtaken(second)
 
 
+def test_probes_find_the_text_at_fault_when_answers_were_slow_and_nothing_else_is_left() -> None:
+    """An attempt ends after a minute, which three times the slowest answer outlasts."""
+    limiter, time = made()
+    answered(limiter, time, 25.0)
+    hanging = limiter.send()
+    for _ in range(5):
+        assert time.now - hanging.at < 40, "every attempt would end like this one"
+        time.now += 10
+        limiter.probed(time.now - 1)
+        if limiter.overtaken(hanging):
+            return
+    raise AssertionError("the text is never found")
+
+
 STEPS: list[Callable[[TextLimiter, Sent], None]] = [
     lambda limiter, text: limiter.answered(text),
     lambda limiter, text: limiter.refused(text, 0.0),
