@@ -86,7 +86,8 @@ class FeatureJobSettings:
             "parallelism.default": str(self.parallelism),
             # rows need no copies between operators, because no operator keeps a row after passing it on
             "pipeline.object-reuse": "true",
-            # bundle and Arrow batch have one size: a checkpoint's barrier waits for one call of featurize at most
+            # bundle and Arrow batch have one size: a checkpoint's barrier waits for one call at most (of several rounds
+            # under a summarizer that is too slow)
             "python.fn-execution.bundle.size": str(self.batch_size),
             "python.fn-execution.arrow.batch.size": str(self.batch_size),
             "python.fn-execution.bundle.time": str(self.bundle_ms),
