@@ -85,6 +85,8 @@ def asks(corpus: Corpus, seed: int, asked: Asked = "any") -> Iterator[Drawn]:
 
 
 def _as_asked(needs: Needs, corpus: Corpus, asked: Asked, *, free: bool) -> bool:
+    if any(not set(corpus.words.facets[key].opposed_by).isdisjoint(needs.facets) for key in needs.facets):
+        return False  # a posting may state both, but no searcher asks for both
     unseen = _held_out_needs(needs, corpus)
     return (free or not unseen) and (asked != "held-out" or bool(unseen))
 

@@ -27,7 +27,7 @@ class Meant:
 
 
 def verdict(meant: Meant, heard: Reading, words: SecondLexicon) -> TeacherVerdict | None:
-    """The grades; None where no job is named in the title, or a `must` is both granted and refused."""
+    """The grades; None where the title names no job, or a `must` is granted and refused."""
     musts = [key for key in meant.wants if words.wants[key].must]
     if not heard.jobs or not heard.mixed.isdisjoint(musts):
         return None
