@@ -51,7 +51,7 @@ def occupation_grade(job: str, heard: Reading, words: SecondLexicon) -> int:
 
 
 def requirements_grade(wants: Sequence[str], heard: Reading, words: SecondLexicon) -> int:
-    """By the weighted share of wants granted: 4 all, 3 two thirds, 2 a third, 1 less, 0 none; a `must` weighs double."""
+    """By the weighted share granted: 4 all, 3 two thirds, 2 a third, 1 less, 0 none; a `must` weighs double."""
     weight = {key: MUST_WEIGHT if words.wants[key].must else 1 for key in wants}
     got = sum(weight[key] for key in wants if key in heard.granted)
     total = sum(weight.values())
