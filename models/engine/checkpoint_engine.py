@@ -159,7 +159,9 @@ class CheckpointEngine(Engine):
 def _calibrated(path: Path) -> CalibratedLabels | None:
     """The calibration in a checkpoint directory, with its tokenizer's label tokens."""
     found = read_calibration(path)
-    return found and CalibratedLabels(calibration=found, label_ids=Prompter.from_dir(path).label_ids)
+    if found is None:
+        return None
+    return CalibratedLabels(calibration=found, label_ids=Prompter.from_dir(path).label_ids)
 
 
 def _placement(config: EngineConfig) -> tuple[torch.device, torch.dtype]:

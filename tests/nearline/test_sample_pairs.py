@@ -23,7 +23,7 @@ def posting_ids() -> set[str]:
 
 def alert(search: str, posting: str, p_yes: float = 0.9) -> Alert:
     return Alert(
-        alert_id=b"",
+        alert_id="",
         search_id=search,
         posting_id=posting,
         version=1,

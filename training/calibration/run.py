@@ -68,13 +68,13 @@ def fitted(domains: Mapping[str, DomainPairs], run: CalibrationRun) -> tuple[Cal
         }
         for name, pairs in domains.items()
     }
-    notes = {
+    notes: dict[str, Any] = {
         "method": run.method,
         "split": run.split,
         "least_relevant_grade": run.relevant,
+        "judged": [path.name for path in run.judged],
         "domains": figures,
     }
-    notes["judged"] = [path.name for path in run.judged]
     return Calibration(knots=curve.knots, threshold=threshold, fitted=notes), told
 
 
