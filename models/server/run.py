@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from models.engine.instant import InstantEngine
-from models.server.app import HostedRanker, HostedSummarizer, create_app
+from models.server.app import create_app
 from models.server.config import ServeConfig
-from models.server.service import host_ranker, host_summarizer
+from models.server.service import HostedRanker, HostedSummarizer, host_ranker, host_summarizer
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:

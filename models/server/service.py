@@ -1,9 +1,9 @@
-"""A served model: its engine and the queue before it."""
+"""The served models: of each its engine and the queue before it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from models.engine.base import Engine, Generated, GenerateJob, ScoreJob
 from models.engine.batcher import BatchConfig, Batcher, Costed
@@ -11,6 +11,7 @@ from models.server.requests import DEFAULT_MODEL, BadRequest
 
 Job = TypeVar("Job", bound=Costed)
 Result = TypeVar("Result")
+Model = TypeVar("Model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,42 @@ def base_name(model: str) -> str:
     return model.partition("@")[0]
 
 
-def host_ranker(engine: Engine, config: BatchConfig) -> Hosted[ScoreJob, list[list[float]]]:
+HostedRanker = Hosted[ScoreJob, list[list[float]]]
+HostedSummarizer = Hosted[GenerateJob, Generated]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModels:
+    """The models of one server, either of which may be missing."""
+
+    ranker: HostedRanker | None
+    summarizer: HostedSummarizer | None
+
+    def by_task(self) -> dict[str, Hosted[Any, Any]]:
+        """Return the models that there are by their task, as a model's card and the metrics name it."""
+        models = {"score": self.ranker, "completions": self.summarizer}
+        return {task: hosted for task, hosted in models.items() if hosted}
+
+    def need_ranker(self) -> HostedRanker:
+        """Return the ranker; BadRequest (404) if none is served."""
+        return _needed(self.ranker, "ranker")
+
+    def need_summarizer(self) -> HostedSummarizer:
+        """Return the summarizer; BadRequest (404) if none is served."""
+        return _needed(self.summarizer, "summarizer")
+
+
+def _needed(model: Model | None, role: str) -> Model:
+    if model is None:
+        raise BadRequest(f"no {role} is served here: start the server with --{role} DIR", status=404)
+    return model
+
+
+def host_ranker(engine: Engine, config: BatchConfig) -> HostedRanker:
     """Host a ranker on a model thread of its own."""
     return Hosted(engine, Batcher(engine.score_many, config))
 
 
-def host_summarizer(engine: Engine, config: BatchConfig) -> Hosted[GenerateJob, Generated]:
+def host_summarizer(engine: Engine, config: BatchConfig) -> HostedSummarizer:
     """Host a summarizer on a model thread of its own."""
     return Hosted(engine, Batcher(engine.generate_many, config))
