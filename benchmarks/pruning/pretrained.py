@@ -132,7 +132,7 @@ def _row(name: str, seconds: float, errors: Sequence[float], kl: float, perplexi
 
 def _files(given: PretrainedPruningBenchmark) -> list[Path]:
     found = [given.postings] if given.postings else sorted((given.data or Path()).glob("postings_*.jsonl*"))
-    if not found or not given.data and not given.postings:
+    if not found or not (given.data or given.postings):
         raise ConfigError("no real postings: give --postings FILE, or --data DIR (docs/data.md)")
     return found
 
