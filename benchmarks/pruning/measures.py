@@ -66,7 +66,9 @@ class Measure:
             each(input_ids=torch.tensor([ids]), use_cache=False).logits[0] for each in (self._dense, model)
         )
         labels = list(self._prompter.label_ids)
-        return torch.stack((divergence(whole_TV, small_TV), divergence(whole_TV[-1:, labels], small_TV[-1:, labels])))
+        return torch.stack(
+            (divergence(whole_TV, small_TV), divergence(whole_TV[-1:, labels], small_TV[-1:, labels]))
+        )
 
 
 class Gauge:

@@ -59,9 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def measure(given: PretrainedPruningBenchmark, dense: Path, work: Path) -> tuple[str, list[Row]]:
     """The table's title, and a row for each contender after that of the dense model."""
-    texts = texts_of(
-        _files(given), load_tokenizer(dense), tokens=given.tokens, held_out=given.held_out
-    )
+    texts = texts_of(_files(given), load_tokenizer(dense), tokens=given.tokens, held_out=given.held_out)
     bench = Bench(dense=dense, folder=work, prompts=texts.calibration, threads=given.threads)
     bench.prepare()
     size = read_shape(dense).mlp
@@ -91,9 +89,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _makers(
-    bench: Bench, kept: int, given: PretrainedPruningBenchmark
-) -> dict[str, Callable[[Path], float]]:
+def _makers(bench: Bench, kept: int, given: PretrainedPruningBenchmark) -> dict[str, Callable[[Path], float]]:
     step, only = given.step, [word for word in given.only.split(",") if word]
 
     def solve(hessian: torch.Tensor, weights: torch.Tensor, k: int) -> osscar.Pruned:

@@ -1,4 +1,4 @@
-"""Texts of real postings as token ids: some to calibrate on, others to measure by, and what a pruned model loses there."""
+"""Texts of real postings as token ids, to calibrate on or to measure by, and what a pruned model loses on them."""
 
 from __future__ import annotations
 
