@@ -24,6 +24,7 @@ from nearline.cli import (
     store,
     stream,
     train,
+    train_calibrate,
     train_judge,
     train_sft,
 )
@@ -57,6 +58,7 @@ for module in (stack, stream, serve, explain, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
+train_calibrate.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")
