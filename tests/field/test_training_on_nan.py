@@ -33,7 +33,7 @@ from training.evaluation.systems import random_order, system_result
 from training.judging.judged_file import read_judged_queries
 from training.judging.records import JudgedQuery
 from training.pruning.data import ndcgs
-from training.sft import inputs
+from training.components import inputs
 from training.sft.batch import Tensors
 from training.sft.config import SftConfig, SftStage
 from training.sft.evaluation import mean_ndcg

@@ -13,7 +13,7 @@ from training.components.run_directory import RunDirectory
 from training.components.stopping import Stop
 from training.judging.postings import read_postings
 from training.judging.records import Judgement
-from training.sft import inputs
+from training.components import inputs
 from training.sft.config import Objective, SftConfig, check
 from training.sft.evaluation import check_dev
 from training.sft.examples import Answers, Examples, Wording, encode, of_split, sampled
