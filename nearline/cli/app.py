@@ -25,6 +25,7 @@ from nearline.cli import (
     stream,
     train,
     train_judge,
+    train_rl,
     train_sft,
 )
 from nearline.cli.errors import print_error
@@ -57,6 +58,7 @@ for module in (stack, stream, serve, explain, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
+train_rl.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")

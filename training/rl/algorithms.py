@@ -113,7 +113,7 @@ class DrGrpo(Algorithm):
 
 
 class Gspo(Algorithm):
-    """Group sequence policy optimization (Zheng et al., 2025): one ratio a sample, the geometric mean over its actions."""
+    """Group sequence policy optimization (Zheng et al., 2025): one ratio a sample, the geometric mean over actions."""
 
     def __init__(self, *, clip_low: float = 3e-4, clip_high: float = 4e-4, kl_weight: float = 0.0) -> None:
         self._low, self._high, self._kl_weight = clip_low, clip_high, kl_weight
@@ -199,7 +199,7 @@ ALGORITHMS: Mapping[str, Callable[[RlConfig, dict[str, float]], Algorithm]] = {
 
 
 def open_algorithm(config: RlConfig) -> Algorithm:
-    """The configured algorithm; a setting that is None keeps the algorithm's own. ConfigError lists those that exist."""
+    """The configured algorithm; a setting that is None keeps its own. ConfigError lists those that exist."""
     if config.algorithm not in ALGORITHMS:
         raise ConfigError(f"no algorithm {config.algorithm!r}; there are {', '.join(ALGORITHMS)}")
     settings = {

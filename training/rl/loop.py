@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from models.writing import write_whole
-from schemas.errors import TrainingDiverged
+from schemas.errors import ModelUnavailable, TrainingDiverged
 from training.components import saving
 from training.components.finite import sound
 from training.components.optimizer import schedule
@@ -29,7 +29,7 @@ from training.rl import curves, samples
 from training.rl.actor import Actor, Source
 from training.rl.algorithms import Algorithm
 from training.rl.config import RlConfig
-from training.rl.measuring import DevFigures, RlMetrics, group_means, measure
+from training.rl.measuring import UNMEASURED, DevFigures, RlMetrics, group_means, measure
 from training.rl.order import step_postings
 from training.rl.reward import Reward
 from training.rl.step import Updater
@@ -60,14 +60,12 @@ class RlResult:
 
 @dataclass(slots=True, kw_only=True)
 class RlPosition:
-    """The progress of a run: steps done, the best dev reward, and what the reward had lost and retried until then."""
+    """The progress of a run: steps done, and the best dev reward with its KL and step."""
 
     step: int = 0
     best_reward: float = -math.inf
     best_kl: float = math.nan
     best_step: int = 0
-    lost: int = 0
-    retries: int = 0
 
 
 class Rl:
@@ -91,7 +89,7 @@ class Rl:
         self._updater = Updater(actor, copy.deepcopy(actor), algorithm, config)
         self._dev: list[Source] = actor.prepare(data.dev)
         self._place = RlPosition()
-        self._before: DevFigures
+        self._before = self._now = UNMEASURED
 
     def train(self, checkpoint: Path | None = None) -> RlResult:
         """Run all steps, or those that remain after `checkpoint`."""
@@ -102,7 +100,7 @@ class Rl:
         place, config = self._place, self._config
         while place.step < config.steps:
             with sound(place.step + 1, self._run.path):
-                self._tell(self._step())
+                self._tell(self._step_or_save())
                 stopped, last = self._stop.asked, place.step == config.steps
                 if stopped or last or place.step % config.save_every_steps == 0:
                     self._save()
@@ -111,6 +109,14 @@ class Rl:
         if not place.best_step and math.isinf(place.best_reward):
             raise TrainingDiverged(f"no evaluation of {self._run.path} gave a number: nothing is in best/")
         return self._result("whole")
+
+    def _step_or_save(self) -> RlMetrics:
+        """The next step; where the ranker stays away, save what the steps before it learned, then raise."""
+        try:
+            return self._step()
+        except ModelUnavailable:
+            self._save()
+            raise
 
     def _step(self) -> RlMetrics:
         place, config, start = self._place, self._config, time.monotonic()
@@ -130,14 +136,13 @@ class Rl:
             figures = group_means([found for found in rewards if found is not None]) | asdict(updated)
             figures["kl_start"] = figures.pop("kl")
         place.step += 1
-        place.lost, place.retries = self._reward.lost, self._reward.retries
         return RlMetrics(
             **figures,
             **self._evaluated(),
             step=place.step,
             rate=config.rate * factor,
-            lost=place.lost,
-            retries=place.retries,
+            lost=self._reward.lost,
+            retries=self._reward.retries,
             sample_s=sampled - start,
             reward_s=rewarded - sampled,
             update_s=time.monotonic() - rewarded,
@@ -174,7 +179,6 @@ class Rl:
         self._before, self._now = (
             DevFigures(**state[name] | {"texts": tuple(state[name]["texts"])}) for name in ("before", "now")
         )
-        self._reward.lost, self._reward.retries = self._place.lost, self._place.retries
         self._run.rewind(self._place.step)
 
     def _save(self) -> None:
@@ -211,7 +215,7 @@ class Rl:
             start_kl=self._before.kl,
             best_kl=place.best_kl,
             best_step=place.best_step,
-            lost=place.lost,
+            lost=self._reward.lost,
         )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from training.rl.reward import GroupReward, Reward
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevFigures:
-    """Summaries of the share asked for. `kl`: mean KL to raw text; `reward`: minus it, plus the penalty; `share`: theirs."""
+    """Summaries of the share asked for: mean KL to raw text, mean reward, mean share of the tokens, guards, texts."""
 
     kl: float
     reward: float
@@ -29,7 +31,7 @@ class RlMetrics:
 
     Means over the step's summaries: `reward` and its parts, `tokens` and `share` of the summaries, the share that hits
     each of the GUARDS. `kl_start`, `clipped`, `ratio`, `entropy`, `norm`, `loss`: of its updates. `lost`, `retries`:
-    groups without a reward and repeated calls of the ranker, since the run began. None: not measured in this step.
+    groups without a reward and repeated calls of the ranker, since the process began. None: not measured in this step.
     """
 
     step: int
@@ -58,32 +60,42 @@ class RlMetrics:
     dev_guards: Mapping[str, float] | None = None
 
 
-def group_means(found: Sequence[GroupReward]) -> dict[str, float | Mapping[str, float]]:
+UNMEASURED = DevFigures(
+    kl=math.nan, reward=math.nan, share=math.nan, guards=dict.fromkeys(GUARDS, math.nan), texts=()
+)
+"""Where the ranker gave no number for any posting."""
+
+MEANS = {
+    "reward": "total",
+    "agreement": "agreement",
+    "grade": "grade",
+    "penalty": "penalty",
+    "tokens": "tokens",
+    "share": "shares",
+}
+"""Parts of `GroupReward` by their names in `RlMetrics`."""
+
+
+def group_means(found: Sequence[GroupReward]) -> dict[str, Any]:
     """The means of a step's rewards, their parts and lengths, by their names in `RlMetrics`."""
-
-    def mean(name: str) -> float:
-        return float(np.concatenate([getattr(one, name) for one in found]).mean())
-
-    return {
-        "reward": mean("total"),
-        "agreement": mean("agreement"),
-        "grade": mean("grade"),
-        "penalty": mean("penalty"),
-        "tokens": mean("tokens"),
-        "share": mean("shares"),
-        "guards": shares(flags for one in found for flags in one.flags),
-    }
+    means: dict[str, Any] = {name: _mean(found, part) for name, part in MEANS.items()}
+    return means | {"guards": shares(flags for one in found for flags in one.flags)}
 
 
 def measure(actor: Actor, sources: Sequence[Source], reward: Reward, share: float) -> DevFigures:
-    """Summarize dev postings as in use and reward the summaries; postings that the ranker scores by no number are out."""
+    """Summarize dev postings as in use and reward the summaries; those that the ranker gives no number are left out."""
     texts = actor.greedy(sources, share)
     found = [one for one in reward.of(sources, [[text] for text in texts]) if one is not None]
     if not found:
-        nan = float("nan")
-        return DevFigures(
-            kl=nan, reward=nan, share=nan, guards=dict.fromkeys(GUARDS, nan), texts=tuple(texts)
-        )
-    means = group_means(found)
-    kl, total, length = (float(np.mean([getattr(o, n)[0] for o in found])) for n in ("agreement", "total", "shares"))
-    return DevFigures(kl=-kl, reward=total, share=length, guards=dict(means["guards"]), texts=tuple(texts))  # type: ignore[arg-type]
+        return replace(UNMEASURED, texts=tuple(texts))
+    return DevFigures(
+        kl=-_mean(found, "agreement"),
+        reward=_mean(found, "total"),
+        share=_mean(found, "shares"),
+        guards=shares(flags for one in found for flags in one.flags),
+        texts=tuple(texts),
+    )
+
+
+def _mean(found: Sequence[GroupReward], name: str) -> float:
+    return float(np.concatenate([getattr(one, name) for one in found]).mean())

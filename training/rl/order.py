@@ -1,4 +1,4 @@
-"""Which postings are in which step: a pure function of the seed, so that a resumed run reads what it would have read."""
+"""Which postings are in which step: a pure function of the seed, so that a resumed run reads the same ones."""
 
 from __future__ import annotations
 

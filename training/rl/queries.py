@@ -87,7 +87,9 @@ class SearchMaker:
         most = COMMONEST * len(self._postings)
         title = set(search_words(posting.item.title))
         own = [
-            w for w in _own_words(posting) if RAREST <= self._spread[w] <= max(RAREST, most) and w not in title
+            w
+            for w in _own_words(posting)
+            if RAREST <= self._spread[w] <= max(RAREST, most) and w not in title
         ]
         chosen = rng.sample(own, min(len(own), rng.choice((1, 2))))
         named = [self._named(rng, posting, found)] if not chosen or rng.random() < 0.5 else []

@@ -33,7 +33,7 @@ PAUSES = Backoff(first_s=1.0, longest_s=30.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GroupReward:
-    """The rewards of one posting's summaries, and their parts, each [G]; `total` = `agreement` + `grade` + `penalty`."""
+    """The rewards of one posting's summaries and their parts, [G]; `total` = `agreement` + `grade` + `penalty`."""
 
     total: Floats
     agreement: Floats
@@ -67,13 +67,12 @@ class Reward:
         config: RewardConfig,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        lost: int = 0,
     ) -> None:
-        """`lost`: groups without a reward in the part of the run before, which count towards the bound."""
+        """`sleep`: waits between attempts; `lost` and `retries` count from here."""
         self._scorer, self._count, self._searches, self._config = scorer, count, searches, config
         self._sleep = sleep
         self._raw: dict[str, Floats] = {}
-        self.lost, self.retries = lost, 0
+        self.lost = self.retries = 0
 
     def of(self, sources: Sequence[Source], texts: Sequence[Sequence[str]]) -> list[GroupReward | None]:
         """A reward for each source's summaries, None where the ranker gives no number.

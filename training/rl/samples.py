@@ -20,7 +20,9 @@ def page(sources: Sequence[Source], before: DevFigures, now: DevFigures, step: i
         + " |"
         for name, figures in (("start", before), (f"step {step}", now))
     )
-    head = f"# Summaries before and after {step} steps\n\nPostings of the split dev, summarized as in use.\n\n"
+    head = (
+        f"# Summaries before and after {step} steps\n\nPostings of the split dev, summarized as in use.\n\n"
+    )
     table = "| | KL to raw text | tokens kept | guards |\n|---|---|---|---|\n" + rows + "\n"
     parts = [
         f"\n## {_plain(source.posting.item.title)}\n\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ Groups = Sequence[tuple[Source, Sequence[Sample]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Updated:
-    """Means over a step's updates. `kl`: to the start; the others as in `Loss`; `norm`: of the gradients, before clipping."""
+    """Means over a step's updates. `kl`: to the start; `norm`: of the gradients before clipping; others as in `Loss`."""
 
     loss: float
     clipped: float
@@ -85,9 +86,7 @@ class Updater:
         self.optimizer.zero_grad(set_to_none=True)
         kl_SN = low_variance_kl(judged.new.detach(), judged.start) * judged.mask
         kl = float(kl_SN.sum() / judged.mask.sum().clamp(min=1))
-        return Updated(
-            loss=value, clipped=loss.clipped, ratio=loss.ratio, entropy=entropy, kl=kl, norm=norm
-        )
+        return Updated(loss=value, clipped=loss.clipped, ratio=loss.ratio, entropy=entropy, kl=kl, norm=norm)
 
     def _set_rates(self, factor: float) -> None:
         for group, share in zip(self.optimizer.param_groups, self._shares, strict=True):
@@ -97,7 +96,7 @@ class Updater:
 def _parts(count: int, parts: int) -> list[slice]:
     """`parts` runs of nearly equal length that cover `count` postings; fewer where there are fewer postings."""
     edges = [round(part * count / parts) for part in range(parts + 1)]
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [slice(a, b) for a, b in pairwise(edges) if a < b]
 
 
 def _padded(values: Tensor, width: int) -> Tensor:

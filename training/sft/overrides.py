@@ -20,7 +20,9 @@ def override(config: SftConfig, changes: Sequence[str]) -> SftConfig:
         if not equals:
             raise ConfigError(f"--set {change!r}: give name=value")
         config = (
-            _stages(config, name, value) if name.startswith("stages.") else with_setting(config, name, name, value)
+            _stages(config, name, value)
+            if name.startswith("stages.")
+            else with_setting(config, name, name, value)
         )
     return config
 

@@ -72,7 +72,7 @@ def trl(name: str, given: dict[str, torch.Tensor], advantages: list[float]) -> d
     new = given["new"].clone().requires_grad_()
     trainer = SimpleNamespace(
         args=SimpleNamespace(delta=None, use_bias_correction_kl=False),
-        accelerator=SimpleNamespace(num_processes=1, gather=lambda x: x, reduce=lambda x, reduction: x),
+        accelerator=SimpleNamespace(num_processes=1, gather=lambda x: x, reduce=lambda x, **_: x),
         model=SimpleNamespace(training=True),
         current_gradient_accumulation_steps=1,
         off_policy_mask_threshold=None,
@@ -109,12 +109,12 @@ def main(out: Path) -> None:
     cases = []
     for spread_name, spread in SPREADS.items():
         given = tensors(spread)
-        for name in CLIPS:
+        for name, clips in CLIPS.items():
             found = {"verl": verl(name, given)}
             if spread_name != "farthest" or name == "gspo":
                 found["trl"] = trl(name, given, found["verl"]["advantages"])
             cases.append(
-                {"algorithm": name, "case": spread_name, "clips": CLIPS[name], **found}
+                {"algorithm": name, "case": spread_name, "clips": clips, **found}
                 | {key: value.tolist() for key, value in given.items()}
             )
     document = {"verl": "0.9.1", "trl": "1.16.0", "longest": LONGEST, "kl_weight": KL_WEIGHT, "cases": cases}
