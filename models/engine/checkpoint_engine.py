@@ -101,6 +101,11 @@ class CheckpointEngine(Engine):
         """Compute passes of about PASS_TOKENS of the device, in which prompts of one job share their prefix."""
         return scoring.score_many(self._forward, self._head, jobs, PASS_TOKENS[self._device.type])
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._device
+
     @torch.inference_mode()
     def hidden_many(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         """Return the state of every token of these prompts after the final norm, one prompt after another, in fp32.
