@@ -25,7 +25,7 @@ HARDLY = 0.1
 TELLING = 3
 """Fewest function words of one language that tell it."""
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 _FUNCTION_WORDS = {
     "en": "the and of to with for you our we will are is your be have this that",
     "de": "und der die das mit für sie wir ist ein eine zu den von im auf werden",
@@ -62,7 +62,7 @@ def shares(found: Iterable[Collection[str]]) -> dict[str, float]:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in lower case."""
+    """The words of a text, in lower case; in scripts without spaces, its characters."""
     return _WORD.findall(text.lower())
 
 

@@ -20,7 +20,7 @@ Groups = Sequence[tuple[Source, Sequence[Sample]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Updated:
-    """Means over a step's updates. `kl`: to the start; `norm`: of the gradients before clipping; others as in `Loss`."""
+    """Means over a step's updates. `kl`: to the start; `norm`: of the unclipped gradients; others as in `Loss`."""
 
     loss: float
     clipped: float
