@@ -56,7 +56,7 @@ def make_start(run: StartRun) -> None:
 
 
 def _report(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+    print(line, flush=True)
 
 
 if __name__ == "__main__":
