@@ -201,7 +201,7 @@ class HttpSummarizer(_Remote, Summarizer):
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
         """Send each text in its own request, as token ids, or as it is to a summarizer that repeats parts of it.
 
-        An outage or a refusal becomes the text's failure. A text that would not be answered by the deadline is not sent.
+        An outage or a refusal becomes the text's failure. What would not be answered by the deadline is not sent.
         """
         prompts = list(zip(texts, self._prompter.summarizer_ids_many(texts), strict=True))
         return self._loop.run(self._all(prompts, time.monotonic() + deadline_s))

@@ -65,20 +65,29 @@ class ExtractiveEngine(Engine):
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
         """Read all postings together; temperature and penalty play no part, the text is told once, whole."""
         readings = self._reader.read_many([self._posting(job) for job in jobs])
-        logits = self._logits(readings)
-        return [self._generated(job, *of) for job, *of in zip(jobs, readings, logits, strict=True)]
+        made = []
+        for job, reading, row in zip(jobs, readings, self._logits(readings), strict=True):
+            summary, _ = self._summary(reading, row, job.max_tokens, self._card.share)
+            made.append(self._answer(job, summary))
+        return made
 
-    def weigh(self, inputs: Sequence[str]) -> list[tuple[Reading, list[float]]]:
-        """Return each `summarizer_input` as it is read, and the logits of its phrases."""
+    def summaries(
+        self, inputs: Sequence[str], *, most: int | None = None, share: float | None = None
+    ) -> list[tuple[Reading, Generated, list[int]]]:
+        """Return how each `summarizer_input` is read, its summary, and which of its phrases that consists of.
+
+        `most` tokens at most (None: any number), of about `share` of the text's tokens, or of what the card asks.
+        """
         readings = self._reader.read_many(inputs)
-        return list(zip(readings, self._logits(readings), strict=True))
+        logits = self._logits(readings)
+        return [
+            (reading, *self._summary(reading, row, most, share or self._card.share))
+            for reading, row in zip(readings, logits, strict=True)
+        ]
 
-    def choose(
-        self, reading: Reading, logits: Sequence[float], *, most: int | None, share: float | None = None
-    ) -> list[int]:
-        """Return the phrases of a summary of at most `most` tokens, of about `share` or what the card asks."""
-        room = budget(reading.tokens, share or self._card.share, most, self._card.threshold)
-        return select(reading.text, reading.phrases, reading.counts, logits_in_use(reading, logits), room)
+    def logits(self, inputs: Sequence[str]) -> list[list[float]]:
+        """Return the logits of each `summarizer_input`'s phrases."""
+        return self._logits(self._reader.read_many(inputs))
 
     @torch.inference_mode()
     def _logits(self, readings: Sequence[Reading]) -> list[list[float]]:
@@ -98,10 +107,10 @@ class ExtractiveEngine(Engine):
         found = _DECODED.fullmatch(text)
         return f"Title: {found['title'] or ''}\nText: {found['text']}" if found else text
 
-    def _generated(self, job: GenerateJob, reading: Reading, logits: Sequence[float]) -> Generated:
+    def _answer(self, job: GenerateJob, made: Generated) -> Generated:
+        """Return a summary as its request wants it: cut at a stop string, told to a listener, none once aborted."""
         if job.course.aborted:
             return ABORTED
-        made = self._summary(reading, logits, job.max_tokens)
         ends = [made.text.find(stop) for stop in job.stop if stop in made.text]
         if ends:
             made = self._counted(made.text[: min(ends)], "stop")
@@ -109,31 +118,34 @@ class ExtractiveEngine(Engine):
             job.course.on_text(made.text, made.tokens)
         return made
 
-    def _summary(self, reading: Reading, logits: Sequence[float], most: int) -> Generated:
-        chosen = self.choose(reading, logits, most=most)
+    def _summary(
+        self, reading: Reading, learned: Sequence[float], most: int | None, share: float
+    ) -> tuple[Generated, list[int]]:
+        logits, counts = logits_in_use(reading, learned), reading.counts
+        room = budget(reading.tokens, share, most, self._card.threshold)
+        chosen = select(reading.text, reading.phrases, counts, logits, room)
         if not chosen:
-            return self._beginning(reading, logits, most)
-        counts = reading.counts
+            return self._beginning(reading, logits, min(room.most, room.wanted)), []
         tokens = sum(counts[at] for at in chosen) + SEPARATOR_TOKENS * (len(chosen) - 1)
         text = joined(reading.text, reading.phrases, chosen)
-        return Generated(text=text, tokens=tokens, finish_reason="stop")
+        return Generated(text=text, tokens=tokens, finish_reason="stop"), chosen
 
     def _beginning(self, reading: Reading, logits: Sequence[float], most: int) -> Generated:
         """Return the first words of the best phrase where no phrase fits, of the text where there is none."""
         text = reading.text
         if reading.phrases:
-            used = logits_in_use(reading, logits)
-            text = reading.phrases[max(range(len(used)), key=used.__getitem__)].of(text)
+            text = reading.phrases[max(range(len(logits)), key=logits.__getitem__)].of(text)
         offsets = self._tokenizer.encode(text, add_special_tokens=False).offsets
-        most = min(most, budget(len(offsets), self._card.share).wanted)
         if len(offsets) <= most:
             return self._counted(text.strip(), "stop")
-        cut = text[: offsets[most][0]]
-        words = (
-            cut if text[len(cut) - 1 : len(cut)].isspace() else cut[: cut.rfind(" ")] if " " in cut else cut
-        )
-        return self._counted(words.strip(), "length")
+        return self._counted(_whole_words(text, offsets[most][0]), "length")
 
     def _counted(self, text: str, reason: str) -> Generated:
         tokens = len(self._tokenizer.encode(text, add_special_tokens=False).ids)
         return Generated(text=text, tokens=tokens, finish_reason=reason)
+
+
+def _whole_words(text: str, end: int) -> str:
+    """Return the text up to `end`, less a word that is cut there, unless there is only that."""
+    space = text.rfind(" ", 0, end + 1)
+    return text[:space] if space > 0 else text[:end]

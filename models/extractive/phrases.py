@@ -80,7 +80,7 @@ def _joined(runs: Iterator[list[Unit]]) -> Iterator[list[Unit]]:
     held: list[Unit] = []
     last: list[Unit] = []
     for run in runs:
-        joined = [*held, *run] if held and _weight(held) + _weight(run) <= MOST else run
+        joined = [*held, *run] if held and _goes_with(held, run) else run
         if held and joined is run and not _is_label(held):
             if last and _weight(last) + _weight(held) <= MOST and last[-1].end <= held[0].start:
                 last = [*last, *held]
@@ -105,6 +105,12 @@ def _ended(last: list[Unit], held: list[Unit]) -> Iterator[list[Unit]]:
     elif last and _weight(last) + _weight(held) <= MOST:
         last, held = [*last, *held], []
     yield from (run for run in (last, held) if run)
+
+
+def _goes_with(held: Run, run: Run) -> bool:
+    """Whether a short run is joined to the one after it; a heading is not, where bullets follow it."""
+    bulleted = run[0].start - held[-1].end > 1
+    return _weight(held) + _weight(run) <= MOST and not (_is_label(held) and bulleted)
 
 
 def _is_label(run: Run) -> bool:

@@ -105,9 +105,3 @@ def _repeats(words: frozenset[str], others: Sequence[frozenset[str]]) -> bool:
 def joined(text: str, phrases: Sequence[Phrase], chosen: Sequence[int]) -> str:
     """Return the chosen phrases, verbatim, in their order."""
     return SEPARATOR.join(phrases[at].of(text) for at in chosen)
-
-
-def first_words(text: str, phrase: Phrase, tokens: int, counts: int) -> str:
-    """Return the leading words of a phrase, about `tokens` of its `counts`: where none fits into a budget whole."""
-    words = phrase.of(text).split()
-    return " ".join(words[: max(1, len(words) * tokens // max(1, counts))])

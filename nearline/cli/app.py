@@ -23,6 +23,7 @@ from nearline.cli import (
     stack,
     store,
     stream,
+    summarize,
     train,
     train_judge,
     train_rl,
@@ -54,7 +55,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, stream, serve, explain, agreement, evaluate):
+for module in (stack, stream, serve, summarize, explain, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)

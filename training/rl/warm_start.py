@@ -95,4 +95,4 @@ def _listwise(logit_P: Tensor, wanted_P: Tensor) -> Tensor:
 
 def _standardized(values: list[float]) -> Tensor:
     row = torch.tensor(values)
-    return (row - row.mean()) / row.std().clamp(min=1e-3)
+    return (row - row.mean()) / row.std(unbiased=False).clamp(min=1e-3)
