@@ -11,10 +11,8 @@ from training.judging.postings import PostingRow
 class Shortener(Protocol):
     """Shortens the texts of postings."""
 
-    @property
-    def name(self) -> str:
-        """The row's name in a table."""
-        ...
+    name: str
+    """The row's name in a table."""
 
     def shorten_many(self, postings: Sequence[PostingRow], share: float) -> list[str]:
         """The short text of each posting, of about `share` of its text's tokens where the method can be asked."""
