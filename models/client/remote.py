@@ -15,6 +15,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from models.calibration import Calibration, is_calibrated, read_calibration
 from models.client.background_loop import BackgroundLoop
 from models.client.http import Call, ClientConfig, ModelClient, Watch, check_url, trust
 from models.client.limiter import Load, Sent, TextLimiter
@@ -46,11 +47,25 @@ ITEMS_PER_CALL = 128
 """Items of one request; a longer list is sent as several, each within the limits of SGLang and of our server."""
 
 
-def open_ranker(url: str, tokenizer: Path | None = None, config: ClientConfig | None = None) -> Ranker:
-    """Return the ranker that a URL names; raises ConfigError for a URL that names none."""
+def open_ranker(
+    url: str,
+    tokenizer: Path | None = None,
+    config: ClientConfig | None = None,
+    *,
+    calibration: Path | None = None,
+) -> Ranker:
+    """Return the ranker that a URL names; raises ConfigError for a URL that names none.
+
+    `calibration`: the checkpoint whose calibration is applied here, for a server that knows none, such as SGLang.
+    """
+    found = None if calibration is None else read_calibration(calibration)
+    if calibration is not None and found is None:
+        raise ConfigError(
+            f"--calibration {calibration}: no calibration.json there, `nearline train calibrate` makes one"
+        )
     if url == "instant:":
         return LexicalRanker()
-    return HttpRanker(url, *_checked(url, tokenizer, config))
+    return HttpRanker(url, *_checked(url, tokenizer, config), calibration=found)
 
 
 def open_summarizer(
@@ -119,10 +134,22 @@ class _InFlight(Watch):
 class HttpRanker(_Remote, Ranker):
     """A ranker behind a model server, which computes `p_yes` in fp32 as a softmax over the two labels."""
 
-    def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "ranker") -> None:
-        """`model` is the base of the served name, `ranker` of `ranker@7`; the server says the generation."""
+    def __init__(
+        self,
+        url: str,
+        prompter: Prompter,
+        config: ClientConfig,
+        model: str = "ranker",
+        *,
+        calibration: Calibration | None = None,
+    ) -> None:
+        """`model` is the base of the served name, `ranker` of `ranker@7`; the server says the generation.
+
+        `calibration` is applied to answers of a model whose name does not say that the server applied one.
+        """
         self._prompter = prompter
         self._config = config
+        self._calibration = calibration
         self._name: str | None = None
         example = Item(title="Nurse", company=None, location=None, employment_type=None, remote=None, text="")
         canary = self._call(prompter.prefix_ids("nurse"), prompter.item_ids_many([example]))
@@ -133,7 +160,7 @@ class HttpRanker(_Remote, Ranker):
     def model(self) -> str:
         """Name in the latest answer; before the first one the server is asked, which may raise ModelUnavailable."""
         if self._name is None:
-            self._name = self._loop.run(self._served())
+            self._name, _ = self._calibrated(self._loop.run(self._served()), [])
         return self._name
 
     @override
@@ -148,8 +175,14 @@ class HttpRanker(_Remote, Ranker):
         names = {name for name, _ in answers}
         if len(names) > 1:
             raise ModelUnavailable(f"the model changed during one request: {sorted(names)}")
-        (self._name,) = names
-        return [score for _, scores in answers for score in scores]
+        self._name, scores = self._calibrated(names.pop(), [score for _, some in answers for score in some])
+        return scores
+
+    def _calibrated(self, name: str, scores: list[float]) -> Scores:
+        """The name and scores after the calibration, which is never applied twice."""
+        if self._calibration is None or is_calibrated(name):
+            return name, scores
+        return self._calibration.name(name), [self._calibration.p_yes(score, 1 - score) for score in scores]
 
     async def _served(self) -> str:
         return (await self._client().served()).name

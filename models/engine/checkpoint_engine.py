@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from models.calibration import CalibratedLabels, read_calibration
 from models.engine import generating, scoring
 from models.engine.base import Engine, Generated, GenerateJob, ModelInfo, ScoreJob
 from models.engine.checkpoint import load_checkpoint
@@ -25,7 +26,7 @@ from models.engine.kernel_choice import AUTO, TORCH
 from models.engine.native.loading import load_kernels
 from models.engine.native.opening import open_forward
 from models.engine.stops import settled
-from models.prompts import load_tokenizer
+from models.prompts import Prompter, load_tokenizer
 from schemas.errors import ConfigError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}
@@ -74,9 +75,11 @@ class CheckpointEngine(Engine):
         self._checkpoint = load_checkpoint(path, config.role)
         self._tokenizer = load_tokenizer(path)
         self._head = Head(self._checkpoint, dtype=self._dtype, device=self._device)
-        shape = self._checkpoint.shape
+        shape, calibrated = self._checkpoint.shape, _calibrated(path)
+        name = self._checkpoint.name
         self._info = ModelInfo(
-            name=self._checkpoint.name,
+            name=calibrated.calibration.name(name) if calibrated else name,
+            calibrated=calibrated,
             vocab_size=shape.vocab,
             context_tokens=shape.context,
             hidden_size=shape.hidden,
@@ -87,7 +90,10 @@ class CheckpointEngine(Engine):
     @property
     @override
     def info(self) -> ModelInfo:
-        """Its name is that in nearline.json, or made of role and directory; its limits are those of config.json."""
+        """Its name is that in nearline.json, or made of role and directory, with the mark of a calibration.
+
+        Its limits are those of config.json.
+        """
         return self._info
 
     @override
@@ -183,6 +189,14 @@ def _few(prompts: Sequence[Sequence[int]], most_tokens: int) -> Iterator[list[Se
         tokens += len(prompt)
     if group:
         yield group
+
+
+def _calibrated(path: Path) -> CalibratedLabels | None:
+    """The calibration in a checkpoint directory, with its tokenizer's label tokens."""
+    found = read_calibration(path)
+    if found is None:
+        return None
+    return CalibratedLabels(calibration=found, label_ids=Prompter.from_dir(path).label_ids)
 
 
 def _placement(config: EngineConfig) -> tuple[torch.device, torch.dtype]:

@@ -25,6 +25,7 @@ from nearline.cli import (
     stream,
     summarize,
     train,
+    train_calibrate,
     train_judge,
     train_rl,
     train_sft,
@@ -60,6 +61,7 @@ for module in (stack, stream, serve, summarize, explain, agreement, evaluate):
 train_judge.register(train.app)
 train_sft.register(train.app)
 train_rl.register(train.app)
+train_calibrate.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")

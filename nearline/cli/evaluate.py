@@ -51,6 +51,10 @@ def evaluate(
     ] = _SHIPPED,
     qrels: Annotated[Path | None, typer.Option(help="TREC judgements, instead of --judged.")] = None,
     run: Annotated[list[Path] | None, typer.Option(help="TREC run to judge; may be given again.")] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Checkpoint directory of another ranker to compare with; may be given again."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write means, intervals and per-query values as JSON.")
     ] = None,
@@ -74,7 +78,7 @@ def evaluate(
     elif judged and postings and not (qrels or run):
         kernels = {"kernel_cache": kernel_cache(os.environ), "kernels": kernel_choice(os.environ)}
         placed = place(name=ranker, tokenizer=tokenizer, **kernels)
-        asked = request(judged=judged, postings=tuple(postings), ranker=placed)
+        asked = request(judged=judged, postings=tuple(postings), ranker=placed, beside=tuple(beside or ()))
         if summaries:
             _summaries(asked, (summaries, share, completions, completions_model), config, report)
             return
