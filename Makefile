@@ -25,7 +25,7 @@ STARTED := $(shell date +%s)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm-wheel test-smollm2 test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-pruning-pretrained bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help rl-oracle setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm-wheel test-smollm2 test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-pruning-pretrained bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -114,6 +114,17 @@ fuzz: setup .envs/fuzz/.stamp  ## Schemathesis on the model server's routes: INP
 
 fuzz-inputs: setup  ## a million inputs into the readers of lines, rows and files: FUZZ_INPUTS=n SEED=n (a quarter of an hour)
 	$(BIN)/python -m tests.field.fuzz_inputs --inputs $(FUZZ_INPUTS) --seed $(SEED)
+
+.envs/rl-oracle/.stamp:
+	$(PYTHON) -m venv .envs/rl-oracle
+	.envs/rl-oracle/bin/python -m pip install -q 'uv>=0.9'
+	.envs/rl-oracle/bin/uv pip install -q --python .envs/rl-oracle/bin/python torch==2.13.0 transformers==5.23.0 \
+	  numpy packaging ray tensordict==0.10.0 omegaconf codetiming accelerate datasets jinja2
+	.envs/rl-oracle/bin/uv pip install -q --python .envs/rl-oracle/bin/python --no-deps verl==0.9.1 trl==1.16.0
+	@touch $@
+
+rl-oracle: .envs/rl-oracle/.stamp  ## losses and gradients of verl and TRL on fixed tensors, which tests compare ours with
+	.envs/rl-oracle/bin/python tests/training/rl/oracle.py tests/training/rl/fixtures/losses.json
 
 soak-engine: setup  ## the model server at saturation for ten minutes: its overhead and pauses, into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
