@@ -1,4 +1,4 @@
-"""What `nearline.json` in a checkpoint directory says of the model, beside its name: how it is asked and computed."""
+"""The card of a checkpoint directory (nearline.json): the model's name, and how it is asked and computed."""
 
 from __future__ import annotations
 
