@@ -1,8 +1,8 @@
 """Ranker and summarizer that a URL names: behind a model server, or stand-ins without a model.
 
 `http://host:port` and `https://host:port` name a server of ours or an SGLang. They need the tokenizer of the checkpoint
-that is served there, because token ids are sent, never text. `instant:` names the stand-ins; the summarizer of
-`instant:2` says that it is generation 2.
+that is served there, because token ids are sent; only an extractive summarizer is sent text. `instant:` names the
+stand-ins; the summarizer of `instant:2` says that it is generation 2.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
 Scores = tuple[str, list[float]]
 """Name of the model that answered, and `p_yes` of each item."""
 
+_Prompt = tuple[str, list[int]]
+"""A `summarizer_input` and the token ids of its prompt."""
 FREQUENCY_PENALTY = 1.0
 """Sent with every summary: without it a small model may repeat itself to the end."""
 KEPT_S = 300.0
@@ -224,43 +226,45 @@ class HttpSummarizer(_Remote, Summarizer):
         self._config = config
         self._limiter = self._unlearned()
         self._senders: dict[ModelClient, TextSender[Summary]] = {}
-        canary = self._call(prompter.summarizer_ids_many([summarizer_input("Nurse", "")])[0], max_tokens=1)
+        nurse = summarizer_input("Nurse", "")
+        canary = self._call(nurse, prompter.summarizer_ids_many([nurse])[0], max_tokens=1)
         super().__init__(lambda: _client(url, model, prompter, config, canary))
 
     @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
-        """Send the token ids of each text in its own request; an outage or a refusal becomes its failure.
+        """Send each text in its own request, as token ids, or as it is to a summarizer that repeats parts of it.
 
-        A text that would not be answered by the deadline is not sent.
+        An outage or a refusal becomes the text's failure. What would not be answered by the deadline is not sent.
         """
-        prompts = self._prompter.summarizer_ids_many(texts)
+        prompts = list(zip(texts, self._prompter.summarizer_ids_many(texts), strict=True))
         return self._loop.run(self._all(prompts, time.monotonic() + deadline_s))
 
     def load(self) -> Load:
         """What this process's client does now, for metrics."""
         return self._limiter.load()
 
-    async def _all(self, prompts: Sequence[list[int]], deadline: float) -> list[Summary | SummaryFailure]:
+    async def _all(self, prompts: Sequence[_Prompt], deadline: float) -> list[Summary | SummaryFailure]:
         client, gate = self._client(), asyncio.Semaphore(self._config.concurrency)
         sender = self._sender(client)
         sender.begin()
 
-        async def one(prompt: list[int]) -> Summary | SummaryFailure:
+        async def one(prompt: _Prompt) -> Summary | SummaryFailure:
             async with gate:
                 return await self._summarize(client, sender, prompt, deadline)
 
         return list(await asyncio.gather(*map(one, prompts)))
 
     async def _summarize(
-        self, client: ModelClient, sender: TextSender[Summary], prompt: list[int], deadline: float
+        self, client: ModelClient, sender: TextSender[Summary], prompt: _Prompt, deadline: float
     ) -> Summary | SummaryFailure:
-        call = self._call(prompt, self._prompter.summary_budget(prompt))
+        text, ids = prompt
+        call = self._call(text, ids, self._prompter.summary_budget(ids))
 
         async def request(sent: Sent) -> Summary:
             return await client.ask(call, time.monotonic() + KEPT_S, _InFlight(self._limiter, sent))
 
         try:
-            return await sender.ask(tuple(prompt), request, deadline)
+            return await sender.ask(self._key(text, ids), request, deadline)
         except ModelUnavailable as error:
             return SummaryUnavailable(reason=str(error), retry_after_s=error.retry_after_s)
         except ModelRejected as error:
@@ -285,9 +289,14 @@ class HttpSummarizer(_Remote, Summarizer):
             self._senders = {client: made}
         return self._senders[client]
 
-    def _call(self, prompt: list[int], max_tokens: int) -> Call[Summary]:
+    def _key(self, text: str, ids: list[int]) -> tuple[object, ...]:
+        """Return what tells one prompt in flight from another: what is sent of it."""
+        return (text,) if self._prompter.summarizer_reads_text else tuple(ids)
+
+    def _call(self, text: str, prompt: list[int], max_tokens: int) -> Call[Summary]:
+        reads_text = self._prompter.summarizer_reads_text
         body = {
-            "prompt": prompt,
+            "prompt": self._prompter.summarizer_prompt(text) if reads_text else prompt,
             "max_tokens": max_tokens,
             "temperature": 0.0,
             "frequency_penalty": FREQUENCY_PENALTY,

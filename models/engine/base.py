@@ -78,6 +78,8 @@ class GenerateJob:
     temperature: float
     frequency_penalty: float
     stop: tuple[str, ...]
+    text: str | None = None
+    """The prompt as its caller wrote it, None if it came as token ids: ids lose what a tokenizer folds."""
     course: Course = field(default_factory=Course, compare=False)
 
     @property

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from typing_extensions import override
 
 from models.calibration import CalibratedLabels, read_calibration
@@ -19,6 +20,7 @@ from models.engine.decoder import Decoder, Head
 from models.engine.forward.base import Forward
 from models.engine.forward.multi_item import MultiItemForward
 from models.engine.forward.packed import PackedForward
+from models.engine.forward.plan import Plan
 from models.engine.kernel_cache import KERNEL_CACHE
 from models.engine.kernel_choice import AUTO, TORCH
 from models.engine.native.loading import load_kernels
@@ -105,6 +107,25 @@ class CheckpointEngine(Engine):
         """Compute passes of about PASS_TOKENS of the device, in which prompts of one job share their prefix."""
         return scoring.score_many(self._forward, self._head, jobs, PASS_TOKENS[self._device.type])
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._device
+
+    @torch.inference_mode()
+    def hidden_many(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        """Return the state of every token of these prompts after the final norm, one prompt after another, in fp32.
+
+        The prompts are [tokens] each, none empty, the result is [all tokens, hidden]. They share nothing.
+        """
+        states = []
+        for few in _few(prompts, PASS_TOKENS[self._device.type]):
+            plan = Plan()
+            for prompt in few:
+                plan.add((), [prompt])
+            states.append(self._head.normed(self._forward.hidden(plan)))
+        return torch.cat(states)
+
     @override
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
         """Decode all jobs as one batch with a key-value cache; a text ends before the first stop string in it."""
@@ -154,6 +175,20 @@ class CheckpointEngine(Engine):
             prefix=[0], items=[[0] * 8] * 2, labels=[[0, 1]] * 2, softmax_over_labels=True, temperature=1.0
         )
         self.score_many([job, job])
+
+
+def _few(prompts: Sequence[Sequence[int]], most_tokens: int) -> Iterator[list[Sequence[int]]]:
+    """Yield the prompts in order, in groups of about `most_tokens` at most."""
+    group: list[Sequence[int]] = []
+    tokens = 0
+    for prompt in prompts:
+        if group and tokens + len(prompt) > most_tokens:
+            yield group
+            group, tokens = [], 0
+        group.append(prompt)
+        tokens += len(prompt)
+    if group:
+        yield group
 
 
 def _calibrated(path: Path) -> CalibratedLabels | None:

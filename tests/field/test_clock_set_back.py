@@ -59,6 +59,7 @@ INSTANTS = {
     "models/server/routes/overview.py": "`created` of OpenAI's interface",
     "nearline/cli/stream.py": "when the shell began to set up, told by another process",
     "nearline/demo/run.py": "the same",
+    "nearline/demo/check.py": "expiry in a store",
     "nearline/cli/models.py": "the date on a model's card",
     "batch/state_lock.py": "the age of another process's note in a remote folder",
 }
