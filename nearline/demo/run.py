@@ -12,6 +12,7 @@ from rich.console import Console
 from nearline.demo.report import DemoReport
 from nearline.demo.screen import screen, waiting
 from nearline.demo.summarizer_work import SummarizerWork
+from nearline.demo.view import Progress
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
 from nearline.stack.state import read_state
@@ -136,11 +137,20 @@ def _watch(
     work = SummarizerWork(None if stack.models == "instant" else stack.summarizer_url)
     with screen(console) as shown:
         while not _finished(observer, total - len(progress.too_large), stack):
-            if observer.poll() or work.moved():
+            summarizing = work.moved()
+            if observer.poll() or summarizing:
                 moved = time.monotonic()
             if not sender.is_alive() and (said := work.slowness(observer.seen, total)):
                 shown.say(said)
-            shown.show(observer.seen, progress.sent, total, time.monotonic() - started)
+            shown.show(
+                Progress(
+                    seen=observer.seen,
+                    sent=progress.sent,
+                    total=total,
+                    elapsed_s=time.monotonic() - started,
+                    summarized=work.summarized,
+                )
+            )
             if time.monotonic() - moved > settings.stall_s and not sender.is_alive():
                 raise Stalled(_stalled(observer.seen, total, stack, work.death()))
 

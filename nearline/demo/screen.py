@@ -9,7 +9,6 @@ from rich.live import Live
 from typing_extensions import override
 
 from nearline.demo import view
-from streaming.tools.observer import Seen
 
 LINE_EVERY_S = 5.0
 
@@ -17,7 +16,7 @@ LINE_EVERY_S = 5.0
 class Screen(Protocol):
     """Shows how far a demo has come."""
 
-    def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
+    def show(self, now: view.Progress) -> None:
         """Show the present state; called a few times a second."""
         ...
 
@@ -34,11 +33,11 @@ class Lines(Screen):
         self._next_s = 0.0
 
     @override
-    def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
+    def show(self, now: view.Progress) -> None:
         """Do nothing until LINE_EVERY_S have passed since the last line."""
-        if elapsed_s >= self._next_s:
-            self._next_s = elapsed_s + LINE_EVERY_S
-            self.say(view.line(seen, sent, total, elapsed_s))
+        if now.elapsed_s >= self._next_s:
+            self._next_s = now.elapsed_s + LINE_EVERY_S
+            self.say(view.line(now))
 
     @override
     def say(self, what: str) -> None:
@@ -53,9 +52,9 @@ class Picture(Screen):
         self._live = live
 
     @override
-    def show(self, seen: Seen, sent: int, total: int, elapsed_s: float) -> None:
+    def show(self, now: view.Progress) -> None:
         """Lay the display out for the terminal's present width; `Live` draws it at its next refresh."""
-        self._live.update(view.live(seen, sent, total, elapsed_s, width=self._live.console.width))
+        self._live.update(view.live(now, width=self._live.console.width))
 
     @override
     def say(self, what: str) -> None:

@@ -1,17 +1,13 @@
 """Tell a slow summarizer from a dead one by the texts that its server says to have summarized."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 
-import httpx
-from prometheus_client.parser import text_string_to_metric_families
-
-from nearline.stack.component import HTTP
+from nearline.demo.summarizer_metrics import counted
+from nearline.demo.text_rate import ENOUGH_TEXTS, TextRate, texts_left
 from streaming.tools.observer import Seen
 
 LOOK_EVERY_S = 2.0
-RATE_OVER_S = 60.0
 SAY_EVERY_S = 60.0
 SLOW_S = 30.0
 """An end that is expected later than this makes a summarizer slow."""
@@ -29,9 +25,16 @@ class SummarizerWork:
         """`count` is asked in the place of `url`'s metrics, if it is given."""
         self._url, self._clock = url, clock
         self._count = count or (lambda: counted(url) if url else None)
-        self._seen: deque[tuple[float, float]] = deque()
-        self._next_look = self._next_say = -float("inf")
+        self._counted: float | None = None
+        self._summarized = 0
+        self._rate = TextRate()
+        self._next_look = self._next_say = self._grew_at = -float("inf")
         self._answers = True
+
+    @property
+    def summarized(self) -> int | None:
+        """The texts summarized since the first look; None if the server has never said a number."""
+        return None if self._counted is None else self._summarized
 
     def moved(self) -> bool:
         """Whether texts were summarized since the last look; looks every LOOK_EVERY_S at most."""
@@ -41,33 +44,33 @@ class SummarizerWork:
         self._next_look = now + LOOK_EVERY_S
         count = self._count()
         self._answers = count is not None
-        if count is None:
-            return False
-        last = self._seen[-1][1] if self._seen else count
-        if count < last:  # another process counts from 0
-            self._seen.clear()
-        self._seen.append((now, count))
-        while len(self._seen) > 2 and now - self._seen[0][0] > RATE_OVER_S:
-            self._seen.popleft()
-        return count > last
+        return count is not None and self._grew(count, now)
 
-    def texts_per_s(self) -> float:
-        """Texts summarized per second of the last RATE_OVER_S; 0 when none was."""
-        if len(self._seen) < 2:
-            return 0.0
-        (begun, first), (ended, last) = self._seen[0], self._seen[-1]
-        return (last - first) / (ended - begun)
+    def _grew(self, count: float, now: float) -> bool:
+        last = count if self._counted is None else self._counted
+        new = int(count - last if count >= last else count)  # another process counts from 0
+        self._counted = count
+        self._summarized += new
+        if new:
+            self._grew_at = now
+            self._rate.grew(now, self._summarized)
+        return new > 0
 
     def slowness(self, seen: Seen, total: int) -> str:
-        """One line with the summarizer's rate and the expected end; "" if it is not slow, or that was said just now."""
-        done, rate, now = len(seen.outcomes), self.texts_per_s(), self._clock()
-        texts = (total - done) * (seen.summarizer_calls / done if done else 1.0)
-        if not rate or texts / rate < SLOW_S or now < self._next_say:
+        """One line with the rate and the expected end, when a text has just come.
+
+        Empty if the summarizer is not slow, if it is too early to tell, or if the line was said a moment ago.
+        """
+        rate, now = self._rate.texts_per_s(), self._clock()
+        texts = texts_left(seen, total, self._summarized)
+        just_now = now - self._grew_at <= LOOK_EVERY_S
+        if not rate or not just_now or texts / rate < SLOW_S or now < self._next_say:
             return ""
         self._next_say = now + SAY_EVERY_S
+        about, within = ("about", "in") if len(seen.outcomes) >= ENOUGH_TEXTS else ("at most", "within")
         return (
-            f"the summarizer is slow, not dead: {rate:.1f} texts a second, about {texts:.0f} to go; "
-            f"the end is expected in {_span(texts / rate)}"
+            f"the summarizer is slow, not dead: {_figure(rate)} texts a second, {about} {texts:.0f} to go; "
+            f"the end is expected {within} {_span(texts / rate)}"
         )
 
     def death(self) -> str:
@@ -79,23 +82,8 @@ class SummarizerWork:
         return f"the model server {self._url} has summarized no text meanwhile; "
 
 
-def counted(url: str) -> float | None:
-    """The texts that the model server at `url` has summarized; None when it does not say."""
-    try:
-        page = HTTP.get(f"{url}/metrics", timeout=2.0)
-        page.raise_for_status()
-        return read_count(page.text)
-    except (httpx.HTTPError, ValueError):
-        return None
-
-
-def read_count(page: str) -> float | None:
-    """The prompts continued, from a page of our server's metrics: 0 before the first, None on a page of another's."""
-    families = {family.name: family for family in text_string_to_metric_families(page)}
-    if (family := families.get("nearline_model_items")) is None:
-        return None
-    samples = (s for s in family.samples if s.name.endswith("_total"))
-    return sum((s.value for s in samples if s.labels.get("route") == "/v1/completions"), 0.0)
+def _figure(rate: float) -> str:
+    return f"{rate:.1f}" if rate >= 1 else f"{rate:.2g}"
 
 
 def _span(seconds: float) -> str:

@@ -1,5 +1,7 @@
 """The texts and tables of the demo: its progress, and its closing figures."""
 
+from dataclasses import dataclass
+
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
@@ -10,20 +12,44 @@ from streaming.tools.observer import Seen
 _NEWEST = 6
 
 
-def line(seen: Seen, sent: int, total: int, elapsed_s: float) -> str:
-    """The progress in one line, for logs; `lag`: updates that were sent and have no outcome yet."""
-    done = len(seen.outcomes)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a demo has come; `summarized`: the texts that its model server has written, None if that is not known."""
+
+    seen: Seen
+    sent: int
+    total: int
+    elapsed_s: float
+    summarized: int | None = None
+
+    @property
+    def lag(self) -> int:
+        """Updates that were sent and have no outcome yet."""
+        return self.sent - len(self.seen.outcomes)
+
+    @property
+    def texts(self) -> str:
+        """The texts summarized, which grow under a slow model while no outcome comes; empty if they are not known."""
+        return "" if self.summarized is None else f"   texts summarized {self.summarized}"
+
+
+def line(now: Progress) -> str:
+    """The progress in one line, for logs."""
+    seen = now.seen
     return (
-        f"{elapsed_s:.0f} s   sent {sent}/{total}   outcomes {done}   features {len(seen.feature_ms)}"
-        f"   alerts {len(seen.alerts)}   lag {sent - done}"
+        f"{now.elapsed_s:.0f} s   sent {now.sent}/{now.total}   outcomes {len(seen.outcomes)}{now.texts}"
+        f"   features {len(seen.feature_ms)}   alerts {len(seen.alerts)}   lag {now.lag}"
     )
 
 
-def live(seen: Seen, sent: int, total: int, elapsed_s: float, *, width: int) -> RenderableType:
+def live(now: Progress, *, width: int) -> RenderableType:
     """Progress, outcomes, latencies and the newest alerts."""
-    done = len(seen.outcomes)
-    rate = done / elapsed_s if elapsed_s else 0.0
-    progress = f"sent [bold]{sent}[/]/{total}   done [bold]{done}[/]   lag {sent - done}   {rate:.0f}/s   {elapsed_s:.0f} s"
+    seen, done = now.seen, len(now.seen.outcomes)
+    rate = done / now.elapsed_s if now.elapsed_s else 0.0
+    progress = (
+        f"sent [bold]{now.sent}[/]/{now.total}   done [bold]{done}[/]{now.texts}"
+        f"   lag {now.lag}   {rate:.0f}/s   {now.elapsed_s:.0f} s"
+    )
     counts = "   ".join(f"{name} {count}" for name, count in seen.counts().items() if count)
     times = f"update → feature {_ms(seen.feature_ms)}   update → alert {_ms(seen.alert_ms)}"
     newest = list(seen.alerts.values())[-_NEWEST:]

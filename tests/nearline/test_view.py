@@ -113,7 +113,7 @@ def test_without_a_terminal_a_plain_line_tells_the_progress_every_few_seconds() 
     console = Console(file=out, width=80)
     with waiting(console, "starting"), screen(console) as shown:
         for tenth in range(int(LINE_EVERY_S * 10 * 2) + 1):
-            shown.show(seen_after(tenth), 100, 370, tenth / 10)
+            shown.show(view.Progress(seen=seen_after(tenth), sent=100, total=370, elapsed_s=tenth / 10))
     assert out.getvalue().splitlines() == [
         "starting",
         "0 s   sent 100/370   outcomes 0   features 0   alerts 4   lag 100",
@@ -122,12 +122,19 @@ def test_without_a_terminal_a_plain_line_tells_the_progress_every_few_seconds() 
     ]
 
 
+def test_under_a_slow_model_the_line_moves_with_the_texts_summarized() -> None:
+    now = view.Progress(seen=Seen(), sent=370, total=370, elapsed_s=35.0, summarized=12)
+    assert view.line(now) == (
+        "35 s   sent 370/370   outcomes 0   texts summarized 12   features 0   alerts 0   lag 370"
+    )
+
+
 def test_on_a_terminal_the_newest_alerts_are_drawn_in_its_width() -> None:
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
     with screen(console) as shown:
-        shown.show(seen_after(3), 5, 5, 2.0)
-    assert "lag 2" in out.getvalue()
+        shown.show(view.Progress(seen=seen_after(3), sent=5, total=5, elapsed_s=2.0, summarized=4))
+    assert "texts summarized 4   lag 2" in out.getvalue()
     assert "4 alerts, the newest" in out.getvalue()
 
 
