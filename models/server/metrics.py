@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -47,30 +48,30 @@ class ServerMetrics:
     def expect(self, route: str) -> None:
         """Begin a route's counter at 0: Prometheus cannot see the first increase of one whose first sample is 1."""
         for status in ("200", "500", "503"):
-            self._requests.labels(route, status)
+            self._requests(route, status)
         for reason in ("aborted", "deadline passed"):
-            self._refusals.labels(route, reason)
+            self._refusals(route, reason)
 
     def observe(self, route: str, status: int, refusal: str, took_s: float) -> None:
         """Count one answer; `refusal` is the reason of a request that was not computed, or empty."""
-        self._requests.labels(route, str(status)).inc()
-        self._seconds.labels(route).observe(took_s)
+        self._requests(route, str(status)).inc()
+        self._seconds(route).observe(took_s)
         if refusal:
-            self._refusals.labels(route, refusal).inc()
+            self._refusals(route, refusal).inc()
 
     def count_ended(self, route: str, reason: str) -> None:
         """Count a request that was answered in part: aborted, or failed after its stream had begun."""
-        self._refusals.labels(route, reason).inc()
+        self._refusals(route, reason).inc()
 
     def count_work(self, route: str, items: int, tokens: int) -> None:
         """Count the items and tokens that were computed for one request."""
-        self._items.labels(route).inc(items)
-        self._tokens.labels(route).inc(tokens)
+        self._items(route).inc(items)
+        self._tokens(route).inc(tokens)
 
     def _watch(self, task: str, model: Hosted[Any, Any]) -> None:
         self._pending.labels(task).set_function(model.pending_tokens)
         waited, jobs, tokens, took = (
-            family.labels(task)
+            family(task)
             for family in (self._queue_seconds, self._batch_jobs, self._batch_tokens, self._engine_seconds)
         )
 
@@ -83,11 +84,16 @@ class ServerMetrics:
 
         model.batcher.on_batch = count
 
-    def _counter(self, name: str, what: str, *labels: str) -> Counter:
-        return Counter(f"nearline_model_{name}", what, labels, registry=self.registry)
+    def _counter(self, name: str, what: str, *labels: str) -> Callable[..., Counter]:
+        """Register a counter; return what gives that of some labels, kept as the library takes long to find it."""
+        return cache(Counter(f"nearline_model_{name}", what, labels, registry=self.registry).labels)
 
-    def _histogram(self, name: str, what: str, buckets: Sequence[float], label: str) -> Histogram:
-        return Histogram(f"nearline_model_{name}", what, [label], buckets=buckets, registry=self.registry)
+    def _histogram(
+        self, name: str, what: str, buckets: Sequence[float], label: str
+    ) -> Callable[..., Histogram]:
+        """Register a histogram; return what gives that of a label."""
+        made = Histogram(f"nearline_model_{name}", what, [label], buckets=buckets, registry=self.registry)
+        return cache(made.labels)
 
 
 class _PauseCollector(Collector):
