@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from schemas.errors import ConfigError
+from training.judging.drawing import Asked
 from training.judging.records import Ask
 from training.rules.corpus import Corpus
 from training.rules.lexicon.entries import held_out
@@ -21,6 +23,8 @@ PLACE_PART = 0.2
 """Share of the queries with facets that ask for a place in place of one facet."""
 UNSEEN_PART = 0.5
 """Share of the test queries that are worded by held-out phrases alone."""
+MOST_FRUITLESS = 5000
+"""Draws in a row that give no query, after which no more are drawn."""
 _ALONE = (
     "{o}",
     "{o}",
@@ -55,22 +59,42 @@ class Drawn:
     source: int
 
 
-def asks(corpus: Corpus, seed: int) -> Iterator[Drawn]:
-    """Draw queries without end, the same for the same split and seed.
+def asks(corpus: Corpus, seed: int, asked: Asked = "any") -> Iterator[Drawn]:
+    """Draw queries, the same for the same split and seed, endless unless MOST_FRUITLESS draws in a row give none.
 
-    Training queries use no held-out wording or occupation.
+    Only queries of the test split use a wording, an occupation or a facet that is held out; `asked` narrows them.
     """
+    if asked == "held-out" and corpus.split != "test":
+        raise ConfigError(
+            f"queries of the {corpus.split} split never ask for what is held out: draw test queries"
+        )
     rng = Random(f"{seed} {corpus.split} {corpus.words.domain}")
-    kept = corpus.words.test_only()
-    keys = [key for key in corpus.of_occupation if corpus.split == "test" or key not in kept]
+    free = corpus.split == "test" and asked != "trained"
+    kept = frozenset() if free else corpus.words.test_only()
+    keys = [key for key in corpus.of_occupation if key not in kept]
     weights = [len(corpus.of_occupation[key]) ** 0.5 for key in keys]
-    number = 0
-    while keys:
+    number = fruitless = 0
+    while keys and fruitless < MOST_FRUITLESS:
         unseen = corpus.split == "test" and rng.random() < UNSEEN_PART
         drawn = _draw(corpus, rng, rng.choices(keys, weights)[0], number, unseen=unseen)
-        if drawn:
+        if drawn and _as_asked(drawn.needs, corpus, asked, free=free):
             yield drawn
-            number += 1
+            number, fruitless = number + 1, 0
+        else:
+            fruitless += 1
+
+
+def _as_asked(needs: Needs, corpus: Corpus, asked: Asked, *, free: bool) -> bool:
+    if any(not set(corpus.words.facets[key].opposed_by).isdisjoint(needs.facets) for key in needs.facets):
+        return False  # a posting may state both, but no searcher asks for both
+    unseen = _held_out_needs(needs, corpus)
+    return (free or not unseen) and (asked != "held-out" or bool(unseen))
+
+
+def _held_out_needs(needs: Needs, corpus: Corpus) -> frozenset[str]:
+    return ({needs.occupation} & corpus.words.test_only()) | (
+        set(needs.facets) & corpus.words.test_only_facets()
+    )
 
 
 def _draw(corpus: Corpus, rng: Random, occupation: str, number: int, *, unseen: bool) -> Drawn | None:
@@ -137,5 +161,10 @@ def _strata(corpus: Corpus, kind: str, needs: Needs, *, unseen: bool) -> tuple[s
         "unseen phrase" if unseen else "seen phrase",
         "unseen occupation" if needs.occupation in corpus.words.test_only() else "seen occupation",
         "seen company" if known else "unseen company",
+        *((_facet_stratum(needs, corpus),) if needs.facets else ()),
         *(("with place",) if needs.place else ()),
     )
+
+
+def _facet_stratum(needs: Needs, corpus: Corpus) -> str:
+    return "seen facets" if corpus.words.test_only_facets().isdisjoint(needs.facets) else "unseen facet"

@@ -10,7 +10,6 @@ from random import Random
 from tokenizers import Tokenizer
 
 from training.rules.judge import PreparedDomain
-from training.rules.lexicon.entries import held_out
 from training.synthetic import lexicon
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import title_pool
@@ -76,13 +75,9 @@ def real_pool(
     marked = [stated_spans(p, f, words) for p, f in zip(corpus.postings, corpus.found, strict=True)]
     read = marked_postings(encoder, tokenizer, [p.item for p in corpus.postings], marked)
     tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
-    wordings = {
-        key: tuple(w for w in o.wordings if w not in held_out(o.wordings))
-        for key, o in words.occupations.items()
-    }
     askers: list[tuple[float, Callable[[], AskedQuery]]] = [
         (config.facets, FacetAsker(rng, encoder, corpus, read)),
-        (config.words, WordAsker(rng, encoder, read, tokens, table_VD, wordings)),
+        (config.words, WordAsker(rng, encoder, read, tokens, table_VD, words.training_wordings())),
     ]
     return RealPool(rng, encoder, askers)
 
