@@ -12,6 +12,7 @@ from training.rules.evidence import Evidence
 from training.rules.lexicon.entries import RuleFacet, RuleLexicon
 from training.rules.queries import asks
 from training.rules.teacher import Needs, constraints_grade, occupation_grade, place_met, requirements_grade
+from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker.examples import CANDIDATES
 from training.tiny.ranker.marked_postings import StatedSpans
@@ -78,7 +79,7 @@ class FacetAsker:
             candidates=tuple(candidates),
             tags=frozenset(f"{kind}:{facet}" for facet in needs.facets for kind in ("facet", "deny")),
             extra=((),) * len(candidates),
-            grade=lambda item, seen: self._grade(needs, item, seen),
+            target=lambda item, seen: SOFT_LABELS[self._grade(needs, item, seen)],
         )
 
     def _candidates(self, key: str, source: MarkedPosting, facets: Sequence[str]) -> list[MarkedPosting]:
