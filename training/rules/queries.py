@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Literal
 
 from training.judging.records import Ask
 from training.rules.corpus import Corpus
@@ -17,6 +18,8 @@ PARTS = (0.3, 0.4, 0.3)
 """Shares of the strata in KINDS."""
 COMMONEST, RAREST = 0.7, 0.01
 """A facet is asked for if the share of the occupation's postings that state it is between these."""
+Asked = Literal["any", "trained", "held-out"]
+"""What test queries may ask for: any entry of the lexicon, none that is held out, or at least one that is."""
 PLACE_PART = 0.2
 """Share of the queries with facets that ask for a place in place of one facet."""
 UNSEEN_PART = 0.5
@@ -55,22 +58,34 @@ class Drawn:
     source: int
 
 
-def asks(corpus: Corpus, seed: int) -> Iterator[Drawn]:
+def asks(corpus: Corpus, seed: int, asked: Asked = "any") -> Iterator[Drawn]:
     """Draw queries without end, the same for the same split and seed.
 
-    Training queries use no held-out wording or occupation.
+    Only queries of the test split use a wording, an occupation or a facet that is held out; `asked` narrows them.
     """
     rng = Random(f"{seed} {corpus.split} {corpus.words.domain}")
-    kept = corpus.words.test_only()
-    keys = [key for key in corpus.of_occupation if corpus.split == "test" or key not in kept]
+    free = corpus.split == "test" and asked != "trained"
+    kept = frozenset() if free else corpus.words.test_only()
+    keys = [key for key in corpus.of_occupation if key not in kept]
     weights = [len(corpus.of_occupation[key]) ** 0.5 for key in keys]
     number = 0
     while keys:
         unseen = corpus.split == "test" and rng.random() < UNSEEN_PART
         drawn = _draw(corpus, rng, rng.choices(keys, weights)[0], number, unseen=unseen)
-        if drawn:
+        if drawn and _as_asked(drawn.needs, corpus, asked, free=free):
             yield drawn
             number += 1
+
+
+def _as_asked(needs: Needs, corpus: Corpus, asked: Asked, *, free: bool) -> bool:
+    unseen = _held_out_needs(needs, corpus)
+    return (free or not unseen) and (asked != "held-out" or bool(unseen))
+
+
+def _held_out_needs(needs: Needs, corpus: Corpus) -> frozenset[str]:
+    return ({needs.occupation} & corpus.words.test_only()) | (
+        set(needs.facets) & corpus.words.test_only_facets()
+    )
 
 
 def _draw(corpus: Corpus, rng: Random, occupation: str, number: int, *, unseen: bool) -> Drawn | None:
@@ -137,5 +152,10 @@ def _strata(corpus: Corpus, kind: str, needs: Needs, *, unseen: bool) -> tuple[s
         "unseen phrase" if unseen else "seen phrase",
         "unseen occupation" if needs.occupation in corpus.words.test_only() else "seen occupation",
         "seen company" if known else "unseen company",
+        *((_facet_stratum(needs, corpus),) if needs.facets else ()),
         *(("with place",) if needs.place else ()),
     )
+
+
+def _facet_stratum(needs: Needs, corpus: Corpus) -> str:
+    return "seen facets" if corpus.words.test_only_facets().isdisjoint(needs.facets) else "unseen facet"

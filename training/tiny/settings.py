@@ -20,9 +20,7 @@ class RealData:
     technology: Annotated[Path | None, Option("Ranker: technology postings, JSON Lines, plain or .gz.")] = (
         None
     )
-    general: Annotated[
-        Path | None, Option("Ranker: postings of general trades, JSON Lines, plain or .gz.")
-    ] = None
+    general: Annotated[Path | None, Option("Ranker: postings of all other trades, JSON Lines or .gz.")] = None
     onet: Annotated[Path | None, Option("Ranker: O*NET occupations with their titles, JSON Lines .gz.")] = (
         None
     )

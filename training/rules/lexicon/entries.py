@@ -13,12 +13,10 @@ from typing import Any, Literal
 from schemas.errors import ConfigError
 from training.judging.splits import stable
 
-Domain = Literal["health", "technology"]
-DOMAINS: tuple[Domain, ...] = ("health", "technology")
+Domain = Literal["health", "technology", "general"]
+DOMAINS: tuple[Domain, ...] = ("health", "technology", "general")
 HELD_OUT_PART = 1 / 3
 """Share of a facet's or occupation's wordings that no training query uses."""
-TEST_ONLY_PART = 0.12
-"""Share of the occupations that no training query asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +25,11 @@ class RuleFacet:
 
     `hard`: a posting that denies it is worse than one that does not mention it. `stated` and `denied` are searched in
     the lower-case text, `cased` in the text as written. If the text states a facet of `opposed_by` and not this one,
-    this one counts as denied.
+    this one counts as denied. `held_out`: only test queries ask for it, and no training reads its phrases.
     """
 
     key: str
+    held_out: bool
     hard: bool
     stated: re.Pattern[str]
     denied: re.Pattern[str] | None
@@ -43,10 +42,12 @@ class RuleFacet:
 class RuleOccupation:
     """A kind of work, recognised in titles.
 
-    A posting of an occupation in `includes` satisfies a search for this one; one in `close` nearly does.
+    A posting of an occupation in `includes` satisfies a search for this one; one in `close` nearly does. `held_out`:
+    only test queries ask for it, and no training reads its wordings.
     """
 
     key: str
+    held_out: bool
     field: str
     title: re.Pattern[str]
     unless: re.Pattern[str] | None
@@ -65,14 +66,26 @@ class RuleLexicon:
 
     def test_only(self) -> frozenset[str]:
         """The occupations kept for the test split."""
-        return frozenset(_strongest(sorted(self.occupations), TEST_ONLY_PART))
+        return frozenset(key for key, occupation in self.occupations.items() if occupation.held_out)
+
+    def test_only_facets(self) -> frozenset[str]:
+        """The facets kept for the test split."""
+        return frozenset(key for key, facet in self.facets.items() if facet.held_out)
+
+    def training_wordings(self) -> dict[str, tuple[str, ...]]:
+        """By occupation the wordings that training may use; an occupation that is held out has no key."""
+        return {o.key: _kept(o.wordings) for o in self.occupations.values() if not o.held_out}
+
+    def training_phrases(self) -> dict[str, tuple[str, ...]]:
+        """By facet the phrases that training may use; a facet that is held out has no key."""
+        return {f.key: _kept(f.phrases) for f in self.facets.values() if not f.held_out}
 
 
 @cache
 def lexicon(domain: Domain) -> RuleLexicon:
     """The lexicon shipped for a domain; ConfigError names the file and the entry that is wrong."""
-    facets = {key: _facet(key, row) for key, row in _read(f"{domain}_facets.toml").items()}
-    rows = _read(f"{domain}_occupations.toml")
+    facets = {key: _facet(key, row) for key, row in _read(f"{domain}_facets").items()}
+    rows = _read(f"{domain}_occupations")
     close = {key: set(row.get("close", ())) for key, row in rows.items()}
     close = {key: near | {other for other in rows if key in close[other]} for key, near in close.items()}
     occupations = {key: _occupation(key, row, frozenset(close[key])) for key, row in rows.items()}
@@ -81,20 +94,29 @@ def lexicon(domain: Domain) -> RuleLexicon:
 
 def held_out(wordings: Sequence[str]) -> frozenset[str]:
     """The wordings that only the test split uses: a third, at least one, chosen by their hashes."""
-    return frozenset(_strongest(wordings, HELD_OUT_PART))
+    return frozenset(sorted(wordings, key=stable)[: max(1, round(HELD_OUT_PART * len(wordings)))])
 
 
-def _strongest(names: Sequence[str], part: float) -> list[str]:
-    return sorted(names, key=stable)[: max(1, round(part * len(names)))]
+def _kept(wordings: Sequence[str]) -> tuple[str, ...]:
+    without = held_out(wordings)
+    return tuple(wording for wording in wordings if wording not in without)
 
 
 def _read(name: str) -> dict[str, dict[str, Any]]:
-    return tomllib.loads((Path(__file__).parent / name).read_text("utf-8"))
+    """The tables of `NAME.toml` and of every `NAME_*.toml` beside it; ConfigError for a key that two files have."""
+    rows: dict[str, dict[str, Any]] = {}
+    for path in sorted(Path(__file__).parent.glob(f"{name}*.toml")):
+        found = tomllib.loads(path.read_text("utf-8"))
+        if twice := rows.keys() & found.keys():
+            raise ConfigError(f"{path.name}: the entry {min(twice)} stands in another file of {name} as well")
+        rows |= found
+    return rows
 
 
 def _facet(key: str, row: Mapping[str, Any]) -> RuleFacet:
     return RuleFacet(
         key=key,
+        held_out=bool(row.get("held_out", False)),
         hard=bool(row.get("hard", False)),
         stated=re.compile(row["stated"]),
         denied=_compiled(row.get("denied")),
@@ -108,6 +130,7 @@ def _occupation(key: str, row: Mapping[str, Any], close: frozenset[str]) -> Rule
     includes = frozenset(row.get("includes", ()))
     return RuleOccupation(
         key=key,
+        held_out=bool(row.get("held_out", False)),
         field=row["field"],
         title=re.compile(row["title"]),
         unless=_compiled(row.get("unless")),
@@ -122,11 +145,25 @@ def _compiled(rule: str | None) -> re.Pattern[str] | None:
 
 
 def _checked(words: RuleLexicon) -> RuleLexicon:
+    check_one_owner(words.domain, {key: facet.phrases for key, facet in words.facets.items()})
+    check_one_owner(words.domain, {key: one.wordings for key, one in words.occupations.items()})
     for facet in words.facets.values():
         _known(words.domain, facet.key, facet.opposed_by, words.facets)
     for occupation in words.occupations.values():
         _known(words.domain, occupation.key, occupation.close | occupation.includes, words.occupations)
     return words
+
+
+def check_one_owner(domain: str, phrases: Mapping[str, Sequence[str]]) -> None:
+    """Raise ConfigError naming a phrase, capitals aside, that two entries have: a query of it would mean two things."""
+    owner: dict[str, str] = {}
+    for key, said in phrases.items():
+        for phrase in said:
+            first = owner.setdefault(phrase.casefold(), key)
+            if first != key:
+                raise ConfigError(
+                    f"the {domain} lexicon's phrase {phrase!r} belongs to {first} and to {key}: word one of them otherwise"
+                )
 
 
 def _known(domain: Domain, key: str, named: Sequence[str] | frozenset[str], known: Mapping[str, Any]) -> None:

@@ -42,7 +42,7 @@ class DomainPool:
         marks = [stated_spans(p, f, words) for p, f in zip(corpus.postings, corpus.found, strict=True)]
         items = [p.item for p in corpus.postings]
         read = marked_postings(self._encoder, self._tokenizer, items, marks)
-        wordings = training_wordings(words)
+        wordings = words.training_wordings()
         tokens = [token for token, _ in sorted(self._tokenizer.get_vocab().items(), key=lambda item: item[1])]
         askers: list[tuple[float, Asker]] = [
             (config.facets, FacetAsker(self._rng, self._encoder, corpus, read)),
@@ -67,20 +67,12 @@ class DomainPool:
         free = FreeWordings(
             titles=banks[0],
             skills=banks[1],
-            rules=training_wordings(words),
+            rules=words.training_wordings(),
             barred=barred(words),
             occupation_label=label,
         )
         index = ClauseIndex(words.domain, read, vectors, self._config.clauses)
         return SentenceAsker(self._rng, self._encoder, index, free, vectors.encode)
-
-
-def training_wordings(words: RuleLexicon) -> dict[str, tuple[str, ...]]:
-    """The wordings of each occupation that training may use."""
-    return {
-        key: tuple(w for w in o.wordings if w not in held_out(o.wordings))
-        for key, o in words.occupations.items()
-    }
 
 
 def barred(words: RuleLexicon) -> frozenset[str]:

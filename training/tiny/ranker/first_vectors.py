@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from models.prompts import SUFFIX, SYSTEM
 from training.evaluation.baselines import minilm
-from training.rules.lexicon.entries import RuleLexicon, held_out
+from training.rules.lexicon.entries import RuleLexicon
 from training.synthetic import lexicon
 from training.synthetic.postings import Writer
 from training.tiny import checkpoint, vocabulary
@@ -45,5 +45,5 @@ def ranker_table(
 
 
 def _training_phrases(words: RuleLexicon) -> list[str]:
-    said = [f.phrases for f in words.facets.values()] + [o.wordings for o in words.occupations.values()]
-    return [phrase for phrases in said for phrase in phrases if phrase not in held_out(phrases)]
+    said = [*words.training_phrases().values(), *words.training_wordings().values()]
+    return [phrase for phrases in said for phrase in phrases]
