@@ -16,7 +16,7 @@ from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.evidence import Evidence
 from training.rules.lexicon.entries import Domain, RuleLexicon, lexicon
 from training.rules.pools import Dense, JudgedCandidate, JudgedPools, RulePoolSizes
-from training.rules.queries import Drawn, asks
+from training.rules.queries import Asked, Drawn, asks
 from training.rules.teacher import RuleTeacher
 
 MOST_DRAWS_A_QUERY = 30
@@ -63,6 +63,7 @@ def judged(
     pool: RulePoolSizes,
     policy: Policy,
     dense: Dense | None = None,
+    asked: Asked = "any",
 ) -> Iterator[list[Judgement]]:
     """Draw `count` queries of a split, each with its judged pool; ConfigError where the postings give too few.
 
@@ -70,9 +71,8 @@ def judged(
     """
     corpus = prepared.corpus(name)
     teacher = RuleTeacher(prepared.words, prepared.known)
-    for drawn, found in pooled(
-        corpus, JudgedPools(corpus, teacher, policy.aggregate, pool, dense), seed, count
-    ):
+    pools = JudgedPools(corpus, teacher, policy.aggregate, pool, dense)
+    for drawn, found in pooled(corpus, pools, seed, count, asked):
         yield [
             policy.judgement(drawn.ask, corpus.postings[one.position].posting_id, one.verdict, teacher.name)
             for one in found
@@ -80,13 +80,13 @@ def judged(
 
 
 def pooled(
-    corpus: Corpus, pools: JudgedPools, seed: int, count: int
+    corpus: Corpus, pools: JudgedPools, seed: int, count: int, asked: Asked = "any"
 ) -> Iterator[tuple[Drawn, list[JudgedCandidate]]]:
     """Draw `count` queries with judged pools; outside the train split no query text occurs twice."""
     rng = Random(f"pools {seed} {corpus.split}")
     seen: set[str] = set()
     given = 0
-    for draws, drawn in enumerate(asks(corpus, seed)):
+    for draws, drawn in enumerate(asks(corpus, seed, asked)):
         if given == count or draws >= MOST_DRAWS_A_QUERY * count:
             break
         found = None if drawn.ask.query in seen else pools.pool(drawn, rng)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from schemas.errors import ConfigError
 from training.judging.records import Ask
 from training.rules.corpus import Corpus
 from training.rules.lexicon.entries import held_out
@@ -24,6 +25,8 @@ PLACE_PART = 0.2
 """Share of the queries with facets that ask for a place in place of one facet."""
 UNSEEN_PART = 0.5
 """Share of the test queries that are worded by held-out phrases alone."""
+MOST_FRUITLESS = 5000
+"""Draws in a row that give no query, after which no more are drawn."""
 _ALONE = (
     "{o}",
     "{o}",
@@ -59,22 +62,26 @@ class Drawn:
 
 
 def asks(corpus: Corpus, seed: int, asked: Asked = "any") -> Iterator[Drawn]:
-    """Draw queries without end, the same for the same split and seed.
+    """Draw queries, the same for the same split and seed, without end but where MOST_FRUITLESS draws in a row give none.
 
     Only queries of the test split use a wording, an occupation or a facet that is held out; `asked` narrows them.
     """
+    if asked == "held-out" and corpus.split != "test":
+        raise ConfigError(f"queries of the {corpus.split} split never ask for what is held out: draw test queries")
     rng = Random(f"{seed} {corpus.split} {corpus.words.domain}")
     free = corpus.split == "test" and asked != "trained"
     kept = frozenset() if free else corpus.words.test_only()
     keys = [key for key in corpus.of_occupation if key not in kept]
     weights = [len(corpus.of_occupation[key]) ** 0.5 for key in keys]
-    number = 0
-    while keys:
+    number = fruitless = 0
+    while keys and fruitless < MOST_FRUITLESS:
         unseen = corpus.split == "test" and rng.random() < UNSEEN_PART
         drawn = _draw(corpus, rng, rng.choices(keys, weights)[0], number, unseen=unseen)
         if drawn and _as_asked(drawn.needs, corpus, asked, free=free):
             yield drawn
-            number += 1
+            number, fruitless = number + 1, 0
+        else:
+            fruitless += 1
 
 
 def _as_asked(needs: Needs, corpus: Corpus, asked: Asked, *, free: bool) -> bool:
