@@ -22,7 +22,6 @@ from training.evaluation.baselines.bi_encoder import BiEncoderConfig, SentenceEn
 from training.evaluation.offline import load
 from training.judging.postings import read_postings
 from training.rules.judge import PreparedDomain, prepare
-from training.rules.lexicon.entries import DOMAINS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import match_circuit
 from training.tiny.ranker.first_vectors import ranker_table
@@ -119,7 +118,7 @@ def _mix(settings: TinyRun, domains: Sequence[PreparedDomain], machine: Machine,
 def _domains(settings: TinyRun, report: Log) -> list[PreparedDomain]:
     """The postings of each domain whose file is given, split, with their evidence; training reads the train split."""
     found = []
-    for domain in DOMAINS:
+    for domain in MIXES[settings.mix].domains:
         if path := getattr(settings.real, domain):
             report(f"{domain}: reading {path}, looking for near-duplicates and evidence …")
             found.append(prepare(list(read_postings(path)), domain, settings.real.cache))

@@ -145,6 +145,23 @@ def test_a_rule_query_comes_with_a_candidate_that_meets_it_and_others_that_do_no
         assert min(labels) < SOFT_LABELS[3]
 
 
+def test_a_query_without_a_facet_is_missed_by_whoever_states_it() -> None:
+    made, read_ = corpus()
+    asker = FacetAsker(Random(2), Encoder(TOKENIZER), made, read_, negated=1.0)
+    kinds = []
+    for _ in range(40):
+        asked = asker()
+        said = TOKENIZER.decode(asked.prefix).split("search :")[1].split()
+        if {"no", "not", "without"}.isdisjoint(said):
+            continue
+        for item in asked.candidates:
+            seen = {m.tag for m in item.mentions} | item.known
+            states = any(tag in seen for tag in asked.tags if tag.startswith("facet:"))
+            assert asked.target(item, seen) <= SOFT_LABELS[1 if states else 4]
+            kinds.append(states)
+    assert {True, False} == set(kinds)
+
+
 def test_a_word_query_is_met_by_the_posting_that_holds_the_word() -> None:
     tokens = [t for t, _ in sorted(TOKENIZER.get_vocab().items(), key=lambda item: item[1])]
     table = np.random.default_rng(0).normal(size=(len(tokens), 16)).astype("float32")

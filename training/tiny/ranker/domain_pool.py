@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from training.rules.corpus import Corpus
 from training.rules.judge import PreparedDomain
-from training.rules.lexicon.entries import RuleLexicon, held_out
+from training.rules.lexicon.entries import RuleLexicon
 from training.rules.teacher import occupation_grade
 from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
@@ -45,7 +45,7 @@ class DomainPool:
         wordings = words.training_wordings()
         tokens = [token for token, _ in sorted(self._tokenizer.get_vocab().items(), key=lambda item: item[1])]
         askers: list[tuple[float, Asker]] = [
-            (config.facets, FacetAsker(self._rng, self._encoder, corpus, read)),
+            (config.facets, FacetAsker(self._rng, self._encoder, corpus, read, config.negated)),
             (config.words, WordAsker(self._rng, self._encoder, read, tokens, self._table, wordings)),
         ]
         if banks and vectors:
@@ -77,5 +77,7 @@ class DomainPool:
 
 def barred(words: RuleLexicon) -> frozenset[str]:
     """All wordings, in lower case, that only the test split may use."""
-    entries = [o.wordings for o in words.occupations.values()] + [f.phrases for f in words.facets.values()]
-    return frozenset(wording.lower() for wordings in entries for wording in held_out(wordings))
+    every = [w for o in words.occupations.values() for w in o.wordings]
+    every += [w for f in words.facets.values() for w in f.phrases]
+    allowed = [w for kept in (words.training_wordings(), words.training_phrases()) for ws in kept.values() for w in ws]
+    return frozenset(w.lower() for w in every) - {w.lower() for w in allowed}

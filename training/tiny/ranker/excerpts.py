@@ -20,7 +20,7 @@ def excerpt(rng: Random, clause: str) -> str | None:
 
     MiniLM's vectors hardly tell a statement from its negation, so that no negated wording may be graded by them.
     """
-    words = _WORD.findall(clause)
+    words = [] if negates(clause) else _WORD.findall(clause)
     begins = [n for n, word in enumerate(words) if _says(word)]
     if not begins:
         return None
@@ -31,9 +31,7 @@ def excerpt(rng: Random, clause: str) -> str | None:
     if rng.random() < DROPPED:
         run = [word for word in run if word.lower() not in EMPTY_WORDS]
     text = " ".join(run).strip(" -/'’.,")
-    if len(text) < 3 or negates(text):
-        return None
-    return text
+    return text if len(text) > 2 else None
 
 
 def negates(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from training.rules.lexicon.entries import DOMAINS, Domain
 from training.tiny.ranker.views import SERVED, ViewShares
 
 
@@ -21,19 +22,23 @@ class MixConfig:
     words: float = 0.15
     sentences: float = 0.0
     """Queries in free wordings, graded by MiniLM's vectors."""
+    negated: float = 0.0
+    """Share of the facet queries that ask for an occupation without a facet."""
     views: ViewShares = field(default_factory=ViewShares)
     """Forms of the texts of real postings."""
-    clauses: int = 40_000
+    clauses: int = 30_000
     """Distinct clauses of each domain's postings that MiniLM reads."""
+    domains: tuple[Domain, ...] = DOMAINS
+    """Domains whose postings are read, where their files are given."""
     pool: int = 4000
     renew_batches: int = 250
     seed: int = 1
 
 
 MIXES = {
-    "first": MixConfig(),
+    "first": MixConfig(domains=("health", "technology")),
     "whole": MixConfig(
-        titles=0.3, generated=0.14, facets=0.40, words=0.08, sentences=0.38, views=SERVED
+        titles=0.3, generated=0.14, facets=0.40, words=0.08, sentences=0.38, negated=0.12, views=SERVED
     ),
 }
 """By name: of the first stage, in which matching is learned, and of the second, which has all kinds of queries."""

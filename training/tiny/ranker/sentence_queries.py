@@ -70,6 +70,7 @@ class SentenceAsker:
     ) -> None:
         """`encode`: MiniLM, for the wordings that are cut out of texts."""
         self._rng, self._encoder, self._index, self._words, self._encode = rng, encoder, index, words, encode
+        self._affirms: Singles = np.array([not negates(text) for text in index.texts], dtype=np.float32)
         self._by_rules: dict[str, Singles] = {}
         self._row = {id(posting): row for row, posting in enumerate(index.postings)}
 
@@ -157,7 +158,7 @@ class SentenceAsker:
         return Wording(text=text, vector=self._encode([text])[0])
 
     def _need(self, words: Wording) -> _Need:
-        clauses = likeness.stated(self._index.clause_cosines(words.vector))
+        clauses = likeness.stated(self._index.clause_cosines(words.vector)) * self._affirms
         titles = likeness.stated(self._index.title_cosines(words.vector))
         highest = np.maximum(self._index.highest(clauses), titles)
         return _Need(text=words.text, clauses=clauses, titles=titles, postings=highest)
@@ -186,7 +187,8 @@ class SentenceAsker:
         for n, need in enumerate(needs):
             said = need.clauses[numbers]
             for (begin, end, start, stop), value in zip(posting.clauses.tolist(), said, strict=True):
-                literal = _holds(posting.text[start:stop], need.text)
+                clause = posting.text[start:stop]
+                literal = _holds(clause, need.text) and not negates(clause)
                 level = LEVELS if literal else round(LEVELS * float(value))
                 if level > 1:
                     found.append(Mention(begin=begin, end=end, tag=f"said:{n}:{level}"))
