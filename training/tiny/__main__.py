@@ -24,8 +24,8 @@ from training.judging.postings import read_postings
 from training.rules.judge import PreparedDomain, prepare
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import match_circuit
-from training.tiny.ranker.first_vectors import ranker_table
 from training.tiny.ranker.dev import dev_ndcg
+from training.tiny.ranker.first_vectors import ranker_table
 from training.tiny.ranker.mix import mix_maker, texts
 from training.tiny.ranker.mix_config import MIXES
 from training.tiny.ranker.progress import RunHooks, RunStopped, steps_taken

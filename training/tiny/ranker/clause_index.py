@@ -39,9 +39,7 @@ class WordingBank:
 class ClauseIndex:
     """A random part of the postings, so many that they have about `most` distinct clauses."""
 
-    def __init__(
-        self, name: str, sources: Sequence[MarkedPosting], vectors: TextVectors, most: int
-    ) -> None:
+    def __init__(self, name: str, sources: Sequence[MarkedPosting], vectors: TextVectors, most: int) -> None:
         self.postings, numbers = _part(sources, most)
         rows = [numbers[text] for one in self.postings for text in clause_texts(one)]
         self._rows: Ints = np.array(rows, dtype=np.int64)
@@ -82,9 +80,7 @@ def clause_texts(posting: MarkedPosting) -> list[str]:
     return [posting.text[start:stop] for _, _, start, stop in posting.clauses.tolist()]
 
 
-def _part(
-    sources: Sequence[MarkedPosting], most: int
-) -> tuple[tuple[MarkedPosting, ...], dict[str, int]]:
+def _part(sources: Sequence[MarkedPosting], most: int) -> tuple[tuple[MarkedPosting, ...], dict[str, int]]:
     """Postings with a title and clauses in an order of chance, the same in all processes; numbers by clause."""
     numbers: dict[str, int] = {}
     chosen = []

@@ -20,9 +20,7 @@ CHARACTERS = 2000
 SEED = 3
 
 
-def dev_ndcg(
-    domains: Sequence[PreparedDomain], count: int
-) -> Callable[[Qwen3ForCausalLM, Prompter], str]:
+def dev_ndcg(domains: Sequence[PreparedDomain], count: int) -> Callable[[Qwen3ForCausalLM, Prompter], str]:
     """A function that says a model's NDCG@10 on `count` dev queries of each domain, with the text and without."""
     sets = {one.words.domain: _queries(one, count) for one in domains}
 
@@ -43,9 +41,7 @@ def _said(name: str, scorer: TransformersScorer, queries: Sequence[Judged]) -> s
 
 def _mean(scorer: TransformersScorer, shown: Sequence[tuple[Judged, Sequence[Item]]]) -> float:
     scores = scorer.differences([(one.query, items) for one, items in shown])
-    return float(
-        np.nanmean([earned_ndcg(s, one.grades) for s, (one, _) in zip(scores, shown, strict=True)])
-    )
+    return float(np.nanmean([earned_ndcg(s, one.grades) for s, (one, _) in zip(scores, shown, strict=True)]))
 
 
 def _queries(domain: PreparedDomain, count: int) -> list[Judged]:

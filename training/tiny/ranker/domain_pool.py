@@ -79,5 +79,10 @@ def barred(words: RuleLexicon) -> frozenset[str]:
     """All wordings, in lower case, that only the test split may use."""
     every = [w for o in words.occupations.values() for w in o.wordings]
     every += [w for f in words.facets.values() for w in f.phrases]
-    allowed = [w for kept in (words.training_wordings(), words.training_phrases()) for ws in kept.values() for w in ws]
+    allowed = [
+        w
+        for kept in (words.training_wordings(), words.training_phrases())
+        for ws in kept.values()
+        for w in ws
+    ]
     return frozenset(w.lower() for w in every) - {w.lower() for w in allowed}

@@ -139,7 +139,10 @@ class FacetAsker:
     def _of_field(self, key: str) -> list[MarkedPosting]:
         words = self._words.occupations
         near = [k for k in self._by_occupation if words[k].field == words[key].field and k != key]
-        return [self._rng.choice(self._by_occupation[self._rng.choice(near)]) for _ in range(OF_FIELD if near else 0)]
+        return [
+            self._rng.choice(self._by_occupation[self._rng.choice(near)])
+            for _ in range(OF_FIELD if near else 0)
+        ]
 
     def _grade(self, needs: Needs, item: MarkedPosting, seen: Collection[str]) -> int:
         posting, found = self._found[id(item)]

@@ -9,7 +9,16 @@ import numpy as np
 from training.components.arrays import Singles
 from training.synthetic.facts import SOFT_LABELS
 
-TITLE = ((0.2, 0.03), (0.35, 0.10), (0.45, 0.20), (0.55, 0.42), (0.65, 0.56), (0.75, 0.72), (0.85, 0.88), (0.93, 0.97))
+TITLE = (
+    (0.2, 0.03),
+    (0.35, 0.10),
+    (0.45, 0.20),
+    (0.55, 0.42),
+    (0.65, 0.56),
+    (0.75, 0.72),
+    (0.85, 0.88),
+    (0.93, 0.97),
+)
 """Cosine of the occupation asked for and a title, and the soft label of the occupation; linear in between.
 
 Measured: the mean soft label of the rules, over 700 training titles of health service and of technology each, and the

@@ -24,7 +24,7 @@ class Progress:
     spent: float = 0.0
 
 
-class RunStopped(Exception):  # noqa: N818
+class RunStopped(Exception):
     """A signal ended the run after a step that was saved; `--resume` goes on."""
 
     def __init__(self, signal: int | None) -> None:

@@ -21,6 +21,7 @@ from training.tiny.ranker.views import Views, ViewShares
 EVERY = 16
 """Tokens between two labelled places of a stretch in which the grade does not change."""
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
     """Tokens [begin, end) of a text that state the fact named by `tag`, such as `facet:nights`."""

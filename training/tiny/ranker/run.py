@@ -125,7 +125,18 @@ def train_on(
                 save_state(hooks.state, model, optimizer, at)
 
     with stopping() as stop:
-        return _loop(run, model, mix, prompter.label_ids, machine, save, measure, report, hooks, stop)
+        calls = _Calls(save=save, measure=measure, report=report, stop=stop)
+        return _loop(run, model, mix, prompter.label_ids, machine, hooks, calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Calls:
+    """What the loop does beside its steps, and whether it is to stop."""
+
+    save: Callable[[Optimizer, Progress], None]
+    measure: Callable[[], None]
+    report: Log
+    stop: Stop
 
 
 def marks(tokenizer: Tokenizer, encoder: Encoder) -> match_circuit.RankerMarkers:
@@ -147,11 +158,8 @@ def _loop(
     mix: PoolMix,
     labels: tuple[int, int],
     machine: Machine,
-    save: Callable[[Optimizer, Progress], None],
-    measure: Callable[[], None],
-    report: Log,
     hooks: RunHooks,
-    stop: Stop,
+    calls: _Calls,
 ) -> list[float]:
     optimizer = Optimizer(model, matrix_rate=run.matrix_rate, vector_rate=run.vector_rate)
     at = load_state(hooks.state, model, optimizer) if hooks.state and hooks.resume else Progress()
@@ -163,7 +171,7 @@ def _loop(
         done = run.begin + (1 - run.begin) * at.spent
         if int(at.spent * MEASURED) > measured:
             measured = int(at.spent * MEASURED)
-            clock.leave_out(measure)
+            clock.leave_out(calls.measure)
         stage = [s for s in run.stages if s.start <= done][-1]
         total = 0.0
         for share, examples in mix.draw(stage.queries, lengths.choice(stage.windows)):
@@ -173,22 +181,24 @@ def _loop(
             torch.autograd.backward(loss)
             total += float(loss.detach())
             tokens += ids.numel() * machine.world
-        total, spent, stops = agreed(model, machine, [total, clock.spent(), float(stop.asked)])
+        total, spent, stops = agreed(model, machine, [total, clock.spent(), float(calls.stop.asked)])
         check_number(total, f"step {at.step}: the loss")
         optimizer.step(schedule(done))
         history.append(total)
         if at.step % 20 == 0:
             mean = sum(history[-50:]) / len(history[-50:])
-            report(f"step {at.step} {100 * done:.0f}% loss {mean:.4f} tokens {tokens} {60 * run.minutes * spent:.0f}s")
+            calls.report(
+                f"step {at.step} {100 * done:.0f}% loss {mean:.4f} tokens {tokens} {60 * run.minutes * spent:.0f}s"
+            )
         at = Progress(step=at.step + 1, spent=max(spent, (at.step + 1) / run.steps))
         asked = stops > 0
         if at.step % run.save_steps == 0:
             # a killed run keeps its progress up to here
-            save(optimizer, at)
-    save(optimizer, at)
-    measure()
+            calls.save(optimizer, at)
+    calls.save(optimizer, at)
+    calls.measure()
     if asked:
-        raise RunStopped(stop.signal)
+        raise RunStopped(calls.stop.signal)
     return history
 
 

@@ -1,8 +1,8 @@
 """Queries in free wordings over real postings, graded by MiniLM's vectors: the second teacher, read in training alone.
 
-The rules know the wordings of their lexicon. Here an occupation is worded by a title of O*NET or ESCO, and what it has to
-offer by an excerpt of a text, of a text near to it, or by a skill of ESCO. MiniLM compares the parts of a query one by
-one, title with title and requirement with clause, which tells more than the cosine of a whole query and a whole text.
+The rules know the wordings of their lexicon. Here an occupation is worded by a title of O*NET or ESCO, and what it
+has to offer by an excerpt of a text, of a text near to it, or by a skill of ESCO. MiniLM compares the parts of a query
+one by one, title with title and requirement with clause, which tells more than the cosine of a whole query and text.
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ class SentenceAsker:
             target=lambda item, seen: self._label(occupation_N, needs, self._row[id(item)], seen),
         )
 
-    def _label(
-        self, occupation_N: Singles, needs: Sequence[_Need], row: int, seen: Collection[str]
-    ) -> float:
+    def _label(self, occupation_N: Singles, needs: Sequence[_Need], row: int, seen: Collection[str]) -> float:
         titles = [float(need.titles[row]) for need in needs]
         return likeness.label(float(occupation_N[row]), _met(titles, seen))
 
@@ -109,7 +107,9 @@ class SentenceAsker:
         rng, posting = self._rng, self._index.postings[source]
         roll, vector = rng.random(), self._index.title_vector(source)
         if roll < TITLES:
-            near = [w for w in self._words.titles.near(vector, 8, 0.6) if w.text.lower() not in self._words.barred]
+            near = [
+                w for w in self._words.titles.near(vector, 8, 0.6) if w.text.lower() not in self._words.barred
+            ]
             if near:
                 return rng.choice(near)
         known = self._words.rules.get(posting.occupation, ())
@@ -144,7 +144,11 @@ class SentenceAsker:
         if negates(index.texts[row]):
             return None
         if roll < SKILL:
-            near = [w for w in self._words.skills.near(vector, 5, 0.45) if w.text.lower() not in self._words.barred]
+            near = [
+                w
+                for w in self._words.skills.near(vector, 5, 0.45)
+                if w.text.lower() not in self._words.barred
+            ]
             if near:
                 return rng.choice(near)
         if roll < SKILL + NEIGHBOUR:
