@@ -38,14 +38,17 @@ struct BFloat16 {
 };
 #endif
 
+// The largest magnitude of an integer weight. Processors without dot products of bytes add two products in 16 bits
+// (maddubs), where 255 * 64 + 255 * 64 fits and a bit more would saturate; the others keep to it, so that all agree.
+constexpr int LARGEST_WEIGHT = 64;
+
 // Sums of four products of bytes in each lane; left operands are unsigned, with OFFSET added.
 struct FourBytes {
   using Element = uint8_t;
   static constexpr int STEP = 4, OFFSET = 128;
 };
 
-// Sums of two products of 16-bit integers in each lane, for processors without dot products of bytes. Sums of products
-// of bytes in 16 bits (maddubs) would overflow for operands up to 127.
+// Sums of two products of 16-bit integers in each lane, for Arm processors without dot products of bytes.
 struct TwoShorts {
   using Element = int16_t;
   static constexpr int STEP = 2, OFFSET = 0;
@@ -65,12 +68,18 @@ struct Dot : FourBytes {
   static void add(Ints& sum, const Element* a, Ints b) { asm("vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(four_bytes(a)), "x"(b)); }
 };
 #elif defined(__AVX512F__) && !defined(NEARLINE_NARROW)
-struct Dot : TwoShorts {
-  static void add(Ints& sum, const Element* a, Ints b) { sum = sum + (Ints)_mm512_madd_epi16((__m512i)four_bytes(a), (__m512i)b); }
+struct Dot : FourBytes {
+  static void add(Ints& sum, const Element* a, Ints b) {
+    const __m512i pairs = _mm512_maddubs_epi16((__m512i)four_bytes(a), (__m512i)b);
+    sum = sum + (Ints)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+  }
 };
 #elif defined(__AVX2__)
-struct Dot : TwoShorts {
-  static void add(Ints& sum, const Element* a, Ints b) { sum = sum + (Ints)_mm256_madd_epi16((__m256i)four_bytes(a), (__m256i)b); }
+struct Dot : FourBytes {
+  static void add(Ints& sum, const Element* a, Ints b) {
+    const __m256i pairs = _mm256_maddubs_epi16((__m256i)four_bytes(a), (__m256i)b);
+    sum = sum + (Ints)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+  }
 };
 #elif defined(__ARM_FEATURE_DOTPROD)
 struct Dot {
@@ -88,8 +97,8 @@ struct Dot : TwoShorts {
 };
 #endif
 
-// Integers of magnitudes up to 127. Where left operands have OFFSET added, a column's sum begins at minus OFFSET times the
-// sum of its weights.
+// Activations of magnitudes up to 127, weights up to LARGEST_WEIGHT. Where left operands have OFFSET added, a column's sum begins at
+// minus OFFSET times the sum of its weights.
 struct Int8 : Dot {
   using Sum = Ints;
   static Sum begin(const int32_t* column) { return load_ints(column); }

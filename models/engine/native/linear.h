@@ -106,10 +106,10 @@ inline void pack_row(BFloat16, const float* w, long inputs, long column, uint16_
 
 inline void pack_row(Int8, const float* w, long inputs, long column, Int8::Element* panel, float* scale, int32_t* begin) {
   const float top = largest_magnitude(w, inputs);
-  *scale = top / 127;
+  *scale = top / LARGEST_WEIGHT;
   *begin = 0;
   for (long k = 0; k < inputs; k++) {
-    const int q = top > 0 ? (int)std::lrintf(w[k] * (127 / top)) : 0;
+    const int q = top > 0 ? (int)std::lrintf(w[k] * (LARGEST_WEIGHT / top)) : 0;
     panel[(k / Int8::STEP * COLUMNS + column) * Int8::STEP + k % Int8::STEP] = (Int8::Element)q;
     *begin -= Int8::OFFSET * q;
   }
