@@ -12,6 +12,7 @@ import typer
 
 from nearline.cli.judge_progress import Bar
 from schemas.errors import ConfigError, ModelUnavailable
+from training.judging.drawing import Drawing
 from training.judging.policy import Policy
 from training.judging.postings import read_postings
 from training.judging.queries import Query, pairs_of, queries_of_table, read_queries
@@ -39,7 +40,7 @@ class Opening:
     rejects: Rejects
     bar: Bar
     seed: int
-    dense: bool = False
+    drawing: Drawing = field(default_factory=Drawing)
     spent: Spent = field(default_factory=Spent)
 
 
@@ -61,7 +62,7 @@ def drawn_rows(opening: Opening, postings: Path, counts: Mapping[Split, int]) ->
     counts = counts or COUNTS
     rows = list({row.posting_id: row for row in read_postings(postings)}.values())
     opening.bar.start(sum(counts.values()))
-    for query in drawn(rows, counts, opening.policy, opening.seed, opening.cache, dense=opening.dense):
+    for query in drawn(rows, counts, opening.policy, opening.seed, opening.cache, opening.drawing):
         opening.bar.done(1)
         yield from query
 

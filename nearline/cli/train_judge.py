@@ -17,6 +17,7 @@ from nearline.cli.judge_progress import Bar, show
 from nearline.cli.teachers import Opening, asked_rows, drawn_rows, extra
 from schemas.errors import ConfigError
 from schemas.settings import Option
+from training.judging.drawing import Asked, Domain, Drawing, RuleSet
 from training.judging.policy import MATCHING, load_policy
 from training.judging.records import Judgement, Split
 from training.judging.run import GradeCounts
@@ -43,6 +44,16 @@ class JudgeRun:
         str, Option("Without --queries: how many are drawn for each split, such as train=8000,test=800.")
     ] = ""
     seed: Annotated[int, Option("Seed of the queries and items that are drawn.")] = 0
+    domain: Annotated[
+        Domain | None,
+        Option("rules: the lexicon, health, technology or general; default: told by the titles."),
+    ] = None
+    rules: Annotated[
+        RuleSet, Option("rules: the first rule set, or the second, which is never trained on.")
+    ] = "first"
+    asks: Annotated[Asked, Option("first rules, test: any queries, or without or with held-out entries.")] = (
+        "any"
+    )
     dense: Annotated[bool, Option("rules: MiniLM's neighbours join the pools of dev and test.")] = False
     cache: Annotated[Path, Option("Folder of verdicts paid for and evidence found.")] = Path("build/judge")
 
@@ -76,7 +87,7 @@ def train_judge(
             rejects=rejects,
             bar=bar,
             seed=run.seed,
-            dense=run.dense,
+            drawing=Drawing(dense=run.dense, domain=run.domain, rules=run.rules, asked=run.asks),
         )
         if run.queries is None:
             rows = drawn_rows(opening, run.postings, _counts(run.splits))

@@ -13,10 +13,11 @@ from pathlib import Path
 from rich.progress import track
 
 from models.writing import write_whole
+from training.judging.drawing import Domain
 from training.judging.postings import PostingRow
 from training.judging.records import Split
 from training.rules.evidence import Evidence, evidence
-from training.rules.lexicon.entries import DOMAINS, Domain, RuleLexicon, lexicon
+from training.rules.lexicon.entries import DOMAINS, RuleLexicon, lexicon
 
 FEWEST_OF_OCCUPATION = 5
 FEWEST_IN_PLACE = 3

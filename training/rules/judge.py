@@ -8,15 +8,16 @@ from pathlib import Path
 from random import Random
 
 from schemas.errors import ConfigError
+from training.judging.drawing import Asked, Domain
 from training.judging.policy import Policy
 from training.judging.postings import PostingRow
 from training.judging.records import Judgement, Split
 from training.judging.splits import Splits, split
 from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.evidence import Evidence
-from training.rules.lexicon.entries import Domain, RuleLexicon, lexicon
+from training.rules.lexicon.entries import RuleLexicon, lexicon
 from training.rules.pools import Dense, JudgedCandidate, JudgedPools, RulePoolSizes
-from training.rules.queries import Asked, Drawn, asks
+from training.rules.queries import Drawn, asks
 from training.rules.teacher import RuleTeacher
 
 MOST_DRAWS_A_QUERY = 30

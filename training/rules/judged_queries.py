@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from training.judging.drawing import Domain
 from training.judging.policy import MATCHING, load_policy
 from training.judging.postings import read_postings
 from training.judging.records import Judged
 from training.rules.judge import JudgeConfig, judged, prepare
-from training.rules.lexicon.entries import Domain
 
 CACHE = Path("build/rules")
 """Folder in which evidence is kept from run to run."""

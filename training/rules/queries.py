@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
 
 from schemas.errors import ConfigError
+from training.judging.drawing import Asked
 from training.judging.records import Ask
 from training.rules.corpus import Corpus
 from training.rules.lexicon.entries import held_out
@@ -19,8 +19,6 @@ PARTS = (0.3, 0.4, 0.3)
 """Shares of the strata in KINDS."""
 COMMONEST, RAREST = 0.7, 0.01
 """A facet is asked for if the share of the occupation's postings that state it is between these."""
-Asked = Literal["any", "trained", "held-out"]
-"""What test queries may ask for: any entry of the lexicon, none that is held out, or at least one that is."""
 PLACE_PART = 0.2
 """Share of the queries with facets that ask for a place in place of one facet."""
 UNSEEN_PART = 0.5
@@ -62,12 +60,14 @@ class Drawn:
 
 
 def asks(corpus: Corpus, seed: int, asked: Asked = "any") -> Iterator[Drawn]:
-    """Draw queries, the same for the same split and seed, without end but where MOST_FRUITLESS draws in a row give none.
+    """Draw queries, the same for the same split and seed, endless unless MOST_FRUITLESS draws in a row give none.
 
     Only queries of the test split use a wording, an occupation or a facet that is held out; `asked` narrows them.
     """
     if asked == "held-out" and corpus.split != "test":
-        raise ConfigError(f"queries of the {corpus.split} split never ask for what is held out: draw test queries")
+        raise ConfigError(
+            f"queries of the {corpus.split} split never ask for what is held out: draw test queries"
+        )
     rng = Random(f"{seed} {corpus.split} {corpus.words.domain}")
     free = corpus.split == "test" and asked != "trained"
     kept = frozenset() if free else corpus.words.test_only()
@@ -85,6 +85,8 @@ def asks(corpus: Corpus, seed: int, asked: Asked = "any") -> Iterator[Drawn]:
 
 
 def _as_asked(needs: Needs, corpus: Corpus, asked: Asked, *, free: bool) -> bool:
+    if any(not set(corpus.words.facets[key].opposed_by).isdisjoint(needs.facets) for key in needs.facets):
+        return False  # a posting may state both, but no searcher asks for both
     unseen = _held_out_needs(needs, corpus)
     return (free or not unseen) and (asked != "held-out" or bool(unseen))
 

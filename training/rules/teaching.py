@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from schemas.errors import ConfigError
+from training.judging.drawing import Drawing
 from training.judging.policy import Policy
 from training.judging.postings import PostingRow
 from training.judging.records import Ask, Judgement, Split
@@ -13,6 +14,7 @@ from training.judging.splits import check_no_leak
 from training.rules.dense import dense_over
 from training.rules.judge import JudgeConfig, judged, prepare
 from training.rules.lexicon.entries import DOMAINS, lexicon
+from training.rules.second import judging as second
 from training.rules.teacher import NAME, RuleTeacher
 
 COUNTS = JudgeConfig().queries
@@ -36,21 +38,20 @@ def drawn(
     policy: Policy,
     seed: int,
     cache: Path,
-    *,
-    dense: bool = False,
+    drawing: Drawing = Drawing(),  # noqa: B008
 ) -> Iterator[list[Judgement]]:
-    """Draw queries with judged pools, split after split; ConfigError if the policy has other dimensions than the rules.
-
-    `dense`: pools of dev and test also hold MiniLM's nearest postings.
-    """
-    prepared = prepare(list(postings), None, cache)
+    """Draw queries with judged pools, split after split; ConfigError if policy and rules differ in dimensions."""
+    if drawing.rules == "second":
+        yield from second.drawn(postings, counts, policy, seed, drawing)
+        return
+    prepared = prepare(list(postings), drawing.domain, cache)
     check_no_leak(prepared.splits.postings)
     config = JudgeConfig()
     for name, count in counts.items():
         pool = config.train_pool if name == "train" else config.pool
-        near = dense_over(prepared.splits.postings[name]) if dense and name != "train" else None
+        near = dense_over(prepared.splits.postings[name]) if drawing.dense and name != "train" else None
         try:
-            yield from judged(prepared, name, count, seed, pool, policy, near)
+            yield from judged(prepared, name, count, seed, pool, policy, near, drawing.asked)
         except ValueError as error:
             raise ConfigError(f"{NAME} does not grade by the policy {policy.identity}: {error}") from error
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+from training.judging.drawing import Domain
 from training.judging.records import Judged
 from training.rules import judged_queries
-from training.rules.lexicon.entries import Domain
 from training.synthetic import lexicon
 from training.synthetic.facts import grade
 from training.synthetic.postings import METADATA_TYPES, GeneratedPosting, Writer, pick

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from models.prompts import Item
 from schemas.errors import ConfigError
+from training.judging.drawing import Domain
 from training.judging.postings import PostingRow
 from training.judging.records import Ask
 from training.rules.evidence import Evidence, evidence, facet_in
-from training.rules.lexicon.entries import DOMAINS, Domain, RuleFacet, held_out, lexicon
+from training.rules.lexicon.entries import DOMAINS, RuleFacet, held_out, lexicon
 from training.rules.places import names, place_of
 from training.rules.prefilter import literals_of, search
 from training.rules.teacher import (

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from schemas.errors import ConfigError
+from training.judging.drawing import Domain
 from training.judging.splits import stable
 
-Domain = Literal["health", "technology", "general"]
 DOMAINS: tuple[Domain, ...] = ("health", "technology", "general")
 HELD_OUT_PART = 1 / 3
 """Share of a facet's or occupation's wordings that no training query uses."""
