@@ -196,9 +196,9 @@ def _loop(
             # a killed run keeps its progress up to here
             calls.save(optimizer, at)
     calls.save(optimizer, at)
-    calls.measure()
     if asked:
         raise RunStopped(calls.stop.signal)
+    calls.measure()
     return history
 
 
