@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from models.prompts import SUMMARIZER_PROMPT, SYSTEM
-from training.rules.lexicon.entries import held_out
 from training.rules.lexicon.entries import lexicon as rule_lexicon
 from training.synthetic import lexicon
 from training.tiny import checkpoint
@@ -27,7 +26,7 @@ def test_each_word_of_the_rankers_prompt_and_training_queries_is_a_token_in_a_sm
     health = rule_lexicon("health")
     tokenizer, table = ranker_table(Random(0), ["qqzz qqzz qqzz"], [health], generated=20, size=2000)
     known = tokenizer.get_vocab()
-    phrases = [p for f in health.facets.values() for p in f.phrases if p not in held_out(f.phrases)]
+    phrases = [p for said in health.training_phrases().values() for p in said]
     wanted = words_of(f"{SYSTEM} {FIELDS} {' '.join(phrases)}")
     assert len(wanted) > 200
     assert [word for word in wanted if word not in known] == []
