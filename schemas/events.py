@@ -16,7 +16,7 @@ from schemas.errors import EventError
 from schemas.fields import short
 from schemas.ids import from_source, identifier
 from schemas.lines import numbered_lines
-from schemas.records import NEVER, Op, Posting, PostingUpdate, SavedSearch
+from schemas.records import NEVER, THRESHOLD, Op, Posting, PostingUpdate, SavedSearch
 from schemas.settings import Option
 from schemas.times import DateOrder, instant_us
 from schemas.versions import Versioner
@@ -156,8 +156,8 @@ def broken_id(line: BrokenLine, how: EventFormat = DOCUMENTED) -> str | None:
         return None
 
 
-def parse_search(row: dict[str, Any]) -> SavedSearch:
-    """A saved search from its JSON object; raises EventError, whose message names the field."""
+def parse_search(row: dict[str, Any], threshold: float = THRESHOLD) -> SavedSearch:
+    """A saved search from its JSON object, with `threshold` if it names none; EventError names a wrong field."""
     types = fields.wanted(row.get("employment_type"))
     return SavedSearch(
         search_id=identifier(row.get("search_id", row.get("id")), "search_id"),
@@ -165,17 +165,20 @@ def parse_search(row: dict[str, Any]) -> SavedSearch:
         location=fields.places(fields.wanted(row.get("location")), "location"),
         remote=fields.remote_wanted(row.get("remote"), "remote"),
         employment_type=fields.employment_type(types, "employment_type"),
-        threshold=float(_number(row, "threshold", _DEFAULTS.threshold, 1, whole=False)),
+        threshold=float(_number(row, "threshold", threshold, 1, whole=False)),
         top_k=int(_number(row, "top_k", _DEFAULTS.top_k, 2**31 - 1, whole=True)),
     )
 
 
-def read_searches(source: Path | str | BinaryIO) -> list[SavedSearch]:
-    """All saved searches of a file; raises EventError with the number of the first broken line."""
+def read_searches(source: Path | str | BinaryIO, threshold: float = THRESHOLD) -> list[SavedSearch]:
+    """All saved searches of a file; raises EventError with the number of the first broken line.
+
+    `threshold`: that of searches that name none, such as the one that the ranker's calibration gives.
+    """
     searches = []
     for number, line in numbered_lines(source):
         try:
-            searches.append(parse_search(parse_object(line)))
+            searches.append(parse_search(parse_object(line), threshold))
         except EventError as error:
             raise EventError(f"line {number}: {error}") from error
     return searches

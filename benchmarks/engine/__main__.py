@@ -14,11 +14,13 @@ from typing import Any
 
 from benchmarks.common.report import FOLDER, measured_on, say
 from benchmarks.common.settings import EngineBenchmark
+from benchmarks.common.smollm2 import SmolLM2Unavailable
 from benchmarks.engine import closed, open_loop, page, tokenizing
 from benchmarks.engine.cases import Case, cases
 from benchmarks.engine.fleet import Fleet
 from benchmarks.engine.peers import EngineSetup
-from benchmarks.engine.shapes import ROOT, ensure, shape_of
+from benchmarks.engine.shapes import ROOT, ensure
+from models.engine.checkpoint import read_shape
 from schemas import arguments
 
 BUILD = ROOT / "build" / "bench-engine"
@@ -50,8 +52,11 @@ def _fleet(case: Case) -> tuple[str, str]:
 
 def _run(group: list[Case], given: EngineBenchmark) -> Iterator[tuple[Case, dict[str, Any]]]:
     """Run the cases of one fleet; yields each case with its results so far."""
-    shape = group[0].shape
-    path = ensure(shape, BUILD)
+    try:
+        path = ensure(group[0].shape, BUILD, given.smollm2)
+    except SmolLM2Unavailable as reason:
+        say(f"without {', '.join(case.name for case in group)}: {reason}")
+        return
     setup = EngineSetup(path=path, device=given.device, threads=given.threads, logs=BUILD / "logs")
     for case in [case for case in group if case.kind == "tokenization"]:
         yield case, tokenizing.measure(setup, case)
@@ -59,7 +64,7 @@ def _run(group: list[Case], given: EngineBenchmark) -> Iterator[tuple[Case, dict
     names = [name for case in compared for name in case.contenders]
     if not compared:
         return
-    with Fleet(setup, shape_of(shape), names) as fleet:
+    with Fleet(setup, read_shape(path), names) as fleet:
         for case in compared:
             scale = QUICK_SCALE if given.quick else 1.0
             steps = (

@@ -132,6 +132,7 @@ def cases(device: str) -> list[Case]:
             rounds=3,
             budget_s=240.0,
         ),
+        *(_smollm2(summary) if cpu else []),
         Case(
             name="tiny-summary",
             title="The shipped model's shape, 10 items of 220 tokens, 70 of them shared",
@@ -152,6 +153,21 @@ def cases(device: str) -> list[Case]:
         ),
     ]
     return [*closed, *_open(summary, equal(10, 900, 70), cpu=cpu), _tokenization()]
+
+
+def _smollm2(load: Workload) -> list[Case]:
+    return [
+        Case(
+            name="smollm2-summary",
+            title="SmolLM2-135M-Instruct, a pretrained Llama, 10 items of 220 tokens, 70 of them shared",
+            shape="smollm2",
+            load=load,
+            contenders=(*MOST, "llamacpp:q4_1"),
+            rounds=6,
+            repeats=2,
+            budget_s=300.0,
+        )
+    ]
 
 
 def _avx2(load: Workload) -> list[Case]:

@@ -1,4 +1,4 @@
-"""The model shapes that are measured, and their checkpoints with random weights."""
+"""The model shapes that are measured, and their checkpoints: random weights, and one pretrained model."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
+from benchmarks.common.smollm2 import gguf_file, imported
 from models.engine.checkpoint import ModelShape, expected_weights, read_shape
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "models" / "checkpoints" / "ranker-tiny"
+SMOLLM2, SMOLLM2_DTYPE = "smollm2", "q4_1"
+"""A pretrained model, and the type of most weights in the file that it is imported from."""
 CONTEXT = 4096
 STD = 0.02
 """Standard deviation of every matrix, as in transformers; with it label logits differ by about one."""
@@ -33,17 +36,31 @@ def _qwen3(layers: int, mlp: int) -> ModelShape:
 
 
 def shape_of(name: str) -> ModelShape:
-    """`dense` (596M parameters), `pruned` (376M) or `tiny`, the shipped ranker's; KeyError for another name."""
+    """`dense` (596M parameters), `pruned` (376M) or `tiny`, the shipped ranker's: KeyError for another name."""
     if name == "tiny":
         return read_shape(TINY)
     return {"dense": _qwen3(28, 3072), "pruned": _qwen3(20, 1536)}[name]
 
 
-def ensure(name: str, folder: Path) -> Path:
-    """The checkpoint directory of a shape under `folder`, written if it is not there."""
+def ensure(name: str, folder: Path, smollm2: Path | None = None) -> Path:
+    """The checkpoint directory of a shape under `folder`, written if it is not there.
+
+    That of `smollm2` is imported from its GGUF file, which stands beside the weights for llama.cpp to read as it is;
+    SmolLM2Unavailable without it.
+    """
+    if name == SMOLLM2:
+        return _imported(folder, smollm2)
     path = folder / name
     if not (path / "nearline.json").is_file():
         write(path, shape_of(name), name)
+    return path
+
+
+def _imported(folder: Path, named: Path | None) -> Path:
+    path, file = imported(folder, named), gguf_file(named)
+    link = path / f"{SMOLLM2_DTYPE}.gguf"
+    link.unlink(missing_ok=True)
+    link.symlink_to(file.resolve())
     return path
 
 

@@ -86,8 +86,11 @@ def prune_here(bench: Bench, solve: Solve, kept: int, out: Path) -> float:
     return seconds
 
 
-def prune_there(bench: Bench, name: str, kept: int, out: Path) -> float:
-    """Prune by a peer in its environment and write `out`; returns the seconds that it measured."""
+def prune_there(bench: Bench, name: str, kept: int, out: Path, *, step: int = 1) -> float:
+    """Prune by a peer in its environment and write `out`; returns the seconds that it measured.
+
+    `step`: neurons that fmchisel removes at a time; the other peers have no such setting.
+    """
     environment, module, kind = PEERS[name]
     if module == "quark" and kept % QUARK_MULTIPLE:
         raise ContenderUnavailable(f"keeps multiples of {QUARK_MULTIPLE} neurons only")
@@ -96,6 +99,7 @@ def prune_there(bench: Bench, name: str, kept: int, out: Path) -> float:
         "dense": str(bench.folder / "dense"),
         "prompts": str(bench.folder / "prompts.json"),
         "kept": kept,
+        "step": step,
     }
     folder = bench.folder / f"{module}-{kind}-{kept}"
     seconds = ask(environment, module, task, folder, bench.threads)

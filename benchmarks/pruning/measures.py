@@ -46,7 +46,7 @@ class Measure:
         """All figures of one pruned checkpoint."""
         model = load(small).eval()
         gauges = [
-            _Gauge(ours.mlp, theirs.mlp)
+            Gauge(ours.mlp, theirs.mlp)
             for ours, theirs in zip(model.model.layers, self._dense.model.layers, strict=True)
         ]
         kls_2 = torch.stack([self._kl(model, ids) for ids in self._prompts]).mean(0)
@@ -66,10 +66,12 @@ class Measure:
             each(input_ids=torch.tensor([ids]), use_cache=False).logits[0] for each in (self._dense, model)
         )
         labels = list(self._prompter.label_ids)
-        return torch.stack((_kl(whole_TV, small_TV), _kl(whole_TV[-1:, labels], small_TV[-1:, labels])))
+        return torch.stack(
+            (divergence(whole_TV, small_TV), divergence(whole_TV[-1:, labels], small_TV[-1:, labels]))
+        )
 
 
-class _Gauge:
+class Gauge:
     """Sums ‖dense(x) − small(x)‖² and ‖dense(x)‖² over the inputs x that the small model's MLP sees."""
 
     def __init__(self, small: Any, dense: Any) -> None:
@@ -89,6 +91,7 @@ def change(small: Floats, dense: Floats) -> tuple[float, float, float]:
     return intervals.bootstrap(list(moved), lambda rows: float(np.mean(moved[rows])))
 
 
-def _kl(whole_TV: Tensor, small_TV: Tensor) -> Tensor:
+def divergence(whole_TV: Tensor, small_TV: Tensor) -> Tensor:
+    """KL(whole || small) of the distributions that two sets of logits [T, V] give, mean over T."""
     small_TV, whole_TV = (functional.log_softmax(each.double(), -1) for each in (small_TV, whole_TV))
     return functional.kl_div(small_TV, whole_TV, log_target=True, reduction="batchmean")

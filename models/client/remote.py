@@ -1,8 +1,8 @@
 """Ranker and summarizer that a URL names: behind a model server, or stand-ins without a model.
 
 `http://host:port` and `https://host:port` name a server of ours or an SGLang. They need the tokenizer of the checkpoint
-that is served there, because token ids are sent, never text. `instant:` names the stand-ins; the summarizer of
-`instant:2` says that it is generation 2.
+that is served there, because token ids are sent; only an extractive summarizer is sent text. `instant:` names the
+stand-ins; the summarizer of `instant:2` says that it is generation 2.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from models.calibration import Calibration, is_calibrated, read_calibration
 from models.client.background_loop import BackgroundLoop
 from models.client.http import Call, ClientConfig, ModelClient, Watch, check_url, trust
 from models.client.limiter import Load, Sent, TextLimiter
@@ -36,6 +37,8 @@ from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
 Scores = tuple[str, list[float]]
 """Name of the model that answered, and `p_yes` of each item."""
 
+_Prompt = tuple[str, list[int]]
+"""A `summarizer_input` and the token ids of its prompt."""
 FREQUENCY_PENALTY = 1.0
 """Sent with every summary: without it a small model may repeat itself to the end."""
 KEPT_S = 300.0
@@ -44,11 +47,25 @@ ITEMS_PER_CALL = 128
 """Items of one request; a longer list is sent as several, each within the limits of SGLang and of our server."""
 
 
-def open_ranker(url: str, tokenizer: Path | None = None, config: ClientConfig | None = None) -> Ranker:
-    """Return the ranker that a URL names; raises ConfigError for a URL that names none."""
+def open_ranker(
+    url: str,
+    tokenizer: Path | None = None,
+    config: ClientConfig | None = None,
+    *,
+    calibration: Path | None = None,
+) -> Ranker:
+    """Return the ranker that a URL names; raises ConfigError for a URL that names none.
+
+    `calibration`: the checkpoint whose calibration is applied here, for a server that knows none, such as SGLang.
+    """
+    found = None if calibration is None else read_calibration(calibration)
+    if calibration is not None and found is None:
+        raise ConfigError(
+            f"--calibration {calibration}: no calibration.json there, `nearline train calibrate` makes one"
+        )
     if url == "instant:":
         return LexicalRanker()
-    return HttpRanker(url, *_checked(url, tokenizer, config))
+    return HttpRanker(url, *_checked(url, tokenizer, config), calibration=found)
 
 
 def open_summarizer(
@@ -117,10 +134,22 @@ class _InFlight(Watch):
 class HttpRanker(_Remote, Ranker):
     """A ranker behind a model server, which computes `p_yes` in fp32 as a softmax over the two labels."""
 
-    def __init__(self, url: str, prompter: Prompter, config: ClientConfig, model: str = "ranker") -> None:
-        """`model` is the base of the served name, `ranker` of `ranker@7`; the server says the generation."""
+    def __init__(
+        self,
+        url: str,
+        prompter: Prompter,
+        config: ClientConfig,
+        model: str = "ranker",
+        *,
+        calibration: Calibration | None = None,
+    ) -> None:
+        """`model` is the base of the served name, `ranker` of `ranker@7`; the server says the generation.
+
+        `calibration` is applied to answers of a model whose name does not say that the server applied one.
+        """
         self._prompter = prompter
         self._config = config
+        self._calibration = calibration
         self._name: str | None = None
         example = Item(title="Nurse", company=None, location=None, employment_type=None, remote=None, text="")
         canary = self._call(prompter.prefix_ids("nurse"), prompter.item_ids_many([example]))
@@ -131,7 +160,7 @@ class HttpRanker(_Remote, Ranker):
     def model(self) -> str:
         """Name in the latest answer; before the first one the server is asked, which may raise ModelUnavailable."""
         if self._name is None:
-            self._name = self._loop.run(self._served())
+            self._name, _ = self._calibrated(self._loop.run(self._served()), [])
         return self._name
 
     @override
@@ -146,8 +175,14 @@ class HttpRanker(_Remote, Ranker):
         names = {name for name, _ in answers}
         if len(names) > 1:
             raise ModelUnavailable(f"the model changed during one request: {sorted(names)}")
-        (self._name,) = names
-        return [score for _, scores in answers for score in scores]
+        self._name, scores = self._calibrated(names.pop(), [score for _, some in answers for score in some])
+        return scores
+
+    def _calibrated(self, name: str, scores: list[float]) -> Scores:
+        """The name and scores after the calibration, which is never applied twice."""
+        if self._calibration is None or is_calibrated(name):
+            return name, scores
+        return self._calibration.name(name), [self._calibration.p_yes(score, 1 - score) for score in scores]
 
     async def _served(self) -> str:
         return (await self._client().served()).name
@@ -191,43 +226,45 @@ class HttpSummarizer(_Remote, Summarizer):
         self._config = config
         self._limiter = self._unlearned()
         self._senders: dict[ModelClient, TextSender[Summary]] = {}
-        canary = self._call(prompter.summarizer_ids_many([summarizer_input("Nurse", "")])[0], max_tokens=1)
+        nurse = summarizer_input("Nurse", "")
+        canary = self._call(nurse, prompter.summarizer_ids_many([nurse])[0], max_tokens=1)
         super().__init__(lambda: _client(url, model, prompter, config, canary))
 
     @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
-        """Send the token ids of each text in its own request; an outage or a refusal becomes its failure.
+        """Send each text in its own request, as token ids, or as it is to a summarizer that repeats parts of it.
 
-        A text that would not be answered by the deadline is not sent.
+        An outage or a refusal becomes the text's failure. What would not be answered by the deadline is not sent.
         """
-        prompts = self._prompter.summarizer_ids_many(texts)
+        prompts = list(zip(texts, self._prompter.summarizer_ids_many(texts), strict=True))
         return self._loop.run(self._all(prompts, time.monotonic() + deadline_s))
 
     def load(self) -> Load:
         """What this process's client does now, for metrics."""
         return self._limiter.load()
 
-    async def _all(self, prompts: Sequence[list[int]], deadline: float) -> list[Summary | SummaryFailure]:
+    async def _all(self, prompts: Sequence[_Prompt], deadline: float) -> list[Summary | SummaryFailure]:
         client, gate = self._client(), asyncio.Semaphore(self._config.concurrency)
         sender = self._sender(client)
         sender.begin()
 
-        async def one(prompt: list[int]) -> Summary | SummaryFailure:
+        async def one(prompt: _Prompt) -> Summary | SummaryFailure:
             async with gate:
                 return await self._summarize(client, sender, prompt, deadline)
 
         return list(await asyncio.gather(*map(one, prompts)))
 
     async def _summarize(
-        self, client: ModelClient, sender: TextSender[Summary], prompt: list[int], deadline: float
+        self, client: ModelClient, sender: TextSender[Summary], prompt: _Prompt, deadline: float
     ) -> Summary | SummaryFailure:
-        call = self._call(prompt, self._prompter.summary_budget(prompt))
+        text, ids = prompt
+        call = self._call(text, ids, self._prompter.summary_budget(ids))
 
         async def request(sent: Sent) -> Summary:
             return await client.ask(call, time.monotonic() + KEPT_S, _InFlight(self._limiter, sent))
 
         try:
-            return await sender.ask(tuple(prompt), request, deadline)
+            return await sender.ask(self._key(text, ids), request, deadline)
         except ModelUnavailable as error:
             return SummaryUnavailable(reason=str(error), retry_after_s=error.retry_after_s)
         except ModelRejected as error:
@@ -252,9 +289,14 @@ class HttpSummarizer(_Remote, Summarizer):
             self._senders = {client: made}
         return self._senders[client]
 
-    def _call(self, prompt: list[int], max_tokens: int) -> Call[Summary]:
+    def _key(self, text: str, ids: list[int]) -> tuple[object, ...]:
+        """Return what tells one prompt in flight from another: what is sent of it."""
+        return (text,) if self._prompter.summarizer_reads_text else tuple(ids)
+
+    def _call(self, text: str, prompt: list[int], max_tokens: int) -> Call[Summary]:
+        reads_text = self._prompter.summarizer_reads_text
         body = {
-            "prompt": prompt,
+            "prompt": self._prompter.summarizer_prompt(text) if reads_text else prompt,
             "max_tokens": max_tokens,
             "temperature": 0.0,
             "frequency_penalty": FREQUENCY_PENALTY,

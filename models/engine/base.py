@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from models.calibration import CalibratedLabels
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
@@ -20,6 +22,8 @@ class ModelInfo:
     context_tokens: int
     hidden_size: int = 0
     """Length of a hidden state; 0 of an engine that has none."""
+    calibrated: CalibratedLabels | None = None
+    """What the server makes of the scores that this engine computes, which are the model's own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +78,8 @@ class GenerateJob:
     temperature: float
     frequency_penalty: float
     stop: tuple[str, ...]
+    text: str | None = None
+    """The prompt as its caller wrote it, None if it came as token ids: ids lose what a tokenizer folds."""
     course: Course = field(default_factory=Course, compare=False)
 
     @property

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from typing_extensions import override
 
+from models.calibration import CalibratedLabels, read_calibration
 from models.engine import generating, scoring
 from models.engine.base import Engine, Generated, GenerateJob, ModelInfo, ScoreJob
 from models.engine.checkpoint import load_checkpoint
@@ -18,12 +20,13 @@ from models.engine.decoder import Decoder, Head
 from models.engine.forward.base import Forward
 from models.engine.forward.multi_item import MultiItemForward
 from models.engine.forward.packed import PackedForward
+from models.engine.forward.plan import Plan
 from models.engine.kernel_cache import KERNEL_CACHE
 from models.engine.kernel_choice import AUTO, TORCH
 from models.engine.native.loading import load_kernels
 from models.engine.native.opening import open_forward
 from models.engine.stops import settled
-from models.prompts import load_tokenizer
+from models.prompts import Prompter, load_tokenizer
 from schemas.errors import ConfigError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}
@@ -72,9 +75,11 @@ class CheckpointEngine(Engine):
         self._checkpoint = load_checkpoint(path, config.role)
         self._tokenizer = load_tokenizer(path)
         self._head = Head(self._checkpoint, dtype=self._dtype, device=self._device)
-        shape = self._checkpoint.shape
+        shape, calibrated = self._checkpoint.shape, _calibrated(path)
+        name = self._checkpoint.name
         self._info = ModelInfo(
-            name=self._checkpoint.name,
+            name=calibrated.calibration.name(name) if calibrated else name,
+            calibrated=calibrated,
             vocab_size=shape.vocab,
             context_tokens=shape.context,
             hidden_size=shape.hidden,
@@ -85,7 +90,10 @@ class CheckpointEngine(Engine):
     @property
     @override
     def info(self) -> ModelInfo:
-        """Its name is that in nearline.json, or made of role and directory; its limits are those of config.json."""
+        """Its name is that in nearline.json, or made of role and directory, with the mark of a calibration.
+
+        Its limits are those of config.json.
+        """
         return self._info
 
     @override
@@ -98,6 +106,25 @@ class CheckpointEngine(Engine):
     def score_many(self, jobs: Sequence[ScoreJob]) -> list[list[list[float]]]:
         """Compute passes of about PASS_TOKENS of the device, in which prompts of one job share their prefix."""
         return scoring.score_many(self._forward, self._head, jobs, PASS_TOKENS[self._device.type])
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._device
+
+    @torch.inference_mode()
+    def hidden_many(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        """Return the state of every token of these prompts after the final norm, one prompt after another, in fp32.
+
+        The prompts are [tokens] each, none empty, the result is [all tokens, hidden]. They share nothing.
+        """
+        states = []
+        for few in _few(prompts, PASS_TOKENS[self._device.type]):
+            plan = Plan()
+            for prompt in few:
+                plan.add((), [prompt])
+            states.append(self._head.normed(self._forward.hidden(plan)))
+        return torch.cat(states)
 
     @override
     def generate_many(self, jobs: Sequence[GenerateJob]) -> list[Generated]:
@@ -148,6 +175,28 @@ class CheckpointEngine(Engine):
             prefix=[0], items=[[0] * 8] * 2, labels=[[0, 1]] * 2, softmax_over_labels=True, temperature=1.0
         )
         self.score_many([job, job])
+
+
+def _few(prompts: Sequence[Sequence[int]], most_tokens: int) -> Iterator[list[Sequence[int]]]:
+    """Yield the prompts in order, in groups of about `most_tokens` at most."""
+    group: list[Sequence[int]] = []
+    tokens = 0
+    for prompt in prompts:
+        if group and tokens + len(prompt) > most_tokens:
+            yield group
+            group, tokens = [], 0
+        group.append(prompt)
+        tokens += len(prompt)
+    if group:
+        yield group
+
+
+def _calibrated(path: Path) -> CalibratedLabels | None:
+    """The calibration in a checkpoint directory, with its tokenizer's label tokens."""
+    found = read_calibration(path)
+    if found is None:
+        return None
+    return CalibratedLabels(calibration=found, label_ids=Prompter.from_dir(path).label_ids)
 
 
 def _placement(config: EngineConfig) -> tuple[torch.device, torch.dtype]:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.calibration import FILE as CALIBRATION
 from models.engine.stock import open_stock
 from models.pruning.lineage import LineageStep, write_card
 from models.weights import write_weights
@@ -22,7 +23,7 @@ Writer = Callable[[dict[str, Tensor], Path], None]
 """(weights, path) -> None: writes one safetensors file."""
 CHANGED = ("intermediate_size", "num_hidden_layers", "layer_types")
 """Fields of config.json that pruning changes; all others are copied from the parent."""
-_NOT_COPIED = {"config.json", "README.md", "README.parent.md", "lineage.json", "nearline.json"}
+_NOT_COPIED = {"config.json", "README.md", "README.parent.md", "lineage.json", "nearline.json", CALIBRATION}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

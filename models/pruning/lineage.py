@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -29,16 +28,6 @@ class LineageStep:
     parameters: int = 0
     calibration: Mapping[str, object] = field(default_factory=dict)
     figures: Mapping[str, object] = field(default_factory=dict)
-
-
-def weights_sha256(checkpoint: Path) -> str:
-    """Return the SHA-256 over the checkpoint's *.safetensors files in the order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted(checkpoint.glob("*.safetensors")):
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def read_steps(checkpoint: Path) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
-from models.engine.base import Generated, GenerateJob, ScoreJob
+from models.engine.base import Generated, GenerateJob, ModelInfo, ScoreJob
 from models.engine.batcher import Batcher
 from models.server.answers import Content, answered, error_response, http_error, json_response
 from models.server.complete import completion_answer, envelope, generate_jobs
@@ -197,7 +197,7 @@ class Routes:
         futures = batcher.submit_many(scoring.jobs, deadline, priority)
         scores = await finish(request, futures, deadline, aborted, lambda: batcher.withdraw(futures))
         self._metrics.count_work(route, scoring.items, scoring.tokens)
-        return score_answer(scoring, scores, ranker.engine.info.name)
+        return score_answer(scoring, scores, ranker.engine.info)
 
     async def complete(self, request: Request, deadline: float) -> Content:
         """POST /v1/completions, whole or as a stream."""
@@ -277,6 +277,7 @@ class Routes:
                 "parent": None,
                 "max_model_len": hosted.engine.info.context_tokens,
                 "task": task,
+                **_calibrated(hosted.engine.info),
             }
             for task, hosted in self._hosted.items()
         ]
@@ -296,6 +297,15 @@ class Routes:
         if ttl_s is not None and ttl_s < 0:
             raise BadRequest(f"{TTL_HEADER} must not be negative")
         return time.monotonic() + min([self._limits.deadline_s, *(one for one in left_s if one is not None)])
+
+
+def _calibrated(info: ModelInfo) -> dict[str, Any]:
+    """What a card says of a calibration: whether scores are calibrated, and the threshold that it gives."""
+    held = info.calibrated
+    return {
+        "calibrated": held is not None,
+        "alert_threshold": held.calibration.threshold if held else None,
+    }
 
 
 def _seconds(request: Request, header: str) -> float | None:

@@ -24,7 +24,7 @@ def generate_jobs(body: CompletionBody, engine: Engine, limits: Limits) -> list[
         _check_sampling(body, given)
     if len(body.prompt) > limits.items and _several(body.prompt):
         raise BadRequest(f"{len(body.prompt)} prompts in one request, at most {limits.items} are allowed")
-    prompts = _prompts(body.prompt, engine)
+    prompts, texts = _prompts(body.prompt, engine)
     for index, prompt in enumerate(prompts):
         check_ids(prompt, info.vocab_size, f"prompt {index}")
         check_length(len(prompt), info.context_tokens - body.max_tokens, f"prompt {index} before max_tokens")
@@ -37,8 +37,9 @@ def generate_jobs(body: CompletionBody, engine: Engine, limits: Limits) -> list[
             temperature=body.temperature,
             frequency_penalty=body.frequency_penalty,
             stop=tuple(text for text in stop if text),
+            text=text,
         )
-        for prompt in prompts
+        for prompt, text in zip(prompts, texts, strict=True)
     ]
 
 
@@ -53,12 +54,15 @@ def _several(prompt: Any) -> bool:
     return isinstance(prompt, list) and bool(prompt) and not isinstance(prompt[0], int)
 
 
-def _prompts(given: Any, engine: Engine) -> list[list[int]]:
+def _prompts(given: Any, engine: Engine) -> tuple[list[list[int]], Sequence[str | None]]:
+    """Return each prompt's ids, and its text if it came as one."""
     if isinstance(given, str):
-        return engine.encode_many([given])
+        return engine.encode_many([given]), [given]
     if not _several(given):
-        return [given]
-    return engine.encode_many(given) if isinstance(given[0], str) else list(given)
+        return [given], [None]
+    if isinstance(given[0], str):
+        return engine.encode_many(given), given
+    return list(given), [None] * len(given)
 
 
 def completion_answer(

@@ -86,7 +86,10 @@ class GenerativeScoringAnswer(_Answer):
 
 
 class Card(_Answer):
-    """One served model; `task` names the route that it answers."""
+    """One served model; `task` names the route that it answers.
+
+    `calibrated`: its scores are calibrated; `alert_threshold`: the threshold for saved searches that name none.
+    """
 
     id: str
     object: Literal["model"]
@@ -96,6 +99,8 @@ class Card(_Answer):
     parent: None
     max_model_len: int
     task: Literal["score", "completions"]
+    calibrated: bool
+    alert_threshold: float | None
 
 
 class Cards(_Answer):

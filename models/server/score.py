@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from models.engine.base import Engine, ScoreJob, ScoreReport
+from models.engine.base import Engine, ModelInfo, ScoreJob, ScoreReport
 from models.server.checks import check_ids, check_length, check_total, usage
 from models.server.config import Limits
 from models.server.requests import BadRequest, ScoreBody
@@ -89,8 +89,11 @@ def _part(job: ScoreJob, start: int, end: int) -> ScoreJob:
     return replace(job, items=job.items[start:end], labels=job.labels[start:end], report=ScoreReport())
 
 
-def score_answer(scoring: Scoring, scores: Sequence[list[list[float]]], model: str) -> dict[str, Any]:
-    """Return SGLang's answer, its usage with whole prompts; ArithmeticError for a score that is not finite."""
+def score_answer(scoring: Scoring, scores: Sequence[list[list[float]]], info: ModelInfo) -> dict[str, Any]:
+    """Return SGLang's answer, its usage with whole prompts; ArithmeticError for a score that is not finite.
+
+    Scores are calibrated here and nowhere else in the server; logprobs are the model's own.
+    """
     rows = [row for part in scores for row in part]
     if not all(math.isfinite(value) for row in rows for value in row):
         raise ArithmeticError("the model's scores are not finite")
@@ -99,11 +102,14 @@ def score_answer(scoring: Scoring, scores: Sequence[list[list[float]]], model: s
         logprobs = [[math.log(value) if value else LOWEST for value in row] for row in rows]
         if scoring.body.apply_softmax:
             rows = [_softmax(row, scoring.body.temperature) for row in logprobs]
+    if info.calibrated and scoring.body.apply_softmax and scoring.body.temperature == 1.0:
+        labels = [labels for job in scoring.jobs for labels in job.labels]
+        rows = [info.calibrated.scores(*each) for each in zip(labels, rows, strict=True)]
     return {
         "scores": rows,
         "pooled_hidden_states": _hidden_states(scoring) if scoring.body.return_pooled_hidden_states else None,
         "token_logprobs": logprobs,
-        "model": model,
+        "model": info.name,
         "usage": usage(scoring.prompt_tokens, 0, scoring.cached_tokens),
         "object": "scoring",
     }

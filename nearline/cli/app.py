@@ -23,8 +23,11 @@ from nearline.cli import (
     stack,
     store,
     stream,
+    summarize,
     train,
+    train_calibrate,
     train_judge,
+    train_rl,
     train_sft,
 )
 from nearline.cli.errors import print_error
@@ -53,10 +56,12 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, stream, serve, explain, agreement, evaluate):
+for module in (stack, stream, serve, summarize, explain, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
+train_rl.register(train.app)
+train_calibrate.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")

@@ -51,9 +51,23 @@ def evaluate(
     ] = _SHIPPED,
     qrels: Annotated[Path | None, typer.Option(help="TREC judgements, instead of --judged.")] = None,
     run: Annotated[list[Path] | None, typer.Option(help="TREC run to judge; may be given again.")] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Checkpoint directory of another ranker to compare with; may be given again."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write means, intervals and per-query values as JSON.")
     ] = None,
+    summaries: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Judge short texts instead: none, stop-words, lead, textrank, idf, a summarizer's directory, or "
+            "summarize, yaml, phrases (--completions); may be given again."
+        ),
+    ] = None,
+    share: Annotated[float, typer.Option(help="With --summaries: share of a text's tokens to keep.")] = 0.07,
+    completions: Annotated[str, typer.Option(help="URL of a completions endpoint for the prompts.")] = "",
+    completions_model: Annotated[str, typer.Option(help="The model's name there.")] = "summarizer",
 ) -> None:
     """Measure NDCG@10, poor matches, AUC and calibration of a ranker beside baselines, with paired intervals."""
     from training.evaluation import report as reports
@@ -64,7 +78,13 @@ def evaluate(
     elif judged and postings and not (qrels or run):
         kernels = {"kernel_cache": kernel_cache(os.environ), "kernels": kernel_choice(os.environ)}
         placed = place(name=ranker, tokenizer=tokenizer, **kernels)
-        found = _of_judged(request(judged=judged, postings=tuple(postings), ranker=placed), config)
+        asked = request(judged=judged, postings=tuple(postings), ranker=placed, beside=tuple(beside or ()))
+        if summaries:
+            _summaries(asked, (summaries, share, completions, completions_model), config, report)
+            return
+        found = _of_judged(asked, config)
+    elif summaries:
+        raise ConfigError("--summaries needs --judged FILE and --postings FILE")
     else:
         raise ConfigError("give --judged FILE and --postings FILE, or --qrels FILE and --run FILE")
     if report:
@@ -83,6 +103,25 @@ def _of_judged(request: EvaluationRequest, config: EvaluationConfig) -> Evaluati
 
     with progress() as begin:
         return evaluate_judged(request, config, begin)
+
+
+def _summaries(
+    request: EvaluationRequest,
+    wanted: tuple[list[str], float, str, str],
+    config: EvaluationConfig,
+    report: Path | None,
+) -> None:
+    """Print the table of summaries that are `wanted`: names, share, and URL and model of a completions endpoint."""
+    from training.evaluation import report as reports
+    from training.rl.evaluate import SummaryRequest, evaluate_summaries, markdown
+
+    names, share, url, model = wanted
+    with progress() as begin:
+        asked = SummaryRequest(names=tuple(names), share=share, url=url, model=model)
+        found = evaluate_summaries(request, asked, config, begin)
+    if report:
+        reports.write(found, report)
+    typer.echo(markdown(found))
 
 
 @contextmanager

@@ -60,6 +60,9 @@ class ExplainedSystem:
     tokenizer: Annotated[
         Path | None, Option("Checkpoint that the model server serves; default: the local stack's.")
     ] = None
+    calibration: Annotated[
+        Path | None, Option("Checkpoint whose calibration the alert consumer applies, if it has this option.")
+    ] = None
 
     @property
     def is_deployed(self) -> bool:
@@ -77,6 +80,7 @@ class Addresses:
     cache_url: str
     ranker_url: str
     tokenizer: Path | None
+    calibration: Path | None = None
 
     def __post_init__(self) -> None:
         if urlsplit(self.store_url).scheme == "memory":
@@ -153,7 +157,8 @@ class ExplainParts:
 
 def _explainer(at: Addresses, store: KeyValue, cache: KeyValue) -> Explainer:
     prompter = None if at.tokenizer is None else Prompter.from_dir(at.tokenizer)
-    scorer = CachedScorer(open_ranker(at.ranker_url, at.tokenizer), ScoreCache(cache))
+    ranker = open_ranker(at.ranker_url, at.tokenizer, calibration=at.calibration)
+    scorer = CachedScorer(ranker, ScoreCache(cache))
     ledger = AlertLedger(store, sent=KafkaSentAlerts(at.kafka))
     return Explainer(FeatureStore(store), scorer, ledger, prompter=prompter, deadline_s=SCORE_DEADLINE_S)
 
@@ -167,6 +172,7 @@ def _of_stack(named: ExplainedSystem, stack: StackSettings, environ: Mapping[str
         cache_url=with_login(named.cache or stack.cache_url, environ),
         ranker_url=named.ranker or stack.ranker_url,
         tokenizer=named.tokenizer or stack.ranker_dir,
+        calibration=named.calibration,
     )
 
 
@@ -185,6 +191,7 @@ def _of_deployment(named: ExplainedSystem, environ: Mapping[str, str]) -> Addres
         cache_url=with_login(named.cache or "memory:", environ),
         ranker_url=named.ranker,
         tokenizer=named.tokenizer,
+        calibration=named.calibration,
     )
 
 

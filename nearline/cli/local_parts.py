@@ -1,7 +1,6 @@
 """`nearline replay --in-process`: run the system's functions in one process, for a debugger or a notebook."""
 
 import os
-from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from pipeline.featurize import MAX_AHEAD_S
 from pipeline.full_export import FullExport
 from pipeline.local import LocalPath, LocalReport, LocalSettings
 from schemas.events import read_searches
-from schemas.records import SavedSearch
 from storage.couchbase.url import with_login
 from storage.opening import open_store
 
@@ -31,6 +29,7 @@ def replay_in_process(
     models: str,
     console: Console,
     *,
+    threshold: float | None = None,
     max_ahead_s: float = MAX_AHEAD_S,
     export: FullExport | None = None,
 ) -> LocalReport:
@@ -43,17 +42,17 @@ def replay_in_process(
             open_ranker(url, options.CHECKPOINTS / "ranker-tiny"),
             LocalSettings(max_ahead_s=max_ahead_s),
         )
-        path.subscribe(_searches(searches))
+        if threshold is None:
+            threshold = options.default_threshold(
+                None if url == "instant:" else options.CHECKPOINTS / "ranker-tiny"
+            )
+        path.subscribe(() if searches is None else read_searches(searches, threshold))
         events = stream.numbered() if export is None else planned(stream, path.features.scan, export, console)
         report = path.replay(event for _, event in events)
         features = sum(1 for _ in path.features.scan())
     _show(report, features, console)
     stream.finish()
     return report
-
-
-def _searches(path: Path | None) -> Iterable[SavedSearch]:
-    return () if path is None else read_searches(path)
 
 
 def _show_dead_letters(report: LocalReport, console: Console) -> None:

@@ -20,10 +20,13 @@ def import_(
         str | None,
         typer.Option(help="float32, bfloat16 or float16; default: a directory's own, float32 for GGUF."),
     ] = None,
-    licence: Annotated[str | None, typer.Option(help="Licence that the model card names.")] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence that the model card names; default: what a GGUF file names.")
+    ] = None,
 ) -> None:
     """Turn a GGUF file or a Hugging Face directory into a directory that `nearline serve` reads."""
     from models.importing import Import, import_model
 
     today = datetime.now(UTC).date()
-    import_model(Import(source=source, out=out, day=today, dtype=dtype, licence=licence))
+    wanted = Import(source=source, out=out, day=today, dtype=dtype, licence=licence)
+    import_model(wanted, lambda line: typer.echo(line, err=True))

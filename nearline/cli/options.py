@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from models.calibration import read_calibration
 from nearline.stack.settings import StackSettings, current_home
 from schemas.errors import ConfigError
+from schemas.records import THRESHOLD
 from storage.couchbase.url import with_login
 from storage.opening import open_store
 from streaming.kafka.framing import RegistrySettings
@@ -39,6 +41,12 @@ def checked(stack: StackSettings) -> StackSettings:
     return replace(
         stack, ranker_dir=CHECKPOINTS / "ranker-tiny", summarizer_dir=CHECKPOINTS / "summarizer-tiny"
     )
+
+
+def default_threshold(ranker: Path | None) -> float:
+    """Threshold of saved searches that name none: what the ranker's calibration gives, else that of the records."""
+    found = read_calibration(ranker) if ranker else None
+    return THRESHOLD if found is None or found.threshold is None else found.threshold
 
 
 def registry(url: str) -> RegistrySettings:

@@ -22,7 +22,7 @@ from nearline.stack.settings import StackSettings
 from pipeline.featurize import MAX_AHEAD_S
 from pipeline.full_export import FullExport
 from schemas.errors import ConfigError
-from schemas.events import DOCUMENTED, EventFormat, NumberedEvents, read_searches
+from schemas.events import DOCUMENTED, EventFormat, NumberedEvents, read_events, read_searches
 from schemas.settings import Option, Options
 from storage.couchbase.url import with_login
 from storage.features import FeatureStore
@@ -57,12 +57,21 @@ def demo(
     ),
     *,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running afterwards.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="No stack: judge the shipped models' alerts by pairs.jsonl beside the searches."
+        ),
+    ] = False,
     setup_started: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Start a stack, replay a stream with its saved searches, show alerts and figures, and stop the stack."""
     from nearline.demo import run, view
 
     console = Console()
+    if check:
+        _check(_existing(stream), _existing(searches), console)
+        return
     stack = options.checked(made(home=home))
     settings = run.DemoSettings(
         stream=_existing(stream),
@@ -70,6 +79,7 @@ def demo(
         rate_per_s=rate,
         report=home / "report.json",
         keep=keep,
+        threshold=options.default_threshold(stack.ranker_dir),
         registry=options.registry(stack.schema_registry),
         store_url=with_login(stack.store_url, os.environ),
     )
@@ -80,12 +90,35 @@ def demo(
     raise typer.Exit(1 if report.unexplained else 0)
 
 
+def _check(stream: Path, searches: Path, console: Console) -> None:
+    """Replay in this process with the shipped models, and print which alerts are right."""
+    from models.server.in_process import InProcessRanker, InProcessSummarizer
+    from nearline.demo.check import alerts_of, pairs_beside, show
+    from nearline.demo.pairs import check, read_pairs
+
+    ranker = options.CHECKPOINTS / "ranker-tiny"
+    pairs = read_pairs(_existing(pairs_beside(searches)))
+    found = alerts_of(
+        read_searches(searches, options.default_threshold(ranker)),
+        read_events(stream),
+        InProcessSummarizer(options.CHECKPOINTS / "summarizer-tiny"),
+        InProcessRanker(ranker),
+    )
+    show(check(found, pairs), pairs, console)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayRun:
     """What `nearline replay` sends, and where to."""
 
     stream: Annotated[Path, Option("Events or postings, JSON Lines, plain or .gz.", positional=True)]
     searches: Annotated[Path | None, Option("Saved searches, JSON Lines.")] = None
+    threshold: Annotated[
+        float | None,
+        Option(
+            "Threshold of searches that name none; default: that of the calibration of the stack's ranker, else 0.5."
+        ),
+    ] = None
     in_process: Annotated[bool, Option("One process, no Kafka, no Flink.")] = False
     rate: Annotated[float, Option("Updates per second; 0 = as fast as the broker takes them.")] = 0.0
     full_export: Annotated[
@@ -135,6 +168,7 @@ def replay(run: ReplayRun, home: options.Home = None) -> None:
             run.store or "memory:",
             run.models,
             console,
+            threshold=run.threshold,
             max_ahead_s=run.max_ahead_s,
             export=_export(run),
         )
@@ -169,6 +203,13 @@ def _events(run: ReplayRun, file: ReadFile, home: Path | None, console: Console)
         return planned(file, FeatureStore(kv).scan, export, console)
 
 
+def _threshold(run: ReplayRun, home: Path | None) -> float:
+    """Threshold of searches that name none."""
+    if run.threshold is not None:
+        return run.threshold
+    return options.default_threshold(None if run.bootstrap else options.running_stack(home).ranker_dir)
+
+
 def _send(run: ReplayRun, kafka: KafkaSettings, home: Path | None, console: Console) -> None:
     """Send searches, if there are any, and then the stream; the progress is shown meanwhile."""
     from streaming.kafka.framing import open_codec
@@ -178,7 +219,8 @@ def _send(run: ReplayRun, kafka: KafkaSettings, home: Path | None, console: Cons
     events = _events(run, file, home, console)
     with closing(open_codec(options.registry(run.schema_registry or ""), WRITES)) as codec:
         if run.searches is not None:
-            count = send_searches(kafka, read_searches(_existing(run.searches)), codec)
+            searches = read_searches(_existing(run.searches), _threshold(run, home))
+            count = send_searches(kafka, searches, codec)
             console.print(f"{count} searches sent")
         with console.status("sending …") as status:
             sent = replay_updates(

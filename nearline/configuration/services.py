@@ -8,6 +8,7 @@ from streaming.create_topics import TopicSettings
 from streaming.features.settings import FeatureJobSettings
 from streaming.matcher import MATCHER
 from streaming.process.options import Connections
+from training.rl.start_settings import StartRun
 from training.tiny.settings import TinyEvaluation, TinyRun
 
 CONNECTIONS = (
@@ -53,6 +54,7 @@ def training() -> list[Section]:
     """The programs behind `make train`."""
     return [
         Section(2, "Programs that make and measure the shipped checkpoints"),
+        Section(3, "`python -m training.rl.start`", "", options(StartRun)),
         Section(3, "`python -m training.tiny`", "", options(TinyRun)),
         Section(3, "`python -m training.tiny.evaluate`", "", options(TinyEvaluation)),
     ]

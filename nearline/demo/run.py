@@ -18,7 +18,7 @@ from nearline.stack.state import read_state
 from schemas.codec import Codec
 from schemas.errors import NearlineError
 from schemas.events import BrokenLine, read_events, read_searches
-from schemas.records import PostingUpdate
+from schemas.records import THRESHOLD, PostingUpdate
 from storage.features import FeatureStore
 from storage.opening import open_store
 from streaming.kafka.framing import RegistrySettings, open_codec
@@ -35,7 +35,10 @@ class Stalled(NearlineError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSettings:
-    """The stream to replay and its rate; `store_url`: the stack's store, with its login."""
+    """The stream to replay and its rate; `store_url`: the stack's store, with its login.
+
+    `threshold`: that of searches that name none.
+    """
 
     stream: Path
     searches: Path
@@ -43,6 +46,7 @@ class DemoSettings:
     report: Path = Path("build/demo/report.json")
     keep: bool = False
     stall_s: float = 180.0
+    threshold: float = THRESHOLD
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     store_url: str
 
@@ -78,7 +82,7 @@ def _replay(
 ) -> DemoReport:
     kafka = KafkaSettings(bootstrap=stack.bootstrap)
     started = time.monotonic()
-    send_searches(kafka, read_searches(settings.searches), codec)
+    send_searches(kafka, read_searches(settings.searches, settings.threshold), codec)
     progress = ReplayProgress()
     sending = (kafka, events, settings.rate_per_s, progress, codec)
     sender = threading.Thread(target=_send, args=sending, daemon=True)

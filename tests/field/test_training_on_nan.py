@@ -22,6 +22,7 @@ from models.pruning.states import MemoryStates
 from schemas.errors import ConfigError, TrainingDiverged, exit_status
 from tests.support.tiny import byte_level_tokenizer, word_piece_tokenizer, write_checkpoint
 from tests.training.sft.world import CPU, SMALL, WORDING, judgements, lines, nobody, tune, world
+from training.components import inputs
 from training.components.finite import check_weights
 from training.components.reporting import told_in_one_line
 from training.components.run_directory import RunDirectory
@@ -33,7 +34,6 @@ from training.evaluation.systems import random_order, system_result
 from training.judging.judged_file import read_judged_queries
 from training.judging.records import JudgedQuery
 from training.pruning.data import ndcgs
-from training.sft import inputs
 from training.sft.batch import Tensors
 from training.sft.config import SftConfig, SftStage
 from training.sft.evaluation import mean_ndcg

@@ -31,8 +31,16 @@ SIZES = {
 }
 
 
-def write_gguf(path: Path, architecture: str = "llama", *, without: str = "", extra: str = "") -> Path:
-    """A tiny random Llama with a tied head, as llama.cpp's own converter lays it out."""
+def write_gguf(
+    path: Path,
+    architecture: str = "llama",
+    *,
+    without: str = "",
+    extra: str = "",
+    splitting: str | None = "gpt-2",
+    spoiled: Callable[[Any], Any] = lambda values: values,
+) -> Path:
+    """A tiny random Llama with a tied head, as llama.cpp's own converter lays it out; `spoiled`: its last norm."""
     writer: Any = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(256)
     writer.add_embedding_length(HIDDEN)
@@ -42,13 +50,15 @@ def write_gguf(path: Path, architecture: str = "llama", *, without: str = "", ex
     writer.add_head_count_kv(2)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10_000.0)
-    vocabulary = _add_tokenizer(writer)
+    writer.add_string("general.license", "mit")
+    vocabulary = _add_tokenizer(writer, splitting)
     rng = np.random.default_rng(0)
     names = {"token_embd": (vocabulary, HIDDEN), "output_norm": (HIDDEN,)}
     names |= {f"blk.{i}.{name}": size for i in range(LAYERS) for name, size in SIZES.items()}
     for name, size in {**names, **({extra: (8,)} if extra else {})}.items():
         if name != without:
-            writer.add_tensor(f"{name}.weight", rng.normal(size=size).astype(np.float32))
+            values = rng.normal(size=size).astype(np.float32)
+            writer.add_tensor(f"{name}.weight", spoiled(values) if name == "output_norm" else values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -56,11 +66,13 @@ def write_gguf(path: Path, architecture: str = "llama", *, without: str = "", ex
     return path
 
 
-def _add_tokenizer(writer: Any) -> int:
+def _add_tokenizer(writer: Any, splitting: str | None) -> int:
     tokenizer = byte_level_tokenizer()
     words = sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
     writer.add_tokenizer_model("gpt2")
+    if splitting:
+        writer.add_tokenizer_pre(splitting)
     writer.add_token_list([word for word, _ in words])
     writer.add_token_types([1] * len(words))
     writer.add_token_merges([" ".join(pair) for pair in merges])
@@ -86,6 +98,26 @@ def test_a_gguf_file_becomes_a_directory_that_is_served(tmp_path: Path) -> None:
     assert load_tokenizer(tmp_path / "out").encode(text).ids == byte_level_tokenizer().encode(text).ids
     readme = (tmp_path / "out" / "README.md").read_text()
     assert all(word in readme for word in ("tiny.gguf", "Apache-2.0", "float32", "2026-11-30"))
+    assert str(tmp_path) not in (tmp_path / "out" / "config.json").read_text()
+
+
+def test_a_person_reads_what_is_done_in_whole_lines_and_no_progress_bar(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+    import_model(wanted(write_gguf(tmp_path / "tiny.gguf"), tmp_path / "out"), said.append)
+    assert capfd.readouterr() == ("", "")
+    assert said[0] == "tiny.gguf: 20 tensors, read and dequantized one by one"
+    assert said[-1].startswith(f"written: {tmp_path / 'out'}, a GGUF file")
+    assert "licence: mit" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("splitting", "first"), [("smollm", "\n\n"), ("gpt-2", "\n")])
+def test_texts_are_split_by_the_rule_that_the_file_names(tmp_path: Path, splitting: str, first: str) -> None:
+    """Line breaks before a digit are one piece only where digits are taken alone before anything else is split."""
+    import_model(wanted(write_gguf(tmp_path / "tiny.gguf", splitting=splitting), tmp_path / "out"))
+    pieces = load_tokenizer(tmp_path / "out").pre_tokenizer.pre_tokenize_str("\n\n16 beds")
+    assert pieces[0][1] == (0, len(first))
 
 
 def test_a_directory_keeps_its_weights_and_takes_the_dtype_asked_for(tmp_path: Path) -> None:
@@ -101,12 +133,47 @@ def torn(path: Path) -> Path:
     return path
 
 
+def with_unknown_type(path: Path) -> Path:
+    """The type of a tensor stands behind its name, the number of its dimensions and its two dimensions."""
+    whole = bytearray(write_gguf(path).read_bytes())
+    place = whole.index(name := b"blk.1.ffn_up.weight") + len(name) + 4 + 16
+    whole[place : place + 4] = (199).to_bytes(4, "little")
+    path.write_bytes(whole)
+    return path
+
+
+def not_a_number(values: Any) -> Any:
+    values[3] = np.nan
+    return values
+
+
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "another architecture": (lambda path: write_gguf(path, "gemma3"), "architecture 'gemma3'"),
     "truncated": (torn, "no whole GGUF file"),
     "no GGUF": (lambda path: path.write_bytes(b"GGUX" + bytes(64)), "no whole GGUF file"),
     "a tensor missing": (lambda path: write_gguf(path, without="blk.1.ffn_up"), r"layers\.1\.mlp\.up_proj"),
     "scaled positions": (lambda path: write_gguf(path, extra="rope_freqs"), "scales rotary positions"),
+    "a type not read": (
+        lambda path: write_gguf(path, spoiled=lambda values: values.astype(np.int32)),
+        r"output_norm\.weight is of the type I32, which cannot be read",
+    ),
+    "a type not known": (
+        with_unknown_type,
+        "has a tensor of a type that the package gguf does not know .*199",
+    ),
+    "not a number": (
+        lambda path: write_gguf(path, spoiled=not_a_number),
+        r"model\.norm\.weight holds values that are not finite",
+    ),
+    "another size": (
+        lambda path: write_gguf(path, spoiled=lambda values: values[:-1]),
+        r"model\.norm\.weight must be \(32,\) but is \(31,\)",
+    ),
+    "a splitting rule not known": (
+        lambda path: write_gguf(path, splitting="mpt"),
+        r"the rule 'mpt' \(tokenizer\.ggml\.pre\)",
+    ),
+    "no splitting rule": (lambda path: write_gguf(path, splitting=None), "the rule None"),
     "a part not computed": (lambda path: write_gguf(path, extra="blk.0.attn_sinks"), "not computed"),
 }
 

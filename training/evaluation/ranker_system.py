@@ -25,12 +25,13 @@ class RankerSystem(System):
 
     scorer: LogitScorer
     describe: bool = True
+    title: str = "ranker"
 
     @property
     @override
     def name(self) -> str:
-        """`ranker`, or `no-description` if items are scored without it."""
-        return "ranker" if self.describe else "no-description"
+        """`title`, or `no-description` if items are scored without it."""
+        return self.title if self.describe else "no-description"
 
     @property
     @override

@@ -15,7 +15,9 @@ import numpy as np
 from models.writing import write_whole
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
-from training.evaluation.intervals import STATEMENT, Interval, paired
+from training.evaluation.domain_report import domain_sections
+from training.evaluation.domains import held_out_first
+from training.evaluation.intervals import STATEMENT, interval_json, paired
 from training.evaluation.metrics import METRICS, TIE_RULE
 from training.evaluation.probabilities import CalibrationFigures, Pairs, calibration
 from training.evaluation.settings import EvaluationConfig, MetricConfig
@@ -66,7 +68,7 @@ def build(
     settings: dict[str, Any],
 ) -> EvaluationReport:
     """The report as a JSON document; `settings` are the command's, with its inputs and their hashes."""
-    strata = sorted({name for query in queries for name in query.strata})
+    strata = held_out_first(sorted({name for query in queries for name in query.strata}))
     members = {name: [row for row, q in enumerate(queries) if name in q.strata] for name in strata}
     whole = _means(outcomes, list(range(len(queries))), config)
     by_stratum = {name: _means(outcomes, rows, config) for name, rows in members.items()}
@@ -77,6 +79,7 @@ def build(
         "statement": STATEMENT,
         "counts": asdict(count(queries, config.metrics)),
         "strata": {name: len(rows) for name, rows in members.items()},
+        "domains": domain_sections(queries, outcomes, config),
         "query_ids": [query.query_id for query in queries],
         "systems": [
             {
@@ -107,11 +110,6 @@ def _means(
             if row:
                 found[row][metric]["minus_first"] = interval_json(difference)
     return found
-
-
-def interval_json(interval: Interval) -> dict[str, Any]:
-    """An interval as it stands in a report's JSON."""
-    return {**asdict(interval), "excludes_zero": interval.excludes_zero}
 
 
 def _calibration(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from schemas.errors import ConfigError
+from schemas.records import THRESHOLD
 from training.evaluation import trec
+from training.evaluation.domain_report import other_languages, unreached
+from training.evaluation.domains import missing
 from training.evaluation.ranker_system import RankerSystem
 from training.evaluation.report import EvaluationReport, build, count, input_hashes
 from training.evaluation.scorers import LogitScorer, open_scorer
-from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, EvaluationRequest
+from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, EvaluationRequest, RankerPlace
 from training.evaluation.systems import System, SystemResult, of_run, random_order, system_result
 from training.judging.judged_file import check_known, read_items, read_judged_queries
 
@@ -29,15 +33,38 @@ def evaluate(request: EvaluationRequest, config: EvaluationConfig, begin: Begin)
     if request.save_run:
         trec.check_names(queries)
     systems = systems_of(open_scorer(request.ranker), names, request.cache)
+    systems[1:1] = [_before(path, request.ranker) for path in request.beside]
     pairs = sum(len(query.posting_ids) for query in queries)
-    found = [system_result(s, queries, items, config.metrics, begin(s.name, pairs)) for s in systems]
+    found = [
+        _thresholded(
+            system_result(s, queries, items, config.metrics, begin(s.name, pairs)), request.threshold
+        )
+        for s in systems
+    ]
     if request.save_run:
         trec.write_run(request.save_run, queries, found[0].scores or [], "ranker")
     found += [random_order(queries, config.metrics)] if "random" in names else []
     place = Path(request.ranker.name)
     inputs = input_hashes("judged", [request.judged]) + input_hashes("postings", request.postings)
     inputs += input_hashes("ranker", [place] if place.is_dir() else [])
-    return build(queries, found, config, {"split": request.split, "inputs": inputs, "notes": notes})
+    inputs += input_hashes("beside", request.beside)
+    notes += missing(queries) + unreached(found)
+    foreign = other_languages(queries, found, items, config)
+    settings = {"split": request.split, "inputs": inputs, "notes": notes}
+    return build(queries, found, config, settings) | {"other_languages": foreign}
+
+
+def _before(path: Path, ranker: RankerPlace) -> System:
+    """Another ranker, named after its directory."""
+    return RankerSystem(scorer=open_scorer(replace(ranker, name=str(path))), title=path.resolve().name)
+
+
+def _thresholded(result: SystemResult, asked: float | None) -> SystemResult:
+    """The result with the threshold that is asked for, else with its calibration's, else the record's default."""
+    if not result.probable:
+        return result
+    known = THRESHOLD if result.threshold is None else result.threshold
+    return replace(result, threshold=known if asked is None else asked)
 
 
 def evaluate_runs(qrels: Path, runs: Sequence[Path], config: EvaluationConfig) -> EvaluationReport:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from typing_extensions import override
 
+from models.calibration import Calibration, read_calibration
 from models.client.remote import open_ranker
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
@@ -44,6 +45,8 @@ Asked = tuple[str, Sequence[Item]]
 class LogitScorer(Protocol):
     """Gives logit_yes - logit_no of equation (2), computed in fp32 or recovered from an fp32 probability.
 
+    Where the model has a calibration it is the calibrated difference, as `nearline serve` gives it.
+
     Logit differences and not p_yes, because probabilities near 1 tie where logits still differ.
     """
 
@@ -61,10 +64,19 @@ class EngineScorer(LogitScorer):
     """A checkpoint in this process: fp32 on the engine's quickest exact path; each posting is tokenized once."""
 
     def __init__(
-        self, path: Path, device: str = "auto", cache: Path = KERNEL_CACHE, kernels: str = AUTO
+        self,
+        path: Path,
+        device: str = "auto",
+        cache: Path = KERNEL_CACHE,
+        kernels: str = AUTO,
+        *,
+        calibration: Calibration | None = None,
     ) -> None:
-        """Raise ConfigError for an incomplete directory, or one whose tokenizer is another model's."""
-        self._path = path
+        """Raise ConfigError for an incomplete directory, or one whose tokenizer is another model's.
+
+        Without `calibration` the values are the model's own, whatever lies in the directory.
+        """
+        self._calibration = calibration
         self._prompter = Prompter.from_dir(path)
         self._checkpoint = load_checkpoint(path, "ranker")
         self._device, self._load = _device(device), partial(load_kernels, cache, kernels)
@@ -74,9 +86,10 @@ class EngineScorer(LogitScorer):
     @override
     def settings(self) -> dict[str, Any]:
         """`parameters` counts tied embeddings once."""
-        shape = self._checkpoint.shape
+        shape, name, calibration = self._checkpoint.shape, self._checkpoint.name, self._calibration
         return {
-            "model": self._checkpoint.name,
+            "model": calibration.name(name) if calibration else name,
+            "threshold": calibration.threshold if calibration else None,
             "parameters": parameters(self._checkpoint),
             "layers": shape.layers,
             "mlp": shape.mlp,
@@ -98,7 +111,11 @@ class EngineScorer(LogitScorer):
             for part in parts:
                 count = part.items.stop - part.items.start
                 found[part.job][part.items], flat = flat[:count], flat[count:]
-        return found
+        return (
+            [np.array([self._calibration.logit(x) for x in row]) for row in found]
+            if self._calibration
+            else found
+        )
 
     def _jobs(self, asked: Sequence[Asked]) -> Iterator[ScoreJob]:
         self._tokenize([item for _, items in asked for item in items])
@@ -157,7 +174,8 @@ def open_scorer(place: RankerPlace) -> LogitScorer:
     path = Path(place.name)
     if not path.is_dir():
         raise ConfigError(f"--ranker {place.name}: neither a checkpoint directory nor a model server's URL")
-    return EngineScorer(path, place.device, place.kernel_cache, place.kernels)
+    calibration = read_calibration(path)
+    return EngineScorer(path, place.device, place.kernel_cache, place.kernels, calibration=calibration)
 
 
 def parameters(checkpoint: Checkpoint) -> int:

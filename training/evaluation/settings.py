@@ -75,3 +75,9 @@ class EvaluationRequest:
         None
     )
     cache: Annotated[Path | None, Option("Folder in which MiniLM's vectors are kept.")] = None
+    beside: tuple[Path, ...] = ()
+    """Checkpoint directories of other rankers to compare with, such as the one before."""
+    threshold: Annotated[
+        float | None,
+        Option("`p_yes` at which alerts are counted; default: that of the ranker's calibration, else 0.5."),
+    ] = None

@@ -56,6 +56,8 @@ class SystemResult:
     scores: Sequence[Floats] | None = None
     """Scores of the judged items; they are logit differences if `probable`."""
     probable: bool = False
+    threshold: float | None = None
+    """The `p_yes` from which a pair alerts, of a probable system."""
 
 
 def system_result(
@@ -77,7 +79,7 @@ def system_result(
                 f"{system.name} gives no number for posting {posting!r} of query {query.query_id!r}"
             )
     labels = [np.array(q.labels) for q in queries]
-    rows = [_figures(s, q, config) for s, q in zip(scores, queries, strict=True)]
+    rows = [query_figures(s, q, config) for s, q in zip(scores, queries, strict=True)]
     return SystemResult(
         name=system.name,
         settings=system.settings,
@@ -85,10 +87,12 @@ def system_result(
         ties=count_ties(scores, labels),
         scores=scores,
         probable=bool(system.settings.get("probable")),
+        threshold=system.settings.get("threshold"),
     )
 
 
-def _figures(scores_N: Floats, query: JudgedQuery, config: MetricConfig) -> tuple[float, float, float]:
+def query_figures(scores_N: Floats, query: JudgedQuery, config: MetricConfig) -> tuple[float, float, float]:
+    """The METRICS of one query; their means over all orders where all items have one score."""
     labels = np.array(query.labels)
     if level(scores_N):
         return expected(labels, config)

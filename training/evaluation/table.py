@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from training.evaluation.domain_tables import domain_tables, languages_table
 from training.evaluation.report import EvaluationReport
+from training.evaluation.table_cells import difference, empty_table, point, spread
 
 WIDTH = 100
 
 
 def tables(report: EvaluationReport) -> RenderableType:
-    """Tables of all systems, of strata and of calibration, then the notes, counts and tie rule as text."""
+    """Tables of all systems, domains, strata and calibration, then the notes, counts and tie rule as text."""
     parts: list[RenderableType] = [_systems(report)]
+    relevant = report["settings"]["relevant"]
+    for name, section in report["domains"].items():
+        parts += domain_tables(name, section, relevant)
+    if report.get("other_languages"):
+        parts.append(languages_table(report["other_languages"]))
     if report["strata"]:
         parts.append(_strata(report))
     if any(system["calibration"] for system in report["systems"]):
@@ -28,7 +32,9 @@ def tables(report: EvaluationReport) -> RenderableType:
 
 def _systems(report: EvaluationReport) -> Table:
     k, first = report["settings"]["k"], report["systems"][0]["name"]
-    table = _table(f"NDCG@{k} and poor matches, {report['settings']['confidence']:.0%} intervals", "system")
+    table = empty_table(
+        f"NDCG@{k} and poor matches, {report['settings']['confidence']:.0%} intervals", "system"
+    )
     for title in (f"NDCG@{k} linear", f"minus {escape(first)}", "2^g-1", "poor match"):
         table.add_column(title, justify="right", no_wrap=True)
     for system in report["systems"]:
@@ -44,7 +50,7 @@ def _systems(report: EvaluationReport) -> Table:
 
 
 def _strata(report: EvaluationReport) -> Table:
-    table = _table("NDCG, linear, by stratum", "stratum")
+    table = empty_table("NDCG, linear, by stratum", "stratum")
     names = [system["name"] for system in report["systems"]]
     for name in ("queries", *map(escape, names)):
         table.add_column(name, justify="right")
@@ -56,7 +62,7 @@ def _strata(report: EvaluationReport) -> Table:
 
 def _calibration(report: EvaluationReport) -> Table:
     relevant = report["settings"]["relevant"]
-    table = _table(f"p_yes against grade >= {relevant}, and against the soft label", "system")
+    table = empty_table(f"p_yes against grade >= {relevant}, and against the soft label", "system")
     for title in ("AUC", "Brier", "ECE", "Brier, soft", "ECE, soft"):
         table.add_column(title, justify="right", no_wrap=True)
     for system in report["systems"]:
@@ -69,7 +75,7 @@ def _calibration(report: EvaluationReport) -> Table:
 
 def _reliability(report: EvaluationReport) -> Table:
     system = next(system for system in report["systems"] if system["calibration"])
-    table = _table(f"Reliability of {escape(system['name'])}", "")
+    table = empty_table(f"Reliability of {escape(system['name'])}", "")
     bins = system["calibration"]["bins"]
     for number in range(1, len(bins) + 1):
         table.add_column(str(number), justify="right", no_wrap=True)
@@ -94,31 +100,3 @@ def _ties(report: EvaluationReport) -> str:
         for system in report["systems"]
     ]
     return f"Queries with ties between grades (all items tied): {', '.join(tied)}. Rule: {report['settings']['tie_rule']}."
-
-
-def _table(title: str, first: str) -> Table:
-    table = Table(title=title, title_justify="left", width=None)
-    table.add_column(first, overflow="fold")
-    return table
-
-
-def point(value: float | None) -> str:
-    """A value with three digits, or a dash where it is undefined."""
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
-
-
-def spread(interval: dict[str, Any]) -> str:
-    """A mean and its interval, such as `0.812 [0.790, 0.833]`."""
-    return f"{point(interval['mean'])} [{point(interval['low'])}, {point(interval['high'])}]"
-
-
-def difference(interval: dict[str, Any] | None) -> str:
-    """A difference and its interval with signs; a star where the interval excludes zero."""
-    if interval is None:
-        return ""
-    mean, low, high = (_signed(interval[name]) for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]{'*' if interval['excludes_zero'] else ' '}"
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:+.3f}"

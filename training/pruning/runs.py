@@ -11,10 +11,11 @@ from models.prompts import Prompter
 from models.pruning import checkpoint as checkpoints
 from models.pruning.calibration import CalibrationSet, prompts_of
 from models.pruning.layer_drop import drop_layers, kept_layers
-from models.pruning.lineage import LineageStep, weights_sha256
+from models.pruning.lineage import LineageStep
 from models.pruning.mlp import LayerReport, prune_mlps
 from models.pruning.sensitivity import Scan, scan
 from models.pruning.states import FileStates, MemoryStates, States
+from models.weights_hash import weights_sha256
 from training.components.reporting import Log
 from training.judging.records import ALL
 from training.pruning import data

@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from models.pruning.lineage import FILE, LineageStep, weights_sha256, write_card
+from models.pruning.lineage import FILE, LineageStep, write_card
+from models.weights_hash import weights_sha256
 from models.writing import replacing
 from schemas.errors import ConfigError
 from training import recipes

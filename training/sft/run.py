@@ -8,12 +8,12 @@ from pathlib import Path
 
 from models.prompts import Item, load_tokenizer
 from schemas.errors import ConfigError
+from training.components import inputs
 from training.components.machine import Machine
 from training.components.run_directory import RunDirectory
 from training.components.stopping import Stop
 from training.judging.postings import read_postings
 from training.judging.records import Judgement
-from training.sft import inputs
 from training.sft.config import Objective, SftConfig, check
 from training.sft.evaluation import check_dev
 from training.sft.examples import Answers, Examples, Wording, encode, of_split, sampled

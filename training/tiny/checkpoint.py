@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from models.calibration import FILE as CALIBRATION
 from models.weights import write_weights
 from training.components.finite import check_weights
 
@@ -103,6 +104,7 @@ def save(model: Qwen3ForCausalLM, tokenizer: Tokenizer, out: Path, name: str) ->
     _write(out / "config.json", config)
     _write(out / "nearline.json", {"name": name})
     _write(out / "generation_config.json", {"do_sample": False, "eos_token_id": EOS, "pad_token_id": PAD})
+    (out / CALIBRATION).unlink(missing_ok=True)
     write_weights(weights, out / "model.safetensors")
 
 

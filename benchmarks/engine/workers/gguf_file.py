@@ -1,9 +1,9 @@
-"""Write a Qwen3 checkpoint as a GGUF file for llama.cpp; runs in llama.cpp's environment, which has no torch."""
+"""Write a Qwen3 or Llama checkpoint as a GGUF file for llama.cpp, in whose environment this runs, without torch."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,10 @@ TYPES = {
     "bfloat16": gguf.GGMLQuantizationType.BF16,
     "float16": gguf.GGMLQuantizationType.F16,
     "int8": gguf.GGMLQuantizationType.Q8_0,
+}
+READERS: dict[str, Callable[[bytes], npt.NDArray[np.float32]]] = {
+    "BF16": lambda raw: (np.frombuffer(raw, np.uint16).astype(np.uint32) << 16).view(np.float32),
+    "F32": lambda raw: np.frombuffer(raw, np.float32),
 }
 NAMES = {
     "input_layernorm": "attn_norm",
@@ -44,9 +48,11 @@ def ensure(checkpoint: Path, dtype: str) -> Path:
 
 
 def _write(checkpoint: Path, path: Path, kind: gguf.GGMLQuantizationType) -> None:
-    writer = gguf.GGUFWriter(path, "qwen3")
-    _describe(writer, json.loads((checkpoint / "config.json").read_text()))
-    for name, values in _tensors(checkpoint / "model.safetensors"):
+    config = json.loads((checkpoint / "config.json").read_text())
+    writer = gguf.GGUFWriter(path, config["model_type"])
+    _describe(writer, config)
+    for name, stored in _tensors(checkpoint / "model.safetensors"):
+        values = _arranged(name, stored, config)
         kept = gguf.GGMLQuantizationType.F32 if values.ndim == 1 else kind
         writer.add_tensor(_renamed(name), gguf.quants.quantize(values, kept), raw_dtype=kept)
     writer.write_header_to_file()
@@ -65,6 +71,7 @@ def _describe(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
     writer.add_head_count_kv(config["num_key_value_heads"])
     writer.add_key_length(config["head_dim"])
     writer.add_value_length(config["head_dim"])
+    writer.add_rope_dimension_count(config["head_dim"])
     writer.add_rope_freq_base(rope["rope_theta"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
@@ -72,7 +79,7 @@ def _describe(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-    """Names and values in float32 of a bfloat16 safetensors file."""
+    """Names and values in float32 of a safetensors file in bfloat16 or float32."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(size))
@@ -80,8 +87,16 @@ def _tensors(path: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
         for name, entry in header.items():
             start, end = entry["data_offsets"]
             file.seek(8 + size + start)
-            halves = np.frombuffer(file.read(end - start), np.uint16).astype(np.uint32) << 16
-            yield name, halves.view(np.float32).reshape(entry["shape"])
+            yield name, READERS[entry["dtype"]](file.read(end - start)).reshape(entry["shape"])
+
+
+def _arranged(name: str, values: npt.NDArray[np.float32], config: dict[str, Any]) -> npt.NDArray[np.float32]:
+    """Llama's queries and keys as llama.cpp rotates them: each pair of numbers that turns together side by side."""
+    heads = {"q_proj": "num_attention_heads", "k_proj": "num_key_value_heads"}.get(name.split(".")[-2])
+    if config["model_type"] != "llama" or heads is None:
+        return values
+    halves = values.reshape(config[heads], 2, config["head_dim"] // 2, -1)
+    return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(values.shape)
 
 
 def _renamed(name: str) -> str:

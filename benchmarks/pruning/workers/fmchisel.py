@@ -17,7 +17,7 @@ from benchmarks.pruning.workers.exchange import Task, prompts, run, save_small
 
 
 def osscar(task: Task) -> dict[str, object]:
-    """Prune one neuron a step, fmchisel's default, with one prompt a batch, because it does not mask padding."""
+    """Prune `step` neurons at a time (fmchisel's default: 1), with one prompt a batch, as it does not mask padding."""
     model = AutoModelForCausalLM.from_pretrained(task["dense"], torch_dtype=torch.float32)
     ids = prompts(task)
     data = Dataset.from_dict({"input_ids": ids, "attention_mask": [[1] * len(one) for one in ids]})
@@ -26,7 +26,12 @@ def osscar(task: Task) -> dict[str, object]:
         model=model,
         tokenizer=PreTrainedTokenizerFast(tokenizer_file=f"{task['dense']}/tokenizer.json"),
         dataset=data,
-        recipe=[OSSCARModifier(num_drop_mlp_neuron=model.config.intermediate_size - task["kept"])],
+        recipe=[
+            OSSCARModifier(
+                num_drop_mlp_neuron=model.config.intermediate_size - task["kept"],
+                update_iter_mlp=task["step"],
+            )
+        ],
         max_seq_length=max(map(len, ids)),
         num_calibration_samples=len(ids),
         shuffle_calibration_samples=False,

@@ -15,3 +15,7 @@ class Forward(Protocol):
     def last_hidden(self, plan: Plan) -> Tensor:
         """Return the hidden state of each prompt's last token before the final norm, [prompts, hidden]."""
         ...
+
+    def hidden(self, plan: Plan) -> Tensor:
+        """Return the hidden state of each token before the final norm, in the plan's order, [tokens, hidden]."""
+        ...

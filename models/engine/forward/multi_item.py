@@ -44,6 +44,12 @@ class MultiItemForward(Forward):
 
     @override
     def last_hidden(self, plan: Plan) -> Tensor:
+        """Take the tokens at the prompts' ends."""
+        last = [plan.segments[end].start + plan.segments[end].count - 1 for end in plan.ends]
+        return self.hidden(plan)[torch.tensor(last, device=self._model.device)]
+
+    @override
+    def hidden(self, plan: Plan) -> Tensor:
         """Compiled, pad the sequence and skip masked blocks; uncompiled, build the whole mask, of tokens x tokens."""
         device = self._model.device
         length = rounded_length(len(plan.ids)) if self._compiled else len(plan.ids)
@@ -55,8 +61,7 @@ class MultiItemForward(Forward):
             hidden_1ND = self._flex(ids, position[None], block_mask(plan, length, segment, parent))
         else:
             hidden_1ND = self._model.forward(ids, position[None], _masked(segment, parent))
-        last = [plan.segments[end].start + plan.segments[end].count - 1 for end in plan.ends]
-        return hidden_1ND[0, torch.tensor(last, device=device)]
+        return hidden_1ND[0, : len(plan.ids)]
 
     def _hidden(self, ids: Tensor, positions: Tensor, mask: BlockMask) -> Tensor:
         def attend(_layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

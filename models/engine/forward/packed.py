@@ -30,12 +30,17 @@ class PackedForward(Forward):
     @override
     def last_hidden(self, plan: Plan) -> Tensor:
         """Compute one unpadded sequence, in which a prefix that several prompts share stands once."""
+        return self.hidden(plan)[last_tokens(plan).to(self._model.device)]
+
+    @override
+    def hidden(self, plan: Plan) -> Tensor:
+        """Compute one unpadded sequence."""
         device = self._model.device
         ids_1N = torch.tensor([plan.ids], device=device)
         positions_1N = positions(plan).to(device)[None]
         merged = _MergedAttention(plan, device)
         hidden_1ND = self._model.forward(ids_1N, positions_1N, lambda _layer, q, k, v: merged(q, k, v))
-        return hidden_1ND[0, last_tokens(plan).to(device)]
+        return hidden_1ND[0]
 
 
 def positions(plan: Plan) -> Tensor:

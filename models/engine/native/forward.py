@@ -78,15 +78,23 @@ class NativeForward(Forward):
     @override
     def last_hidden(self, plan: Plan) -> Tensor:
         """Use memory that all calls share, so that one may run at a time; RuntimeError if `kind` cannot run."""
-        tables = _PlanArrays(plan, self._layout.columns)
+        return self._computed(plan, _PlanArrays(plan, self._layout.columns))
+
+    @override
+    def hidden(self, plan: Plan) -> Tensor:
+        """As `last_hidden`: the last layer, too, computes every token."""
+        return self._computed(plan, _PlanArrays(plan, self._layout.columns, every=True))
+
+    def _computed(self, plan: Plan, tables: _PlanArrays) -> Tensor:
         x = torch.nn.functional.embedding(torch.tensor(plan.ids), self._embedding).float()
-        out = torch.empty(len(plan.ends), self._shape.hidden)
+        items = len(tables.last)
+        out = torch.empty(items, self._shape.hidden)
         # prompts that are equal end at one token, so that there may be more prompts than tokens
-        q, keys, values = self._work_space(max(len(plan.ids), len(plan.ends)), tables.slots)
+        q, keys, values = self._work_space(max(len(plan.ids), items), tables.slots)
         batch = CBatch(
             tokens=len(plan.ids),
             slots=tables.slots,
-            items=len(plan.ends),
+            items=items,
             segments=len(plan.segments),
             queries=len(tables.query),
             last_queries=len(tables.last_query),
@@ -159,7 +167,8 @@ class _PlanArrays:
 
     NAMES = ("positions", "slot", "last", "segment", "query", "last_query")
 
-    def __init__(self, plan: Plan, columns: int) -> None:
+    def __init__(self, plan: Plan, columns: int, *, every: bool = False) -> None:
+        """`every`: the last layer's output is wanted of each token, not of each prompt's last one."""
         segments = plan.segments
         counts = np.array([segment.count for segment in segments], dtype=np.int32)
         starts = np.array([segment.start for segment in segments], dtype=np.int32)
@@ -183,6 +192,8 @@ class _PlanArrays:
             ],
             dtype=np.int32,
         )
+        if every:
+            self.last, self.last_query = np.arange(len(plan.ids), dtype=np.int32), self.query
 
 
 def _layer_bytes(shape: ModelShape, layout: Layout) -> int:

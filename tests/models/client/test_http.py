@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from models.calibration import Calibration, write_calibration
 from models.client.http import Call, ClientConfig, ModelClient
 from models.client.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
 from models.engine.instant import InstantEngine
@@ -189,6 +190,33 @@ def test_the_instant_server_answers_the_real_clients(tmp_path: Path) -> None:
             summarizer.close()
     assert isinstance(summary, Summary)
     assert summary.text == "steel work", "a summary takes a quarter of its text"
+
+
+@pytest.mark.parametrize("served", ["ranker@0", "ranker@0+cal-00000000"])
+def test_the_client_calibrates_what_its_server_did_not_and_nothing_twice(tmp_path: Path, served: str) -> None:
+    path = write_tokenizer(tmp_path, word_piece_tokenizer())
+    (path / "model.safetensors").write_bytes(b"weights")
+    curve = Calibration(knots=((0.0, -1.0), (1.0, 0.0)))
+    write_calibration(path, curve)
+    with serving(InstantEngine(served, path)) as url:
+        asked = ("welder berlin", [item("cook"), item("welder")], 5.0)
+        rankers = [open_ranker(url, path, FAST), open_ranker(url, path, FAST, calibration=path)]
+        plain, given = (ranker.score_many(*asked) for ranker in rankers)
+        names = {ranker.model for ranker in rankers}
+        for ranker in rankers:
+            assert isinstance(ranker, HttpRanker)
+            ranker.close()
+    if served == "ranker@0":
+        assert given == [curve.p_yes(p, 1 - p) for p in plain] != plain
+        assert names == {served, curve.name(served)}
+    else:
+        assert given == plain
+        assert names == {served}
+
+
+def test_a_calibration_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no calibration"):
+        open_ranker("http://127.0.0.1:1", tmp_path, calibration=tmp_path)
 
 
 def test_a_url_chooses_the_implementation_and_a_wrong_one_says_what_to_give(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from models.pruning import checkpoint as checkpoints
 from models.pruning.calibration import CalibrationSet
 from models.pruning.config import MlpPruning
 from models.pruning.layer_drop import drop_layers
-from models.pruning.lineage import FILE, LineageStep, read_steps, weights_sha256
+from models.pruning.lineage import FILE, LineageStep, read_steps
 from models.pruning.mlp import prune_mlps
 from models.pruning.states import MemoryStates
+from models.weights_hash import weights_sha256
 from models.writing import replacing
 from schemas.errors import ConfigError, StoreFull
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint

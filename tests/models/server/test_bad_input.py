@@ -204,7 +204,7 @@ def test_any_json_becomes_a_job_within_the_limits_or_a_bad_request(
         if good is SCORE:
             scoring = score_request(parse(ScoreBody, body), engine, LIMITS, 8_192)
             assert all(job.prefix + row for job in scoring.jobs for row in job.items)
-            answer = score_answer(scoring, engine.score_many(scoring.jobs), "any@1")
+            answer = score_answer(scoring, engine.score_many(scoring.jobs), engine.info)
             assert len(answer["scores"]) == scoring.items
         else:
             for one in generate_jobs(parse(CompletionBody, body), engine, LIMITS):

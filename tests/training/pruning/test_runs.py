@@ -15,7 +15,8 @@ from models.engine.checkpoint import read_shape
 from models.prompts import Prompter
 from models.pruning import checkpoint as checkpoints
 from models.pruning.config import CalibrationSize, MlpPruning
-from models.pruning.lineage import read_steps, weights_sha256
+from models.pruning.lineage import read_steps
+from models.weights_hash import weights_sha256
 from schemas.errors import ConfigError
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 from training.evaluation.metrics import query_ndcg

@@ -9,13 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from training.sft.config import SftConfig
-
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy")
 
 
-def describe(config: SftConfig, inputs: Mapping[str, Path], **more: Any) -> dict[str, Any]:
-    """The configuration, the SHA-256 and path of each input, and versions of the libraries."""
+def describe(config: Any, inputs: Mapping[str, Path], **more: Any) -> dict[str, Any]:
+    """The configuration (a settings class), the SHA-256 and path of each input, and versions of the libraries."""
     return {
         "config": asdict(config),
         "inputs": {name: digest(path) for name, path in inputs.items()},

@@ -1,0 +1,41 @@
+"""`python -m training.rl.start --postings FILE … --out DIR`: the checkpoint that reinforcement learning begins with."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import torch
+
+from models.extractive.checkpoint import Card
+from schemas import arguments
+from training.components.reporting import told_in_one_line
+from training.judging.postings import read_postings
+from training.rl.extractive import ExtractiveActor
+from training.rl.start_settings import StartRun
+from training.rl.warm_start import WarmStart, warm_start
+
+
+def main() -> None:
+    """Read the options, make the checkpoint."""
+    run = arguments.parse(StartRun, None, prog="python -m training.rl.start", description=__doc__)
+    torch.set_num_threads(run.threads)
+    with told_in_one_line():
+        make_start(run)
+
+
+def make_start(run: StartRun) -> None:
+    """Write the checkpoint; without postings the policy is uniform."""
+    actor = ExtractiveActor.from_ranker(
+        run.ranker, layers=run.layers, card=Card(share=run.share), seed=run.seed
+    )
+    rows = [row for path in run.postings for row in islice(read_postings(path), run.most)]
+    warm_start(actor, actor.prepare(rows), WarmStart(steps=run.steps, seed=run.seed), _report)
+    actor.save(run.out)
+
+
+def _report(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
