@@ -77,7 +77,7 @@ def _plain(reading: Reading) -> np.ndarray[tuple[int, int], np.dtype[np.float64]
     count, tokens = len(reading.phrases), max(1, reading.tokens)
     at = np.arange(count, dtype=np.float64)
     lengths = (reading.ends - reading.starts).astype(np.float64)
-    return np.stack(
+    columns = np.stack(
         (
             at / max(1, count - 1),
             1 / (1 + at),
@@ -86,7 +86,8 @@ def _plain(reading: Reading) -> np.ndarray[tuple[int, int], np.dtype[np.float64]
             np.full(count, np.log(tokens / 256)),
         ),
         axis=1,
-    ).reshape(count, FEATURES - 3)
+    )
+    return columns.reshape(count, FEATURES - 3).astype(np.float64)
 
 
 class PhraseHead(nn.Module):
