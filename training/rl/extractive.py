@@ -1,8 +1,8 @@
 """The extractive actor: a small causal body reads a posting once, a head gives each phrase a logit.
 
 A summary is drawn by one Bernoulli choice a phrase; in use the phrases of the highest logits fill a budget. Choices are
-drawn by logits less one number a posting, at which the expected length is that budget (`training/rl/expected_length.py`),
-so that only the order of phrases is to be learned, and no run ends in summaries of no phrase or of all.
+drawn by logits less one number a posting, at which the expected length is that budget (`expected_length.py`), so that
+only the order of phrases is to be learned, and no run ends in summaries of no phrase or of all.
 """
 
 from __future__ import annotations
