@@ -69,7 +69,7 @@ def test_a_run_stops_at_a_signal_with_its_state_saved_and_goes_on_from_it(tmp_pa
 def test_a_run_without_a_saved_state_is_not_resumed(tmp_path: Path) -> None:
     model = torch.nn.Linear(2, 2)
     with pytest.raises(ConfigError, match="leave --resume out"):
-        load_state(tmp_path / "none.pt", model, Optimizer(model))  # type: ignore[arg-type]
+        load_state(tmp_path / "none.pt", model, Optimizer(model))
     assert Progress() == Progress(step=0, spent=0.0)
 
 

@@ -32,7 +32,7 @@ class WordingBank:
     def near(self, vector: Singles, count: int, least: float) -> list[Wording]:
         """The `count` nearest wordings whose cosine is `least` or more, nearest first."""
         cosines = self.vectors @ vector
-        best = np.argsort(-cosines)[:count] if len(cosines) else []
+        best = np.argsort(-cosines)[:count]
         return [Wording(text=self.texts[i], vector=self.vectors[i]) for i in best if cosines[i] >= least]
 
 

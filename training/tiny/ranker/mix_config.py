@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from training.rules.lexicon.entries import DOMAINS, Domain
+from training.judging.drawing import Domain
+from training.rules.lexicon.entries import DOMAINS
 from training.tiny.ranker.views import SERVED, ViewShares
 
 
