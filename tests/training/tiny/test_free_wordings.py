@@ -15,7 +15,7 @@ from training.components.arrays import Singles
 from training.components.machine import Machine
 from training.rules.lexicon.entries import lexicon
 from training.tiny.encoding import Encoder
-from training.tiny.ranker import likeness, text_vectors
+from training.tiny.ranker import likeness
 from training.tiny.ranker.clause_index import ClauseIndex, WordingBank, clause_texts
 from training.tiny.ranker.clauses import FEWEST_WORDS, MOST_WORDS, clauses
 from training.tiny.ranker.domain_pool import barred
@@ -163,10 +163,7 @@ class Alone(Machine):
         return values
 
 
-def test_vectors_are_computed_once_and_shared_by_two_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(text_vectors, "CHUNK", 2)
+def test_vectors_are_computed_once_and_shared_by_two_processes(tmp_path: Path) -> None:
     read: list[str] = []
 
     def counted(texts: Sequence[str]) -> Singles:
@@ -176,10 +173,10 @@ def test_vectors_are_computed_once_and_shared_by_two_processes(
     texts = [f"text {n}" for n in range(7)]
     second = Alone(device=ONE.device, rank=1, world=2)
     with pytest.raises(OSError, match=r"\.npy"):
-        TextVectors(tmp_path, second, counted, lambda _: None).of("some", texts)
+        TextVectors(tmp_path, second, counted, lambda _: None, 2).of("some", texts)
     assert read == texts[2:4] + texts[6:]
-    found = TextVectors(tmp_path, ONE, counted, lambda _: None).of("some", texts)
+    found = TextVectors(tmp_path, ONE, counted, lambda _: None, 2).of("some", texts)
     assert sorted(read) == texts
     assert found == pytest.approx(encode(texts), abs=1e-3)
-    TextVectors(tmp_path, ONE, counted, lambda _: None).of("some", texts)
+    TextVectors(tmp_path, ONE, counted, lambda _: None, 2).of("some", texts)
     assert len(read) == len(texts)

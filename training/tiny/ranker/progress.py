@@ -83,8 +83,8 @@ def steps_taken(file: Path) -> int:
     return Progress(**_read(file)["progress"]).step
 
 
-def _read(file: Path) -> dict[str, dict[str, Any]]:
+def _read(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise ConfigError(f"there is no {file} to go on from: leave --resume out")
-    found: dict[str, dict[str, object]] = torch.load(file, weights_only=True)
+    found: dict[str, Any] = torch.load(file, weights_only=True)
     return found

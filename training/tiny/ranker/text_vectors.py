@@ -24,13 +24,15 @@ Encode = Callable[[Sequence[str]], Singles]
 class TextVectors:
     """Vectors by text, in files named by a hash over their texts; several processes share the work."""
 
-    def __init__(self, folder: Path, machine: Machine, encode: Encode, report: Log) -> None:
+    def __init__(
+        self, folder: Path, machine: Machine, encode: Encode, report: Log, chunk: int = CHUNK
+    ) -> None:
         self._folder, self._machine, self._report = folder, machine, report
-        self.encode = encode
+        self.encode, self._chunk = encode, chunk
 
     def of(self, name: str, texts: Sequence[str]) -> Singles:
         """Vectors [texts, 384] of length 1. All processes of a run have to ask for the same texts."""
-        chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+        chunks = [texts[start : start + self._chunk] for start in range(0, len(texts), self._chunk)]
         files = [self._folder / f"{_hash(chunk)}.npy" for chunk in chunks]
         new = [(file, chunk) for file, chunk in zip(files, chunks, strict=True) if not file.exists()]
         mine = new[self._machine.rank :: self._machine.world]
