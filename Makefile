@@ -227,9 +227,11 @@ down: setup  ## stop it
 status: setup  ## show it
 	$(BIN)/nearline status
 
-train: setup  ## train the two tiny checkpoints again (over two hours): RANKER_DATA="--health FILE --technology FILE --onet FILE --esco FILE"
-	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 72 \
-	  --out models/checkpoints/ranker-tiny $(RANKER_DATA)
+train: setup  ## train the two tiny checkpoints again (the ranker in two hours): RANKER_DATA="--health FILE --technology FILE --general FILE --onet FILE --esco FILE --skills FILE"
+	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 64 \
+	  --out build/ranker-first $(RANKER_DATA)
+	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 42 \
+	  --mix whole --init build/ranker-first --begin 0.4 --name ranker@5 --dev 30 --out models/checkpoints/ranker-tiny $(RANKER_DATA)
 	$(BIN)/python -m training.tiny summarizer --out models/checkpoints/summarizer-tiny
 
 openapi: setup  ## the model server's description anew, into docs/openapi.json

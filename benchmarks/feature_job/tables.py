@@ -41,6 +41,7 @@ def tables(found: JobResults) -> dict[str, list[Row]]:
     }
     made["The job's own settings"] = speeds(found.sweep, found.shipped)
     made["Processor time, microseconds a record"] = cpu(found.runs)
+    made["Processor time of the job's own settings"] = cpu(found.sweep)
     made["The work alone, microseconds a record"] = inside(found.inside)
     made["Memory of the feature job"] = memory(found)
     return made

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -72,12 +73,12 @@ def places(readings: Sequence[Reading]) -> Places:
     )
 
 
-def _plain(reading: Reading) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _plain(reading: Reading) -> npt.NDArray[np.float64]:
     """Return [phrases, 5]: relative and early position, length in tokens, of the text, share of rare pieces."""
     count, tokens = len(reading.phrases), max(1, reading.tokens)
     at = np.arange(count, dtype=np.float64)
     lengths = (reading.ends - reading.starts).astype(np.float64)
-    return np.stack(
+    columns: npt.NDArray[np.float64] = np.stack(
         (
             at / max(1, count - 1),
             1 / (1 + at),
@@ -86,7 +87,8 @@ def _plain(reading: Reading) -> np.ndarray[tuple[int, int], np.dtype[np.float64]
             np.full(count, np.log(tokens / 256)),
         ),
         axis=1,
-    ).reshape(count, FEATURES - 3)
+    )
+    return columns.reshape(count, FEATURES - 3)
 
 
 class PhraseHead(nn.Module):

@@ -116,8 +116,11 @@ class StackSettings:
 
     @property
     def updates_a_batch(self) -> int:
-        """Updates in one call of `featurize`: fewer with real models, which summarize a batch within one deadline."""
-        return self.batch_size or (1000 if self.models == "instant" else 64)
+        """Most updates in one call of `featurize`: fewer with real models, which summarize a batch within one deadline.
+
+        A call takes what has arrived; only a backlog fills it, and then the larger one costs less for each update.
+        """
+        return self.batch_size or (4000 if self.models == "instant" else 64)
 
     @property
     def hosts_models(self) -> bool:

@@ -13,9 +13,9 @@ from typing_extensions import override
 from models.prompts import Item, Prompter
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
-from training.evaluation.intervals import paired
+from training.evaluation.intervals import interval_json, paired
 from training.evaluation.ranker_system import RankerSystem
-from training.evaluation.report import EvaluationReport, build, input_hashes, interval_json
+from training.evaluation.report import EvaluationReport, build, input_hashes
 from training.evaluation.scorers import open_scorer
 from training.evaluation.settings import Begin, EvaluationConfig, EvaluationRequest, Tell
 from training.evaluation.systems import System, system_result
@@ -143,7 +143,7 @@ def _kl_by_query(scores: Sequence[Floats], raw: Sequence[Floats]) -> Floats:
 def _lengths(tokens_N: Floats, raw_N: Floats) -> dict[str, float]:
     """Tokens taken away at the median and at the 99th percentile of the lengths, and the share that is kept in all."""
     saved = {
-        f"saved_p{q}": float(1 - np.percentile(tokens_N, q) / max(1.0, np.percentile(raw_N, q)))
+        f"saved_p{q}": 1 - float(np.percentile(tokens_N, q)) / max(1.0, float(np.percentile(raw_N, q)))
         for q in (50, 99)
     }
     return saved | {"kept": float(tokens_N.sum() / max(1.0, raw_N.sum()))}

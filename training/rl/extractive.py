@@ -1,6 +1,8 @@
 """The extractive actor: a small causal body reads a posting once, a head gives each phrase a logit.
 
-A summary is drawn by one Bernoulli choice a phrase; in use the phrases of the highest logits fill a budget.
+A summary is drawn by one Bernoulli choice a phrase; in use the phrases of the highest logits fill a budget. Choices are
+drawn by logits less one number a posting, at which the expected length is that budget (`expected_length.py`), so that
+only the order of phrases is to be learned, and no run ends in summaries of no phrase or of all.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from training.components.finite import check_weights
 from training.components.saving import write_model
 from training.judging.postings import PostingRow
 from training.rl.actor import ActionLogProbs, Actor, Sample, Source, WeightGroup
+from training.rl.expected_length import at_expected_length
 
 BATCH_TOKENS = 16_384
 """Tokens of one pass of the body, padding included."""
@@ -95,7 +98,7 @@ class ExtractiveActor(Actor):
     def sample(self, sources: Sequence[Source], group: int, generator: torch.Generator) -> list[list[Sample]]:
         """Choose each phrase or not, by itself."""
         with torch.no_grad():
-            logits = [logit_P.cpu() for logit_P in self.logits(sources)]
+            logits = [logit_P.cpu() for logit_P in self._at_length(sources)]
         drawn = []
         for source, logit_P in zip(sources, logits, strict=True):
             chance_GP = torch.rand(group, len(logit_P), generator=generator)
@@ -107,7 +110,7 @@ class ExtractiveActor(Actor):
     def log_probs(self, sources: Sequence[Source], samples: Sequence[Sequence[Sample]]) -> ActionLogProbs:
         """Read each source once for all of its samples."""
         rows, entropies = [], []
-        for logit_P, group in zip(self.logits(sources), samples, strict=True):
+        for logit_P, group in zip(self._at_length(sources), samples, strict=True):
             entropy_P = _entropies(logit_P)
             for sample in group:
                 rows.append(_log_probs(logit_P, sample.actions.to(logit_P.device)))
@@ -130,6 +133,18 @@ class ExtractiveActor(Actor):
         return [
             _summary(_read(source), row, share, self.card.threshold)
             for source, row in zip(sources, logits, strict=True)
+        ]
+
+    def _at_length(self, sources: Sequence[Source]) -> list[Tensor]:
+        """Return the logits by which choices are drawn."""
+        readings = [_read(source) for source in sources]
+        return [
+            at_expected_length(
+                logit_P,
+                torch.tensor(reading.counts, dtype=logit_P.dtype, device=logit_P.device),
+                budget(reading.tokens, self.card.share).wanted,
+            )
+            for reading, logit_P in zip(readings, self.logits(sources), strict=True)
         ]
 
     def logits(self, sources: Sequence[Source]) -> list[Tensor]:

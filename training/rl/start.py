@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from pathlib import Path
+from random import Random
 
 import torch
 
 from models.extractive.checkpoint import Card
 from schemas import arguments
 from training.components.reporting import told_in_one_line
-from training.judging.postings import read_postings
+from training.judging.postings import PostingRow, read_postings
+from training.judging.splits import split
 from training.rl.extractive import ExtractiveActor
 from training.rl.start_settings import StartRun
 from training.rl.warm_start import WarmStart, warm_start
@@ -28,9 +30,15 @@ def make_start(run: StartRun) -> None:
     actor = ExtractiveActor.from_ranker(
         run.ranker, layers=run.layers, card=Card(share=run.share), seed=run.seed
     )
-    rows = [row for path in run.postings for row in islice(read_postings(path), run.most)]
+    rows = [row for path in run.postings for row in _some(path, run)]
     warm_start(actor, actor.prepare(rows), WarmStart(steps=run.steps, seed=run.seed), _report)
     actor.save(run.out)
+
+
+def _some(path: Path, run: StartRun) -> list[PostingRow]:
+    """Postings of a file's train split, drawn at random; the split is by company, as the reinforcement learning's."""
+    train = split(list(read_postings(path))).postings["train"]
+    return Random(f"start {run.seed}").sample(train, min(len(train), run.most))
 
 
 def _report(line: str) -> None:

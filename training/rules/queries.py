@@ -92,9 +92,8 @@ def _as_asked(needs: Needs, corpus: Corpus, asked: Asked, *, free: bool) -> bool
 
 
 def _held_out_needs(needs: Needs, corpus: Corpus) -> frozenset[str]:
-    return ({needs.occupation} & corpus.words.test_only()) | (
-        set(needs.facets) & corpus.words.test_only_facets()
-    )
+    occupations = corpus.words.test_only() & {needs.occupation}
+    return frozenset(occupations | (corpus.words.test_only_facets() & set(needs.facets)))
 
 
 def _draw(corpus: Corpus, rng: Random, occupation: str, number: int, *, unseen: bool) -> Drawn | None:

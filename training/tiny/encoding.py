@@ -39,6 +39,8 @@ class Encoder:
         self.suffix = self._ids(["\nAnswer:"])[0]
         self.marker = self._ids(["\nText:"])[0]
         self.comma = self._ids([";"])[0]
+        self.joiners = [self.comma, self.comma, *self._ids(["…", ",", "."])]
+        """What stands behind each part of a selection; most often a semicolon, as the summarizers write."""
 
     def encode_many(self, postings: Sequence[GeneratedPosting]) -> list[EncodedPosting]:
         """Encode postings; one tokenizer call for all metadata, one for all pieces, one for all spans."""

@@ -25,7 +25,11 @@ class RealData:
         None
     )
     esco: Annotated[Path | None, Option("Ranker: ESCO occupations with their labels, JSON Lines .gz.")] = None
+    skills: Annotated[Path | None, Option("Ranker: labels of ESCO's skills, a line each, .gz.")] = None
     cache: Annotated[Path, Option("Ranker: folder of evidence that was found before.")] = Path("build/rules")
+    vectors: Annotated[Path, Option("Ranker: folder of MiniLM's vectors that were computed before.")] = Path(
+        "build/vectors"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,10 @@ class TinyRun:
         str | None,
         Option("Of a ranker, name@version; default: ranker@3, of one that goes on ranker@OUT."),
     ] = None
-    minutes: Annotated[float, Option("Wall-clock minutes of training.")] = 60.0
+    minutes: Annotated[
+        float,
+        Option("Minutes of training: of a ranker of each thread's processor time, otherwise of wall clock."),
+    ] = 60.0
     steps: Annotated[int, Option("Stop after so many steps at the latest.")] = 1_000_000
     seed: Annotated[int, Option("Seed of the weights and of everything that is drawn.")] = 1
     threads: Annotated[int, Option("Processor threads.")] = 2
@@ -47,6 +54,18 @@ class TinyRun:
     begin: Annotated[
         float, Option("With --init: the share of the schedule that the checkpoint has behind it.")
     ] = 0.0
+    mix: Annotated[
+        Literal["first", "whole"],
+        Option("Queries that a ranker learns from: of the first stage, or all kinds."),
+    ] = "first"
+    resume: Annotated[bool, Option("Go on with a ranker's run that was stopped or killed.")] = False
+    state: Annotated[
+        Path | None,
+        Option("File in which a ranker's run keeps its progress; default: build/training/OUT.pt."),
+    ] = None
+    dev: Annotated[
+        int, Option("Dev queries of each domain on which a ranker is measured four times in its run.")
+    ] = 0
     real: Annotated[RealData, Options(REAL)] = field(default_factory=RealData)
 
 

@@ -64,7 +64,7 @@ def test_findings_name_the_ratio_to_the_best_peer() -> None:
 
 def test_every_table_has_rows() -> None:
     made = tables(FOUND)
-    assert len(made) == 5
+    assert len(made) == 6
     assert all(made.values())
 
 

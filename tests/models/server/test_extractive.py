@@ -46,7 +46,7 @@ def test_the_client_gets_phrases_letter_by_letter(directory: Path) -> None:
         whole = httpx.post(f"{url}/v1/completions", json=body).json()
         assert whole["choices"][0]["text"] == made.text
         assert whole["usage"]["completion_tokens"] == made.tokens <= most
-        assert whole["usage"]["prompt_tokens"] == len(engine.encode_many([body["prompt"]])[0])
+        assert whole["usage"]["prompt_tokens"] == len(engine.encode_many([str(body["prompt"])])[0])
         streamed = httpx.post(f"{url}/v1/completions", json={**body, "stream": True}).text
         assert made.text in streamed
         assert streamed.endswith("data: [DONE]\n\n")

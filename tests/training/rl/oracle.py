@@ -61,7 +61,12 @@ def verl(name: str, given: dict[str, torch.Tensor]) -> dict[str, Any]:
         kl = core_algos.kl_penalty(new, given["start"], "low_var_kl")
         loss = loss + KL_WEIGHT * core_algos.agg_loss(kl, given["mask"], mode, **config.global_batch_info)
     loss.backward()
-    return {"advantages": advantages[:, 0].tolist(), "loss": float(loss), "gradient": new.grad.tolist()}
+    return {"advantages": advantages[:, 0].tolist(), "loss": float(loss), "gradient": _gradient(new)}
+
+
+def _gradient(weight: torch.Tensor) -> Any:
+    assert weight.grad is not None
+    return weight.grad.tolist()
 
 
 def trl(name: str, given: dict[str, torch.Tensor], advantages: list[float]) -> dict[str, Any]:
@@ -101,7 +106,7 @@ def trl(name: str, given: dict[str, torch.Tensor], advantages: list[float]) -> d
     }
     loss = GRPOTrainer._compute_loss(trainer, None, inputs)
     loss.backward()
-    return {"loss": float(loss), "gradient": new.grad.tolist()}
+    return {"loss": float(loss), "gradient": _gradient(new)}
 
 
 def main(out: Path) -> None:

@@ -79,7 +79,8 @@ def test_a_gradient_reaches_head_and_body() -> None:
         for weight in head.weights:
             weight.add_(0.01)
     sources = actor.prepare(rows())
-    actor.log_probs(sources, actor.sample(sources, 2, generator())).log_probs.sum().backward()
+    total = actor.log_probs(sources, actor.sample(sources, 2, generator())).log_probs.sum()
+    total.backward()  # type: ignore[no-untyped-call]
     for group in actor.parameters():
         assert group.weights
         assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in group.weights)

@@ -1,5 +1,7 @@
 """The reward: equations (4) to (6) by hand, length in the advantage, and rankers that fail."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -64,12 +66,9 @@ def test_behind_the_gate_no_summary_gains_by_being_short() -> None:
 
 @pytest.mark.parametrize("name", ["grpo", "dr_grpo", "gspo"])
 @pytest.mark.parametrize("rule", ["p1", "p2"])
-def test_the_length_term_changes_the_advantage(name: AlgorithmName, rule: str) -> None:
+def test_the_length_term_changes_the_advantage(name: AlgorithmName, rule: Literal["p1", "p2"]) -> None:
     algorithm = open_algorithm(RlConfig(algorithm=name))
-    without, with_it = (
-        rewarded(RewardConfig(w=w, m=1, tau=0.1, penalty=rule))
-        for w in (0.0, 4.0)  # type: ignore[arg-type]
-    )
+    without, with_it = (rewarded(RewardConfig(w=w, m=1, tau=0.1, penalty=rule)) for w in (0.0, 4.0))
     advantages = [algorithm.advantages(torch.from_numpy(r.total)[None]) for r in (without, with_it)]
     assert float((advantages[0] - advantages[1]).abs().max()) > 0.01
 

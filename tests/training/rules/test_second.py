@@ -6,10 +6,10 @@ import pytest
 
 from models.prompts import Item
 from schemas.errors import ConfigError
-from training.judging.drawing import Drawing
+from training.judging.drawing import Domain, Drawing
 from training.judging.policy import load_policy
 from training.judging.postings import PostingRow
-from training.rules.lexicon.entries import DOMAINS, Domain, lexicon
+from training.rules.lexicon.entries import DOMAINS, lexicon
 from training.rules.second.grading import Meant, verdict
 from training.rules.second.judging import drawn, judged, read_all
 from training.rules.second.lexicon import second_lexicon
@@ -77,7 +77,9 @@ def test_no_wording_is_one_of_the_first_lexicon(domain: Domain) -> None:
     first, second = lexicon(domain), second_lexicon(domain)
     known = {p.casefold() for f in first.facets.values() for p in f.phrases}
     known |= {w.casefold() for o in first.occupations.values() for w in o.wordings}
-    said = [p for one in (*second.jobs.values(), *second.wants.values()) for p in one.asked]
+    said = [p for job in second.jobs.values() for p in job.asked] + [
+        p for want in second.wants.values() for p in want.asked
+    ]
     assert [p for p in said if p.casefold() in known] == []
 
 

@@ -23,9 +23,11 @@ from training.synthetic.postings import GeneratedPosting, Writer
 from training.tiny.encoding import Encoder, item_of
 from training.tiny.evaluate import ranking, summarize
 from training.tiny.judged_sets import generated
-from training.tiny.ranker.mix import MixConfig, mix_maker
+from training.tiny.ranker.mix import mix_maker
+from training.tiny.ranker.mix_config import MixConfig
 from training.tiny.ranker.pools import WindowStage
 from training.tiny.ranker.run import RankerRun, agreed, train_ranker_from
+from training.tiny.ranker.wording_files import WordingFiles
 from training.tiny.settings import Sizes
 from training.tiny.summarizer import copy_circuit
 from training.tiny.summarizer.keep_layer import KeepingRun
@@ -87,7 +89,7 @@ def test_piecewise_encoding_equals_the_prompters() -> None:
 def test_twenty_steps_lower_the_rankers_loss_and_leave_a_loadable_checkpoint(tmp_path: Path) -> None:
     stage = WindowStage(start=0.0, windows=(24,), queries=2)
     run = RankerRun(minutes=60.0, steps=20, stages=(stage,))
-    mix = mix_maker(MixConfig(pool=200), [], None, None)
+    mix = mix_maker(MixConfig(pool=200), [], WordingFiles(), None)
     history = train_ranker_from(*small_vocabulary(), mix, run, tmp_path, report=lambda _: None)
     assert len(history) == 20
     assert np.mean(history[-5:]) < np.mean(history[:5])
@@ -105,7 +107,7 @@ class Pair(Machine):
 def test_two_processes_agree_on_gradients_loss_and_clock() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
     torch.autograd.backward(model[0](torch.ones(1, 2)).sum())
-    assert agreed(model, Pair(device=torch.device("cpu"), world=2), 5.0, 9.0) == (4.0, 6.0)
+    assert agreed(model, Pair(device=torch.device("cpu"), world=2), [5.0, 9.0]) == [4.0, 6.0]
     assert [p.grad.tolist() for p in model[0].parameters() if p.grad is not None] == [
         [[2, 2], [2, 2]],
         [2, 2],

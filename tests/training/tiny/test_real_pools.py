@@ -55,7 +55,7 @@ def pool(item: MarkedPosting, tags: frozenset[str], rng: Random) -> RealPool:
             candidates=(item,) * CANDIDATES,
             tags=tags,
             extra=((),) * CANDIDATES,
-            grade=lambda _, seen: 4 if tags <= set(seen) else 2,
+            target=lambda _, seen: SOFT_LABELS[4 if tags <= set(seen) else 2],
         )
 
     return RealPool(rng, Encoder(TOKENIZER), [(1.0, ask)])
@@ -139,10 +139,27 @@ def test_a_rule_query_comes_with_a_candidate_that_meets_it_and_others_that_do_no
     for _ in range(20):
         asked = asker()
         seen = [{m.tag for m in c.mentions} | c.known for c in asked.candidates]
-        grades = [asked.grade(c, s) for c, s in zip(asked.candidates, seen, strict=True)]
-        assert len(grades) == CANDIDATES
-        assert grades[0] >= 3
-        assert min(grades) < 3
+        labels = [asked.target(c, s) for c, s in zip(asked.candidates, seen, strict=True)]
+        assert len(labels) == CANDIDATES
+        assert labels[0] >= SOFT_LABELS[3]
+        assert min(labels) < SOFT_LABELS[3]
+
+
+def test_a_query_without_a_facet_is_missed_by_whoever_states_it() -> None:
+    made, read_ = corpus()
+    asker = FacetAsker(Random(2), Encoder(TOKENIZER), made, read_, negated=1.0)
+    kinds = []
+    for _ in range(40):
+        asked = asker()
+        said = TOKENIZER.decode(asked.prefix).split("search :")[1].split()
+        if {"no", "not", "without"}.isdisjoint(said):
+            continue
+        for item in asked.candidates:
+            seen = {m.tag for m in item.mentions} | item.known
+            states = any(tag in seen for tag in asked.tags if tag.startswith("facet:"))
+            assert asked.target(item, seen) <= SOFT_LABELS[1 if states else 4]
+            kinds.append(states)
+    assert {True, False} == set(kinds)
 
 
 def test_a_word_query_is_met_by_the_posting_that_holds_the_word() -> None:
@@ -166,8 +183,8 @@ def test_a_word_query_is_met_by_the_posting_that_holds_the_word() -> None:
     assert {m.end - m.begin for m in asked.extra[0]} == {1}
     met = frozenset(m.tag for m in asked.extra[0])
     assert asked.tags <= met
-    assert asked.grade(asked.candidates[0], met) == 4
-    assert asked.grade(asked.candidates[0], frozenset()) == 1
+    assert asked.target(asked.candidates[0], met) == SOFT_LABELS[4]
+    assert asked.target(asked.candidates[0], frozenset()) == SOFT_LABELS[1]
 
 
 def test_texts_without_a_word_to_ask_for_are_refused() -> None:

@@ -6,18 +6,26 @@ from collections.abc import Collection, Iterable, Sequence
 from random import Random
 
 from training.judging.postings import PostingRow
+from training.judging.records import MAX_GRADE
 from training.rules import evidence as rules
 from training.rules.corpus import Corpus
 from training.rules.evidence import Evidence
 from training.rules.lexicon.entries import RuleFacet, RuleLexicon
 from training.rules.queries import asks
 from training.rules.teacher import Needs, constraints_grade, occupation_grade, place_met, requirements_grade
+from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker.examples import CANDIDATES
+from training.tiny.ranker.excerpts import negates
 from training.tiny.ranker.marked_postings import StatedSpans
 from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting
 
 MOST_MENTIONS = 4
+OF_FIELD = 2
+"""Candidates of other occupations of the field, for a query that asks for an occupation alone."""
+NEGATIONS = ("no {f}", "no {f}", "not {f}", "without {f}", "but no {f}", "{f} not wanted")
+UNSAID = 3
+"""Highest grade of a posting that does not speak of what must not be."""
 
 
 def stated_spans(posting: PostingRow, found: Evidence, words: RuleLexicon) -> StatedSpans:
@@ -57,11 +65,19 @@ class FacetAsker:
     """Draws queries over the training split, with candidates that state all, some or none of the facets asked for."""
 
     def __init__(
-        self, rng: Random, encoder: Encoder, corpus: Corpus, sources: Sequence[MarkedPosting]
+        self,
+        rng: Random,
+        encoder: Encoder,
+        corpus: Corpus,
+        sources: Sequence[MarkedPosting],
+        negated: float = 0.0,
     ) -> None:
-        """`sources` are the corpus's postings as ids, in the corpus's order."""
+        """`sources` are the corpus's postings as ids, in the corpus's order; `negated`: share of negated queries."""
         self._rng, self._encoder, self._words = rng, encoder, corpus.words
-        self._sources = sources
+        self._sources, self._negated = sources, negated
+        self._wordings = corpus.words.training_wordings()
+        phrases = corpus.words.training_phrases()
+        self._phrases = {key: [p for p in said if not negates(p)] for key, said in phrases.items()}
         self._asks = asks(corpus, rng.randrange(1 << 30))
         rows = zip(corpus.postings, corpus.found, sources, strict=True)
         self._found = {id(source): (posting, found) for posting, found, source in rows}
@@ -72,14 +88,35 @@ class FacetAsker:
         """Draw one query about a posting, which is among the candidates."""
         drawn = next(self._asks)
         needs = drawn.needs
+        if needs.facets and self._phrases.get(needs.facets[0]) and self._rng.random() < self._negated:
+            return self._without(needs, self._sources[drawn.source])
         candidates = self._candidates(needs.occupation, self._sources[drawn.source], needs.facets)
         return AskedQuery(
             prefix=self._encoder.prompter.prefix_ids(drawn.ask.query),
             candidates=tuple(candidates),
             tags=frozenset(f"{kind}:{facet}" for facet in needs.facets for kind in ("facet", "deny")),
             extra=((),) * len(candidates),
-            grade=lambda item, seen: self._grade(needs, item, seen),
+            target=lambda item, seen: SOFT_LABELS[self._grade(needs, item, seen)],
         )
+
+    def _without(self, needs: Needs, source: MarkedPosting) -> AskedQuery:
+        """A query for the occupation without its first facet: whoever states that has grade 1 or less."""
+        rng, facet = self._rng, needs.facets[0]
+        wording = rng.choice(self._wordings[needs.occupation])
+        said = rng.choice(NEGATIONS).format(f=rng.choice(self._phrases[facet]))
+        candidates = tuple(self._candidates(needs.occupation, source, (facet,)))
+        return AskedQuery(
+            prefix=self._encoder.prompter.prefix_ids(f"{wording}{rng.choice((' ', ', '))}{said}"),
+            candidates=candidates,
+            tags=frozenset((f"facet:{facet}", f"deny:{facet}")),
+            extra=((),) * len(candidates),
+            target=lambda item, seen: SOFT_LABELS[self._grade_without(needs.occupation, facet, item, seen)],
+        )
+
+    def _grade_without(self, occupation: str, facet: str, item: MarkedPosting, seen: Collection[str]) -> int:
+        grade = occupation_grade(occupation, self._found[id(item)][1], self._words) or 0
+        most = 1 if f"facet:{facet}" in seen else MAX_GRADE if f"deny:{facet}" in seen else UNSAID
+        return min(grade, most)
 
     def _candidates(self, key: str, source: MarkedPosting, facets: Sequence[str]) -> list[MarkedPosting]:
         """The posting asked about, another that states all facets, up to four of its occupation that do not, others."""
@@ -92,12 +129,20 @@ class FacetAsker:
             denied = [s for s in rest if any(f in self._found[id(s)][1].denied for f in facets)]
             chosen = [source, *full[:1], *denied[:1], *[s for s in rest if s not in denied[:1]][:3]]
         else:
-            chosen = [source, *same[:2]]
+            chosen = [source, *same[:2], *self._of_field(key)]
         close = [c for c in self._words.occupations[key].close if c in self._by_occupation]
         chosen += [
             rng.choice(self._by_occupation[rng.choice(sorted(close))]) for _ in range(1 if close else 0)
         ]
         return chosen + rng.sample(self._all, CANDIDATES - len(chosen))
+
+    def _of_field(self, key: str) -> list[MarkedPosting]:
+        words = self._words.occupations
+        near = [k for k in self._by_occupation if words[k].field == words[key].field and k != key]
+        return [
+            self._rng.choice(self._by_occupation[self._rng.choice(near)])
+            for _ in range(OF_FIELD if near else 0)
+        ]
 
     def _grade(self, needs: Needs, item: MarkedPosting, seen: Collection[str]) -> int:
         posting, found = self._found[id(item)]

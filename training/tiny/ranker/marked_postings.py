@@ -10,7 +10,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from models.prompts import Item
+from training.components.arrays import Ints
 from training.tiny.encoding import Encoder
+from training.tiny.ranker.clauses import clauses
 from training.tiny.ranker.real_pool import MarkedPosting, Mention
 
 LONGEST = 900
@@ -41,9 +43,24 @@ def marked_postings(
             known=one.known,
             occupation=one.occupation,
             place=one.place,
+            title=item.title,
+            text=item.text,
+            clauses=_clauses(text.offsets[:LONGEST], item.text),
         )
-        for head, text, one in zip(heads, texts, found, strict=True)
+        for item, head, text, one in zip(items, heads, texts, found, strict=True)
     ]
+
+
+def _clauses(offsets: Sequence[tuple[int, int]], text: str) -> Ints:
+    """[clauses, 4]: tokens and characters [begin, end) of the clauses that end before the last token."""
+    begins, ends = [o[0] for o in offsets], [o[1] for o in offsets]
+    rows = []
+    for start, stop in clauses(text):
+        # the text was encoded behind one blank
+        first, last = bisect_right(ends, start + 1), bisect_left(begins, stop + 1)
+        if first < last and (last < len(offsets) or len(offsets) < LONGEST):
+            rows.append((first, last, start, stop))
+    return np.array(rows, dtype=np.int64).reshape(-1, 4)
 
 
 def _mentions(

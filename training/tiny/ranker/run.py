@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -19,6 +18,7 @@ from training.components.finite import check_number
 from training.components.machine import Machine
 from training.components.optimizer import Optimizer, schedule
 from training.components.reporting import Log
+from training.components.stopping import Stop, stopping
 from training.judging import words
 from training.tiny import checkpoint
 from training.tiny.checkpoint import TinyShape
@@ -26,12 +26,25 @@ from training.tiny.encoding import Encoder
 from training.tiny.ranker import match_circuit
 from training.tiny.ranker.examples import CANDIDATES, collate
 from training.tiny.ranker.pools import PoolMix, WindowStage
+from training.tiny.ranker.progress import (
+    NO_HOOKS,
+    Progress,
+    RunClock,
+    RunHooks,
+    RunStopped,
+    load_state,
+    save_state,
+)
 from training.tiny.vocabulary import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankerRun:
-    """Settings of a training run, which lasts `minutes` of wall clock or `steps`, whichever is shorter."""
+    """Settings of a training run, which lasts `minutes` or `steps`, whichever is shorter.
+
+    Minutes are processor time of one thread: a run that is stopped for a while, or that shares its cores, takes as
+    many steps as one that has the machine alone.
+    """
 
     name: str = "ranker@3"
     """The checkpoint's name, `NAME@VERSION`; scores are stored under it."""
@@ -40,7 +53,7 @@ class RankerRun:
     seed: int = 1
     begin: float = 0.0
     """Share of the schedule that is already done, where the run continues from a checkpoint."""
-    save_steps: int = 200
+    save_steps: int = 60
     compiled: bool = False
     shape: TinyShape = checkpoint.RANKER
     matrix_rate: float = 0.004
@@ -55,6 +68,8 @@ class RankerRun:
     )
 
 
+MEASURED = 3
+"""How often in a run the ranker is measured on dev queries, beside once at its end."""
 ONE = Machine(device=torch.device("cpu"))
 MixMaker = Callable[[Encoder, Tokenizer, Table], PoolMix]
 """Builds the training data for a tokenizer and its vectors (`mix.mix_maker`)."""
@@ -68,6 +83,7 @@ def train_ranker_from(
     out: Path,
     machine: Machine = ONE,
     report: Log = print,
+    hooks: RunHooks = NO_HOOKS,
 ) -> list[float]:
     """Train a new model from a tokenizer's [V, 256] vectors, strongest directions first; returns each step's loss."""
     torch.manual_seed(run.seed)
@@ -78,7 +94,7 @@ def train_ranker_from(
         match_circuit.plant_vectors(table, marks(tokenizer, encoder)), run.shape, first
     )
     match_circuit.plant(model, first)
-    return train_on(model, tokenizer, make_mix(encoder, tokenizer, table), run, out, machine, report)
+    return train_on(model, tokenizer, make_mix(encoder, tokenizer, table), run, out, machine, report, hooks)
 
 
 def train_on(
@@ -89,20 +105,38 @@ def train_on(
     out: Path,
     machine: Machine = ONE,
     report: Log = print,
+    hooks: RunHooks = NO_HOOKS,
 ) -> list[float]:
     """Train a model, save it to `out` at the end and every `save_steps` steps; returns each step's loss.
 
-    Of several processes the first one saves; `mix` must draw other prompts in each.
+    Of several processes the first one saves; `mix` must draw other prompts in each. The first SIGTERM or Ctrl-C ends
+    the run after its present step, saved; RunStopped then says so.
     """
-    labels = Prompter(tokenizer).label_ids
+    prompter = Prompter(tokenizer)
 
-    def save() -> None:
+    def measure() -> None:
+        if hooks.measure and machine.rank == 0:
+            report(f"{hooks.measure(model, prompter)}")
+
+    def save(optimizer: Optimizer, at: Progress) -> None:
         if machine.rank == 0:
             checkpoint.save(model, tokenizer, out, run.name)
+            if hooks.state:
+                save_state(hooks.state, model, optimizer, at)
 
-    history = _loop(run, model, mix, labels, machine, save, report)
-    save()
-    return history
+    with stopping() as stop:
+        calls = _Calls(save=save, measure=measure, report=report, stop=stop)
+        return _loop(run, model, mix, prompter.label_ids, machine, hooks, calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Calls:
+    """What the loop does beside its steps, and whether it is to stop."""
+
+    save: Callable[[Optimizer, Progress], None]
+    measure: Callable[[], None]
+    report: Log
+    stop: Stop
 
 
 def marks(tokenizer: Tokenizer, encoder: Encoder) -> match_circuit.RankerMarkers:
@@ -124,19 +158,20 @@ def _loop(
     mix: PoolMix,
     labels: tuple[int, int],
     machine: Machine,
-    save: Callable[[], None],
-    report: Log,
+    hooks: RunHooks,
+    calls: _Calls,
 ) -> list[float]:
     optimizer = Optimizer(model, matrix_rate=run.matrix_rate, vector_rate=run.vector_rate)
+    at = load_state(hooks.state, model, optimizer) if hooks.state and hooks.resume else Progress()
     body = torch.compile(model.model, dynamic=True) if run.compiled else model.model
-    start, history, tokens, elapsed = time.monotonic(), list[float](), 0, 0.0
+    clock, history, tokens, asked = RunClock(at.spent, run.minutes), list[float](), 0, False
     # All processes draw the same window at each step: with texts of unequal length one would wait for another.
-    lengths = Random(run.seed)
-    for step in range(run.steps):
-        spent = max(elapsed / (60 * run.minutes), step / run.steps)
-        done = run.begin + (1 - run.begin) * spent
-        if done >= 1:
-            break
+    lengths, measured = Random(run.seed + at.step), -1
+    while at.step < run.steps and at.spent < 1 and not asked:
+        done = run.begin + (1 - run.begin) * at.spent
+        if int(at.spent * MEASURED) > measured:
+            measured = int(at.spent * MEASURED)
+            clock.leave_out(calls.measure)
         stage = [s for s in run.stages if s.start <= done][-1]
         total = 0.0
         for share, examples in mix.draw(stage.queries, lengths.choice(stage.windows)):
@@ -146,33 +181,40 @@ def _loop(
             torch.autograd.backward(loss)
             total += float(loss.detach())
             tokens += ids.numel() * machine.world
-        total, elapsed = agreed(model, machine, total, time.monotonic() - start)
-        check_number(total, f"step {step}: the loss")
+        total, spent, stops = agreed(model, machine, [total, clock.spent(), float(calls.stop.asked)])
+        check_number(total, f"step {at.step}: the loss")
         optimizer.step(schedule(done))
         history.append(total)
-        if step and step % run.save_steps == 0:
-            # a killed run keeps its progress up to here
-            save()
-        if step % 20 == 0:
+        if at.step % 20 == 0:
             mean = sum(history[-50:]) / len(history[-50:])
-            report(f"step {step} {100 * done:.0f}% loss {mean:.4f} tokens {tokens} {elapsed:.0f}s")
+            calls.report(
+                f"step {at.step} {100 * done:.0f}% loss {mean:.4f} tokens {tokens} {60 * run.minutes * spent:.0f}s"
+            )
+        at = Progress(step=at.step + 1, spent=max(spent, (at.step + 1) / run.steps))
+        asked = stops > 0
+        if at.step % run.save_steps == 0:
+            # a killed run keeps its progress up to here
+            calls.save(optimizer, at)
+    calls.save(optimizer, at)
+    if asked:
+        raise RunStopped(calls.stop.signal)
+    calls.measure()
     return history
 
 
 @torch.no_grad()
-def agreed(model: nn.Module, machine: Machine, loss: float, elapsed: float) -> tuple[float, float]:
-    """Average gradients, loss and elapsed time over all processes, so that all take the same step.
-
-    Returns the latter two.
-    """
+def agreed(model: nn.Module, machine: Machine, numbers: Sequence[float]) -> list[float]:
+    """Average gradients and some numbers over all processes, so that all take the same step; returns the numbers."""
     parameters = list(model.parameters())
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    flat = torch.cat([*(grad.flatten() for grad in grads), torch.tensor([loss, elapsed])])
+    flat = torch.cat([*(grad.flatten() for grad in grads), torch.tensor(numbers, dtype=torch.float32)])
     mean = machine.total(flat) / machine.world
     sizes = [grad.numel() for grad in grads]
-    for parameter, part in zip(parameters, torch.split_with_sizes(mean[:-2], sizes), strict=True):
+    own = mean[: -len(numbers)]
+    for parameter, part in zip(parameters, torch.split_with_sizes(own, sizes), strict=True):
         parameter.grad = part.view_as(parameter)
-    return float(mean[-2]), float(mean[-1])
+    found: list[float] = mean[-len(numbers) :].tolist()
+    return found
 
 
 def label_logits(

@@ -13,6 +13,7 @@ import numpy as np
 
 from schemas.errors import ConfigError
 from training.judging.words import EMPTY_WORDS
+from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker.examples import CANDIDATES
 from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting, Mention
@@ -84,7 +85,9 @@ class WordAsker:
             candidates=tuple(candidates),
             tags=frozenset(f"word:{n}" for n in range(len(words))),
             extra=tuple(_mentions(item, accepted) for item in candidates),
-            grade=lambda item, seen: _grade(alone or item.occupation == source.occupation, len(words), seen),
+            target=lambda item, seen: SOFT_LABELS[
+                _grade(alone or item.occupation == source.occupation, len(words), seen)
+            ],
         )
 
     def _relatives(self, word: int) -> list[int]:
