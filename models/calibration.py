@@ -2,7 +2,7 @@
 
 Without it `p_yes` of equation (2) orders postings, but its value says little: a ranker is trained to soft labels. The
 file holds a rising curve from the logit difference (yes minus no) to the logit of the calibrated `p_yes`, and the
-default threshold, that of saved searches that name none. It belongs to the weights that it was fitted on: their hash stands in it.
+default threshold (for saved searches that name none). The weights that it was fitted on are named by their hash.
 
 The curve is applied once: by the model server, whose model then has a name with `+cal-`, or, behind a server that knows
 no calibration (SGLang), by the client that is given the file. A name with `+cal-` is never calibrated again.
