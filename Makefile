@@ -20,6 +20,7 @@ PROCESSES ?= $(shell nproc)
 WORKERS ?= 4
 PYTEST := OMP_NUM_THREADS=1 JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SEED ?= 1
+comma := ,
 STARTED := $(shell date +%s)
 # Dozens of processes start in a test run and in a demo: each that may not keep its byte code compiles every library again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -227,12 +228,15 @@ down: setup  ## stop it
 status: setup  ## show it
 	$(BIN)/nearline status
 
-train: setup  ## train the two tiny checkpoints again (the ranker in two hours): RANKER_DATA="--health FILE --technology FILE --general FILE --onet FILE --esco FILE --skills FILE"
+train: setup  ## train the two tiny checkpoints again (the ranker in two hours): RANKER_DATA="--health FILE --technology FILE --general FILE --onet FILE --esco FILE --skills FILE" SUMMARIZER_POSTINGS=FILE,FILE
 	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 64 \
 	  --out build/ranker-first $(RANKER_DATA)
 	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 42 \
 	  --mix whole --init build/ranker-first --begin 0.4 --name ranker@5 --dev 30 --out models/checkpoints/ranker-tiny $(RANKER_DATA)
-	$(BIN)/python -m training.tiny summarizer --out models/checkpoints/summarizer-tiny
+	$(BIN)/python -m training.rl.start --postings $(SUMMARIZER_POSTINGS) --most 500 --steps 40 --out build/summarizer-start
+	$(BIN)/python -m nearline train rl --model build/summarizer-start $(foreach file,$(subst $(comma), ,$(SUMMARIZER_POSTINGS)),--postings $(file)) \
+	  --out build/rl/summarizer --threads 1 --set steps=140 --set dev_postings=150
+	cp build/rl/summarizer/best/* models/checkpoints/summarizer-tiny/
 
 openapi: setup  ## the model server's description anew, into docs/openapi.json
 	$(BIN)/python -m models.server.description > docs/openapi.json

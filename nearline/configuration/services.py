@@ -9,7 +9,7 @@ from streaming.features.settings import FeatureJobSettings
 from streaming.matcher import MATCHER
 from streaming.process.options import Connections
 from training.rl.start_settings import StartRun
-from training.tiny.settings import TinyEvaluation, TinyRun
+from training.tiny.settings import TinyRun
 
 CONNECTIONS = (
     "Environment: `NEARLINE_KAFKA_*`, `NEARLINE_SCHEMA_REGISTRY_AUTH` and, with a store in Couchbase, `NEARLINE_COUCHBASE_*` "
@@ -56,5 +56,4 @@ def training() -> list[Section]:
         Section(2, "Programs that make and measure the shipped checkpoints"),
         Section(3, "`python -m training.rl.start`", "", options(StartRun)),
         Section(3, "`python -m training.tiny`", "", options(TinyRun)),
-        Section(3, "`python -m training.tiny.evaluate`", "", options(TinyEvaluation)),
     ]

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 from typing_extensions import override
 
 from models.engine.stock import open_stock
 from models.length_batches import length_batches
-from models.prompts import Prompter, load_tokenizer, summarizer_input
+from models.prompts import Prompter
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.scorers import Asked, LogitScorer
@@ -76,34 +75,3 @@ def load(checkpoint: Path) -> PreTrainedModel:
     """A checkpoint in fp32 on the CPU; ConfigError for a directory that would not be served."""
     model: PreTrainedModel = open_stock(checkpoint)[0]
     return model
-
-
-class OfflineSummarizer:
-    """Greedy summaries of a checkpoint, of at most the tokens that the caller allows."""
-
-    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer) -> None:
-        self._model, self._tokenizer = model.eval(), tokenizer
-        self.prompter = Prompter(tokenizer, model.config.max_position_embeddings)
-
-    @classmethod
-    def from_dir(cls, checkpoint: Path) -> OfflineSummarizer:
-        """The summarizer of a directory."""
-        return cls(load(checkpoint), load_tokenizer(checkpoint))
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of generated ids."""
-        return str(self._tokenizer.decode(list(ids)))
-
-    @torch.inference_mode()
-    def generate(self, title: str, description: str, max_tokens: int) -> list[int]:
-        """Ids of the summary, without the end token."""
-        (prompt,) = self.prompter.summarizer_ids_many([summarizer_input(title, description)])
-        out = self._model.generate(
-            input_ids=torch.tensor([prompt]),
-            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-            max_new_tokens=max_tokens,
-            do_sample=False,
-        )
-        ids: list[int] = out[0, len(prompt) :].tolist()
-        end = self._model.config.eos_token_id
-        return ids[: ids.index(end)] if end in ids else ids

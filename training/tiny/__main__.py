@@ -1,4 +1,4 @@
-"""`python -m training.tiny ranker|summarizer --out DIR --minutes M`: the shipped tiny checkpoints, from scratch.
+"""`python -m training.tiny ranker --out DIR --minutes M`: the shipped tiny ranker, from scratch.
 
 The ranker trains in several processes where `torchrun` starts them: on a CPU one thread each is quickest.
 """
@@ -33,27 +33,17 @@ from training.tiny.ranker.run import MixMaker, RankerRun, train_on, train_ranker
 from training.tiny.ranker.text_vectors import MOST_TOKENS, TextVectors
 from training.tiny.ranker.wording_files import WordingFiles
 from training.tiny.settings import TinyRun
-from training.tiny.summarizer.keep_layer import KeepingRun
-from training.tiny.summarizer.run import SummarizerRun, train_summarizer
 from training.tiny.vocabulary import Table
 
 GENERATED_TEXTS = 3000
 
 
 def main() -> None:
-    """Read the options and train the model that they name."""
+    """Read the options and train."""
     settings = arguments.parse(TinyRun, None, prog="python -m training.tiny", description=__doc__)
     torch.set_num_threads(settings.threads)
     with told_in_one_line():
-        _train(settings)
-
-
-def _train(settings: TinyRun) -> None:
-    if settings.model == "ranker":
         _ranker(settings, _ranker_run(settings))
-        return
-    kept = KeepingRun(minutes=settings.minutes, steps=settings.steps)
-    train_summarizer(SummarizerRun(seed=settings.seed, keeping=kept), settings.out, _report)
 
 
 def _ranker_run(settings: TinyRun) -> RankerRun:

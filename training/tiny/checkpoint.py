@@ -35,7 +35,6 @@ class TinyShape:
 
 
 RANKER = TinyShape(layers=5, heads=4, mlp=384)
-SUMMARIZER = TinyShape(layers=5, heads=2, mlp=256)
 
 
 def tiny_config(vocab_size: int, shape: TinyShape) -> Qwen3Config:

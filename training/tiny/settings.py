@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from schemas.settings import Option, Options
-from training.judging.postings import DATA
 
 REAL = "Real data of the ranker, which without any trains on generated postings alone"
 
@@ -36,7 +35,7 @@ class RealData:
 class TinyRun:
     """The training of one shipped checkpoint."""
 
-    model: Annotated[Literal["ranker", "summarizer"], Option("Which model is trained.", positional=True)]
+    model: Annotated[Literal["ranker"], Option("Which model is trained.", positional=True)]
     out: Annotated[Path, Option("Checkpoint directory to write.")]
     name: Annotated[
         str | None,
@@ -44,7 +43,7 @@ class TinyRun:
     ] = None
     minutes: Annotated[
         float,
-        Option("Minutes of training: of a ranker of each thread's processor time, otherwise of wall clock."),
+        Option("Minutes of training, of each thread's processor time."),
     ] = 60.0
     steps: Annotated[int, Option("Stop after so many steps at the latest.")] = 1_000_000
     seed: Annotated[int, Option("Seed of the weights and of everything that is drawn.")] = 1
@@ -75,21 +74,4 @@ class Sizes:
 
     queries: Annotated[int, Option("Queries of each set.")] = 60
     postings: Annotated[int, Option("Generated postings.")] = 400
-    summaries: Annotated[int, Option("Postings that are summarized.")] = 40
     seed: Annotated[int, Option("Seed of what is drawn.")] = 11
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TinyEvaluation:
-    """What the tiny checkpoints are measured on."""
-
-    ranker: Annotated[Path, Option("The ranker's checkpoint.")] = Path("models/checkpoints/ranker-tiny")
-    summarizer: Annotated[Path, Option("The summarizer's checkpoint.")] = Path(
-        "models/checkpoints/summarizer-tiny"
-    )
-    data: Annotated[
-        Path | None, Option("Folder of real postings; without it only generated ones are read.", env=DATA)
-    ] = None
-    out: Annotated[Path, Option("Where the figures go, as JSON.")] = Path("build/evaluate_tiny.json")
-    threads: Annotated[int, Option("Processor threads.")] = 2
-    sizes: Annotated[Sizes, Options()] = field(default_factory=Sizes)

@@ -9,12 +9,11 @@ import torch
 
 from models.prompts import Item, Prompter
 from tests.support.vocabulary import small_vocabulary
-from training.evaluation.offline import OfflineSummarizer, TransformersScorer
+from training.evaluation.offline import TransformersScorer
 from training.tiny import checkpoint
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import match_circuit
 from training.tiny.ranker.run import marks
-from training.tiny.summarizer import copy_circuit
 
 TOKENIZER, TABLE = small_vocabulary()
 ENCODER = Encoder(TOKENIZER)
@@ -73,37 +72,3 @@ def test_the_first_layer_tells_the_query_from_what_stands_before_and_after_it(
     assert inside[: len(system) - 1].abs().max() < 0.1
     assert inside[len(system) : len(query)].min() > 0.3
     assert inside[len(query) :].max() < 0
-
-
-def summarizer(seed: int, kept: Sequence[str]) -> OfflineSummarizer:
-    """The planted summarizer over vectors in which the words to keep carry the flag that training learns to set."""
-    prompt = ENCODER.prompter.summarizer_ids_many([""])[0]
-    markers = copy_circuit.SummarizerMarkers(first=prompt[0], last=prompt[-1], end=checkpoint.EOS)
-    scores = np.zeros(len(TABLE), np.float32)
-    vectors = copy_circuit.vectors(TABLE[:, : copy_circuit.MEANING], scores, markers, seed)
-    vectors[[TOKENIZER.get_vocab()[word] for word in kept], copy_circuit.KEPT] = 1.0
-    rng = torch.Generator().manual_seed(seed)
-    model = checkpoint.new_model(vectors, checkpoint.SUMMARIZER, rng)
-    copy_circuit.plant(model, rng)
-    return OfflineSummarizer(model, TOKENIZER)
-
-
-def test_a_new_summarizer_copies_the_kept_words_alone_once_each_in_the_order_of_the_text_and_ends() -> None:
-    rng, wanted_in_all, written_in_all = Random(1), 0, 0
-    for seed in range(6):
-        kept, others = rng.sample(WORDS, 8), rng.choices(WORDS, k=30)
-        text = [*others, *kept, *kept]
-        rng.shuffle(text)
-        wanted = list(dict.fromkeys(word for word in text if word in kept))
-        made = summarizer(seed, kept)
-        ids = made.generate("", " ".join(text), 20)
-        written = made.decode(ids).split()
-        assert written == [word for word in wanted if word in written]
-        assert len(ids) < 20
-        wanted_in_all, written_in_all = wanted_in_all + len(wanted), written_in_all + len(written)
-    # random codes of 44 dimensions are alike now and then, and then a word is taken for one that came before
-    assert written_in_all >= 0.9 * wanted_in_all
-
-
-def test_a_new_summarizer_without_a_kept_word_writes_nothing() -> None:
-    assert summarizer(0, ()).generate("", " ".join(WORDS[:20]), 5) == []

@@ -3,15 +3,12 @@
 import re
 from random import Random
 
-import numpy as np
 import pytest
 
-from models.prompts import SUMMARIZER_PROMPT, SYSTEM
+from models.prompts import SYSTEM
 from training.rules.lexicon.entries import lexicon as rule_lexicon
-from training.synthetic import lexicon
 from training.tiny import checkpoint
 from training.tiny.ranker.first_vectors import FIELDS, ranker_table
-from training.tiny.summarizer.first_vectors import first_table
 from training.tiny.vocabulary import EMBEDDING_STD, SPECIAL
 
 LENGTH = EMBEDDING_STD * checkpoint.HIDDEN**0.5
@@ -32,15 +29,3 @@ def test_each_word_of_the_rankers_prompt_and_training_queries_is_a_token_in_a_sm
     assert [word for word in wanted if word not in known] == []
     assert len(known) == len(table) == 2000
     assert [tokenizer.id_to_token(i) for i in range(3)] == list(SPECIAL)
-
-
-@pytest.mark.timeout(120)
-def test_the_summarizers_vocabulary_has_the_lexicons_terms_as_whole_words_and_vectors_of_one_length() -> None:
-    tokenizer, table = first_table(Random(0), lexicon.load("train"), texts=20, size=3000)
-    known = tokenizer.get_vocab()
-    wanted = words_of(SUMMARIZER_PROMPT) | {term for term in lexicon.terms() if term.isalpha()}
-    assert [word for word in wanted if word.lower() not in known] == []
-    assert table.shape == (len(known), checkpoint.HIDDEN)
-    assert np.linalg.norm(table, axis=1) == pytest.approx(LENGTH, rel=1e-3)
-    nurse, midwife, lorry = (table[known[word]] for word in ("nurse", "midwife", "lorry"))
-    assert nurse @ midwife > nurse @ lorry

@@ -11,17 +11,16 @@ import torch
 from torch import Tensor, nn
 from transformers import Qwen3ForCausalLM
 
-from models.prompts import Prompter, load_tokenizer, summarizer_input
+from models.prompts import Prompter, load_tokenizer
 from tests.support.vocabulary import small_vocabulary
 from training.components import losses
 from training.components.machine import Machine
 from training.components.optimizer import orthogonalized
-from training.evaluation import metrics
-from training.evaluation.offline import OfflineSummarizer, TransformersScorer, load
+from training.evaluation import intervals, metrics
+from training.evaluation.offline import TransformersScorer, load
 from training.synthetic.lexicon import load as load_lexicon
 from training.synthetic.postings import GeneratedPosting, Writer
 from training.tiny.encoding import Encoder, item_of
-from training.tiny.evaluate import ranking, summarize
 from training.tiny.judged_sets import generated
 from training.tiny.ranker.mix import mix_maker
 from training.tiny.ranker.mix_config import MixConfig
@@ -29,9 +28,6 @@ from training.tiny.ranker.pools import WindowStage
 from training.tiny.ranker.run import RankerRun, agreed, train_ranker_from
 from training.tiny.ranker.wording_files import WordingFiles
 from training.tiny.settings import Sizes
-from training.tiny.summarizer import copy_circuit
-from training.tiny.summarizer.keep_layer import KeepingRun
-from training.tiny.summarizer.run import SummarizerRun, train_summarizer_from
 
 CHECKPOINTS = Path("models/checkpoints")
 RANKER, SUMMARIZER = CHECKPOINTS / "ranker-tiny", CHECKPOINTS / "summarizer-tiny"
@@ -115,17 +111,6 @@ def test_two_processes_agree_on_gradients_loss_and_clock() -> None:
     assert [p.grad.tolist() for p in model[1].parameters() if p.grad is not None] == [[[1.5, 1.5]], [1.5]]
 
 
-@pytest.mark.timeout(60)
-def test_twenty_steps_lower_the_summarizers_loss_and_leave_a_loadable_checkpoint(tmp_path: Path) -> None:
-    run = SummarizerRun(pool=60, keeping=KeepingRun(minutes=60.0, steps=20, batch=4))
-    history = train_summarizer_from(*small_vocabulary(), run, tmp_path, lambda _: None)
-    assert len(history) == 20
-    assert np.mean(history[-5:]) < np.mean(history[:5])
-    trained = load(tmp_path).model.layers[0].mlp.down_proj.weight
-    assert trained.any(dim=1).nonzero().flatten().tolist() == [copy_circuit.KEPT]
-    assert len(OfflineSummarizer.from_dir(tmp_path).generate("Nurse", "A nurse for nights.", 4)) <= 4
-
-
 @pytest.mark.parametrize("directory", [RANKER, PRUNED, SUMMARIZER])
 def test_a_shipped_checkpoint_is_a_stock_qwen3_of_at_most_12_mb_with_a_model_card(directory: Path) -> None:
     assert sum(path.stat().st_size for path in directory.iterdir()) <= 12_000_000
@@ -139,9 +124,13 @@ def test_a_shipped_checkpoint_is_a_stock_qwen3_of_at_most_12_mb_with_a_model_car
 @pytest.mark.parametrize("checkpoint", [RANKER, PRUNED], ids=["dense", "pruned"])
 def test_the_shipped_rankers_tell_unseen_generated_postings_apart(checkpoint: Path) -> None:
     judged = generated(Sizes(queries=16, postings=120, seed=101))
-    auc = ranking(TransformersScorer.from_dir(checkpoint), judged)["auc"]
-    assert isinstance(auc, list)
-    value, low, _ = auc
+    scores = TransformersScorer.from_dir(checkpoint).differences([(j.query, j.items) for j in judged])
+    good = [np.array(j.grades) >= 3 for j in judged]
+
+    def pooled(rows: list[int]) -> float:
+        return metrics.auc(np.concatenate([scores[r] for r in rows]), np.concatenate([good[r] for r in rows]))
+
+    value, low, _ = intervals.bootstrap(judged, pooled)
     assert value >= 0.65
     assert low > 0.5
 
@@ -152,18 +141,3 @@ def test_the_pruned_ranker_is_half_as_wide_and_a_block_shorter_under_another_nam
     assert pruned["num_hidden_layers"] == dense["num_hidden_layers"] - 1
     assert (RANKER / "nearline.json").read_text() != (PRUNED / "nearline.json").read_text()
     assert (RANKER / "tokenizer.json").read_text() == (PRUNED / "tokenizer.json").read_text()
-
-
-@pytest.mark.timeout(90)
-def test_the_shipped_summarizer_writes_words_of_the_text_in_30_percent_of_its_tokens() -> None:
-    summarizer = OfflineSummarizer.from_dir(SUMMARIZER)
-    tokenizer = load_tokenizer(SUMMARIZER)
-    for posting in postings(6, 7):
-        item = item_of(posting, posting.description)
-        text, _ = summarize(summarizer, item)
-        short, whole = summarizer.prompter.count_many([text, item.text])
-        assert 8 <= short <= 0.3 * whole
-        source = set(tokenizer.encode(summarizer_input(item.title, item.text)).tokens)
-        written = tokenizer.encode(text).tokens
-        assert sum(token in source for token in written) >= 0.8 * len(written)
-        assert len(set(written)) >= 0.8 * len(written)
