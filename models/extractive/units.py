@@ -33,6 +33,7 @@ _UNIT = re.compile(
 _SPLIT_INSIDE = re.compile(f"[{WIDE_PUNCTUATION}]+")
 _HIRAGANA = re.compile(f"[{HIRAGANA}]")
 _KANJI = re.compile(f"[{WIDE}{KATAKANA}]")
+_NUMBER = re.compile(r"\(?(\d+)[.)]")
 _CAPITAL = re.compile(r"[^\W\d_a-zß-ÿ]\w*[^\W\d_A-Z]")
 
 NONE, WORD, STARTER, ITEM, CLAUSE, SENTENCE = range(6)
@@ -57,6 +58,7 @@ class Unit:
 def units(text: str) -> list[Unit]:
     """Return a text's units in order, in time proportional to its length; characters between two units are spaces."""
     found = [_unit(match) for match in _UNIT.finditer(text)]
+    _keep_numbers_in_order(found)
     for before, after in pairwise(found):
         before.cut = _cut(text, before, after)
     _mark_items(found)
@@ -79,6 +81,17 @@ def _unit(match: re.Match[str]) -> Unit:
 
 
 _SPACELESS_START = re.compile(f"[{_SPACELESS}]")
+
+
+def _keep_numbers_in_order(found: list[Unit]) -> None:
+    """Take numbers for bullets only where they count a list; `a team of 26. We …` is none."""
+    last = 0
+    for unit in found:
+        number = _NUMBER.match(unit.word) if unit.bullet else None
+        if not number:
+            continue
+        unit.bullet = int(number.group(1)) in (1, last, last + 1)
+        last = int(number.group(1)) if unit.bullet else last
 
 
 def _cut(text: str, before: Unit, after: Unit) -> int:
