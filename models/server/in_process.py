@@ -16,6 +16,7 @@ from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.prompts import Item, Prompter
 from models.ranker import Ranker
 from models.server.config import Limits, ServeConfig
+from models.server.opening import open_engine
 from models.server.requests import ScoreBody
 from models.server.score import score_answer, score_request
 from models.summarizer import Summarizer, Summary, SummaryFailure
@@ -51,16 +52,16 @@ class InProcessRanker(Ranker):
 
 
 class InProcessSummarizer(Summarizer):
-    """A summarizer without a server between: greedy decoding, as the client asks for it."""
+    """A summarizer without a server between, extractive or generating, asked as the client asks."""
 
     def __init__(self, path: Path, config: EngineConfig | None = None) -> None:
         """Raise ConfigError for a directory that cannot be served."""
-        self._engine = CheckpointEngine(path, config or EngineConfig(role="summarizer"))
+        self._engine = open_engine(path, config or EngineConfig(role="summarizer"))
         self._prompter = Prompter.from_dir(path)
 
     @override
     def summarize_many(self, texts: Sequence[str], deadline_s: float) -> list[Summary | SummaryFailure]:
-        """Decode all texts in one batch; the deadline plays no part."""
+        """Summarize all texts in one batch; the deadline plays no part."""
         prompts = self._prompter.summarizer_ids_many(texts)
         jobs = [
             GenerateJob(
@@ -69,8 +70,9 @@ class InProcessSummarizer(Summarizer):
                 temperature=0.0,
                 frequency_penalty=FREQUENCY_PENALTY,
                 stop=(),
+                text=self._prompter.summarizer_prompt(text),
             )
-            for prompt in prompts
+            for text, prompt in zip(texts, prompts, strict=True)
         ]
         return [
             Summary(

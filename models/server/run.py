@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from models.card import is_extractive
 from models.engine.instant import InstantEngine
 from models.server.app import create_app
 from models.server.config import ServeConfig
@@ -62,8 +61,8 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
     if path is None:
         return InstantEngine(f"{role}@0", config.tokenizer) if config.instant else None
     try:
-        from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
-        from models.extractive.engine import ExtractiveEngine
+        from models.engine.checkpoint_engine import EngineConfig
+        from models.server.opening import open_engine
     except ImportError as error:
         raise ConfigError(
             "serving a checkpoint needs torch: pip install 'nearline-job-search[models]'"
@@ -76,9 +75,7 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
         kernel_cache=config.kernel_cache,
         kernels=config.kernels,
     )
-    if role == "summarizer" and is_extractive(path):
-        return ExtractiveEngine(path, engine_config)
-    return CheckpointEngine(path, engine_config)
+    return open_engine(path, engine_config)
 
 
 @contextlib.contextmanager

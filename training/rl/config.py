@@ -78,9 +78,9 @@ class RlRecipe:
 
 
 def rl_extractive() -> RlRecipe:
-    """Teach the extractive summarizer by Dr. GRPO; half an hour on one CPU core."""
+    """Teach the extractive summarizer by Dr. GRPO; a quarter of an hour on one CPU core."""
     return RlRecipe(
-        about="the extractive summarizer by Dr. GRPO: half an hour on a core",
+        about="the extractive summarizer by Dr. GRPO: a quarter of an hour on a core",
         # samples have the asked length on average, so that the paper's w does not have to hold it
         config=RlConfig(reward=RewardConfig(w=0.4), rate=2e-4, postings=10, group=16, updates=2, steps=140),
     )

@@ -11,6 +11,7 @@ from models.engine.checkpoint_engine import EngineConfig
 from models.extractive.engine import ExtractiveEngine
 from models.prompts import Prompter, summarizer_input
 from models.server.config import ServeConfig
+from models.server.in_process import InProcessSummarizer
 from models.server.run import load
 from models.summarizer import Summary
 from nearline.cli.options import CHECKPOINTS
@@ -36,6 +37,7 @@ def test_the_client_gets_phrases_letter_by_letter(directory: Path) -> None:
         given = summarizer_input("Nurse", TEXT)
         (made,) = client.summarize_many([given], 20.0)
         client.close()
+        assert InProcessSummarizer(directory).summarize_many([given], 20.0) == [made]
         assert isinstance(made, Summary)
         assert made.model == "summarizer@2"
         assert made.text in TEXT

@@ -1,0 +1,17 @@
+"""The engine that a checkpoint directory needs: phrases where its card says so, else scores or a decode loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.card import is_extractive
+from models.engine.base import Engine
+from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
+from models.extractive.engine import ExtractiveEngine
+
+
+def open_engine(path: Path, config: EngineConfig) -> Engine:
+    """Load the directory for `config.role`; ConfigError for one that cannot be served."""
+    if config.role == "summarizer" and is_extractive(path):
+        return ExtractiveEngine(path, config)
+    return CheckpointEngine(path, config)
