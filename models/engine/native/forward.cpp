@@ -13,20 +13,23 @@ struct Layer {
   Linear q, k, v, o, gate_up, down;
 };
 
+enum Storage { SINGLE, BRAIN, HALF };  // how an embedding's numbers lie: fp32, bfloat16, fp16
+
 struct Model {
   int64_t layers, hidden, heads, kv_heads, head_size, mlp;
   const Layer* layer;
   const float *cos, *sin;  // [context][head_size / 2]
+  const void* embedding;    // [vocabulary][hidden]
   float norm_eps;
-  int32_t threads;
+  int32_t threads, storage;  // Storage of the embedding
 };
 
 struct Batch {
   int64_t tokens, slots, items, segments, queries, last_queries;
-  const int32_t *positions, *slot, *last;  // position and slot of each token; index of each item's last token
+  const int32_t *ids, *positions, *slot, *last;  // id, position and slot of each token; index of each item's last token
   const Segment* segment;
   const Queries *query, *last_query;
-  float *x, *out, *q, *keys, *values;  // [tokens][hidden], [items][hidden], and work space
+  float *out, *x, *q, *keys, *values;  // [items][hidden], and work space
 };
 
 namespace {
@@ -48,6 +51,9 @@ class Forward {
   Forward(const Model& model, const Batch& batch) : m_(model), b_(batch) {}
 
   void run() {
+    sweep(b_.tokens, [&](long from, int rows, const Scratch&) {
+      for (long t = from; t < from + rows; t++) embed(b_.ids[t], b_.x + t * m_.hidden);
+    });
     for (long i = 0; i + 1 < m_.layers; i++) {
       const Layer& layer = m_.layer[i];
       sweep(b_.tokens, [&](long from, int rows, const Scratch& s) {
@@ -62,6 +68,16 @@ class Forward {
   }
 
  private:
+  void embed(long id, float* out) const {
+    const long first = id * m_.hidden;
+    if (m_.storage == SINGLE) {
+      std::memcpy(out, static_cast<const float*>(m_.embedding) + first, m_.hidden * sizeof(float));
+      return;
+    }
+    const auto* row = static_cast<const uint16_t*>(m_.embedding) + first;
+    for (long i = 0; i < m_.hidden; i++) out[i] = m_.storage == BRAIN ? of_brain(row[i]) : of_half(row[i]);
+  }
+
   // The last layer: keys and values of all tokens, everything else of each item's last token only.
   void last() {
     const Layer& layer = m_.layer[m_.layers - 1];

@@ -57,6 +57,19 @@ inline Floats max_of(Floats a, Floats b) { return a > b ? a : b; }
 inline Floats min_of(Floats a, Floats b) { return a < b ? a : b; }
 inline Floats magnitude(Floats v) { return floats(bits(v) & 0x7fffffff); }
 
+inline float of_bits(uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
+// The float that is a bfloat16's first half, and that of a finite fp16, whose exponent is smaller by 112.
+inline float of_brain(uint16_t x) { return of_bits((uint32_t)x << 16); }
+inline float of_half(uint16_t x) {
+  const float size = of_bits((x & 0x7fffu) << 13) * 0x1p112f;
+  return x & 0x8000 ? -size : size;
+}
+
 // 0, 1, 2, ...
 inline Ints lanes() {
   Ints v;
