@@ -55,7 +55,10 @@ class CBatch(Structure):
 
     _fields_: ClassVar[Fields] = [
         *((name, c_int64) for name in ("tokens", "slots", "items", "segments", "queries", "last_queries")),
-        *((name, c_void_p) for name in ("ids", "positions", "slot", "last", "segment", "query", "last_query")),
+        *(
+            (name, c_void_p)
+            for name in ("ids", "positions", "slot", "last", "segment", "query", "last_query")
+        ),
         *((name, c_void_p) for name in ("out", "x", "q", "keys", "values")),
     ]
 
