@@ -17,6 +17,8 @@ from streaming.process import options
 
 JOB_NAME = "nearline-features"
 MAX_DEADLINE_S = 60.0
+#: Records of one poll of the Kafka client, its own default.
+MIN_POLL = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,9 @@ class FeatureJobSettings:
             "scan.startup.mode": "group-offsets",
             "properties.group.id": self.group,
             "properties.auto.offset.reset": "earliest",
+            # While the worker has a batch, the thread that reads from Kafka lays at most two polls ready for the next
+            # one: with the client's 500 records a poll, most of a large batch would be read while the worker waits.
+            "properties.max.poll.records": str(max(MIN_POLL, self.batch_size)),
             # Updates of a transaction that was given up never happened. Others wait until an open transaction ends.
             "properties.isolation.level": "read_committed",
             "key.format": "raw",
