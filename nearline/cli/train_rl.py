@@ -13,9 +13,11 @@ from rich.progress import Progress
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.cli.progress import progress_display
+from schemas.errors import ConfigError, ModelError
 from schemas.settings import Option
 
 if TYPE_CHECKING:
+    from training.evaluation.settings import RankerPlace
     from training.rl.actor import Actor
     from training.rl.loop import RlResult, Watch
     from training.rl.measuring import RlMetrics
@@ -92,6 +94,8 @@ def rl(
             watch=_watch(bar),
             resume=run.resume,
         )
+    if result.ended == "whole":
+        _measure_drift(run.out / "best", place, postings, console)
     if run.best_to and result.ended == "whole":
         copy_directory(run.out / "best", run.best_to)
     _tell(console, result, run.out)
@@ -109,6 +113,21 @@ def _actor(model: Path, device: str) -> "Actor":
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     make = ExtractiveActor.open if is_extractive(model) else ExtractiveActor.from_ranker
     return make(model, device=name)
+
+
+def _measure_drift(best: Path, ranker: "RankerPlace", postings: list[Path], console: Console) -> None:
+    """Write the drift monitor's thresholds; postings that are too few for them are no failure of the run."""
+    from training.rl.drift import drift_thresholds
+
+    try:
+        drift_thresholds(best, ranker, postings)
+    except (ConfigError, ModelError) as error:
+        console.print(
+            f"no drift thresholds: {error}; `nearline train drift --summarizer {best}` derives them later",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _watch(bar: Progress) -> "Watch":
