@@ -12,9 +12,12 @@ from safetensors.torch import load_file, save_file
 from models.card import prompt_tokens
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import load_checkpoint
-from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
+from models.engine.checkpoint_engine import EngineConfig
 from models.importing import Import, import_model
+from models.placing import place_adapter
 from models.prompts import Prompter
+from models.server.opening import open_engine
+from nearline.stack.smollm2 import smollm2_ranker
 from schemas.errors import ConfigError
 from tests.support.tiny import byte_level_tokenizer, write_checkpoint
 from tests.training.sft.world import CPU, SMALL, losses, stop_after, tune, world
@@ -49,7 +52,7 @@ def whole(given: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def engine_scores(directory: Path, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
-    engine = CheckpointEngine(directory, EngineConfig(dtype="float32", device="cpu"))
+    engine = open_engine(directory, EngineConfig(dtype="float32", device="cpu", role="ranker"))
     labels = [list(Prompter.from_dir(directory).label_ids)] * len(prompts)
     job = ScoreJob(prefix=[5], items=prompts, labels=labels, softmax_over_labels=True, temperature=1.0)
     return torch.tensor(engine.score_many([job])[0])
@@ -111,6 +114,28 @@ def test_a_merged_directory_scores_as_the_adapter(whole: Path, tmp_path: Path) -
     merged = engine_scores(tmp_path / "merged", prompts)
     torch.testing.assert_close(merged, engine_scores(whole / "best", prompts), atol=1e-6, rtol=0)
     assert prompt_tokens(tmp_path / "merged") == 100
+
+
+def test_an_adapter_is_placed_on_a_base_that_fits(whole: Path, given: Inputs, tmp_path: Path) -> None:
+    shipped = changed(whole / "best", tmp_path / "shipped", base_model_name_or_path="SmolLM2")
+    (tmp_path / "smollm2").symlink_to(given.model)
+    ranker = smollm2_ranker(shipped, tmp_path)
+    prompts = [[7, 9, 11], [12]]
+    assert torch.equal(engine_scores(ranker, prompts), engine_scores(whole / "best", prompts))
+    place_adapter(shipped, given.model, ranker)
+    other = write_checkpoint(tmp_path / "other", byte_level_tokenizer(), **LLAMA | {"intermediate_size": 64})
+    with pytest.raises(ConfigError, match="other weights"):
+        place_adapter(shipped, other, ranker)
+    with pytest.raises(ConfigError, match="holds no adapter_config"):
+        place_adapter(given.model, given.model, tmp_path / "out")
+    with pytest.raises(ConfigError, match="is no adapter"):
+        place_adapter(shipped, given.model, tmp_path / "other")
+    assert torch.equal(engine_scores(ranker, prompts), engine_scores(whole / "best", prompts))
+
+
+def test_a_stack_of_smollm2_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no adapter in .*nearline train sft"):
+        smollm2_ranker(tmp_path / "none", tmp_path)
 
 
 def test_prompts_are_as_short_as_in_training(whole: Path) -> None:
