@@ -1,8 +1,8 @@
-"""`python -m benchmarks NAME` runs one benchmark; without a name, all that need nothing but the extra `bench`, in turn.
+"""`python -m benchmarks NAME` runs one benchmark; without a name, all that need nothing but the extra `bench`.
 
-`summaries` reads postings that are not in the repository (docs/data.md), and is run by its name alone. Three have commands
-of their own: `python -m benchmarks.engine`, whose peers need environments of their own, and, because they read such
-postings, `python -m benchmarks.ranker_tables` and `python -m benchmarks.pruning.pretrained`.
+`summaries` reads postings that are not in the repository (docs/data.md), and is run by its name alone. Three have
+commands of their own: `python -m benchmarks.engine`, whose peers need environments of their own, and, because they
+read such postings, `python -m benchmarks.ranker_tables` and `python -m benchmarks.pruning.pretrained`.
 """
 
 import argparse
