@@ -16,7 +16,6 @@ from nearline.cli.progress import progress_display
 from schemas.settings import Option
 
 if TYPE_CHECKING:
-    from training.rl.actor import Actor
     from training.rl.loop import RlResult, Watch
     from training.rl.measuring import RlMetrics
 
@@ -31,7 +30,11 @@ class RlRun:
         Path, Option("Run directory: configuration, metrics, curves, samples, checkpoints, best/.")
     ]
     model: Annotated[
-        Path, Option("Extractive summarizer to start from, or a ranker whose first layers it begins with.")
+        Path,
+        Option(
+            "Extractive summarizer to start from, or a ranker whose first layers it begins with; "
+            "for a generative actor a causal language model."
+        ),
     ] = _SHIPPED
     ranker: Annotated[
         str,
@@ -40,7 +43,7 @@ class RlRun:
     tokenizer: Annotated[Path, Option("For a URL: the checkpoint that is served there.")] = _SHIPPED
     judged: Annotated[Path | None, Option("Judged Parquet, for --set reward.grade_weight=….")] = None
     backend: Annotated[Literal["local"], Option("local: one process, on CPU or GPU.")] = "local"
-    recipe: Annotated[str, Option("rl_extractive or rl_paper.")] = "rl_extractive"
+    recipe: Annotated[str, Option("rl_extractive, rl_generative or rl_smollm2.")] = "rl_extractive"
     best_to: Annotated[Path | None, Option("Also put the best summarizer here.")] = None
     resume: Annotated[
         bool, Option("Go on from the last checkpoint of --out, if there is one.", "--resume/--no-resume")
@@ -81,13 +84,14 @@ def rl(
         torch.set_num_threads(run.threads)
     config, console = override(recipe(run.recipe).config, set_ or []), Console(stderr=True)
     place = RankerPlace(name=run.ranker, tokenizer=run.tokenizer, device=run.device)
-    given = RlInputs(model=run.model, ranker=place, postings=tuple(postings), judged=run.judged)
+    given = RlInputs(
+        model=run.model, ranker=place, postings=tuple(postings), judged=run.judged, device=run.device
+    )
     with stopping() as stop, progress_display(console) as bar:
         result = reinforce(
             config,
             given,
             run.out,
-            lambda model: _actor(model, run.device),
             stop=stop,
             watch=_watch(bar),
             resume=run.resume,
@@ -97,18 +101,6 @@ def rl(
     _tell(console, result, run.out)
     if result.ended == "stopped":
         raise typer.Exit(128 + (stop.signal or 0))
-
-
-def _actor(model: Path, device: str) -> "Actor":
-    """The extractive summarizer of a directory, or a new one that begins with a ranker's first layers."""
-    import torch
-
-    from models.card import is_extractive
-    from training.rl.extractive import ExtractiveActor
-
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    make = ExtractiveActor.open if is_extractive(model) else ExtractiveActor.from_ranker
-    return make(model, device=name)
 
 
 def _watch(bar: Progress) -> "Watch":
