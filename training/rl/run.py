@@ -77,7 +77,7 @@ def reinforce(
     loaded = load(config, given)
     run = RunDirectory(out, keep_last=config.keep_last)
     again = resume and run.started
-    (run.resume if again else run.start)(_description(config, given))
+    (run.resume if again else run.start)(described(config, given))
     reward = Reward(scorer, count, loaded.searches, config.reward)
     rl = Rl(config, loaded.data, actor, algorithm, reward, run, stop=stop, watch=watch)
     return rl.train(run.checkpoints()[-1] if again and run.checkpoints() else None)
@@ -135,7 +135,8 @@ def _graded(judged: Path | None) -> Mapping[str, Sequence[Search]]:
     return found
 
 
-def _description(config: RlConfig, given: RlInputs) -> dict[str, object]:
+def described(config: RlConfig, given: RlInputs) -> dict[str, object]:
+    """What config.json of a run holds: settings, inputs and versions."""
     files = {"model": given.model} | {f"postings {n}": path for n, path in enumerate(given.postings, 1)}
     if given.judged:
         files["judged"] = given.judged
