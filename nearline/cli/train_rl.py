@@ -16,8 +16,10 @@ from nearline.cli.progress import progress_display
 from schemas.settings import Option
 
 if TYPE_CHECKING:
+    from training.rl.config import RlConfig
     from training.rl.loop import RlResult, Watch
     from training.rl.measuring import RlMetrics
+    from training.rl.run import RlInputs
 
 _SHIPPED = options.CHECKPOINTS / "ranker-tiny"
 
@@ -42,7 +44,18 @@ class RlRun:
     ] = str(_SHIPPED)
     tokenizer: Annotated[Path, Option("For a URL: the checkpoint that is served there.")] = _SHIPPED
     judged: Annotated[Path | None, Option("Judged Parquet, for --set reward.grade_weight=….")] = None
-    backend: Annotated[Literal["local"], Option("local: one process, on CPU or GPU.")] = "local"
+    backend: Annotated[
+        Literal["local", "verl"],
+        Option(
+            "local: one process, on CPU or GPU; verl: write a run for verl, which trains a generative actor "
+            "in an environment of its own."
+        ),
+    ] = "local"
+    gpus: Annotated[int, Option("verl: GPUs of a machine.", at_least=1)] = 8
+    nodes: Annotated[int, Option("verl: machines.", at_least=1)] = 1
+    rollout_gpus: Annotated[
+        int, Option("verl: GPUs over which SGLang spreads one copy of the model.", at_least=1)
+    ] = 1
     recipe: Annotated[str, Option("rl_extractive, rl_generative or rl_smollm2.")] = "rl_extractive"
     best_to: Annotated[Path | None, Option("Also put the best summarizer here.")] = None
     resume: Annotated[
@@ -87,6 +100,9 @@ def rl(
     given = RlInputs(
         model=run.model, ranker=place, postings=tuple(postings), judged=run.judged, device=run.device
     )
+    if run.backend == "verl":
+        _write_for_verl(config, given, run, console)
+        return
     with stopping() as stop, progress_display(console) as bar:
         result = reinforce(
             config,
@@ -101,6 +117,27 @@ def rl(
     _tell(console, result, run.out)
     if result.ended == "stopped":
         raise typer.Exit(128 + (stop.signal or 0))
+
+
+def _write_for_verl(config: "RlConfig", given: "RlInputs", run: RlRun, console: Console) -> None:
+    from schemas.errors import ConfigError
+    from training.rl.verl_backend.settings import Machines
+    from training.rl.verl_backend.write import write_run
+
+    if run.best_to or run.resume:
+        raise ConfigError(
+            "--backend verl takes neither --best-to nor --resume: verl itself goes on by itself"
+        )
+    machines = Machines(gpus=run.gpus, nodes=run.nodes, rollout_gpus=run.rollout_gpus)
+    with console.status("scoring raw texts"):
+        count = write_run(config, given, run.out, machines)
+    console.print(
+        f"a run over {count} postings is in {run.out}. In an environment with {run.out / 'requirements.txt'} "
+        f"and SGLang: python -m training.rl.verl_backend.launch {run.out}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _watch(bar: Progress) -> "Watch":

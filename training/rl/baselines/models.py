@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -87,11 +88,14 @@ class PromptShortener(Shortener):
 
     @override
     def shorten_many(self, postings: Sequence[PostingRow], share: float) -> list[str]:
-        """Ask for one posting after another; ModelUnavailable or ModelRejected as the server fails."""
+        """Ask for BATCH postings at a time; ModelUnavailable or ModelRejected as the server fails."""
         del share
-        return [self._asked(text_of(row)) if text_of(row) else "" for row in postings]
+        with ThreadPoolExecutor(BATCH) as pool:
+            return list(pool.map(self._asked, map(text_of, postings)))
 
     def _asked(self, text: str) -> str:
+        if not text:
+            return ""
         body = {
             "model": self._model,
             "prompt": self._prompt.format(text=text),

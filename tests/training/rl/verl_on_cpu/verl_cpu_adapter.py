@@ -7,8 +7,6 @@ from typing import Any
 import ray
 from verl.workers.rollout.base import BaseRollout
 
-from tests.training.rl.verl_cpu import SERVER
-
 
 class Adapter(BaseRollout):  # type: ignore[misc]
     """Sends all weights in one message."""
@@ -27,4 +25,4 @@ class Adapter(BaseRollout):  # type: ignore[misc]
                 found[name] = tensor.detach().cpu().clone()
         else:
             found = {name: tensor.detach().cpu().clone() for name, tensor in weights}
-        await ray.get_actor(SERVER.format(0)).take.remote(found, kwargs.get("global_steps"))
+        await ray.get_actor("hf_server_0").take.remote(found, kwargs.get("global_steps"))

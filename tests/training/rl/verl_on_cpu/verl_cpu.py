@@ -16,6 +16,7 @@ from verl.plugin.platform.platform_base import PlatformBase
 from verl.plugin.platform.platform_manager import PlatformRegistry
 
 SERVER = "hf_server_{}"
+"""Name of a replica's server; the adapter knows that of the first one, and there is no other."""
 
 
 class Memory:
@@ -115,7 +116,11 @@ class Server:
     def __init__(self, path: str, longest: int) -> None:
         from transformers import AutoModelForCausalLM
 
-        self._model, self._longest, self._step = AutoModelForCausalLM.from_pretrained(path).float(), longest, 0
+        self._model, self._longest, self._step = (
+            AutoModelForCausalLM.from_pretrained(path).float(),
+            longest,
+            0,
+        )
 
     async def generate(
         self, request_id: str, prompt_ids: list[int], sampling_params: dict[str, Any], **_: Any
@@ -124,7 +129,11 @@ class Server:
 
         del request_id
         temperature = sampling_params["temperature"]
-        how = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
+        how = (
+            {"do_sample": True, "temperature": temperature, "top_k": 0}
+            if temperature
+            else {"do_sample": False}
+        )
         ids = torch.tensor([prompt_ids])
         found = self._model.generate(
             ids,
@@ -163,8 +172,10 @@ def replica() -> type:
     class HfReplica(RolloutReplica):  # type: ignore[misc]
         async def launch_servers(self) -> None:
             name = SERVER.format(self.replica_rank)
-            server = ray.remote(Server).options(name=name, num_cpus=0).remote(
-                self.model_config.path, self.config.response_length
+            server = (
+                ray.remote(Server)
+                .options(name=name, num_cpus=0)
+                .remote(self.model_config.path, self.config.response_length)
             )
             self.servers, self._server_handle, self._server_address = [server], server, name
 
@@ -176,7 +187,7 @@ def register() -> None:
     from verl.workers.rollout import base
     from verl.workers.rollout.replica import RolloutReplicaRegistry
 
-    base._ROLLOUT_REGISTRY["hf", "async"] = "tests.training.rl.verl_cpu_adapter.Adapter"
+    base._ROLLOUT_REGISTRY["hf", "async"] = "verl_cpu_adapter.Adapter"
     RolloutReplicaRegistry.register("hf", replica)
 
 
