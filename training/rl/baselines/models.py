@@ -13,11 +13,11 @@ from typing_extensions import override
 
 from models.card import is_extractive
 from models.client.http import check_url
-from models.client.responses import raise_for_status
+from models.client.responses import SuspectInput, raise_for_status
 from models.engine.base import GenerateJob
 from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.prompts import Prompter, summarizer_input
-from schemas.errors import ModelUnavailable
+from schemas.errors import ModelRejected, ModelUnavailable
 from training.judging.postings import PostingRow
 from training.rl.actor import Actor
 from training.rl.baselines.base import Shortener
@@ -106,6 +106,10 @@ class PromptShortener(Shortener):
             answer = raise_for_status(self._client.post("/v1/completions", json=body))
         except httpx.HTTPError as error:
             raise ModelUnavailable(f"the completions endpoint does not answer: {error!r}") from error
+        except SuspectInput as error:
+            raise ModelRejected(
+                f"the completions endpoint refuses the posting {text[:60]!r}: {error}"
+            ) from error
         try:
             return str(answer["choices"][0]["text"]).strip()
         except (KeyError, IndexError, TypeError) as error:

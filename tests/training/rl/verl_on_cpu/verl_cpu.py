@@ -23,6 +23,8 @@ class Memory:
     """`torch.cpu` with the functions of `torch.cuda` that count or free memory, which do nothing."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         return getattr(torch.cpu, name, lambda *_, **__: 0)
 
 
