@@ -92,7 +92,6 @@ def started(run: Path, home: str) -> subprocess.CompletedProcess[bytes]:
         "VERL_PLATFORM": "cpu",
         "VERL_ENGINE_DEVICE": "cuda",
         "RAY_TMPDIR": home,
-        "CUDA_VISIBLE_DEVICES": "",
         "HYDRA_FULL_ERROR": "1",
     }
     overrides = [f"{name}={value}" for name, value in ON_CPU.items()]
