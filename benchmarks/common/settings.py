@@ -18,8 +18,18 @@ class FeatureJobBenchmark:
         int, Option("Updates for each contender in each repetition, in a store with sync=commit.")
     ] = 1_000_000
     repetitions: Annotated[int, Option("Repetitions; each starts with another contender.")] = 3
-    other_updates: Annotated[int, Option("Updates for each contender in a store with sync=os.")] = 200_000
-    sweep_updates: Annotated[int, Option("Updates for each setting of the job's own.")] = 200_000
+    other_updates: Annotated[
+        int, Option("Updates for each contender in a store with sync=os; 0: leave it out.")
+    ] = 200_000
+    sweep_updates: Annotated[
+        int, Option("Updates for each setting of the job's own; 0: leave the settings out.")
+    ] = 200_000
+    only: Annotated[
+        str,
+        Option(
+            "Contenders beside the job whose names, without their commas, hold one of these words, commas between."
+        ),
+    ] = ""
     slow_updates: Annotated[int, Option("Most updates for the contender that is far slower.")] = 150_000
     one_by_one_updates: Annotated[
         int, Option("Most updates for the contender that works record by record.")

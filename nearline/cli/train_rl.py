@@ -13,9 +13,11 @@ from rich.progress import Progress
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.cli.progress import progress_display
+from schemas.errors import ConfigError, ModelError
 from schemas.settings import Option
 
 if TYPE_CHECKING:
+    from training.evaluation.settings import RankerPlace
     from training.rl.config import RlConfig
     from training.rl.loop import RlResult, Watch
     from training.rl.measuring import RlMetrics
@@ -112,6 +114,8 @@ def rl(
             watch=_watch(bar),
             resume=run.resume,
         )
+    if result.ended == "whole":
+        _measure_drift(run.out / "best", place, postings, console)
     if run.best_to and result.ended == "whole":
         copy_directory(run.out / "best", run.best_to)
     _tell(console, result, run.out)
@@ -120,13 +124,12 @@ def rl(
 
 
 def _write_for_verl(config: "RlConfig", given: "RlInputs", run: RlRun, console: Console) -> None:
-    from schemas.errors import ConfigError
     from training.rl.verl_backend.settings import Machines
     from training.rl.verl_backend.write import write_run
 
     if run.best_to or run.resume:
         raise ConfigError(
-            "--backend verl takes neither --best-to nor --resume: verl itself goes on by itself"
+            "--backend verl takes neither --best-to nor --resume: its launcher goes on by itself"
         )
     machines = Machines(gpus=run.gpus, nodes=run.nodes, rollout_gpus=run.rollout_gpus)
     with console.status("scoring raw texts"):
@@ -138,6 +141,21 @@ def _write_for_verl(config: "RlConfig", given: "RlInputs", run: RlRun, console: 
         markup=False,
         soft_wrap=True,
     )
+
+
+def _measure_drift(best: Path, ranker: "RankerPlace", postings: list[Path], console: Console) -> None:
+    """Write the drift monitor's thresholds; postings that are too few for them are no failure of the run."""
+    from training.rl.drift import drift_thresholds
+
+    try:
+        drift_thresholds(best, ranker, postings)
+    except (ConfigError, ModelError) as error:
+        console.print(
+            f"no drift thresholds: {error}; `nearline train drift --summarizer {best}` derives them later",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _watch(bar: Progress) -> "Watch":

@@ -23,6 +23,11 @@ def test_the_job_with_the_peers_batches_and_with_those_for_models_meets_every_pe
     }
 
 
+def test_only_keeps_the_shipped_job_and_the_contenders_that_it_names() -> None:
+    plan = contenders(FeatureJobBenchmark(only="confluent 2,quix 2"))
+    assert [one.name for one in plan] == [SHIPPED.name, "quix, 2 processes", "confluent, 2 processes"]
+
+
 def test_contenders_have_names_of_their_own() -> None:
     names = [contender.name for contender in contenders(FeatureJobBenchmark())]
     assert len(set(names)) == len(names)

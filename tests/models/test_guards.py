@@ -2,8 +2,8 @@
 
 import pytest
 
+from models.guards import GUARDS, flags, shares
 from models.prompts import Item
-from training.rl.guards import GUARDS, flags, shares
 
 ENGLISH = (
     "We are looking for a nurse to join our team and care for the patients of the ward. You will work nights, "
