@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from models.guards import GUARDS
 from models.prompts import Prompter
 from schemas.errors import ModelUnavailable
 from training.evaluation.scorers import LogitScorer, open_scorer
 from training.evaluation.settings import RankerPlace
 from training.rl.config import RewardConfig
-from training.rl.guards import GUARDS
 from training.rl.reward import Count, GroupReward, Reward
 from training.rl.verl_backend.rows import RewardRow, reward_row
 
