@@ -84,6 +84,20 @@ class Reward:
             )
         return found
 
+    def raw(self, sources: Sequence[Source]) -> list[Floats]:
+        """The logits [queries] of each source's raw text; ModelUnavailable names a posting without."""
+        self._scores(sources, [[source.text] for source in sources])
+        for source in sources:
+            if source.posting.posting_id not in self._raw:
+                raise ModelUnavailable(
+                    f"the ranker gave no score for the raw text of the posting {source.posting.posting_id}"
+                )
+        return [self._raw[source.posting.posting_id] for source in sources]
+
+    def know(self, source: Source, raw_Q: Floats) -> None:
+        """Take the logits of a source's raw text from where they were computed before."""
+        self._raw[source.posting.posting_id] = raw_Q
+
     def _scores(self, sources: Sequence[Source], texts: Sequence[Sequence[str]]) -> list[Floats | None]:
         """For each source its logits [Q, G]; None where they are not numbers after all attempts."""
         kept: dict[int, Floats] = {}
