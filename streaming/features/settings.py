@@ -46,6 +46,18 @@ class FeatureJobSettings:
         str,
         Option("The summarizer's checkpoint, to cut texts by its tokens.", "--tokenizer", metavar="DIR"),
     ] = ""
+    drift_ranker_url: Annotated[
+        str,
+        Option(
+            "The ranker's URL, to measure on a sample whether summaries keep what it needs; empty: not measured.",
+            "--drift-ranker",
+            metavar="URL",
+        ),
+    ] = ""
+    drift_tokenizer_dir: Annotated[
+        str, Option("The ranker's checkpoint, for its tokenizer.", "--drift-tokenizer", metavar="DIR")
+    ] = ""
+    drift_share: Annotated[float, Option("Share of the postings with a new text that are measured.")] = 0.01
     group: Annotated[str, Option("Consumer group whose offsets say where to go on.")] = FEATURE_GROUP
     source_topic: str = UPDATES.name
     features_topic: str = FEATURES.name
@@ -78,6 +90,12 @@ class FeatureJobSettings:
             raise ConfigError(
                 f"deadline_s must be above 0 and at most {MAX_DEADLINE_S:g}, not {self.deadline_s}"
             )
+        if not 0 < self.drift_share <= 1:
+            raise ConfigError(
+                f"drift_share must be above 0 and at most 1, not {self.drift_share}: without --drift-ranker nothing is measured"
+            )
+        if self.drift_ranker_url and not self.drift_tokenizer_dir:
+            raise ConfigError("--drift-ranker needs --drift-tokenizer: the checkpoint that is served there")
         if not self.max_ahead_s >= 0:
             raise ConfigError(f"max_ahead_s must be 0 or more, not {self.max_ahead_s}")
 
