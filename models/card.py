@@ -35,7 +35,7 @@ def prompt_tokens(directory: Path) -> int | None:
     said = read_card(directory).get("prompt_tokens")
     if said is not None and (type(said) is not int or said < 1):
         raise ConfigError(f"{directory / CARD}: prompt_tokens must be a number of tokens, not {said!r:.40}")
-    return said
+    return None if said is None else int(said)
 
 
 def is_extractive(directory: Path) -> bool:

@@ -105,7 +105,7 @@ def _check_known(directory: Path, config: Mapping[str, Any]) -> None:
 
 
 def _positive(value: object) -> bool:
-    return type(value) in {int, float} and 0 < value < float("inf")  # type: ignore[operator]
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
 def _check_ranks(directory: Path, rank: int, down: Mapping[str, Tensor], up: Mapping[str, Tensor]) -> None:

@@ -41,6 +41,7 @@ from training.sft.loop import Sft
 from training.sft.model import RankerModule, open_model, open_prompter
 from training.sft.overrides import override
 from training.sft.run import Inputs, load_data
+from training.sft.writers import WholeModel
 from training.tiny import checkpoint as tiny_checkpoint
 
 FEW = replace(
@@ -106,9 +107,10 @@ def train(kind: type[RankerModule], given: Inputs, out: Path) -> None:
     run = RunDirectory(out, keep_last=FEW.keep_last)
     files = {"judged": given.judged, "postings": given.postings, "model": given.model}
     run.start(inputs.describe(FEW, files, from_scratch=False))
-    ranker = kind(open_model(given.model, seed=FEW.seed), open_prompter(given.model, None).label_ids)
-    data = load_data(FEW, given, judgements(), WORDING)
-    sft = Sft(FEW, data, ranker, run, source=given.model, machine=CPU, stop=Stop(), watch=nobody)
+    model = open_model(given.model, seed=FEW.seed)
+    ranker = kind(model, open_prompter(given.model, None).label_ids)
+    data, writer = load_data(FEW, given, judgements(), WORDING), WholeModel(model, given.model)
+    sft = Sft(FEW, data, ranker, run, writer=writer, machine=CPU, stop=Stop(), watch=nobody)
     sft.train()
 
 

@@ -65,8 +65,9 @@ class AdapterFiles(ModelWriter):
         (directory / "README.md").write_text(text(self._card, saved), encoding="utf-8")
 
     def _peft_config(self) -> dict[str, Any]:
-        found = _lora(self._card.adapter).to_dict() | {BASE: str(self._base), "inference_mode": True}
-        return found | {"target_modules": sorted(TARGETS[self._card.adapter.targets])}
+        found: dict[str, Any] = _lora(self._card.adapter).to_dict()
+        targets = sorted(TARGETS[self._card.adapter.targets])
+        return found | {BASE: str(self._base), "inference_mode": True, "target_modules": targets}
 
     def _served(self, saved: Saved) -> dict[str, Any]:
         base = {"name": self._card.base, "weights_sha256": self._card.base_sha256}

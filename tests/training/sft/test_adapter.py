@@ -1,9 +1,9 @@
 """Low-rank adapters: trained alone, resumed to the same losses, served merged, and refused where they do not fit."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -27,7 +27,6 @@ from training.sft.config import AdapterConfig, SftConfig, SftStage
 from training.sft.overrides import override
 from training.sft.run import Inputs
 
-LLAMA = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "tie_word_embeddings": True}
 CONFIG = replace(
     SMALL,
     stages=(SftStage(epochs=2, rate=3e-3),),
@@ -37,10 +36,22 @@ CONFIG = replace(
 MOST_BYTES = 12_000_000
 
 
+def llama(path: Path, **changes: Any) -> Path:
+    """A random Llama with a tied head."""
+    return write_checkpoint(
+        path,
+        byte_level_tokenizer(),
+        model_type="llama",
+        architectures=["LlamaForCausalLM"],
+        tie_word_embeddings=True,
+        **changes,
+    )
+
+
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     folder = tmp_path_factory.mktemp("given")
-    write_checkpoint(folder / "llama", byte_level_tokenizer(), **LLAMA)
+    llama(folder / "llama")
     return replace(world(folder), model=folder / "llama")
 
 
@@ -51,7 +62,7 @@ def whole(given: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def engine_scores(directory: Path, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+def engine_scores(directory: Path, prompts: list[list[int]]) -> torch.Tensor:
     engine = open_engine(directory, EngineConfig(dtype="float32", device="cpu", role="ranker"))
     labels = [list(Prompter.from_dir(directory).label_ids)] * len(prompts)
     job = ScoreJob(prefix=[5], items=prompts, labels=labels, softmax_over_labels=True, temperature=1.0)
@@ -123,7 +134,7 @@ def test_an_adapter_is_placed_on_a_base_that_fits(whole: Path, given: Inputs, tm
     prompts = [[7, 9, 11], [12]]
     assert torch.equal(engine_scores(ranker, prompts), engine_scores(whole / "best", prompts))
     place_adapter(shipped, given.model, ranker)
-    other = write_checkpoint(tmp_path / "other", byte_level_tokenizer(), **LLAMA | {"intermediate_size": 64})
+    other = llama(tmp_path / "other", intermediate_size=64)
     with pytest.raises(ConfigError, match="other weights"):
         place_adapter(shipped, other, ranker)
     with pytest.raises(ConfigError, match="holds no adapter_config"):
@@ -168,7 +179,7 @@ def test_a_resumed_run_has_the_losses_of_one_that_was_never_stopped(
 def test_a_base_that_is_not_the_adapter_s_is_refused(
     whole: Path, tmp_path: Path, other: dict[str, int], said: str
 ) -> None:
-    base = write_checkpoint(tmp_path / "base", byte_level_tokenizer(), **LLAMA | other)
+    base = llama(tmp_path / "base", **other)
     adapter = changed(whole / "best", tmp_path / "adapter", base_model_name_or_path=str(base))
     if other:
         (adapter / "nearline.json").unlink()
