@@ -16,7 +16,6 @@ from nearline.cli.progress import progress_display
 from schemas.settings import Option
 
 if TYPE_CHECKING:
-    from training.rl.actor import Actor
     from training.rl.loop import RlResult, Watch
     from training.rl.measuring import RlMetrics
 
@@ -75,6 +74,7 @@ def rl(
     from training.components.stopping import stopping
     from training.evaluation.settings import RankerPlace
     from training.rl.config import override, recipe
+    from training.rl.opening import open_actor
     from training.rl.run import RlInputs, reinforce
 
     if run.threads:
@@ -87,7 +87,7 @@ def rl(
             config,
             given,
             run.out,
-            lambda model: _actor(model, run.device),
+            lambda model: open_actor(model, run.device),
             stop=stop,
             watch=_watch(bar),
             resume=run.resume,
@@ -97,18 +97,6 @@ def rl(
     _tell(console, result, run.out)
     if result.ended == "stopped":
         raise typer.Exit(128 + (stop.signal or 0))
-
-
-def _actor(model: Path, device: str) -> "Actor":
-    """The extractive summarizer of a directory, or a new one that begins with a ranker's first layers."""
-    import torch
-
-    from models.card import is_extractive
-    from training.rl.extractive import ExtractiveActor
-
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    make = ExtractiveActor.open if is_extractive(model) else ExtractiveActor.from_ranker
-    return make(model, device=name)
 
 
 def _watch(bar: Progress) -> "Watch":

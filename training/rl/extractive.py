@@ -128,11 +128,19 @@ class ExtractiveActor(Actor):
     @override
     def greedy(self, sources: Sequence[Source], share: float) -> list[str]:
         """Fill a budget of `share` of each text's tokens by the highest logits, as the server does."""
+        return self.greedy_at(sources, [share])[0]
+
+    @override
+    def greedy_at(self, sources: Sequence[Source], shares: Sequence[float]) -> list[list[str]]:
+        """Read each source once for all shares."""
         with torch.no_grad():
             logits = [logit_P.tolist() for logit_P in self.logits(sources)]
         return [
-            _summary(_read(source), row, share, self.card.threshold)
-            for source, row in zip(sources, logits, strict=True)
+            [
+                _summary(_read(source), row, share, self.card.threshold)
+                for source, row in zip(sources, logits, strict=True)
+            ]
+            for share in shares
         ]
 
     def _at_length(self, sources: Sequence[Source]) -> list[Tensor]:
