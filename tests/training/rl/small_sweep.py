@@ -18,10 +18,11 @@ from training.rl.sweep.held_out import OpenScorer
 from training.rl.sweep.runs import Sweep
 from training.rl.sweep.settings import SweepConfig, SweepInputs
 
-WORDS = """
+TEXT = """
 ward nights steel welding python kafka care home children school bread oven driver lorry garden trees law court sales
 shop lead team shifts weekend remote office degree licence pension bonus travel patients machines files tests tools
-""".split()
+"""
+WORDS = TEXT.split()
 RUN = RlConfig(
     steps=2,
     postings=2,
