@@ -30,7 +30,7 @@ def one_fails(folder: Path, stop: Stop) -> None:
     """Fail in the process that is first; the other waits for a stop."""
     with held(folder / "first") as free:
         if free:
-            until(lambda: (folder / "begun").exists())
+            until((folder / "begun").exists)
             raise ModelUnavailable("the ranker is down")
         until_stopped(folder, stop)
 

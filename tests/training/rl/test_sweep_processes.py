@@ -21,7 +21,7 @@ def test_a_stop_reaches_every_process(tmp_path: Path) -> None:
     stop = Stop()
 
     def ask() -> None:
-        until(lambda: (tmp_path / "begun").exists())
+        until((tmp_path / "begun").exists)
         stop.signal = 15
 
     thread = threading.Thread(target=ask)
