@@ -45,7 +45,9 @@ def paper(
             "those of `report ranker`."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Page to write; its plot goes beside it.")] = Path("build/paper.md"),
+    out: Annotated[Path, typer.Option(help="Page to write; its plot goes beside it.")] = Path(
+        "build/paper.md"
+    ),
 ) -> None:
     """Write the paper's tables 1 to 6 beside this project's, from kept reports; what is missing is told so."""
     from training.evaluation.paper.whole_page import write_whole_page
