@@ -26,6 +26,7 @@ from nearline.cli import (
     summarize,
     train,
     train_calibrate,
+    train_drift,
     train_judge,
     train_rl,
     train_rl_sweep,
@@ -64,6 +65,7 @@ train_sft.register(train.app)
 train_rl.register(train.app)
 train_rl_sweep.register(train.app)
 train_calibrate.register(train.app)
+train_drift.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")

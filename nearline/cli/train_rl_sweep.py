@@ -138,7 +138,7 @@ def _inputs(run: SweepRun, postings: list[Path], also: list[Path]) -> "SweepInpu
 
     place = RankerPlace(name=run.ranker, tokenizer=run.tokenizer, device=run.device)
     return SweepInputs(
-        run=RlInputs(model=run.model, ranker=place, postings=tuple(postings)),
+        run=RlInputs(model=run.model, ranker=place, postings=tuple(postings), device=run.device),
         judged=run.judged,
         also=tuple(RankerPlace(name=str(path), device=run.device) for path in also),
     )

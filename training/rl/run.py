@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -19,27 +19,29 @@ from training.judging.postings import PostingRow, read_postings
 from training.judging.records import ALL, Split
 from training.judging.splits import split
 from training.rl import curves
-from training.rl.actor import Actor, Source
+from training.rl.actor import Source
 from training.rl.algorithms import open_algorithm
 from training.rl.config import RlConfig, check
 from training.rl.loop import Draw, Rl, RlData, RlResult, Watch
+from training.rl.opening import open_actor
 from training.rl.queries import Search, SearchMaker
 from training.rl.reward import Reward, Searches
 from training.rules.corpus import domain_of
 from training.rules.lexicon.entries import RuleLexicon, lexicon
 
-OpenActor = Callable[[Path], Actor]
-"""Opens the actor that a run starts from."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RlInputs:
-    """The files of a run. `judged`: grades for the option `reward.grade_weight`, None without."""
+    """The files of a run. `judged`: grades for the option `reward.grade_weight`, None without.
+
+    `device`: auto, cpu or cuda, of the actor.
+    """
 
     model: Path
     ranker: RankerPlace
     postings: tuple[Path, ...]
     judged: Path | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,6 @@ def reinforce(
     config: RlConfig,
     given: RlInputs,
     out: Path,
-    open_actor: OpenActor,
     *,
     stop: Stop,
     watch: Watch,
@@ -83,14 +84,15 @@ def reinforce(
     if config.reward.grade_weight and given.judged is None:
         raise ConfigError("reward.grade_weight needs grades: give --judged FILE")
     algorithm = open_algorithm(config)
-    actor = open_actor(given.model)
+    count = Prompter.from_dir(tokenizer_of(given.ranker)).count_many
+    name = f"summarizer@{out.resolve().name}"
+    actor = open_actor(config, given.model, count, name=name, device=given.device)
     scorer = scorer or open_scorer(given.ranker)
-    prompter = Prompter.from_dir(tokenizer_of(given.ranker))
     loaded = load(config, given, read_files(given.postings) if files is None else files)
     run = RunDirectory(out, keep_last=config.keep_last)
     again = resume and run.started
-    (run.resume if again else run.start)(_description(config, given))
-    reward = Reward(scorer, prompter.count_many, loaded.searches, config.reward)
+    (run.resume if again else run.start)(described(config, given))
+    reward = Reward(scorer, count, loaded.searches, config.reward)
     rl = Rl(config, loaded.data, actor, algorithm, reward, run, stop=stop, watch=watch, draw=draw)
     return rl.train(run.checkpoints()[-1] if again and run.checkpoints() else None)
 
@@ -156,7 +158,8 @@ def _graded(judged: Path | None) -> Mapping[str, Sequence[Search]]:
     return found
 
 
-def _description(config: RlConfig, given: RlInputs) -> dict[str, object]:
+def described(config: RlConfig, given: RlInputs) -> dict[str, object]:
+    """What config.json of a run holds: settings, inputs and versions."""
     files = {"model": given.model} | {f"postings {n}": path for n, path in enumerate(given.postings, 1)}
     if given.judged:
         files["judged"] = given.judged

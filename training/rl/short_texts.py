@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
+from models.divergence import binary_kl
 from models.prompts import Item, Prompter
 from training.components.arrays import Floats
 from training.evaluation.compression.measured import RAW, Lengths, Measured, lengths_of
@@ -21,7 +22,6 @@ from training.judging.judged_file import check_known, read_items, read_judged_qu
 from training.judging.postings import PostingRow
 from training.judging.records import JudgedQuery
 from training.rl.baselines.words import Count, text_of
-from training.rl.reward import binary_kl
 from training.rl.run import tokenizer_of
 
 

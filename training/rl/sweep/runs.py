@@ -14,6 +14,7 @@ from schemas.errors import TrainingDiverged
 from training.components.stopping import Stop
 from training.evaluation.scorers import LogitScorer, open_scorer
 from training.rl import curves
+from training.rl.actor import Actor
 from training.rl.baselines.base import Shortener
 from training.rl.baselines.models import ActorShortener
 from training.rl.baselines.opening import open_words
@@ -150,7 +151,7 @@ class Sweep:
             tell(f"stopped after step {result.steps}; the same command goes on")
             return
         tell(f"trained to the end, best after step {result.best_step}: dev KL {result.best_kl:.4f}")
-        policy = ActorShortener(point.name, open_actor(self.directory(point) / "best", self._device))
+        policy = ActorShortener(point.name, self._opened(self.directory(point) / "best"))
         found = self.held_out.measured(policy, tell)
         write_measured(self.directory(point) / DONE, found, **_told(result))
 
@@ -159,7 +160,6 @@ class Sweep:
             point.config(self.config.run),
             self.given.run,
             self.directory(point),
-            lambda model: open_actor(model, self._device),
             stop=stop,
             watch=partial(_watch, tell),
             resume=True,
@@ -168,13 +168,13 @@ class Sweep:
             draw=self.draw,
         )
 
-    @property
-    def _device(self) -> str:
-        return self.given.run.ranker.device
+    def _opened(self, directory: Path) -> Actor:
+        count, device = self.held_out.count, self.given.run.device
+        return open_actor(self.config.run, directory, count, name=directory.name, device=device)
 
     def _baseline(self, name: str) -> Shortener:
         words = open_words(name, self.held_out.count, self.held_out.items)
-        return words or ActorShortener(name, open_actor(self.given.run.model, self._device))
+        return words or ActorShortener(name, self._opened(self.given.run.model))
 
 
 def _until(points: list[Point], stop: Stop) -> Iterator[Point]:
