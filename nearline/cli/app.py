@@ -29,6 +29,7 @@ from nearline.cli import (
     train_drift,
     train_judge,
     train_rl,
+    train_rl_sweep,
     train_sft,
 )
 from nearline.cli.errors import print_error
@@ -62,6 +63,7 @@ for module in (stack, stream, serve, summarize, explain, agreement, evaluate):
 train_judge.register(train.app)
 train_sft.register(train.app)
 train_rl.register(train.app)
+train_rl_sweep.register(train.app)
 train_calibrate.register(train.app)
 train_drift.register(train.app)
 app.add_typer(backfill.app, name="backfill")

@@ -10,11 +10,6 @@ from schemas.errors import ConfigError
 app = typer.Typer(no_args_is_help=True, help="Write pages from the reports of earlier measurements.")
 
 
-@app.callback()
-def _group() -> None:
-    """Makes `nearline report` a group of commands: typer would run a single command without its name."""
-
-
 @app.command()
 def ranker(
     *,
@@ -38,3 +33,25 @@ def ranker(
         raise ConfigError(f"--runs {runs}: no such folder")
     write_page(read_tables(runs), out)
     typer.echo(f"{out} and {out.with_suffix('.png')}")
+
+
+@app.command()
+def paper(
+    *,
+    runs: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of reports: summaries.json, summaries-pruned.json, summaries-pruned-sft.json, sweep.json, and "
+            "those of `report ranker`."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Page to write; its plot goes beside it.")] = Path(
+        "build/paper.md"
+    ),
+) -> None:
+    """Write the paper's tables 1 to 6 beside this project's, from kept reports; what is missing is told so."""
+    from training.evaluation.paper.whole_page import write_whole_page
+
+    if not runs.is_dir():
+        raise ConfigError(f"--runs {runs}: no such folder")
+    typer.echo("\n".join(map(str, write_whole_page(runs, out))))

@@ -40,7 +40,9 @@ FOREIGN = {
 HIDDEN = {"--crash-at", "--help", "--setup-started"}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?![\w…*-])")
 #: A command line of ours: up to what ends a sentence's code, a pipe or another command.
-LINE = re.compile(r"(nearline (?:[a-z]+ ?)+|python3? -m [\w.]+(?: [a-z][a-z-]*)?)((?:\\\n|[^`|;&\n#])*)")
+LINE = re.compile(
+    r"(nearline (?:[a-z]+(?:-[a-z]+)* ?)+|python3? -m [\w.]+(?: [a-z][a-z-]*)?)((?:\\\n|[^`|;&\n#])*)"
+)
 
 
 @cache

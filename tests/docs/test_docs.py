@@ -34,7 +34,7 @@ def _row(topic: Topic) -> str:
 
 def test_the_command_page_names_every_command_and_no_other() -> None:
     named = re.findall(
-        r"^\| `nearline ([a-z]+(?: [a-z]+)?)",
+        r"^\| `nearline ([a-z]+(?: [a-z-]+)?)",
         COMMANDS,
         re.MULTILINE,
     )

@@ -64,12 +64,7 @@ class RunDirectory:
 
     def resume(self, description: Mapping[str, Any]) -> None:
         """Raise ConfigError naming each setting and input in which the run here differs from `description`."""
-        path = self.path / "config.json"
-        try:
-            said = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"cannot resume: {path} is not readable ({error})") from error
-        here, there = _flat(said), _flat(json.loads(json.dumps(description)))
+        here, there = _flat(self.description()), _flat(json.loads(json.dumps(description)))
         differing = [
             f"{key}: there {here.get(key)!r}, now {there.get(key)!r}"
             for key in sorted(here | there)
@@ -78,6 +73,15 @@ class RunDirectory:
         if differing:
             raise ConfigError(f"{self.path} is a run of another configuration; {'; '.join(differing)}")
         writing.recover(self.best)
+
+    def description(self) -> dict[str, Any]:
+        """What config.json says; ConfigError when it cannot be read."""
+        path = self.path / "config.json"
+        try:
+            said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cannot resume: {path} is not readable ({error})") from error
+        return said
 
     def checkpoints(self) -> list[Path]:
         """The complete checkpoints, oldest first."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from models.writing import write_whole
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
+from training.components.plain_json import finite
 from training.evaluation.domain_report import domain_sections
 from training.evaluation.domains import held_out_first
 from training.evaluation.intervals import STATEMENT, interval_json, paired
@@ -150,7 +150,7 @@ def _sha256(path: Path) -> str:
 
 def write(report: EvaluationReport, path: Path) -> None:
     """Write a report completely or not at all; nan and infinity become null."""
-    write_whole(path, json.dumps(_finite(report), indent=1, allow_nan=False) + "\n")
+    write_whole(path, json.dumps(finite(report), indent=1, allow_nan=False) + "\n")
 
 
 def load(path: Path) -> EvaluationReport:
@@ -162,11 +162,3 @@ def load(path: Path) -> EvaluationReport:
     if not isinstance(report, dict) or (report.get("kind"), report.get("version")) != (KIND, VERSION):
         raise ConfigError(f"{path} is not a report of `nearline evaluate --report` of this version")
     return report
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

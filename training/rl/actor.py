@@ -85,6 +85,10 @@ class Actor(Protocol):
         """Return the summary that is served for each source, of about `share` of its tokens."""
         ...
 
+    def greedy_at(self, sources: Sequence[Source], shares: Sequence[float]) -> list[list[str]]:
+        """Return for each share what `greedy` returns; an actor that need not read again overrides it."""
+        return [self.greedy(sources, share) for share in shares]
+
     def parameters(self) -> list[WeightGroup]:
         """Return what is trained."""
         ...

@@ -12,6 +12,7 @@ from schemas.errors import ConfigError
 from training.components.named_settings import with_setting
 
 AlgorithmName = Literal["grpo", "dr_grpo", "gspo"]
+PenaltyName = Literal["p1", "p2"]
 ActorName = Literal["extractive", "generative"]
 
 
@@ -25,7 +26,7 @@ class RewardConfig:
     after which the run ends.
     """
 
-    penalty: Literal["p1", "p2"] = "p2"
+    penalty: PenaltyName = "p2"
     w: float = 0.4
     m: int = 256
     tau: float = 1 / 3

@@ -2,7 +2,8 @@
 
 A summary is drawn by one Bernoulli choice a phrase; in use the phrases of the highest logits fill a budget. Choices are
 drawn by logits less one number a posting, at which the expected length is that budget (`expected_length.py`), so that
-only the order of phrases is to be learned, and no run ends in summaries of no phrase or of all.
+only the order of phrases is to be learned, and no run ends in summaries of no phrase or of all. An actor whose card has
+a threshold has free lengths instead: choices are drawn by the logits above it, and the reward alone decides how many.
 """
 
 from __future__ import annotations
@@ -68,13 +69,17 @@ class ExtractiveActor(Actor):
     def from_ranker(
         cls, ranker: Path, *, layers: int = 2, card: Card | None = None, seed: int = 0, device: str = "cpu"
     ) -> ExtractiveActor:
-        """Begin with a ranker's first layers, and a head that chooses every phrase with the share as probability."""
+        """Begin with a ranker's first layers, and a head that chooses every phrase alike.
+
+        The probability is the card's share, one half at most.
+        """
         card = card or Card()
         torch.manual_seed(seed)
         model, _ = open_stock(ranker)
         _keep_layers(model, layers)
         head = PhraseHead(model.config.hidden_size)
-        head.out.bias.data.fill_(math.log(card.share / (1 - card.share)))
+        chance = min(card.share, 0.5)
+        head.out.bias.data.fill_(math.log(chance / (1 - chance)))
         return cls(model, head, card, ranker, device=device)
 
     @override
@@ -128,15 +133,25 @@ class ExtractiveActor(Actor):
     @override
     def greedy(self, sources: Sequence[Source], share: float) -> list[str]:
         """Fill a budget of `share` of each text's tokens by the highest logits, as the server does."""
+        return self.greedy_at(sources, [share])[0]
+
+    @override
+    def greedy_at(self, sources: Sequence[Source], shares: Sequence[float]) -> list[list[str]]:
+        """Read each source once for all shares."""
         with torch.no_grad():
             logits = [logit_P.tolist() for logit_P in self.logits(sources)]
         return [
-            _summary(_read(source), row, share, self.card.threshold)
-            for source, row in zip(sources, logits, strict=True)
+            [
+                _summary(_read(source), row, share, self.card.threshold)
+                for source, row in zip(sources, logits, strict=True)
+            ]
+            for share in shares
         ]
 
     def _at_length(self, sources: Sequence[Source]) -> list[Tensor]:
-        """Return the logits by which choices are drawn."""
+        """Return the logits by which choices are drawn: at an expected length, or above the card's threshold."""
+        if self.card.threshold is not None:
+            return [logit_P - self.card.threshold for logit_P in self.logits(sources)]
         readings = [_read(source) for source in sources]
         return [
             at_expected_length(

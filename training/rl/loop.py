@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,6 +36,8 @@ from training.rl.step import Updater
 
 Watch = Callable[[RlMetrics, int], None]
 """Called after each step with its metrics and the number of steps of the run."""
+Draw = Callable[[Sequence[Mapping[str, Any]], Path], object]
+"""Draws lines of metrics.jsonl into a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +84,14 @@ class Rl:
         *,
         stop: Stop,
         watch: Watch,
+        draw: Draw = curves.draw,
     ) -> None:
-        """`actor` has the weights that the run starts from, also when it is resumed: the KL is taken to them."""
+        """`actor` has the weights that the run starts from, also when it is resumed: the KL is taken to them.
+
+        `draw`: makes curves.png with every checkpoint.
+        """
         self._config, self._data, self._actor, self._reward = config, data, actor, reward
-        self._run, self._stop, self._watch = run, stop, watch
+        self._run, self._stop, self._watch, self._draw = run, stop, watch, draw
         self._updater = Updater(actor, copy.deepcopy(actor), algorithm, config)
         self._dev: list[Source] = actor.prepare(data.dev)
         self._place = RlPosition()
@@ -197,7 +203,7 @@ class Rl:
         self._run.save(self._place.step, fill)
         # The checkpoint is saved. On a full disk skip the pictures and the page: the next save makes them again.
         with suppress(OSError):
-            curves.draw(self._run.metrics(), self._run.path / "curves.png")
+            self._draw(self._run.metrics(), self._run.path / "curves.png")
             write_whole(
                 self._run.path / "samples.md",
                 samples.page(self._dev, self._before, self._now, self._place.step),

@@ -16,17 +16,18 @@ from training.evaluation.scorers import LogitScorer, open_scorer
 from training.evaluation.settings import RankerPlace
 from training.judging.judged_file import read_judged_queries
 from training.judging.postings import PostingRow, read_postings
-from training.judging.records import ALL
+from training.judging.records import ALL, Split
 from training.judging.splits import split
+from training.rl import curves
 from training.rl.actor import Source
 from training.rl.algorithms import open_algorithm
 from training.rl.config import RlConfig, check
-from training.rl.loop import Rl, RlData, RlResult, Watch
+from training.rl.loop import Draw, Rl, RlData, RlResult, Watch
 from training.rl.opening import open_actor
 from training.rl.queries import Search, SearchMaker
 from training.rl.reward import Reward, Searches
 from training.rules.corpus import domain_of
-from training.rules.lexicon.entries import lexicon
+from training.rules.lexicon.entries import RuleLexicon, lexicon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,14 @@ class RlInputs:
     postings: tuple[Path, ...]
     judged: Path | None = None
     device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOfPostings:
+    """A postings file: its postings with text by split, and the words of the rules for its trade."""
+
+    by_split: Mapping[Split, Sequence[PostingRow]]
+    words: RuleLexicon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +69,13 @@ def reinforce(
     watch: Watch,
     resume: bool = False,
     scorer: LogitScorer | None = None,
+    files: Sequence[FileOfPostings] | None = None,
+    draw: Draw = curves.draw,
 ) -> RlResult:
     """Train, and leave the best actor in `out/best`; with `resume` continue the run in `out`, if there is one.
+
+    `scorer`, `files`: the ranker and the postings of `given` where the caller has opened and read them already.
+    `draw`: makes curves.png.
 
     Raises ConfigError for bad input before anything is written, ModelUnavailable for a ranker that stays away,
     TrainingDiverged for what is not finite, StoreFull when a checkpoint cannot be written.
@@ -74,12 +88,12 @@ def reinforce(
     name = f"summarizer@{out.resolve().name}"
     actor = open_actor(config, given.model, count, name=name, device=given.device)
     scorer = scorer or open_scorer(given.ranker)
-    loaded = load(config, given)
+    loaded = load(config, given, read_files(given.postings) if files is None else files)
     run = RunDirectory(out, keep_last=config.keep_last)
     again = resume and run.started
     (run.resume if again else run.start)(described(config, given))
     reward = Reward(scorer, count, loaded.searches, config.reward)
-    rl = Rl(config, loaded.data, actor, algorithm, reward, run, stop=stop, watch=watch)
+    rl = Rl(config, loaded.data, actor, algorithm, reward, run, stop=stop, watch=watch, draw=draw)
     return rl.train(run.checkpoints()[-1] if again and run.checkpoints() else None)
 
 
@@ -92,20 +106,29 @@ def tokenizer_of(place: RankerPlace) -> Path:
     return place.tokenizer
 
 
-def load(config: RlConfig, given: RlInputs) -> Loaded:
-    """Read, split by company and draw searches, file by file; ConfigError where a split has no posting with text."""
+def read_files(paths: Sequence[Path]) -> list[FileOfPostings]:
+    """Read postings files and split them by company: half a minute for 25,000 postings."""
+    return [_read_file(path) for path in paths]
+
+
+def _read_file(path: Path) -> FileOfPostings:
+    rows = [row for row in read_postings(path) if not is_textless(summarizer_input("", row.item.text))]
+    return FileOfPostings(by_split=split(rows).postings, words=lexicon(domain_of(rows)))
+
+
+def load(config: RlConfig, given: RlInputs, files: Sequence[FileOfPostings]) -> Loaded:
+    """Draw searches and dev postings, file by file; ConfigError where a split has no posting with text."""
     train: list[PostingRow] = []
     dev: list[PostingRow] = []
     makers: dict[str, SearchMaker] = {}
-    for path in given.postings:
-        rows = [row for row in read_postings(path) if not is_textless(summarizer_input("", row.item.text))]
-        by_split, words = split(rows).postings, lexicon(domain_of(rows))
-        for name, found in (("train", train), ("dev", dev)):
-            of_file = by_split[name]  # type: ignore[index]
-            maker = SearchMaker(of_file, words, name, count=config.queries, seed=config.seed)  # type: ignore[arg-type]
-            found += [row for row in of_file if row.posting_id not in makers]
-            makers |= {row.posting_id: maker for row in of_file if row.posting_id not in makers}
-    for name, found in (("train", train), ("dev", dev)):
+    splits: tuple[tuple[Split, list[PostingRow]], ...] = (("train", train), ("dev", dev))
+    for file in files:
+        for name, found in splits:
+            rows = file.by_split[name]
+            maker = SearchMaker(rows, file.words, name, count=config.queries, seed=config.seed)
+            found += [row for row in rows if row.posting_id not in makers]
+            makers |= {row.posting_id: maker for row in rows if row.posting_id not in makers}
+    for name, found in splits:
         if not found:
             raise ConfigError(
                 f"--postings: no posting with text falls into the split {name}: give more postings"

@@ -27,11 +27,12 @@ def main() -> None:
 
 def make_start(run: StartRun) -> None:
     """Write the checkpoint; without postings the policy is uniform."""
-    actor = ExtractiveActor.from_ranker(
-        run.ranker, layers=run.layers, card=Card(share=run.share), seed=run.seed
-    )
+    card = Card(share=1.0, threshold=0.0) if run.free_lengths else Card(share=run.share)
+    actor = ExtractiveActor.from_ranker(run.ranker, layers=run.layers, card=card, seed=run.seed)
     rows = [row for path in run.postings for row in _some(path, run)]
-    warm_start(actor, actor.prepare(rows), WarmStart(steps=run.steps, seed=run.seed), _report)
+    warm_start(
+        actor, actor.prepare(rows), WarmStart(steps=run.steps, seed=run.seed, share=run.share), _report
+    )
     actor.save(run.out)
 
 

@@ -31,6 +31,8 @@ class WarmStart:
     spread: float = 1.0
     """Standard deviation of the targets within a posting, in logits: small, so that sampling still explores."""
     seed: int = 0
+    share: float | None = None
+    """Share of the tokens that samples have on average after it; None: that of the actor's card."""
 
 
 def warm_start(
@@ -57,7 +59,7 @@ def warm_start(
         if step % 20 == 0:
             report(f"warm start, step {step}: loss {history[-1]:.4f}")
     if usable:
-        report(f"expected share of tokens {set_share(actor, usable, actor.card.share):.4f}")
+        report(f"expected share of tokens {set_share(actor, usable, settings.share or actor.card.share):.4f}")
     return history
 
 

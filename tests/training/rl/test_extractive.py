@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.extractive.checkpoint import Card
 from models.prompts import Item
 from nearline.cli.options import CHECKPOINTS
 from training.judging.postings import PostingRow
+from training.rl.actor import Sample, Source
 from training.rl.extractive import ExtractiveActor
 from training.rl.warm_start import WarmStart, saliences, warm_start
 
@@ -70,6 +72,29 @@ def test_the_generator_alone_decides_what_is_drawn(actor: ExtractiveActor) -> No
 def test_a_new_actor_chooses_each_phrase_with_the_share_as_probability(actor: ExtractiveActor) -> None:
     logits = torch.cat(actor.logits(actor.prepare(rows())))
     torch.testing.assert_close(logits.sigmoid(), torch.full_like(logits, actor.card.share))
+
+
+def test_a_card_with_a_threshold_leaves_lengths_free() -> None:
+    card = Card(share=1.0, threshold=0.0)
+    free = ExtractiveActor.from_ranker(CHECKPOINTS / "ranker-tiny", card=card)
+    sources = [source for source in free.prepare(rows()) if source.phrases]
+    chances = [math.exp(float(one.log_probs[one.actions > 0][0])) for one in _chosen(free, sources)]
+    assert chances == pytest.approx([0.5] * len(chances))
+    free.shift(-9.0)
+    assert all(
+        len(source.phrases) > len(one.chosen)
+        for source, one in zip(sources, _drawn(free, sources), strict=True)
+    )
+
+
+def _drawn(actor: ExtractiveActor, sources: list[Source]) -> list[Sample]:
+    return [group[0] for group in actor.sample(sources, 1, generator())]
+
+
+def _chosen(actor: ExtractiveActor, sources: list[Source]) -> list[Sample]:
+    found = [one for one in _drawn(actor, sources) if one.chosen]
+    assert found
+    return found
 
 
 def test_a_gradient_reaches_head_and_body() -> None:

@@ -11,9 +11,10 @@ from schemas.errors import ConfigError, ModelUnavailable
 from tests.training.rl.world import LinearActor, WordScorer, count, posting
 from training.components.run_directory import RunDirectory
 from training.components.stopping import Stop
+from training.rl import curves
 from training.rl.algorithms import open_algorithm
 from training.rl.config import AlgorithmName, RewardConfig, RlConfig, check, override
-from training.rl.loop import Rl, RlData, RlResult
+from training.rl.loop import Draw, Rl, RlData, RlResult
 from training.rl.order import step_postings
 from training.rl.queries import Search
 from training.rl.reward import Reward
@@ -31,8 +32,17 @@ SMALL = RlConfig(
 SEARCHES = (Search(query="python kafka", kind="facet"), Search(query="night shifts", kind="words"))
 
 
+def no_curves(*_: object) -> None:
+    """Matplotlib takes longer than the rest of a run."""
+
+
 def trained(
-    out: Path, config: RlConfig = SMALL, *, stop_after: int | None = None, scorer: WordScorer | None = None
+    out: Path,
+    config: RlConfig = SMALL,
+    *,
+    stop_after: int | None = None,
+    scorer: WordScorer | None = None,
+    draw: Draw = no_curves,
 ) -> tuple[RlResult, LinearActor]:
     stop, actor, run = Stop(), LinearActor(), RunDirectory(out)
     if not run.started:
@@ -44,7 +54,7 @@ def trained(
         del total
         stop.signal = 15 if metrics.step == stop_after else stop.signal
 
-    rl = Rl(config, data, actor, open_algorithm(config), reward, run, stop=stop, watch=watch)
+    rl = Rl(config, data, actor, open_algorithm(config), reward, run, stop=stop, watch=watch, draw=draw)
     checkpoints = run.checkpoints()
     return rl.train(checkpoints[-1] if checkpoints else None), actor
 
@@ -91,7 +101,7 @@ def test_a_resumed_run_repeats_the_uninterrupted_one_bit_by_bit(tmp_path: Path) 
 
 
 def test_the_run_directory_has_curves_and_summaries_before_and_after(tmp_path: Path) -> None:
-    trained(tmp_path / "run")
+    trained(tmp_path / "run", replace(SMALL, save_every_steps=8), draw=curves.draw)
     assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "run" / "samples.md").read_text()
     assert "- start: " in page

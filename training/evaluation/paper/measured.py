@@ -76,21 +76,22 @@ class Manifest:
     titles: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_tables(runs: Path) -> PaperComparison:
+def read_tables(runs: Path, *, some: bool = True) -> PaperComparison:
     """Read all reports of a folder.
 
-    ConfigError for a folder without any, for a file that is no report, and for reports on different queries.
+    ConfigError for a folder without any (if there must be `some`), for a file that is no report, and for reports on
+    different queries.
     """
     manifest = _manifest(runs)
     rows = [row for table in TABLES for row in table.rows]
     paths = {row.file: runs / manifest.files.get(row.file, f"{row.file}.json") for row in rows}
     found = {name: reports.load(path) for name, path in paths.items() if path.is_file()}
     scan = runs / manifest.files.get(SCAN, f"{SCAN}.json")
-    if not found and not scan.is_file():
+    if some and not found and not scan.is_file():
         raise ConfigError(f"{runs} holds none of {', '.join(f'{name}.json' for name in (*paths, SCAN))}")
     dense = found.get(DENSE)
     for name, report in found.items():
-        _check_same(dense, report, paths[name])
+        check_same(dense, report, paths[name], f"{DENSE}.json")
     tables = [(t, [_line(row, manifest, found, paths) for row in t.rows]) for t in TABLES]
     return PaperComparison(
         note=manifest.note, dense=dense, tables=tables, blocks=_scan(scan) if scan.is_file() else None
@@ -114,8 +115,8 @@ def _measured(row: PaperRow, found: Mapping[str, EvaluationReport]) -> RankerFig
     if system is None:
         return None
     dense = _system(found.get(DENSE), "ranker")
-    config = _bootstrap(found[row.file])
-    compared = [_paired(dense or system, system, metric, config) for metric in ("ndcg", "ndcg_exp")]
+    config = bootstrap_of(found[row.file])
+    compared = [paired_change(dense or system, system, metric, config) for metric in ("ndcg", "ndcg_exp")]
     known = dense is not None
     return RankerFigures(
         value=compared[0][0],
@@ -125,9 +126,10 @@ def _measured(row: PaperRow, found: Mapping[str, EvaluationReport]) -> RankerFig
     )
 
 
-def _paired(
+def paired_change(
     dense: dict[str, Any], system: dict[str, Any], metric: str, config: BootstrapConfig
 ) -> tuple[Interval, Interval]:
+    """The mean of a metric of `system`, and its paired change to `dense`."""
     return paired(np.stack([_values(each["per_query"][metric]) for each in (dense, system)]), config)[1]
 
 
@@ -140,12 +142,14 @@ def _system(report: EvaluationReport | None, name: str) -> dict[str, Any] | None
     return next((system for system in systems if system["name"] == name), None)
 
 
-def _bootstrap(report: EvaluationReport) -> BootstrapConfig:
+def bootstrap_of(report: EvaluationReport) -> BootstrapConfig:
+    """The resamples with which a report was made."""
     said = report["settings"]
     return BootstrapConfig(resamples=said["resamples"], seed=said["seed"], confidence=said["confidence"])
 
 
-def _check_same(dense: EvaluationReport | None, report: EvaluationReport, path: Path) -> None:
+def check_same(dense: EvaluationReport | None, report: EvaluationReport, path: Path, file: str) -> None:
+    """Raise ConfigError where a report is on other queries than the one in `file`; nothing without that one."""
     if dense is None:
         return
     if (dense["query_ids"], dense["settings"]["k"]) != (
@@ -153,7 +157,7 @@ def _check_same(dense: EvaluationReport | None, report: EvaluationReport, path: 
         report["settings"]["k"],
     ) or _judged(dense) != _judged(report):
         raise ConfigError(
-            f"{path} was measured on other queries or another k than {DENSE}.json: measure it again on the same"
+            f"{path} was measured on other queries or another k than {file}: measure it again on the same"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from training.evaluation.intervals import STATEMENT, Interval
@@ -28,7 +28,14 @@ def _page(tables: PaperComparison, plot: str) -> Iterator[str]:
     yield ""
     yield from _measured_on(tables)
     yield f"![Changes of NDCG@10 with their intervals, beside the paper's]({plot})"
+    yield from numbered(tables, [table.number for table, _ in tables.tables])
+
+
+def numbered(tables: PaperComparison, numbers: Collection[str]) -> Iterator[str]:
+    """The tables with these numbers, such as `Table 1`, which brings table 2 with it."""
     for table, lines in tables.tables:
+        if table.number not in numbers:
+            continue
         yield ""
         yield f"## {table.number}: {table.title}"
         yield ""

@@ -43,11 +43,17 @@ class ActorShortener(Shortener):
     @override
     def shorten_many(self, postings: Sequence[PostingRow], share: float) -> list[str]:
         """Read a few postings at a time."""
-        found: list[str] = []
+        return self.shorten_at(postings, [share])[0]
+
+    @override
+    def shorten_at(self, postings: Sequence[PostingRow], shares: Sequence[float]) -> list[list[str]]:
+        """Read each posting once for all shares."""
+        found: list[list[str]] = [[] for _ in shares]
         with torch.no_grad():
             for start in range(0, len(postings), BATCH):
                 sources = self._actor.prepare(postings[start : start + BATCH])
-                found += self._actor.greedy(sources, share)
+                for at, texts in enumerate(self._actor.greedy_at(sources, shares)):
+                    found[at] += texts
         return found
 
 
@@ -117,8 +123,12 @@ class PromptShortener(Shortener):
 
 
 def open_summarizer_dir(directory: Path) -> Shortener:
-    """The summarizer of a checkpoint directory, extractive or generating; ConfigError for any other directory."""
-    name = directory.resolve().name
+    """The summarizer of a checkpoint directory, extractive or generating; ConfigError for any other directory.
+
+    It is named after the directory, and where that is the `best` of a run, after the run too.
+    """
+    whole = directory.resolve()
+    name = f"{whole.parent.name}/{whole.name}" if whole.name == "best" else whole.name
     if is_extractive(directory):
         from training.rl.extractive import ExtractiveActor
 

@@ -17,7 +17,7 @@ from training.rl.baselines.words import Count, text_of
 from training.rl.config import RlConfig, check
 from training.rl.order import step_postings
 from training.rl.reward import Reward, Searches
-from training.rl.run import RlInputs, described, load, tokenizer_of
+from training.rl.run import RlInputs, described, load, read_files, tokenizer_of
 from training.rl.verl_backend.rows import RewardRow, verl_row
 from training.rl.verl_backend.scoring import RewardPlace
 from training.rl.verl_backend.settings import Machines, verl_settings
@@ -59,7 +59,7 @@ def write_run(
         raise ConfigError(f"--ranker {given.ranker.name}: verl's reward workers ask a server, give its URL")
     verl_settings(config, given.model, out, machines, prompt_tokens=1)  # refuses before the long part
     tokenizer = tokenizer_of(given.ranker)
-    count, loaded = Prompter.from_dir(tokenizer).count_many, load(config, given)
+    count, loaded = Prompter.from_dir(tokenizer).count_many, load(config, given, read_files(given.postings))
     texts = _Prompts(given.model)
     wanted = [
         row
