@@ -32,7 +32,7 @@ class Memory:
 
 
 @PlatformRegistry.register(platform="cpu")
-class Cpu(PlatformBase):
+class Cpu(PlatformBase):  # type: ignore[misc]
     """One process on the CPU that Ray takes for one on a GPU."""
 
     device_name = "cpu"
