@@ -8,6 +8,7 @@ from schemas.settings import Option
 from training.judging.postings import DATA
 
 RANKER = "models/checkpoints/ranker-tiny"
+SUMMARIZER = "models/checkpoints/summarizer-tiny"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,17 @@ class RoundingBenchmark:
     data: Annotated[
         Path | None, Option("Folder of real postings (docs/data.md).", metavar="DIR", env=DATA)
     ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummariesBenchmark:
+    """Faults and lengths of the summaries of an extractive summarizer."""
+
+    postings: Annotated[tuple[Path, ...], Option("Postings, JSON Lines, gzipped or not.")] = ()
+    summarizer: Annotated[str, Option("Checkpoint directory.", metavar="DIR")] = SUMMARIZER
+    most: Annotated[int, Option("Postings of each file.")] = 4000
+    first: Annotated[int, Option("Postings that are passed over at the beginning.")] = 0
+    every: Annotated[int, Option("1: one after another; 5: every fifth.")] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

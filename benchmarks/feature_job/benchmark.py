@@ -104,7 +104,7 @@ def runs(
     """
     done = []
     for n in range(repetitions):
-        start = n % len(plan)
+        start = n % max(1, len(plan))
         for contender in [*plan[start:], *plan[:start]]:
             try:
                 done.append(throughput.run(contender, setup, updates))

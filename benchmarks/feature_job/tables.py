@@ -34,7 +34,7 @@ class JobResults:
 
 
 def tables(found: JobResults) -> dict[str, list[Row]]:
-    """All tables: title → rows."""
+    """All tables that have rows: title → rows."""
     made = {
         f"Records a second, store sync={sync}": speeds(_of(found.runs, sync), found.shipped)
         for sync in _syncs(found)
@@ -44,7 +44,7 @@ def tables(found: JobResults) -> dict[str, list[Row]]:
     made["Processor time of the job's own settings"] = cpu(found.sweep)
     made["The work alone, microseconds a record"] = inside(found.inside)
     made["Memory of the feature job"] = memory(found)
-    return made
+    return {title: rows for title, rows in made.items() if rows}
 
 
 def speeds(runs: Sequence[Run], base: str) -> list[Row]:

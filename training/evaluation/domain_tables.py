@@ -68,5 +68,7 @@ def _strata(name: str, section: dict[str, Any]) -> Table:
         table.add_column(column, justify="right")
     for stratum, found in section["strata"].items():
         ndcg = [point(found["systems"][at]["ndcg"]["mean"]) for at in shown]
-        table.add_row(Text(stratum), str(found["queries"]), *ndcg, *_shares(found["systems"][0].get("alerts")))
+        table.add_row(
+            Text(stratum), str(found["queries"]), *ndcg, *_shares(found["systems"][0].get("alerts"))
+        )
     return table
