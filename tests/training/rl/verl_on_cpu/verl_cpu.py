@@ -25,6 +25,9 @@ class Memory:
     def mem_get_info(self) -> tuple[int, int]:
         return 1, 1
 
+    def get_device_name(self, *_: Any) -> str:
+        return "CPU"
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
