@@ -55,5 +55,10 @@ def training() -> list[Section]:
     return [
         Section(2, "Programs that make and measure the shipped checkpoints"),
         Section(3, "`python -m training.rl.start`", "", options(StartRun)),
+        Section(
+            3,
+            "`python -m training.rl.verl_backend.launch RUN [OVERRIDE …]`",
+            "Runs verl, in its environment, on what `nearline train rl --backend verl` wrote; overrides are Hydra's.",
+        ),
         Section(3, "`python -m training.tiny`", "", options(TinyRun)),
     ]

@@ -87,8 +87,8 @@ def test_actions_are_judged_as_a_whole_reading_of_prompt_and_answer_does(
             ids = torch.tensor([[*source.prompt, *sample.actions.tolist()]])  # type: ignore[attr-defined]
             logits = plain(ids).logits[0, -n - 1 : -1] / temperature
             wanted = torch.distributions.Categorical(logits=logits)
-            torch.testing.assert_close(judged.log_probs[row, :n], wanted.log_prob(sample.actions))
-            torch.testing.assert_close(judged.entropies[row, :n], wanted.entropy())
+            torch.testing.assert_close(judged.log_probs[row, :n], wanted.log_prob(sample.actions))  # type: ignore[no-untyped-call]
+            torch.testing.assert_close(judged.entropies[row, :n], wanted.entropy())  # type: ignore[no-untyped-call]
         else:
             assert sample.text == ""
 

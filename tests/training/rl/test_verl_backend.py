@@ -80,7 +80,7 @@ def test_settings_that_verl_refuses_are_refused_before_a_run_is_written() -> Non
         (replace(SMALL, postings=5), "multiple of updates"),
     ):
         with pytest.raises(ConfigError, match=named):
-            settings(wrong)  # type: ignore[arg-type]
+            settings(wrong)
     with pytest.raises(ConfigError, match="all GPUs"):
         settings(SMALL, Machines(gpus=7))
     paper = settings(recipe("rl_generative").config, Machines())

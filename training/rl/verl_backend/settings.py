@@ -44,6 +44,8 @@ def verl_settings(
     `prompt_tokens`: of the longest prompt in the data.
     """
     _check(config, machines)
+    # verl wants whole micro-batches
+    micro = math.gcd(MICRO_BATCH, _per_gpu(config, machines))
     return {
         "algorithm": {
             "adv_estimator": "grpo",
@@ -53,9 +55,9 @@ def verl_settings(
         "data": _data(config, out, prompt_tokens),
         "actor_rollout_ref": {
             "model": {"path": str(model), "custom_chat_template": TEMPLATE},
-            "actor": _actor(config),
-            "rollout": _rollout(config, machines),
-            "ref": {"log_prob_micro_batch_size_per_gpu": MICRO_BATCH},
+            "actor": _actor(config, micro),
+            "rollout": _rollout(config, machines, micro),
+            "ref": {"log_prob_micro_batch_size_per_gpu": micro},
         },
         "reward": {"custom_reward_function": {"path": str(out / "reward.py"), "name": "compute_score"}},
         "trainer": _trainer(config, out, machines),
@@ -63,7 +65,12 @@ def verl_settings(
 
 
 MICRO_BATCH = 8
-"""Samples of one forward pass on a GPU."""
+"""Most samples of one forward pass on a GPU."""
+
+
+def _per_gpu(config: RlConfig, machines: Machines) -> int:
+    """Samples of a mini-batch on each GPU."""
+    return config.postings // config.updates * config.group // (machines.gpus * machines.nodes)
 
 
 def _check(config: RlConfig, machines: Machines) -> None:
@@ -77,9 +84,9 @@ def _check(config: RlConfig, machines: Machines) -> None:
         )
     if config.updates == 1 and config.passes == 1:
         raise ConfigError("updates=1 and passes=1 make every ratio 1: set updates to at least 2")
-    if config.postings * config.group % (machines.gpus * machines.nodes):
+    if config.postings // config.updates * config.group % (machines.gpus * machines.nodes):
         raise ConfigError(
-            f"postings x group ({config.postings} x {config.group}) must be a multiple of all GPUs "
+            f"postings / updates x group ({config.postings // config.updates} x {config.group}) must be a multiple of all GPUs "
             f"({machines.gpus * machines.nodes})"
         )
 
@@ -96,12 +103,12 @@ def _data(config: RlConfig, out: Path, prompt_tokens: int) -> dict[str, Any]:
     }
 
 
-def _actor(config: RlConfig) -> dict[str, Any]:
+def _actor(config: RlConfig, micro: int) -> dict[str, Any]:
     own, losses = CLASSES[config.algorithm], LOSSES[config.algorithm]
     kl = _own(own, "kl_weight") if config.kl_weight is None else config.kl_weight
     return {
         "ppo_mini_batch_size": config.postings // config.updates,
-        "ppo_micro_batch_size_per_gpu": MICRO_BATCH,
+        "ppo_micro_batch_size_per_gpu": micro,
         "ppo_epochs": config.passes,
         "clip_ratio_low": _own(own, "clip_low") if config.clip_low is None else config.clip_low,
         "clip_ratio_high": _own(own, "clip_high") if config.clip_high is None else config.clip_high,
@@ -118,7 +125,7 @@ def _actor(config: RlConfig) -> dict[str, Any]:
     }
 
 
-def _rollout(config: RlConfig, machines: Machines) -> dict[str, Any]:
+def _rollout(config: RlConfig, machines: Machines, micro: int) -> dict[str, Any]:
     return {
         "name": "sglang",
         "n": config.group,
@@ -126,7 +133,7 @@ def _rollout(config: RlConfig, machines: Machines) -> dict[str, Any]:
         "top_k": -1,
         "top_p": 1.0,
         "tensor_model_parallel_size": machines.rollout_gpus,
-        "log_prob_micro_batch_size_per_gpu": MICRO_BATCH,
+        "log_prob_micro_batch_size_per_gpu": micro,
         "val_kwargs": {"do_sample": False, "temperature": 0, "n": 1},
     }
 

@@ -79,7 +79,8 @@ def write_run(
 
     settings = verl_settings(config, given.model.resolve(), out, machines, prompt_tokens=longest)
     # Hydra reads YAML, of which JSON is a part
-    head = {"hydra": {"searchpath": ["pkg://verl.trainer.config"]}, "defaults": ["ppo_trainer", "_self_"]}
+    hydra = {"searchpath": ["pkg://verl.trainer.config"], "run": {"dir": str(out / "hydra")}}
+    head = {"hydra": hydra, "defaults": ["ppo_trainer", "_self_"]}
     (out / "verl.yaml").write_text(json.dumps(head | settings, indent=2) + "\n", encoding="utf-8")
     (out / "reward.py").write_text(REWARD_FILE, encoding="utf-8")
     shutil.copyfile(VERSIONS, out / "requirements.txt")

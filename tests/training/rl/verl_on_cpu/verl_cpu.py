@@ -25,6 +25,9 @@ class Memory:
     def mem_get_info(self) -> tuple[int, int]:
         return 1, 1
 
+    def get_device_name(self, *_: Any) -> str:
+        return "CPU"
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -32,7 +35,7 @@ class Memory:
 
 
 @PlatformRegistry.register(platform="cpu")
-class Cpu(PlatformBase):
+class Cpu(PlatformBase):  # type: ignore[misc]
     """One process on the CPU that Ray takes for one on a GPU."""
 
     device_name = "cpu"
