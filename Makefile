@@ -52,7 +52,7 @@ demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHE
 test: setup style  ## everything CI runs: style, then all tests, with types and contracts beside them
 	@mkdir -p build
 	@$(MAKE) --silent types > build/types.log 2>&1 & types=$$!; \
-	  $(PYTEST) -m 'not faults and not sglang and not smollm2 and not images and not arm'; tests=$$?; \
+	  $(PYTEST) -m 'not faults and not sglang and not smollm2 and not verl and not images and not arm'; tests=$$?; \
 	  wait $$types; types=$$?; cat build/types.log; exit $$((tests | types))
 
 lint: style types  ## style, types, import direction, contracts
@@ -71,7 +71,7 @@ fix: setup  ## mend what ruff can mend: style, imports, format
 	$(BIN)/ruff format .
 
 unit: setup  ## tests without brokers or clusters
-	$(PYTEST) -m 'not integration and not faults and not sglang and not smollm2 and not images and not arm'
+	$(PYTEST) -m 'not integration and not faults and not sglang and not smollm2 and not verl and not images and not arm'
 
 test-one: setup  ## one folder, file or test: T=tests/models/test_weights.py or T="-k rebalance tests/streaming"
 	@$(if $(T),,echo 'say which: make test-one T=tests/models/test_weights.py'; exit 2)
@@ -126,6 +126,17 @@ fuzz-inputs: setup  ## a million inputs into the readers of lines, rows and file
 
 rl-oracle: .envs/rl-oracle/.stamp  ## losses and gradients of verl and TRL on fixed tensors, which tests compare ours with
 	.envs/rl-oracle/bin/python tests/training/rl/oracle.py tests/training/rl/fixtures/losses.json
+
+.envs/verl/.stamp: training/rl/verl_backend/requirements.txt
+	$(PYTHON) -m venv .envs/verl
+	.envs/verl/bin/python -m pip install -q 'uv>=0.9'
+	.envs/verl/bin/uv pip install -q --python .envs/verl/bin/python -r training/rl/verl_backend/requirements.txt
+	@touch $@
+
+verl-env: .envs/verl/.stamp  ## verl's own environment, never ours: 5.5 GB
+
+verl-smoke: setup verl-env  ## verl's own main_ppo on a CPU for two steps with our configuration, data and reward (minutes)
+	$(BIN)/python -m pytest -q -n 0 -m verl tests/training/rl/test_verl_smoke.py
 
 soak-engine: setup  ## the model server at saturation for ten minutes: its overhead and pauses, into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'

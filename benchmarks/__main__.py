@@ -1,8 +1,8 @@
-"""`python -m benchmarks NAME` runs one benchmark; without a name, all that need nothing but the extra `bench`, in turn.
+"""`python -m benchmarks NAME` runs one benchmark; without a name, all that need nothing but the extra `bench`.
 
-Three have commands of their own: `python -m benchmarks.engine`, whose peers need environments of their own, and
-`python -m benchmarks.ranker_tables` and `python -m benchmarks.pruning.pretrained`, which read postings that are not in
-the repository (docs/data.md).
+`summaries` reads postings that are not in the repository (docs/data.md), and is run by its name alone. Three have
+commands of their own: `python -m benchmarks.engine`, whose peers need environments of their own, and, because they
+read such postings, `python -m benchmarks.ranker_tables` and `python -m benchmarks.pruning.pretrained`.
 """
 
 import argparse
@@ -30,9 +30,13 @@ BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "sizes": (settings.SizesBenchmark, "benchmarks.sizes"),
     "model-server": (settings.ModelServerBenchmark, "benchmarks.model_server.benchmark"),
     "rounding": (settings.RoundingBenchmark, "benchmarks.rounding"),
+    "summaries": (settings.SummariesBenchmark, "benchmarks.summaries"),
     "pruning": (settings.PruningBenchmark, "benchmarks.pruning.benchmark"),
 }
 """Settings, and the module whose `measure(settings, folder)` runs the benchmark and returns its result."""
+
+BY_NAME = "summaries"
+"""Not run among all: it reads postings that the repository does not hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.getLogger("stamina").setLevel(logging.ERROR)  # a new topic's first answers are retries
     # so that what a benchmark started is stopped also when it is told to end
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    for name in [given["benchmark"]] if given["benchmark"] else BENCHMARKS:
+    for name in (
+        [given["benchmark"]] if given["benchmark"] else [name for name in BENCHMARKS if name != BY_NAME]
+    ):
         for finding in _measured(name, given).findings:
             say(f"{name}: {finding}")
 

@@ -27,6 +27,17 @@ def read_card(directory: Path) -> dict[str, Any]:
     return card
 
 
+def prompt_tokens(directory: Path) -> int | None:
+    """Most tokens of the prompts that the model was taught on, None where its card does not say.
+
+    ConfigError for what is no positive number.
+    """
+    said = read_card(directory).get("prompt_tokens")
+    if said is not None and (type(said) is not int or said < 1):
+        raise ConfigError(f"{directory / CARD}: prompt_tokens must be a number of tokens, not {said!r:.40}")
+    return said
+
+
 def is_extractive(directory: Path) -> bool:
     """Whether the directory holds a summarizer that chooses phrases; ConfigError for a kind that is unknown."""
     kind = read_card(directory).get("kind")

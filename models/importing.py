@@ -15,7 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.engine.checkpoint import load_checkpoint
+from models.adapter_base import base_of, is_adapter
+from models.card import CARD, prompt_tokens
+from models.engine.checkpoint import load_checkpoint, model_name
 from models.gguf_file import read_header, read_model, write_tokenizer
 from models.prompts import load_tokenizer
 from models.weights import write_weights
@@ -98,10 +100,24 @@ def _described(weights: dict[str, Tensor]) -> str:
 def _from_directory(wanted: Import, folder: Path, _: Log) -> Converted:
     weights = load_checkpoint(wanted.source, "ranker").weights
     for name in BESIDE:
-        if (wanted.source / name).is_file():
-            shutil.copyfile(wanted.source / name, folder / name)
+        if (base_of(wanted.source) / name).is_file():
+            shutil.copyfile(base_of(wanted.source) / name, folder / name)
+    if is_adapter(wanted.source):
+        _write_card(wanted.source, folder)
     _write(weights, folder, wanted.dtype)
-    return Converted(what="a Hugging Face directory, its weights in one file", licence=None)
+    return Converted(what=_kind(wanted.source), licence=None)
+
+
+def _kind(source: Path) -> str:
+    if is_adapter(source):
+        return "an adapter, merged into its base"
+    return "a Hugging Face directory, its weights in one file"
+
+
+def _write_card(adapter: Path, folder: Path) -> None:
+    """Keep of an adapter's card what holds for the merged model too: its prompts, and its name with a mark."""
+    card = {"name": f"{model_name(adapter, 'ranker')}-merged", "prompt_tokens": prompt_tokens(adapter)}
+    (folder / CARD).write_text(json.dumps(card) + "\n", encoding="utf-8")
 
 
 def _from_gguf(wanted: Import, folder: Path, progress: Log) -> Converted:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from models.card import is_extractive
+from models.adapter_base import base_of
+from models.card import is_extractive, prompt_tokens
 from schemas.clean import clean
 from schemas.errors import ConfigError
 
@@ -102,12 +103,12 @@ def _item_parts(item: Item) -> tuple[str, str]:
 def load_tokenizer(checkpoint: Path) -> Tokenizer:
     """Load a checkpoint directory's tokenizer; markers such as `<|im_end|>` in a text stay plain text.
 
-    Raises ConfigError if the directory has no readable tokenizer.json.
+    An adapter's is its base's. Raises ConfigError if the directory has no readable tokenizer.json.
     """
-    path = checkpoint / "tokenizer.json"
+    path = base_of(checkpoint) / "tokenizer.json"
     if not path.is_file():
         raise ConfigError(
-            f"no tokenizer.json in {checkpoint}: give a whole Hugging Face checkpoint directory"
+            f"no tokenizer.json in {path.parent}: give a whole Hugging Face checkpoint directory"
         )
     try:
         tokenizer = Tokenizer.from_file(str(path))
@@ -143,11 +144,12 @@ class Prompter:
 
     @classmethod
     def from_dir(cls, checkpoint: Path, budget: int = BUDGET_TOKENS) -> Prompter:
-        """Make a checkpoint directory's prompter; its budget is at most what SGLang takes of that context.
+        """Make a checkpoint directory's prompter, whose budget is at most what SGLang takes of that context.
 
+        It is smaller where the directory's card says that the model was taught on shorter prompts.
         ConfigError for a directory that is not whole, or whose tokenizer has no single token for a label.
         """
-        path = checkpoint / "config.json"
+        path, taught = base_of(checkpoint) / "config.json", prompt_tokens(checkpoint)
         tokenizer = load_tokenizer(checkpoint)
         try:
             config = json.loads(path.read_text())
@@ -160,7 +162,7 @@ class Prompter:
         if size > vocab_size:
             raise ConfigError(f"{checkpoint}: the tokenizer has {size} ids, the model only {vocab_size}")
         try:
-            fitting = min(budget, context - CONTEXT_RESERVE_TOKENS)
+            fitting = min(budget, context - CONTEXT_RESERVE_TOKENS, taught or budget)
             return cls(tokenizer, fitting, summarizer_reads_text=is_extractive(checkpoint))
         except ValueError as error:
             raise ConfigError(f"{checkpoint}: {error}; is the tokenizer that of another model?") from error

@@ -4,9 +4,11 @@ rich reads square brackets as markup, and a terminal obeys control characters, s
 """
 
 import re
+from collections.abc import Sequence
 
 from rich.text import Text
 
+OPEN_MARK, CLOSE_MARK = "⟦", "⟧"
 #: All control characters but tab and newline, the marks that turn the direction of text, and lone surrogates.
 _UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 #: What rich takes for a tag, or a bracket alone; each with the backslashes before it.
@@ -26,6 +28,18 @@ def markup(text: str) -> str:
     escaped = _BRACKET.sub(_literal, visible(text))
     backslashes = len(escaped) - len(escaped.rstrip("\\"))
     return escaped + "\\" * backslashes
+
+
+def marked(text: str, kept: Sequence[tuple[int, int]], *, bracketed: bool) -> Text:
+    """The text with its kept spans in colour, and in brackets where colours are not shown."""
+    shown, at = Text(), 0
+    for start, end in kept:
+        shown.append(visible(text[at:start]))
+        part = visible(text[start:end])
+        shown.append(f"{OPEN_MARK}{part}{CLOSE_MARK}" if bracketed else part, style="bold green")
+        at = end
+    shown.append(visible(text[at:]))
+    return shown
 
 
 def cell(text: str) -> Text:

@@ -8,6 +8,7 @@ from typing import Protocol
 from typing_extensions import override
 
 from pipeline.places.comparing import only_remote, place_passes
+from pipeline.places.gazetteer import gazetteer
 from pipeline.terms import terms
 from schemas.clean import clean
 from schemas.employment import employment_kinds
@@ -52,6 +53,11 @@ class _Query:
     def stands_in(self, posted: frozenset[str]) -> bool:
         """Whether as many of the terms as are needed are among the posting's."""
         return not self.needed or len(self.terms & posted) >= self.needed
+
+
+def load_places() -> None:
+    """Load the tables of places, a second and a half of work, before the first search that names a place meets one."""
+    gazetteer()
 
 
 def ready(feature: FeatureRecord) -> bool:

@@ -11,9 +11,11 @@ from typing import Annotated
 from kafka import KafkaProducer
 
 from models.client.remote import open_ranker
+from models.ranker import Ranker
 from pipeline.alert import AlertSettings, AlertStep
+from pipeline.match import load_places
 from pipeline.scoring.cached import CachedScorer
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import Alert, ScoreRequest
 from schemas.settings import Option, Options
 from storage.features import FeatureStore
@@ -103,6 +105,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
         probe=member.probe,
         turned=member.turned,
     )
+    load_places()
     log.info("consuming %s as %s", topics.SCORE_REQUESTS.name, settings.instance_id)
     loop.run(member.stopped)
 
@@ -123,9 +126,18 @@ def _step(member: Running[ConsumerSettings], metrics: ConsumerMetrics) -> AlertS
     for result in ("hits", "misses", "failures"):
         metrics.cache.labels(result).set_function(partial(getattr, cache.stats, result))
     ranker = open_ranker(settings.ranker_url, settings.tokenizer, calibration=settings.calibration)
+    _reach(ranker)
     scorer = CachedScorer(ranker, cache)
     ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S, sent=KafkaSentAlerts(settings.kafka))
     return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts)
+
+
+def _reach(ranker: Ranker) -> None:
+    """Ask the ranker for its name, which opens the connection before the first request needs it."""
+    try:
+        log.info("scoring by %s", ranker.model)
+    except ModelUnavailable as error:
+        log.warning("no ranker answers yet: %s", error)
 
 
 ALERT_CONSUMER = Program(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pipeline.match import LexicalMatcher
+from pipeline.match import LexicalMatcher, load_places
 from pipeline.windows import Windows, WindowSettings
 from schemas.records import ScoreRequest
 from schemas.settings import Option, Options
@@ -53,6 +53,7 @@ def match(member: Running[MatcherSettings]) -> None:
         turned=member.turned,
         topic_ids=lambda: {name: i for name, i in member.topics.ids().items() if name in MATCHED},
     )
+    load_places()
     loop.run(member.stopped)
 
 

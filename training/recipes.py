@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from schemas.errors import ConfigError
-from training.sft.config import SftConfig, SftStage
+from training.sft.config import AdapterConfig, SftConfig, SftStage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +67,30 @@ def prune_qwen3_0_6b() -> Recipe:
     )
 
 
+def adapter_smollm2() -> Recipe:
+    """Teach SmolLM2-135M-Instruct by a low-rank adapter, on prompts of title, metadata and about 60 words of text."""
+    stage = SftStage(rate=2e-4, warmup=0.05, listwise_weight=0.3, list_size=8)
+    config = SftConfig(
+        stages=(stage,),
+        max_examples=10_000,
+        budget_tokens=160,
+        batch_tokens=2048,
+        evaluate_every_steps=100,
+        save_every_steps=100,
+        dev_queries=30,
+        adapter=AdapterConfig(),
+    )
+    return Recipe(
+        about="SmolLM2-135M into a ranker by a low-rank adapter, on short prompts: an hour or two on 2 cores",
+        works=(config,),
+    )
+
+
 RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "ranker_tiny": ranker_tiny,
     "sft_qwen3_0_6b": sft_qwen3_0_6b,
     "prune_qwen3_0_6b": prune_qwen3_0_6b,
+    "adapter_smollm2": adapter_smollm2,
 }
 
 

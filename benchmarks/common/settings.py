@@ -8,6 +8,7 @@ from schemas.settings import Option
 from training.judging.postings import DATA
 
 RANKER = "models/checkpoints/ranker-tiny"
+SUMMARIZER = "models/checkpoints/summarizer-tiny"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +19,18 @@ class FeatureJobBenchmark:
         int, Option("Updates for each contender in each repetition, in a store with sync=commit.")
     ] = 1_000_000
     repetitions: Annotated[int, Option("Repetitions; each starts with another contender.")] = 3
-    other_updates: Annotated[int, Option("Updates for each contender in a store with sync=os.")] = 200_000
-    sweep_updates: Annotated[int, Option("Updates for each setting of the job's own.")] = 200_000
+    other_updates: Annotated[
+        int, Option("Updates for each contender in a store with sync=os; 0: leave it out.")
+    ] = 200_000
+    sweep_updates: Annotated[
+        int, Option("Updates for each setting of the job's own; 0: leave the settings out.")
+    ] = 200_000
+    only: Annotated[
+        str,
+        Option(
+            "Contenders beside the job whose names, without their commas, hold one of these words, commas between."
+        ),
+    ] = ""
     slow_updates: Annotated[int, Option("Most updates for the contender that is far slower.")] = 150_000
     one_by_one_updates: Annotated[
         int, Option("Most updates for the contender that works record by record.")
@@ -116,6 +127,17 @@ class RoundingBenchmark:
     data: Annotated[
         Path | None, Option("Folder of real postings (docs/data.md).", metavar="DIR", env=DATA)
     ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummariesBenchmark:
+    """Faults and lengths of the summaries of an extractive summarizer."""
+
+    postings: Annotated[tuple[Path, ...], Option("Postings, JSON Lines, gzipped or not.")] = ()
+    summarizer: Annotated[str, Option("Checkpoint directory.", metavar="DIR")] = SUMMARIZER
+    most: Annotated[int, Option("Postings of each file.")] = 4000
+    first: Annotated[int, Option("Postings that are passed over at the beginning.")] = 0
+    every: Annotated[int, Option("1: one after another; 5: every fifth.")] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,13 @@ from typing import Any
 
 from benchmarks.common.report import FOLDER, measured_on, say
 from benchmarks.common.settings import EngineBenchmark
-from benchmarks.common.smollm2 import SmolLM2Unavailable
 from benchmarks.engine import closed, open_loop, page, tokenizing
 from benchmarks.engine.cases import Case, cases
 from benchmarks.engine.fleet import Fleet
 from benchmarks.engine.peers import EngineSetup
 from benchmarks.engine.shapes import ROOT, ensure
 from models.engine.checkpoint import read_shape
+from models.smollm2 import SmolLM2Unavailable
 from schemas import arguments
 
 BUILD = ROOT / "build" / "bench-engine"

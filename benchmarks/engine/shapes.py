@@ -6,8 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from benchmarks.common.smollm2 import gguf_file, imported
 from models.engine.checkpoint import ModelShape, expected_weights, read_shape
+from models.smollm2 import gguf_file, imported
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "models" / "checkpoints" / "ranker-tiny"

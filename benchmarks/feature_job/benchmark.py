@@ -29,13 +29,14 @@ def measure(settings: FeatureJobBenchmark, folder: Path = FOLDER) -> Result:
         loaded_s = load(broker.bootstrap, Feed(updates=settings.updates))
         say(f"loaded in {loaded_s:.0f} s")
         durable, fast = JobSetup(broker=broker, sync="commit"), JobSetup(broker=broker, sync="os")
-        sweep = runs(grid(settings), durable, settings.updates, 1, failures)
+        swept = grid(settings) if settings.sweep_updates else []
+        sweep = runs(swept, durable, settings.updates, 1, failures)
         full = runs(plan, durable, settings.updates, settings.repetitions, failures)
-        capped = [at_most(contender, settings.other_updates) for contender in plan]
+        capped = [at_most(contender, settings.other_updates) for contender in plan if settings.other_updates]
         other = runs(capped, fast, settings.updates, settings.repetitions, failures)
     inside = {
         sync: breakdown(Feed(updates=settings.breakdown_updates), sync, settings.peer_batch_size, STORE)
-        for sync in ("commit", "os")
+        for sync in ("commit", "os")[: 2 if settings.other_updates else 1]
     }
     own = [contender.name for contender in plan if isinstance(contender, FeatureJob)]
     found = tables.JobResults(own=own, sweep=sweep, runs=[*full, *other], inside=inside)
@@ -63,13 +64,20 @@ def shipped(models: str) -> FeatureJob:
 
 
 def contenders(settings: FeatureJobBenchmark) -> list[Contender]:
-    """The feature job with the local stack's settings without and with models; then the peers."""
-    size = settings.peer_batch_size
-    return [
-        *(shipped("instant"), shipped("tiny")),
+    """The feature job with the local stack's settings without models; then what `only` leaves of the others.
+
+    Those are the job with the settings for models, and the peers.
+    """
+    size, words = settings.peer_batch_size, settings.only.split(",")
+    others: list[Contender] = [
+        shipped("tiny"),
         *(Peer(peer=peer, batch_size=size, processes=n) for peer in ("quix", "confluent") for n in (1, 2)),
         Peer(peer="kafka-python", batch_size=size, most=settings.slow_updates),
         Peer(peer="quix-one-by-one", most=settings.one_by_one_updates),
+    ]
+    return [
+        shipped("instant"),
+        *(one for one in others if any(w in one.name.replace(",", "") for w in words)),
     ]
 
 
@@ -96,7 +104,7 @@ def runs(
     """
     done = []
     for n in range(repetitions):
-        start = n % len(plan)
+        start = n % max(1, len(plan))
         for contender in [*plan[start:], *plan[:start]]:
             try:
                 done.append(throughput.run(contender, setup, updates))

@@ -34,7 +34,7 @@ class JobResults:
 
 
 def tables(found: JobResults) -> dict[str, list[Row]]:
-    """All tables: title → rows."""
+    """All tables that have rows: title → rows."""
     made = {
         f"Records a second, store sync={sync}": speeds(_of(found.runs, sync), found.shipped)
         for sync in _syncs(found)
@@ -44,7 +44,7 @@ def tables(found: JobResults) -> dict[str, list[Row]]:
     made["Processor time of the job's own settings"] = cpu(found.sweep)
     made["The work alone, microseconds a record"] = inside(found.inside)
     made["Memory of the feature job"] = memory(found)
-    return made
+    return {title: rows for title, rows in made.items() if rows}
 
 
 def speeds(runs: Sequence[Run], base: str) -> list[Row]:
@@ -136,19 +136,29 @@ def findings(found: JobResults) -> list[str]:
         best = next(row for row in rows if row["contender"] not in found.own)
         said += [
             f"sync={sync}: {row['contender']}: {row['median']:,.0f} records/s, "
-            f"{float(str(row['median'])) / float(str(best['median'])):.2f} × the best peer "
+            f"{_against(_of(found.runs, sync), str(row['contender']), str(best['contender']))} × the best peer "
             f"({best['contender']}, {best['median']:,.0f}/s)."
             for row in rows
             if row["contender"] in found.own
         ]
-    fastest = speeds(found.sweep, found.shipped)[0]["contender"]
-    said.append(f"Fastest of the job's own settings: {fastest}; shipped: {found.shipped}.")
+    if found.sweep:
+        fastest = speeds(found.sweep, found.shipped)[0]["contender"]
+        said.append(f"Fastest of the job's own settings: {fastest}; shipped: {found.shipped}.")
     grown = sum(float(str(row["growth_mib"])) for row in memory(found) if row["role"] not in SHARED_ROLES)
     said.append(
         f"Memory of TaskManager and Python workers together: {grown:+.0f} MiB for a million records more, after "
         f"{WARM_SHARE:.0%} of the run."
     )
     return said
+
+
+def _against(runs: Sequence[Run], name: str, peer: str) -> str:
+    """The ratio of the medians, and from which to which it goes when the repetitions are taken one by one."""
+    rates = by_contender(runs)
+    mine, theirs = rates[name], rates[peer]
+    middle = f"{spread(mine)['median'] / spread(theirs)['median']:.2f}"
+    one_by_one = sorted(a / b for a, b in zip(mine, theirs, strict=False))
+    return f"{middle} ({one_by_one[0]:.2f} to {one_by_one[-1]:.2f})" if len(one_by_one) > 1 else middle
 
 
 def plot(found: JobResults, folder: Path) -> list[str]:

@@ -19,13 +19,13 @@ import torch
 
 from benchmarks.common.report import FOLDER, Result, Row, measured_on, say, write
 from benchmarks.common.settings import PretrainedPruningBenchmark
-from benchmarks.common.smollm2 import imported
 from benchmarks.pruning.contenders import PEERS, ROOT, Bench, ContenderUnavailable, prune_here, prune_there
 from benchmarks.pruning.texts import TextMeasure, texts_of
 from models.engine.checkpoint import read_shape
 from models.prompts import load_tokenizer
 from models.pruning import osscar
 from models.pruning.config import Osscar
+from models.smollm2 import imported
 from schemas import arguments
 from schemas.errors import ConfigError
 

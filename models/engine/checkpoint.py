@@ -1,4 +1,4 @@
-"""Read Hugging Face checkpoint directories, and check them whole before anything is served."""
+"""Read Hugging Face checkpoint directories and adapters of them, and check them whole before anything is served."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from models.adapter_base import base_of, is_adapter
+from models.engine.adapter import merge_adapter
 from models.engine.configuration import ModelShape, read_end_ids, read_json, read_shape
 from models.engine.weight_files import read_weights
 from schemas.errors import ConfigError
@@ -33,9 +35,11 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path, role: str) -> Checkpoint:
-    """Read a directory; ConfigError names a missing file, a wrong tensor or what is not computed."""
+    """Read a directory, an adapter merged into its base; ConfigError names what is missing, wrong or not computed."""
     shape = read_shape(path)
-    weights = read_weights(path, expected_weights(shape))
+    weights = read_weights(base_of(path), expected_weights(shape))
+    if is_adapter(path):
+        merge_adapter(path, weights)
     end = frozenset(read_end_ids(path))
     return Checkpoint(name=model_name(path, role), shape=shape, eos_ids=end, weights=weights)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from models.adapter_base import base_of
 from models.engine.architectures import ARCHITECTURES, QWEN3, Architecture, why_refused
 from models.engine.rope import Rope, read_rope
 from schemas.errors import ConfigError
@@ -147,8 +148,11 @@ class ModelShape:
 
 
 def read_shape(path: Path) -> ModelShape:
-    """Read the shape from a directory's config.json; ConfigError names an entry that is missing or not computed."""
-    file = path / "config.json"
+    """Read the shape from a directory's config.json, or that of an adapter's base.
+
+    ConfigError names an entry that is missing or not computed.
+    """
+    file = base_of(path) / "config.json"
     config = read_json(file)
     architecture = _check_known(path, config)
     hidden, heads = (_whole(file, config, name) for name in ("hidden_size", "num_attention_heads"))
@@ -198,7 +202,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_end_ids(path: Path) -> list[int]:
     """Return the ids of the end tokens, of generation_config.json before config.json; none where neither names one."""
-    for file in (path / "generation_config.json", path / "config.json"):
+    base = base_of(path)
+    for file in (base / "generation_config.json", base / "config.json"):
         said = read_json(file).get("eos_token_id") if file.is_file() else None
         if said is not None:
             ids = said if isinstance(said, list) else [said]

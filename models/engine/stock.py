@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from models.adapter_base import check_whole
 from models.engine.checkpoint import load_checkpoint
 from schemas.errors import ConfigError
 
@@ -15,6 +16,7 @@ def open_stock(path: Path, dtype: torch.dtype = torch.float32) -> tuple[Any, tor
     """Return a directory's model in `dtype`, and the type that its weights are stored in; raises ConfigError."""
     import transformers  # slow to import
 
+    check_whole(path)
     checkpoint = load_checkpoint(path, "ranker")
     stored = checkpoint.weights["model.embed_tokens.weight"].dtype
     model_class = getattr(transformers, checkpoint.shape.architecture.model_class)

@@ -40,17 +40,15 @@ def read_weights(path: Path, wanted: Mapping[str, tuple[int, ...]]) -> dict[str,
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    if (path / "adapter_config.json").exists():
-        raise ConfigError(f"{path} holds an adapter (adapter_config.json): merge it into the weights first")
     if not (path / INDEX).is_file():
-        return _tensors(path / SINGLE)
+        return read_tensors(path / SINGLE)
     places = _places(path / INDEX)
     if (path / SINGLE).exists() and set(places.values()) != {SINGLE}:
         raise ConfigError(
             f"{path} holds {SINGLE} and an index of other files ({min(places.values())}, …): "
             "loaders read different weights, delete one of the two"
         )
-    shards = {shard: _tensors(path / shard) for shard in sorted(set(places.values()))}
+    shards = {shard: read_tensors(path / shard) for shard in sorted(set(places.values()))}
     for shard, found in shards.items():
         listed = {name for name, place in places.items() if place == shard}
         for name in sorted(listed ^ found.keys()):
@@ -74,7 +72,8 @@ def _places(index: Path) -> dict[str, str]:
     return places
 
 
-def _tensors(file: Path) -> dict[str, Tensor]:
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read all tensors of a safetensors file; ConfigError for one that is missing or damaged."""
     try:
         tensors: dict[str, Tensor] = load_file(file)
     except Exception as error:  # a damaged file raises SafetensorError, one of an unknown dtype KeyError

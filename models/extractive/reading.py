@@ -13,6 +13,7 @@ from models.extractive.phrase import Phrase
 from models.extractive.phrases import phrases
 from models.extractive.selection import words_of
 from models.prompts import SUMMARIZER_PROMPT, SUMMARIZER_SUFFIX
+from models.unknown import UnknownTokens
 
 BODY = "\nText: "
 CHARS_PER_TOKEN = 12
@@ -56,10 +57,7 @@ class Reader:
 
     def __init__(self, tokenizer: Tokenizer, context: int) -> None:
         self._tokenizer, self._context = tokenizer, context
-        vocabulary = tokenizer.get_vocab(with_added_tokens=True)
-        pieces = np.zeros(max(vocabulary.values(), default=0) + 1, bool)
-        pieces[[at for piece, at in vocabulary.items() if piece.startswith(("##", "[UNK]"))]] = True
-        self._pieces = pieces
+        self._unknown = UnknownTokens(tokenizer)
 
     def read_many(self, inputs: Sequence[str]) -> list[Reading]:
         """Read each `summarizer_input`, or each whole summarizer prompt; text beyond the context is not read."""
@@ -86,13 +84,8 @@ class Reader:
             phrases=kept,
             starts=starts,
             ends=ends,
-            unknown=self._unknown(ids[title_tokens:]),
+            unknown=self._unknown.share(ids[title_tokens:]),
         )
-
-    def _unknown(self, ids: Sequence[int]) -> float:
-        if not ids:
-            return 0.0
-        return float(self._pieces[np.array(ids)].mean())
 
 
 def _posting(prompt: str) -> str:

@@ -15,6 +15,7 @@ from models.extractive.words import (
     DASHES,
     NO_CUT_AFTER,
     OPENERS,
+    RANGE_WORDS,
     SEMICOLONS,
     SENTENCE_ENDS,
     STARTERS,
@@ -84,14 +85,26 @@ _SPACELESS_START = re.compile(f"[{_SPACELESS}]")
 
 
 def _keep_numbers_in_order(found: list[Unit]) -> None:
-    """Take numbers for bullets only where they count a list; `a team of 26. We …` is none."""
+    """Take numbers for bullets only where they count a list; `lots of 1 to 1. A team of 26. We …` is none.
+
+    A list begins with a 1 that a 2 follows before the next 1.
+    """
+    numbers = [
+        (at, int(match[1]))
+        for at, unit in enumerate(found)
+        if unit.bullet and (match := _NUMBER.match(unit.word))
+    ]
+    begins, has_two = set[int](), False
+    for at, number in reversed(numbers):
+        if number == 1 and has_two:
+            begins.add(at)
+        has_two = number == 2 or (has_two and number != 1)
     last = 0
-    for unit in found:
-        number = _NUMBER.match(unit.word) if unit.bullet else None
-        if not number:
-            continue
-        unit.bullet = int(number.group(1)) in (1, last, last + 1)
-        last = int(number.group(1)) if unit.bullet else last
+    for at, number in numbers:
+        counts = at in begins or (last > 0 and number in (last, last + 1))
+        goes_on = at > 0 and found[at - 1].word.lower() in NO_CUT_AFTER
+        found[at].bullet = counts and not goes_on
+        last = number if found[at].bullet else last
 
 
 def _cut(text: str, before: Unit, after: Unit) -> int:
@@ -109,17 +122,26 @@ def _cut(text: str, before: Unit, after: Unit) -> int:
         return STARTER
     if _SPACELESS_START.match(word) and _SPACELESS_START.match(following):
         return STARTER if _HIRAGANA.match(word[-1]) and _KANJI.match(following) else WORD
-    lower = word.lower()
-    if following.lower() in STARTERS:
+    return _cut_between(word.lower(), following.lower())
+
+
+def _cut_between(lower: str, following: str) -> int:
+    """How good a cut is between two words with nothing but a space between them, both in lower case."""
+    if lower[-1].isdigit() and following in RANGE_WORDS:
+        return NONE
+    if following in STARTERS:
         return STARTER if lower not in ARTICLES and lower not in STARTERS else NONE
-    return NONE if lower in NO_CUT_AFTER else WORD
+    # a number belongs to the words on both sides of it: `at least 3 years`
+    return NONE if lower in NO_CUT_AFTER or lower[-1].isdigit() or following[0].isdigit() else WORD
 
 
 def _ends_sentence(bare: str, following: str) -> bool:
     if bare[-1] in WIDE_ENDS:
         return True
     stem = bare.rstrip(SENTENCE_ENDS)
-    if bare[-1] == "." and (stem.lower().lstrip(OPENERS) in ABBREVIATIONS or len(stem) < 2):
+    if bare[-1] == "." and (
+        stem.lower().lstrip(OPENERS) in ABBREVIATIONS or (len(stem) < 2 and not stem.isdigit())
+    ):
         return False
     first = following.lstrip(OPENERS)[:1]
     return not first.islower()

@@ -31,6 +31,9 @@ ABBREVIATIONS = _set(
 COORDINATORS = _set("and or but & und oder sowie et ou mais y e o u pero en maar och och i oraz и или а но")
 """Words that join two clauses and begin neither; a phrase does not begin or end with one."""
 
+RANGE_WORDS = _set("to and or bis und oder à et ou a y o e")
+"""Words that may stand between two numbers."""
+
 STARTERS = COORDINATORS | _set(
     # English
     "which who whose whom where when while because so if unless although though whereas that to with without including"

@@ -26,6 +26,7 @@ from nearline.cli import (
     summarize,
     train,
     train_calibrate,
+    train_drift,
     train_judge,
     train_rl,
     train_sft,
@@ -62,6 +63,7 @@ train_judge.register(train.app)
 train_sft.register(train.app)
 train_rl.register(train.app)
 train_calibrate.register(train.app)
+train_drift.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")

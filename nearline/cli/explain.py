@@ -6,12 +6,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
+from models.extractive.kept import kept
+from models.prompts import MAX_CHARS
 from nearline.cli import options
 from nearline.cli.explain_parts import ExplainedSystem, ExplainParts, addresses
 from nearline.cli.from_settings import from_settings
-from nearline.shown import markup
+from nearline.shown import cell, marked, markup
 from pipeline.explain import Explanation, ScoreCheck
+from schemas.clean import clean
 from schemas.keys import US_PER_DAY
 from schemas.records import FeatureRecord
 from schemas.times import iso
@@ -50,6 +54,7 @@ def show(made: Explanation, console: Console) -> None:
         highlight=False,
     )
     _print_record(made.record, console)
+    _print_text(made, console)
     _print_opening(made, console)
     for check in made.filters:
         console.print(
@@ -107,6 +112,20 @@ def _print_record(record: FeatureRecord | None, console: Console) -> None:
         f"versions record {_time(record.version)}  content {_time(record.content_version)}"
         f"  summary by {markup(record.model) or 'nothing yet'}",
         highlight=False,
+    )
+
+
+def _print_text(made: Explanation, console: Console) -> None:
+    """Print the posting's text with what its summary keeps marked, and the summary that the ranker reads."""
+    if made.record is None or made.description is None:
+        return
+    text = clean(made.description, MAX_CHARS)
+    spans = [(phrase.start, phrase.end) for phrase in kept(text, made.record.summary) or ()]
+    shown = marked(text, spans, bracketed=not console.is_terminal)
+    console.print(Text.assemble("text     ", shown), soft_wrap=True)
+    lengths = f"{made.record.input_tokens} tokens before, {made.record.summary_tokens} after"
+    console.print(
+        Text.assemble("summary  ", cell(made.record.summary or "–"), f"  ({lengths})"), soft_wrap=True
     )
 
 

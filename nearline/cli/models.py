@@ -29,4 +29,22 @@ def import_(
 
     today = datetime.now(UTC).date()
     wanted = Import(source=source, out=out, day=today, dtype=dtype, licence=licence)
-    import_model(wanted, lambda line: typer.echo(line, err=True))
+    import_model(wanted, _tell)
+
+
+@app.command()
+def adapt(
+    adapter: Annotated[Path, typer.Argument(help="Directory of a low-rank adapter, such as RUN/best.")],
+    *,
+    base: Annotated[Path, typer.Option(help="Checkpoint directory that it was trained on.")],
+    out: Annotated[Path, typer.Option(help="Directory to write; one that holds an adapter is replaced.")],
+) -> None:
+    """Place a low-rank adapter on its base, so that `nearline serve --ranker OUT` serves the two merged."""
+    from models.placing import place_adapter
+
+    place_adapter(adapter, base, out)
+    _tell(f"written: {out}")
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)

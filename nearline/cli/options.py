@@ -9,6 +9,7 @@ import typer
 
 from models.calibration import read_calibration
 from nearline.stack.settings import StackSettings, current_home
+from nearline.stack.smollm2 import smollm2_ranker
 from schemas.errors import ConfigError
 from schemas.records import THRESHOLD
 from storage.couchbase.url import with_login
@@ -29,18 +30,25 @@ def checked(stack: StackSettings) -> StackSettings:
     """A stack's settings, with the shipped checkpoints; ConfigError for a setting that cannot work."""
     registry(stack.schema_registry)
     models, store = stack.models, stack.store
-    if models not in {"tiny", "instant", "instant-server"} and not models.startswith("http"):
+    if models not in {"tiny", "smollm2", "instant", "instant-server"} and not models.startswith("http"):
         raise ConfigError(
-            f"--models {models!r}: give `tiny`, `instant`, `instant-server`, a URL or two with a comma between"
+            f"--models {models!r}: give `tiny`, `smollm2`, `instant`, `instant-server`, a URL or two with a comma "
+            "between"
         )
+    if stack.adapter and models != "smollm2":
+        raise ConfigError("--adapter is for --models smollm2")
     if store not in {None, "couchbase"}:
         # Opened once here, so that a URL that cannot work is one error instead of one in each process's log.
         open_store(with_login(str(store), os.environ)).close()
     if models == "instant":
         return stack
-    return replace(
-        stack, ranker_dir=CHECKPOINTS / "ranker-tiny", summarizer_dir=CHECKPOINTS / "summarizer-tiny"
-    )
+    return replace(stack, ranker_dir=_ranker(stack), summarizer_dir=CHECKPOINTS / "summarizer-tiny")
+
+
+def _ranker(stack: StackSettings) -> Path:
+    if stack.models == "smollm2":
+        return smollm2_ranker(stack.adapter, stack.home.resolve().parent / "models")
+    return CHECKPOINTS / "ranker-tiny"
 
 
 def default_threshold(ranker: Path | None) -> float:

@@ -10,7 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
+from models.extractive.kept import kept
+from models.prompts import MAX_CHARS
 from nearline.cli import options
+from nearline.shown import marked
+from schemas.clean import clean
 from schemas.errors import ConfigError
 from storage.base import KeyValue
 from storage.couchbase.url import without_login
@@ -47,14 +51,16 @@ def get(
     posting_id: Annotated[str, typer.Argument(help="The posting's id.")],
     home: options.Home = None,
 ) -> None:
-    """Print one record as JSON."""
+    """Print one record as JSON, with its text (`description`), in which ⟦⟧ mark what the summary repeats (`marked`)."""
     with closing(_open(url, home)) as kv:
-        record = FeatureStore(kv).get_many([posting_id])[0]
+        store = FeatureStore(kv)
+        (record,), (text,) = store.get_many([posting_id]), store.texts([posting_id])
     if record is None:
         raise ConfigError(
             f"no posting {posting_id!r} in this store; `nearline store dump` lists what it holds"
         )
-    sys.stdout.write(json.dumps(record_dict(record), ensure_ascii=False, indent=2) + "\n")
+    row = record_dict(record) | text_dict("" if text is None else text.description, record.summary)
+    sys.stdout.write(json.dumps(row, ensure_ascii=False, indent=2) + "\n")
 
 
 @app.command()
@@ -127,6 +133,13 @@ def verify(
 
 def _open(url: str | None, home: Path | None) -> KeyValue:
     return open_store(options.store_url(url, home))
+
+
+def text_dict(description: str, summary: str) -> dict[str, object]:
+    """A posting's text, and as the summarizer reads it with the words marked that an extractive summary repeats."""
+    text = clean(description, MAX_CHARS)
+    spans = [(phrase.start, phrase.end) for phrase in kept(text, summary) or ()]
+    return {"description": description, "marked": marked(text, spans, bracketed=True).plain}
 
 
 def _print(row: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from models.card import is_extractive
 from models.prompts import Prompter, summarizer_input
 from models.summarizer import first_words
 from nearline.cli import options
-from nearline.shown import cell, visible
+from nearline.shown import cell, marked, visible
 from schemas.clean import clean
 from schemas.errors import ConfigError, EventError
 from schemas.events import BrokenLine, numbered_events
@@ -27,7 +27,6 @@ from schemas.records import Posting
 
 INSTANT = "instant"
 GZIP = b"\x1f\x8b"
-OPEN_MARK, CLOSE_MARK = "⟦", "⟧"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,21 +109,9 @@ def show(posting: Posting, made: Shortened, console: Console) -> None:
     console.print(Text(visible(posting.title or "(no title)"), style="bold"), soft_wrap=True)
     lengths = f"{made.text_tokens} {made.unit} before, {made.summary_tokens} after: {less:.1%} taken away"
     console.print(lengths, style="dim", highlight=False)
-    console.print(marked(made, bracketed=not console.is_terminal), soft_wrap=True)
+    console.print(marked(made.text, made.kept, bracketed=not console.is_terminal), soft_wrap=True)
     console.print(Text.assemble(("→ ", "bold"), cell(made.summary)), soft_wrap=True)
     console.print()
-
-
-def marked(made: Shortened, *, bracketed: bool) -> Text:
-    """Return the text with its kept spans in colour, and in brackets where colours are not shown."""
-    shown, at = Text(), 0
-    for start, end in made.kept:
-        shown.append(visible(made.text[at:start]))
-        kept = visible(made.text[start:end])
-        shown.append(f"{OPEN_MARK}{kept}{CLOSE_MARK}" if bracketed else kept, style="bold green")
-        at = end
-    shown.append(visible(made.text[at:]))
-    return shown
 
 
 def _instant(posting: Posting) -> Shortened:

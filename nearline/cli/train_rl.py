@@ -13,12 +13,15 @@ from rich.progress import Progress
 from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from nearline.cli.progress import progress_display
+from schemas.errors import ConfigError, ModelError
 from schemas.settings import Option
 
 if TYPE_CHECKING:
-    from training.rl.actor import Actor
+    from training.evaluation.settings import RankerPlace
+    from training.rl.config import RlConfig
     from training.rl.loop import RlResult, Watch
     from training.rl.measuring import RlMetrics
+    from training.rl.run import RlInputs
 
 _SHIPPED = options.CHECKPOINTS / "ranker-tiny"
 
@@ -31,7 +34,11 @@ class RlRun:
         Path, Option("Run directory: configuration, metrics, curves, samples, checkpoints, best/.")
     ]
     model: Annotated[
-        Path, Option("Extractive summarizer to start from, or a ranker whose first layers it begins with.")
+        Path,
+        Option(
+            "Extractive summarizer to start from, or a ranker whose first layers it begins with; "
+            "for a generative actor a causal language model."
+        ),
     ] = _SHIPPED
     ranker: Annotated[
         str,
@@ -39,8 +46,19 @@ class RlRun:
     ] = str(_SHIPPED)
     tokenizer: Annotated[Path, Option("For a URL: the checkpoint that is served there.")] = _SHIPPED
     judged: Annotated[Path | None, Option("Judged Parquet, for --set reward.grade_weight=….")] = None
-    backend: Annotated[Literal["local"], Option("local: one process, on CPU or GPU.")] = "local"
-    recipe: Annotated[str, Option("rl_extractive or rl_paper.")] = "rl_extractive"
+    backend: Annotated[
+        Literal["local", "verl"],
+        Option(
+            "local: one process, on CPU or GPU; verl: write a run for verl, which trains a generative actor "
+            "in an environment of its own."
+        ),
+    ] = "local"
+    gpus: Annotated[int, Option("verl: GPUs of a machine.", at_least=1)] = 8
+    nodes: Annotated[int, Option("verl: machines.", at_least=1)] = 1
+    rollout_gpus: Annotated[
+        int, Option("verl: GPUs over which SGLang spreads one copy of the model.", at_least=1)
+    ] = 1
+    recipe: Annotated[str, Option("rl_extractive, rl_generative or rl_smollm2.")] = "rl_extractive"
     best_to: Annotated[Path | None, Option("Also put the best summarizer here.")] = None
     resume: Annotated[
         bool, Option("Go on from the last checkpoint of --out, if there is one.", "--resume/--no-resume")
@@ -81,17 +99,23 @@ def rl(
         torch.set_num_threads(run.threads)
     config, console = override(recipe(run.recipe).config, set_ or []), Console(stderr=True)
     place = RankerPlace(name=run.ranker, tokenizer=run.tokenizer, device=run.device)
-    given = RlInputs(model=run.model, ranker=place, postings=tuple(postings), judged=run.judged)
+    given = RlInputs(
+        model=run.model, ranker=place, postings=tuple(postings), judged=run.judged, device=run.device
+    )
+    if run.backend == "verl":
+        _write_for_verl(config, given, run, console)
+        return
     with stopping() as stop, progress_display(console) as bar:
         result = reinforce(
             config,
             given,
             run.out,
-            lambda model: _actor(model, run.device),
             stop=stop,
             watch=_watch(bar),
             resume=run.resume,
         )
+    if result.ended == "whole":
+        _measure_drift(run.out / "best", place, postings, console)
     if run.best_to and result.ended == "whole":
         copy_directory(run.out / "best", run.best_to)
     _tell(console, result, run.out)
@@ -99,16 +123,39 @@ def rl(
         raise typer.Exit(128 + (stop.signal or 0))
 
 
-def _actor(model: Path, device: str) -> "Actor":
-    """The extractive summarizer of a directory, or a new one that begins with a ranker's first layers."""
-    import torch
+def _write_for_verl(config: "RlConfig", given: "RlInputs", run: RlRun, console: Console) -> None:
+    from training.rl.verl_backend.settings import Machines
+    from training.rl.verl_backend.write import write_run
 
-    from models.card import is_extractive
-    from training.rl.extractive import ExtractiveActor
+    if run.best_to or run.resume:
+        raise ConfigError(
+            "--backend verl takes neither --best-to nor --resume: its launcher goes on by itself"
+        )
+    machines = Machines(gpus=run.gpus, nodes=run.nodes, rollout_gpus=run.rollout_gpus)
+    with console.status("scoring raw texts"):
+        count = write_run(config, given, run.out, machines)
+    console.print(
+        f"a run over {count} postings is in {run.out}. In an environment with {run.out / 'requirements.txt'} "
+        f"and SGLang: python -m training.rl.verl_backend.launch {run.out}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    make = ExtractiveActor.open if is_extractive(model) else ExtractiveActor.from_ranker
-    return make(model, device=name)
+
+def _measure_drift(best: Path, ranker: "RankerPlace", postings: list[Path], console: Console) -> None:
+    """Write the drift monitor's thresholds; postings that are too few for them are no failure of the run."""
+    from training.rl.drift import drift_thresholds
+
+    try:
+        drift_thresholds(best, ranker, postings)
+    except (ConfigError, ModelError) as error:
+        console.print(
+            f"no drift thresholds: {error}; `nearline train drift --summarizer {best}` derives them later",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _watch(bar: Progress) -> "Watch":

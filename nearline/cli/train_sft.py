@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,7 @@ from nearline.cli.progress import progress_display
 from schemas.errors import ConfigError
 from schemas.settings import Option
 from training import recipes
-from training.sft.config import SftConfig, SftStage
+from training.sft.config import AdapterConfig, SftConfig, SftStage
 from training.sft.overrides import override
 
 if TYPE_CHECKING:
@@ -52,6 +52,13 @@ class SftRun:
     resume: Annotated[
         bool, Option("Go on from the last checkpoint of --out, if there is one.", "--resume/--no-resume")
     ] = False
+    adapter: Annotated[
+        bool,
+        Option(
+            "Train a low-rank adapter and leave the model's own weights as they are (settings: adapter.rank, …).",
+            "--adapter/--no-adapter",
+        ),
+    ] = False
     device: Annotated[str, Option("auto, cpu, cuda or cuda:N.")] = "auto"
     shard: Annotated[
         bool,
@@ -81,7 +88,7 @@ def sft(
     from models.writing import copy_directory
     from training.components.stopping import stopping
 
-    config, console = override(_config(run.recipe, run.work), set_ or []), Console(stderr=True)
+    config, console = override(_config(run), set_ or []), Console(stderr=True)
     machine = _machine(run)
     with stopping() as stop, progress_display(console, quiet=machine.rank > 0) as bar:
         result = _fine_tuned(run, config, machine, stop, _watch(bar))
@@ -143,12 +150,13 @@ def _fine_tuned(
     )
 
 
-def _config(name: str, work: int) -> SftConfig:
-    found = [each for each in recipes.recipe(name).works if isinstance(each, SftConfig)]
-    if not 1 <= work <= len(found):
-        msg = f"--work {work}: the recipe {name} has {len(found)} fine-tunings"
+def _config(run: SftRun) -> SftConfig:
+    found = [each for each in recipes.recipe(run.recipe).works if isinstance(each, SftConfig)]
+    if not 1 <= run.work <= len(found):
+        msg = f"--work {run.work}: the recipe {run.recipe} has {len(found)} fine-tunings"
         raise ConfigError(msg)
-    return found[work - 1]
+    config = found[run.work - 1]
+    return replace(config, adapter=config.adapter or AdapterConfig()) if run.adapter else config
 
 
 def _wording(path: Path | None) -> "Wording":
@@ -201,6 +209,8 @@ def _differing(work: "recipes.Work | SftStage") -> str:
             shown += [
                 f"stage {at}: {stage.objective} ({_differing(stage)})" for at, stage in enumerate(value)
             ]
+        elif is_dataclass(value):
+            shown.append(f"{field.name} ({_differing(value) or 'as by default'})")  # type: ignore[arg-type]
         elif value != field.default:
             shown.append(f"{field.name}={value}")
     return ", ".join(shown)

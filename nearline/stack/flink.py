@@ -135,6 +135,7 @@ def job_arguments(settings: StackSettings) -> tuple[str, ...]:
             settings.summarizer_url,
             *tokenizer,
         ),
+        *_drift_arguments(settings),
         *("--parallelism", str(settings.parallelism), "--batch-size", str(settings.updates_a_batch)),
         *("--deadline-s", str(settings.deadline_s), "--max-backoff-s", str(settings.max_backoff_s)),
         *("--checkpoint-s", str(settings.checkpoint_s)),
@@ -142,6 +143,13 @@ def job_arguments(settings: StackSettings) -> tuple[str, ...]:
         *settings.registry_arguments,
         *(("--crash-at", settings.crash_at) if settings.crash_at else ()),
     )
+
+
+def _drift_arguments(settings: StackSettings) -> tuple[str, ...]:
+    """Options that measure on a sample whether summaries fit the ranker; none where stand-ins answer."""
+    if settings.models.startswith("instant") or settings.ranker_dir is None:
+        return ()
+    return ("--drift-ranker", settings.ranker_url, "--drift-tokenizer", str(settings.ranker_dir.resolve()))
 
 
 def _env(settings: StackSettings) -> dict[str, str]:

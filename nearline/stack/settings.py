@@ -35,7 +35,8 @@ TEST_BUCKET, TEST_PASSWORD = "features", "nearline"
 class StackSettings:
     """Settings of the local stack.
 
-    `models`: `tiny` (the shipped checkpoints behind the model server), `instant-server` (stand-ins behind the same
+    `models`: `tiny` (the shipped checkpoints behind the model server), `smollm2` (SmolLM2 with an adapter as ranker,
+    and the shipped summarizer, behind the same server), `instant-server` (stand-ins behind the same
     server), `instant` (stand-ins inside feature job and alert consumer, without a server), the URL of a server, or two
     URLs, RANKER,SUMMARIZER, because an SGLang serves one model.
     `store`: a URL, or `couchbase` for Couchbase's test server as one more component. The cache of a Couchbase store is
@@ -50,10 +51,13 @@ class StackSettings:
     models: Annotated[
         str,
         Option(
-            "`tiny` (shipped checkpoints), `instant` (no model), the URL of a model server, or RANKER,SUMMARIZER of "
+            "`tiny` (shipped checkpoints), `smollm2` (SmolLM2 with an adapter), `instant` (no model), the URL of a model server, or RANKER,SUMMARIZER of "
             "two SGLangs."
         ),
     ] = "tiny"
+    adapter: Annotated[
+        Path | None, Option("Adapter of `--models smollm2`, such as RUN/best; default: the shipped one.")
+    ] = None
     store: Annotated[
         str | None,
         Option(
@@ -125,7 +129,7 @@ class StackSettings:
     @property
     def hosts_models(self) -> bool:
         """Whether this stack starts the model server."""
-        return self.models in {"tiny", "instant-server"}
+        return self.models in {"tiny", "smollm2", "instant-server"}
 
     @property
     def hosts_couchbase(self) -> bool:

@@ -37,7 +37,8 @@ class RequestLoopSettings:
     """Times in seconds. One step's model calls have their own deadline (`AlertSettings.deadline_s`).
 
     `defer_s`: how long a request waits for features that are missing, older than the matcher's or without a summary.
-    `budget_s`: a turn takes no more requests after this time and commits, far below Kafka's max.poll.interval of 300 s.
+    `budget_s`: a turn takes no more requests after this time and commits, so that its alerts leave; far below Kafka's
+    max.poll.interval of 300 s. A commit takes some 20 ms.
     `max_candidates`: a longer request goes back to its topic, in parts small enough for a slow model to
     answer each within its deadline.
     `max_slice`: most requests that one step takes.
@@ -48,7 +49,7 @@ class RequestLoopSettings:
         float, Option("How long a request waits for features that are not in the store yet.")
     ] = 5.0
     retry_s: float = 0.25
-    budget_s: float = 20.0
+    budget_s: float = 1.0
     max_backoff_s: float = 10.0
     max_candidates: int = 100
     max_slice: int = 256

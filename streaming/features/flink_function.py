@@ -18,6 +18,7 @@ from pipeline.control.rounds import in_rounds
 from pipeline.featurize import OutcomeRow, SourceRow
 from pipeline.outages import outlast
 from schemas.records import Outcome
+from streaming.features.drift import DriftMetrics
 from streaming.features.messages import Row, columns
 from streaming.features.worker import FeatureWorker, Ready, WorkerSettings
 from streaming.process.lifecycle import quiet_clients
@@ -47,6 +48,7 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         self._not_sent = group.counter("summarizer_texts_not_sent")
         self._load = Load()
         group.gauge("summarizer_limit", lambda: self._worker.load().limit)
+        self._drift = DriftMetrics(group, self._worker.drift) if self._worker.drift else None
         # Two sums instead of a distribution, which Flink's Prometheus reporter always shows as 0.
         self._batches, self._batch_ms = group.counter("batches"), group.counter("batch_ms")
         # Objects that live as long as the worker need not be examined by each garbage collection.
@@ -54,7 +56,7 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         gc.freeze()
 
     def close(self) -> None:
-        """Close the store and the registry that `open` opened."""
+        """Close what `open` opened: the drift monitor, the store and the registry."""
         self._worker.close()
 
     def eval(
@@ -92,5 +94,7 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         before, self._load = self._load, self._worker.load()
         self._decreases.inc(self._load.decreases - before.decreases)
         self._not_sent.inc(self._load.not_sent - before.not_sent)
+        if self._drift is not None:
+            self._drift.update()
         self._batches.inc()
         self._batch_ms.inc(round(took_s * 1000))

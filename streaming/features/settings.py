@@ -17,6 +17,8 @@ from streaming.process import options
 
 JOB_NAME = "nearline-features"
 MAX_DEADLINE_S = 60.0
+#: Records of one poll of the Kafka client, its own default.
+MIN_POLL = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,18 @@ class FeatureJobSettings:
         str,
         Option("The summarizer's checkpoint, to cut texts by its tokens.", "--tokenizer", metavar="DIR"),
     ] = ""
+    drift_ranker_url: Annotated[
+        str,
+        Option(
+            "The ranker's URL, to measure on a sample whether summaries keep what it needs; empty: not measured.",
+            "--drift-ranker",
+            metavar="URL",
+        ),
+    ] = ""
+    drift_tokenizer_dir: Annotated[
+        str, Option("The ranker's checkpoint, for its tokenizer.", "--drift-tokenizer", metavar="DIR")
+    ] = ""
+    drift_share: Annotated[float, Option("Share of the postings with a new text that are measured.")] = 0.01
     group: Annotated[str, Option("Consumer group whose offsets say where to go on.")] = FEATURE_GROUP
     source_topic: str = UPDATES.name
     features_topic: str = FEATURES.name
@@ -76,6 +90,12 @@ class FeatureJobSettings:
             raise ConfigError(
                 f"deadline_s must be above 0 and at most {MAX_DEADLINE_S:g}, not {self.deadline_s}"
             )
+        if not 0 < self.drift_share <= 1:
+            raise ConfigError(
+                f"drift_share must be above 0 and at most 1, not {self.drift_share}: without --drift-ranker nothing is measured"
+            )
+        if self.drift_ranker_url and not self.drift_tokenizer_dir:
+            raise ConfigError("--drift-ranker needs --drift-tokenizer: the checkpoint that is served there")
         if not self.max_ahead_s >= 0:
             raise ConfigError(f"max_ahead_s must be 0 or more, not {self.max_ahead_s}")
 
@@ -118,6 +138,9 @@ class FeatureJobSettings:
             "scan.startup.mode": "group-offsets",
             "properties.group.id": self.group,
             "properties.auto.offset.reset": "earliest",
+            # While the worker has a batch, the thread that reads from Kafka lays at most two polls ready for the next
+            # one: with the client's 500 records a poll, most of a large batch would be read while the worker waits.
+            "properties.max.poll.records": str(max(MIN_POLL, self.batch_size)),
             # Updates of a transaction that was given up never happened. Others wait until an open transaction ends.
             "properties.isolation.level": "read_committed",
             "key.format": "raw",

@@ -11,6 +11,7 @@ from schemas.errors import ModelUnavailable, NearlineError
 from schemas.records import FeatureRecord, Outcome
 from storage.features import FeatureStore
 from storage.opening import open_store
+from streaming.features.drift import open_drift
 from streaming.features.messages import Row, row
 from streaming.kafka.framing import RegistrySettings, open_codec
 from streaming.process.fault_probe import crash_at
@@ -33,6 +34,9 @@ class WorkerSettings:
     max_backoff_s: float
     max_ahead_s: float
     registry: RegistrySettings
+    drift_ranker_url: str = ""
+    drift_tokenizer_dir: str = ""
+    drift_share: float = 0.0
     crash_at: str = ""
 
 
@@ -50,6 +54,7 @@ class FeatureWorker:
         self._probe = crash_at(settings.crash_at)
         self._codec = open_codec(settings.registry, {FeatureRecord: settings.features_topic})
         try:
+            self.drift = open_drift(settings, self._codec)
             self._kv = open_store(settings.store_url)
         except NearlineError:
             self._codec.close()
@@ -75,6 +80,8 @@ class FeatureWorker:
         """Each row's outcome and message, None while it waits for a summary; raises as `Featurizer.featurize_ready`."""
         outcomes, outage = self._featurizer.featurize_ready(rows)
         self._probe("stored")
+        if self.drift is not None:
+            self.drift.offer(rows, outcomes)
         if self._settings.registry.url:
             outcomes = [outcome and self._reframed(outcome) for outcome in outcomes]
         names = {"features": self._settings.features_topic, "dlq": self._settings.dlq_topic}
@@ -93,6 +100,8 @@ class FeatureWorker:
         return replace(outcome, value=self._codec.reframe(FeatureRecord, outcome.value))
 
     def close(self) -> None:
-        """Close the store and the schema registry's client."""
+        """Close the drift monitor, the store and the schema registry's client."""
+        if self.drift is not None:
+            self.drift.close()
         self._kv.close()
         self._codec.close()

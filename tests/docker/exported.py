@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from models.engine.instant import InstantEngine
+from nearline.cli.options import CHECKPOINTS
 from nearline.stack.metrics import StackMetrics
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.features.settings import FeatureJobSettings
@@ -73,7 +74,13 @@ def feature_job() -> Exported:
         warnings.simplefilter("ignore")  # pyflink warns of itself when it is imported
         from streaming.features.flink_function import FeaturizeFunction
 
-    settings = FeatureJobSettings(kafka=KafkaSettings(), store_url="memory:", summarizer_url="instant:")
+    settings = FeatureJobSettings(
+        kafka=KafkaSettings(),
+        store_url="memory:",
+        summarizer_url="instant:",
+        drift_ranker_url="instant:",
+        drift_tokenizer_dir=str(CHECKPOINTS / "ranker-tiny"),
+    )
     function, context = FeaturizeFunction(settings.worker()), _Context()
     function.open(context)
     function.close()

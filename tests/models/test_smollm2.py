@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.common.smollm2 import SmolLM2Unavailable, imported
 from models.engine.base import ScoreJob
 from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.prompts import Prompter, load_tokenizer
+from models.smollm2 import SmolLM2Unavailable, imported
 
 pytestmark = [pytest.mark.smollm2, pytest.mark.timeout(600)]
 TEXTS = ("Title: Welder. Steel work by day.", "Title: Nurse. Ward nights in Leeds, with colleagues.")

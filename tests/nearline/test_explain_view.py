@@ -41,6 +41,17 @@ def test_the_quota_of_the_day_is_shown_as_used_and_allowed() -> None:
     assert "✗ quota: 3 of 3 alerts used on 2026-03-04" in shown(full)
 
 
+def test_text_and_summary_stand_together_and_what_the_summary_repeats_is_marked() -> None:
+    record = replace(MADE.record, summary="nights are paid; a car", input_tokens=9, summary_tokens=7)  # type: ignore[type-var]
+    told = shown(
+        replace(MADE, record=record, description="A ward. <p>nights are paid. We lend a car [new].</p>")
+    )
+    assert "text     A ward. ⟦nights are paid⟧. We lend ⟦a car⟧ [new]." in told
+    assert "summary  nights are paid; a car  (9 tokens before, 7 after)" in told
+    written = replace(MADE, record=replace(record, summary="a night nurse"), description="nights are paid")
+    assert "text     nights are paid\n" in shown(written)
+
+
 def test_a_search_without_top_k_has_no_quota_line() -> None:
     assert "quota" not in shown(replace(MADE, quota=None))
 

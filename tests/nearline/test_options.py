@@ -38,6 +38,12 @@ def test_two_urls_name_the_ranker_and_the_summarizer_and_one_names_both() -> Non
     assert checked(StackSettings(models="instant")).ranker_url == "instant:"
 
 
+def test_an_adapter_is_for_smollm2_alone(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--adapter is for --models smollm2"):
+        checked(StackSettings(adapter=tmp_path))
+    assert StackSettings(models="smollm2").hosts_models
+
+
 def test_brokers_that_are_named_are_reached_by_tls_and_sasl_and_the_local_stacks_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

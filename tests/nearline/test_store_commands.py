@@ -53,6 +53,12 @@ def one_posting(folder: Path, title: str, model: str = "instant@1") -> str:
     return url
 
 
+def test_get_shows_the_text_beside_the_summary_with_what_it_repeats_marked(tmp_path: Path) -> None:
+    shown = json.loads(run("get", one_posting(tmp_path, "Nurse"), "p1").stdout)
+    assert (shown["summary"], shown["description"]) == ("Nights on a ward.", "Nights on a ward.")
+    assert shown["marked"] == "⟦Nights on a ward.⟧"
+
+
 def test_verify_names_each_field_that_differs_and_ends_with_status_one(tmp_path: Path) -> None:
     made = run("verify", one_posting(tmp_path, "Nurse"), one_posting(tmp_path, "Matron"))
     assert made.exit_code == 1

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nearline.cli.summarize import Shortened, marked, open_shorten, read, show
+from nearline.cli.summarize import Shortened, open_shorten, read, show
+from nearline.shown import marked
 from schemas.errors import ConfigError, EventError
 from schemas.records import Posting
 
@@ -30,8 +31,8 @@ def test_kept_phrases_are_in_brackets_where_there_are_no_colours() -> None:
     made = Shortened(
         text="a nurse; nights", summary="nights", text_tokens=4, summary_tokens=1, kept=((9, 15),)
     )
-    assert marked(made, bracketed=True).plain == "a nurse; ⟦nights⟧"
-    assert marked(made, bracketed=False).plain == "a nurse; nights"
+    assert marked(made.text, made.kept, bracketed=True).plain == "a nurse; ⟦nights⟧"
+    assert marked(made.text, made.kept, bracketed=False).plain == "a nurse; nights"
     console = Console(record=True, width=80)
     show(Posting(title="[red]Nurse"), made, console)
     shown = console.export_text()

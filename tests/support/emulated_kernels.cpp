@@ -66,10 +66,11 @@ int forward(int kind) {
   }
   model.layer = layers.data();
   for (const float** table : {&model.cos, &model.sin}) read_into(*table);
-  for (const int32_t** numbers : {&batch.positions, &batch.slot, &batch.last}) read_into(*numbers);
+  read_into(model.embedding);
+  for (const int32_t** numbers : {&batch.ids, &batch.positions, &batch.slot, &batch.last}) read_into(*numbers);
   read_into(batch.segment);
   for (const Queries** queries : {&batch.query, &batch.last_query}) read_into(*queries);
-  for (float** space : {&batch.x, &batch.out, &batch.q, &batch.keys, &batch.values}) read_into(*space);
+  for (float** space : {&batch.out, &batch.x, &batch.q, &batch.keys, &batch.values}) read_into(*space);
   if (!nearline_forward(kind, &model, &batch)) return 1;
   write(batch.out, batch.items * model.hidden * sizeof(float));
   return 0;

@@ -122,26 +122,32 @@ def _linear(linear: CLinear, layout: Layout) -> Iterator[bytes]:
 
 
 def _tables(model: CModel, batch: CBatch) -> Iterator[bytes]:
-    positions = np.ctypeslib.as_array(
-        ctypes.cast(batch.positions, ctypes.POINTER(ctypes.c_int32)), (batch.tokens,)
-    )
-    rows = int(positions.max()) + 1
+    rows = _largest(batch.positions, batch.tokens) + 1
     for table in (model.cos, model.sin):
         yield _array(table, 4 * rows * model.head_size // 2)
+    rows = _largest(batch.ids, batch.tokens) + 1
+    yield _array(model.embedding, (2 if model.storage else 4) * rows * model.hidden)
+
+
+def _largest(address: int, count: int) -> int:
+    """The largest of some 32-bit integers."""
+    numbers = np.ctypeslib.as_array(ctypes.cast(address, ctypes.POINTER(ctypes.c_int32)), (count,))
+    return int(numbers.max())
 
 
 def _batch(model: CModel, batch: CBatch, columns: int) -> Iterator[bytes]:
     queries = batch.tokens * (-(-model.heads * model.head_size // columns) * columns + 16)
     keys = (model.kv_heads * batch.slots + columns) * model.head_size + columns
     for name, size in {
+        "ids": 4 * batch.tokens,
         "positions": 4 * batch.tokens,
         "slot": 4 * batch.tokens,
         "last": 4 * batch.items,
         "segment": 12 * batch.segments,
         "query": 16 * batch.queries,
         "last_query": 16 * batch.last_queries,
-        "x": 4 * batch.tokens * model.hidden,
         "out": 4 * batch.items * model.hidden,
+        "x": 4 * batch.tokens * model.hidden,
         "q": 4 * queries,
         "keys": 4 * keys,
         "values": 4 * keys,

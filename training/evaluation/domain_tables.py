@@ -17,8 +17,10 @@ ELSEWHERE = {"no-description", "bm25-title", "random"}
 
 def domain_tables(name: str, section: dict[str, Any], relevant: int) -> list[RenderableType]:
     """The systems of a domain, then its strata; of alerts those of grade >= `relevant` are right."""
-    title = f"{name}: {section['queries']} queries, alerts right from grade {relevant} on"
-    parts: list[RenderableType] = [_systems(title, section["systems"])]
+    parts: list[RenderableType] = [_systems(f"{name}: {section['queries']} queries", section["systems"])]
+    alerting = [system for system in section["systems"] if system.get("alerts")]
+    if alerting:
+        parts.append(_alerting(f"{name}: alerts, right from grade {relevant} on", alerting))
     if section["strata"]:
         parts.append(_strata(name, section))
     return parts
@@ -34,28 +36,28 @@ def languages_table(found: dict[str, Any]) -> RenderableType:
 
 def _systems(title: str, systems: list[dict[str, Any]]) -> Table:
     table = empty_table(title, "system")
-    for column in ("NDCG", f"minus {escape(systems[0]['name'])}", "alerts", "precision", "recall", "ECE"):
+    for column in ("NDCG", f"minus {escape(systems[0]['name'])}"):
         table.add_column(column, justify="right", no_wrap=True)
     for system in systems:
-        table.add_row(
-            Text(system["name"]),
-            spread(system["ndcg"]),
-            difference(system["ndcg"].get("minus_first")),
-            *_alerts(system),
-            point(system["ece"]) if "ece" in system else "",
-        )
+        ndcg = system["ndcg"]
+        table.add_row(Text(system["name"]), spread(ndcg), difference(ndcg.get("minus_first")))
     return table
 
 
-def _alerts(system: dict[str, Any]) -> list[str]:
-    found = system.get("alerts")
-    if found is None:
-        return ["", "", ""]
-    return [
-        f"{found['alerts']} at {found['threshold']:.2f}",
-        point(found["precision"]),
-        point(found["recall"]),
-    ]
+def _alerting(title: str, systems: list[dict[str, Any]]) -> Table:
+    table = empty_table(title, "system")
+    for column in ("threshold", "alerts", "precision", "recall", "ECE"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for system in systems:
+        found = system["alerts"]
+        ece = point(system["ece"]) if "ece" in system else ""
+        threshold = f"{found['threshold']:.2f}"
+        table.add_row(Text(system["name"]), threshold, str(found["alerts"]), *_shares(found), ece)
+    return table
+
+
+def _shares(alerts: dict[str, Any] | None) -> list[str]:
+    return ["", ""] if alerts is None else [point(alerts["precision"]), point(alerts["recall"])]
 
 
 def _strata(name: str, section: dict[str, Any]) -> Table:
@@ -66,5 +68,7 @@ def _strata(name: str, section: dict[str, Any]) -> Table:
         table.add_column(column, justify="right")
     for stratum, found in section["strata"].items():
         ndcg = [point(found["systems"][at]["ndcg"]["mean"]) for at in shown]
-        table.add_row(Text(stratum), str(found["queries"]), *ndcg, *_alerts(found["systems"][0])[1:])
+        table.add_row(
+            Text(stratum), str(found["queries"]), *ndcg, *_shares(found["systems"][0].get("alerts"))
+        )
     return table

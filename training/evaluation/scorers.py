@@ -5,7 +5,6 @@ A third scorer of the same protocol is `training.evaluation.offline.Transformers
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing_extensions import override
 
 from models.calibration import Calibration, read_calibration
 from models.client.remote import open_ranker
+from models.divergence import logit
 from models.engine.base import ScoreJob
 from models.engine.checkpoint import Checkpoint, load_checkpoint
 from models.engine.checkpoint_engine import PASS_TOKENS
@@ -34,9 +34,6 @@ from models.ranker import Ranker
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
 from training.evaluation.settings import RankerPlace
-
-LEAST = 1e-12
-"""The logit of a smaller probability is that of this one: a server's p_yes is fp32 and may be 0."""
 
 Asked = tuple[str, Sequence[Item]]
 """A query and the items that are scored for it."""
@@ -162,8 +159,7 @@ class ServerScorer(LogitScorer):
     def differences(self, asked: Sequence[Asked]) -> list[Floats]:
         """Raises ModelUnavailable or ModelRejected."""
         return [
-            np.array([_logit(p) for p in self._ranker.score_many(query, items, self._deadline_s)])
-            for query, items in asked
+            logit(np.array(self._ranker.score_many(query, items, self._deadline_s))) for query, items in asked
         ]
 
 
@@ -190,7 +186,3 @@ def _device(name: str) -> torch.device:
     if wanted not in {"cpu", "cuda"} or (wanted == "cuda" and not cuda):
         raise ConfigError(f"--device {name!r}: use auto, cpu, or cuda where torch sees a GPU")
     return torch.device(wanted)
-
-
-def _logit(p: float) -> float:
-    return math.log(max(p, LEAST)) - math.log(max(1 - p, LEAST))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.rl.guards import GUARDS
+from models.guards import GUARDS
 
 SMOOTH = 10
 """Steps of the running means."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
+from models.divergence import binary_kl
 from models.prompts import Item, Prompter
 from schemas.errors import ConfigError
 from training.components.arrays import Floats
@@ -33,7 +34,6 @@ from training.rl.baselines.words import (
     WithoutStopWords,
     text_of,
 )
-from training.rl.reward import binary_kl
 from training.rl.run import tokenizer_of
 
 WORDS = ("none", "stop-words", "lead", "textrank", "idf")

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from models.guards import GUARDS, shares
 from training.rl.actor import Actor, Source
-from training.rl.guards import GUARDS, shares
 from training.rl.reward import GroupReward, Reward
 
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models.divergence import binary_kl
+from models.guards import flags
 from schemas.backoff import Backoff
 from schemas.errors import ModelError, ModelUnavailable
 from training.components.arrays import Floats
 from training.evaluation.scorers import Asked, LogitScorer
 from training.rl.actor import Source
 from training.rl.config import RewardConfig
-from training.rl.guards import flags
 from training.rl.penalties import penalty
 from training.rl.queries import Search
 
@@ -45,15 +46,6 @@ class GroupReward:
     shares: Floats
     """Lengths of summaries over that of the text."""
     flags: tuple[frozenset[str], ...]
-
-
-def binary_kl(p_logit: Floats, q_logit: Floats) -> Floats:
-    """KL(p ‖ q) of two-valued distributions by their logits, elementwise; finite for every finite logit."""
-    p = 0.5 * (1 + np.tanh(p_logit / 2))
-    yes = np.logaddexp(0, -q_logit) - np.logaddexp(0, -p_logit)
-    no = np.logaddexp(0, q_logit) - np.logaddexp(0, p_logit)
-    found: Floats = np.maximum(p * yes + (1 - p) * no, 0.0)
-    return found
 
 
 class Reward:
@@ -91,6 +83,20 @@ class Reward:
                 f"({self._config.most_lost}): look at the ranker, then go on with --resume"
             )
         return found
+
+    def raw(self, sources: Sequence[Source]) -> list[Floats]:
+        """The logits [queries] of each source's raw text; ModelUnavailable names a posting without."""
+        self._scores(sources, [[source.text] for source in sources])
+        for source in sources:
+            if source.posting.posting_id not in self._raw:
+                raise ModelUnavailable(
+                    f"the ranker gave no score for the raw text of the posting {source.posting.posting_id}"
+                )
+        return [self._raw[source.posting.posting_id] for source in sources]
+
+    def know(self, source: Source, raw_Q: Floats) -> None:
+        """Take the logits of a source's raw text from where they were computed before."""
+        self._raw[source.posting.posting_id] = raw_Q
 
     def _scores(self, sources: Sequence[Source], texts: Sequence[Sequence[str]]) -> list[Floats | None]:
         """For each source its logits [Q, G]; None where they are not numbers after all attempts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -18,27 +18,29 @@ from training.judging.judged_file import read_judged_queries
 from training.judging.postings import PostingRow, read_postings
 from training.judging.records import ALL
 from training.judging.splits import split
-from training.rl.actor import Actor, Source
+from training.rl.actor import Source
 from training.rl.algorithms import open_algorithm
 from training.rl.config import RlConfig, check
 from training.rl.loop import Rl, RlData, RlResult, Watch
+from training.rl.opening import open_actor
 from training.rl.queries import Search, SearchMaker
 from training.rl.reward import Reward, Searches
 from training.rules.corpus import domain_of
 from training.rules.lexicon.entries import lexicon
 
-OpenActor = Callable[[Path], Actor]
-"""Opens the actor that a run starts from."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RlInputs:
-    """The files of a run. `judged`: grades for the option `reward.grade_weight`, None without."""
+    """The files of a run. `judged`: grades for the option `reward.grade_weight`, None without.
+
+    `device`: auto, cpu or cuda, of the actor.
+    """
 
     model: Path
     ranker: RankerPlace
     postings: tuple[Path, ...]
     judged: Path | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,6 @@ def reinforce(
     config: RlConfig,
     given: RlInputs,
     out: Path,
-    open_actor: OpenActor,
     *,
     stop: Stop,
     watch: Watch,
@@ -69,14 +70,15 @@ def reinforce(
     if config.reward.grade_weight and given.judged is None:
         raise ConfigError("reward.grade_weight needs grades: give --judged FILE")
     algorithm = open_algorithm(config)
-    actor = open_actor(given.model)
+    count = Prompter.from_dir(tokenizer_of(given.ranker)).count_many
+    name = f"summarizer@{out.resolve().name}"
+    actor = open_actor(config, given.model, count, name=name, device=given.device)
     scorer = scorer or open_scorer(given.ranker)
-    prompter = Prompter.from_dir(tokenizer_of(given.ranker))
     loaded = load(config, given)
     run = RunDirectory(out, keep_last=config.keep_last)
     again = resume and run.started
-    (run.resume if again else run.start)(_description(config, given))
-    reward = Reward(scorer, prompter.count_many, loaded.searches, config.reward)
+    (run.resume if again else run.start)(described(config, given))
+    reward = Reward(scorer, count, loaded.searches, config.reward)
     rl = Rl(config, loaded.data, actor, algorithm, reward, run, stop=stop, watch=watch)
     return rl.train(run.checkpoints()[-1] if again and run.checkpoints() else None)
 
@@ -133,7 +135,8 @@ def _graded(judged: Path | None) -> Mapping[str, Sequence[Search]]:
     return found
 
 
-def _description(config: RlConfig, given: RlInputs) -> dict[str, object]:
+def described(config: RlConfig, given: RlInputs) -> dict[str, object]:
+    """What config.json of a run holds: settings, inputs and versions."""
     files = {"model": given.model} | {f"postings {n}": path for n, path in enumerate(given.postings, 1)}
     if given.judged:
         files["judged"] = given.judged

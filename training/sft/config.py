@@ -1,4 +1,4 @@
-"""The settings of a fine-tuning run; what they mean stands in the docstrings of its two classes."""
+"""The settings of a fine-tuning run; what they mean stands in the docstrings of its classes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,19 @@ class SftStage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterConfig:
+    """A low-rank adapter: what is trained in the place of the model's own weights, which stay as they are.
+
+    Each linear layer among `targets` (of attention, of the MLP, or both) gets two matrices of rank `rank`, whose
+    product is multiplied by `alpha` / `rank`.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    targets: Literal["all", "attention", "mlp"] = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SftConfig:
     """A whole run: its stages in order, and settings that hold for all of them.
 
@@ -40,7 +53,8 @@ class SftConfig:
     `rationale_tokens`: most tokens of a rationale. `batch_tokens`: most tokens of a forward pass, padding included.
     `accumulation`: forward passes of a step, over all processes. `soft_label`: a rule of `training.sft.targets`.
     `table_share`: the embedding table's rate as a share of the others'. `patience`: evaluations without a better dev
-    NDCG@10 after which a stage of labels ends. `best_dtype`: type of the weights in `best/`.
+    NDCG@10 after which a stage of labels ends. `best_dtype`: type of the weights in `best/`. `adapter`: None trains all
+    weights.
     """
 
     stages: tuple[SftStage, ...] = (SftStage(),)
@@ -63,6 +77,7 @@ class SftConfig:
     patience: int = 5
     dev_queries: int | None = None
     best_dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    adapter: AdapterConfig | None = None
 
 
 _AT_LEAST_ONE = (
@@ -88,6 +103,9 @@ def check(config: SftConfig) -> None:
     _positive("clip", config.clip)
     _not_negative("weight_decay", config.weight_decay)
     _not_negative("table_share", config.table_share)
+    if config.adapter:
+        _positive("adapter.rank", config.adapter.rank)
+        _positive("adapter.alpha", config.adapter.alpha)
     for number, stage in enumerate(config.stages):
         _check_stage(f"stages.{number}", stage)
 

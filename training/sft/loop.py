@@ -25,6 +25,7 @@ from training.sft.examples import Examples
 from training.sft.model import RankerModule
 from training.sft.order import OrderConfig, StepBatches, plan
 from training.sft.step import gradients, tokens
+from training.sft.writers import ModelWriter, Saved
 
 Watch = Callable[[Metrics, int], None]
 """Called after each step with its metrics and the most steps that the run can have."""
@@ -71,13 +72,13 @@ class Sft:
         ranker: RankerModule,
         run: RunDirectory,
         *,
-        source: Path,
+        writer: ModelWriter,
         machine: Machine,
         stop: Stop,
         watch: Watch,
     ) -> None:
         self._config, self._data, self._run, self._machine = config, data, run, machine
-        self._source, self._stop, self._watch = source, stop, watch
+        self._writer, self._stop, self._watch = writer, stop, watch
         self._model = ranker.model
         if config.gradient_checkpointing:
             self._model.activation_checkpointing_enable({"use_reentrant": False})
@@ -213,7 +214,7 @@ class Sft:
         }
 
         def fill(directory: Path) -> None:
-            self._write_model(directory, weights, torch.float32)
+            self._writer.write(directory, weights, self._saved(torch.float32))
             saving.write_state(directory / STATE, state)
 
         if self._first:
@@ -225,11 +226,17 @@ class Sft:
     def _save_best(self) -> None:
         weights, dtype = saving.weights(self._module), getattr(torch, self._config.best_dtype)
         if self._first:
-            self._run.save_best(lambda directory: self._write_model(directory, weights, dtype))
+            saved = self._saved(dtype, self._place.best_ndcg)
+            self._run.save_best(lambda directory: self._writer.write(directory, weights, saved))
 
-    def _write_model(self, directory: Path, weights: dict[str, Tensor], dtype: torch.dtype) -> None:
-        name = f"ranker@{self._run.path.resolve().name}-{self._place.step}"
-        saving.write_model(directory, self._model, weights, source=self._source, name=name, dtype=dtype)
+    def _saved(self, dtype: torch.dtype, dev_ndcg: float | None = None) -> Saved:
+        return Saved(
+            name=f"ranker@{self._run.path.resolve().name}-{self._place.step}",
+            step=self._place.step,
+            dtype=dtype,
+            before=self._run.metrics()[0]["dev_ndcg"],
+            dev_ndcg=dev_ndcg,
+        )
 
     def _tell(self, metrics: Metrics) -> None:
         if self._first:

@@ -1,4 +1,4 @@
-"""Changes of a configuration's settings by name: `seed=3`, `stages.1.rate=1e-5`."""
+"""Changes of a configuration's settings by name: `seed=3`, `stages.1.rate=1e-5`, `adapter.rank=8`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,23 @@ def override(config: SftConfig, changes: Sequence[str]) -> SftConfig:
         name, equals, value = change.partition("=")
         if not equals:
             raise ConfigError(f"--set {change!r}: give name=value")
-        config = (
-            _stages(config, name, value)
-            if name.startswith("stages.")
-            else with_setting(config, name, name, value)
-        )
+        config = _changed(config, name, value)
     return config
+
+
+def _changed(config: SftConfig, name: str, value: str) -> SftConfig:
+    if name.startswith("stages."):
+        return _stages(config, name, value)
+    if name.startswith("adapter."):
+        return _adapter(config, name, value)
+    return with_setting(config, name, name, value)
+
+
+def _adapter(config: SftConfig, name: str, value: str) -> SftConfig:
+    if config.adapter is None:
+        raise ConfigError(f"--set {name}: the recipe trains all weights; give --adapter")
+    field = name.removeprefix("adapter.")
+    return replace(config, adapter=with_setting(config.adapter, field, name, value))
 
 
 def _stages(config: SftConfig, name: str, value: str) -> SftConfig:

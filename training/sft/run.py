@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from transformers import PreTrainedModel
+
+from models.adapter_base import check_whole
 from models.prompts import Item, load_tokenizer
 from schemas.errors import ConfigError
 from training.components import inputs
@@ -15,12 +18,14 @@ from training.components.stopping import Stop
 from training.judging.postings import read_postings
 from training.judging.records import Judgement
 from training.judging.splits import refuse_shared
+from training.sft.adapter import AdapterFiles, adapter_card, with_adapter
 from training.sft.config import Objective, SftConfig, check
 from training.sft.evaluation import check_dev
 from training.sft.examples import Answers, Examples, Wording, encode, of_split, sampled
 from training.sft.loop import Data, Sft, SftResult, Watch
 from training.sft.model import RankerModule, check_vocabulary, end_id, open_model, open_prompter
 from training.sft.targets import rule
+from training.sft.writers import ModelWriter, WholeModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,7 @@ def fine_tune(
     Raises ConfigError for bad input before anything is written, StoreFull when a checkpoint cannot be written.
     """
     check(config)
+    _check_adapter(config, given, machine)
     if machine.shard and config.optimizer != "adamw":
         raise ConfigError(f"optimizer {config.optimizer!r} needs whole matrices: shard with adamw")
     check_vocabulary(given.model)
@@ -59,13 +65,34 @@ def fine_tune(
     description = inputs.describe(config, files, from_scratch=given.from_scratch)
     again = resume and run.started
     at = run.checkpoints()[-1] if again and run.checkpoints() else None
-    scratch = given.from_scratch and at is None
-    model = open_model(at or given.model, from_scratch=scratch, seed=config.seed)
+    model, writer = _opened(config, given, data, at)
     if machine.rank == 0:
         (run.resume if again else run.start)(description)
     ranker = RankerModule(model, open_prompter(given.model, None).label_ids, bf16=config.bf16)
-    sft = Sft(config, data, ranker, run, source=given.model, machine=machine, stop=stop, watch=watch)
+    sft = Sft(config, data, ranker, run, writer=writer, machine=machine, stop=stop, watch=watch)
     return sft.train(at)
+
+
+def _opened(
+    config: SftConfig, given: Inputs, data: Data, at: Path | None
+) -> tuple[PreTrainedModel, ModelWriter]:
+    """The model as it is trained on, from the checkpoint `at` if there is one, and what writes it."""
+    if config.adapter is None:
+        scratch = given.from_scratch and at is None
+        model = open_model(at or given.model, from_scratch=scratch, seed=config.seed)
+        return model, WholeModel(model, given.model)
+    model = with_adapter(open_model(given.model), config.adapter, seed=config.seed, at=at)
+    examples = tuple(len(stage.rows) for stage in data.stages)
+    card = adapter_card(config, config.adapter, given.model, given.judged, examples)
+    return model, AdapterFiles(given.model, card)
+
+
+def _check_adapter(config: SftConfig, given: Inputs, machine: Machine) -> None:
+    check_whole(given.model)
+    if config.adapter and given.from_scratch:
+        raise ConfigError("an adapter needs a trained base: leave out --from-scratch or the adapter")
+    if config.adapter and machine.shard:
+        raise ConfigError("an adapter is trained whole in every process: leave out --shard")
 
 
 def load_data(config: SftConfig, given: Inputs, judgements: Sequence[Judgement], wording: Wording) -> Data:

@@ -70,13 +70,20 @@ class Attention {
 
   // Computes the scores of one panel; row r sees its first `seen + r` keys, and none after the first `count`.
   void score(long slot, long seen, long count) {
-    tile_of<Float32>(rows_, q_, STRIDE, head_.keys + slot * head_.size, COLUMNS, head_.size, zeros_, q_, out_);
+    const float* keys = head_.keys + slot * head_.size;
+    const Out out{p_ + held_, P_STRIDE};
+    tile_of<Float32>(rows_, q_, STRIDE, keys, COLUMNS, head_.size, zeros_, {keys, 0}, out);
+    if (std::min(seen, count) < COLUMNS) hide(out, seen, count);
+    held_ += COLUMNS;
+  }
+
+  void hide(const Out& scores, long seen, long count) {
     for (int r = 0; r < rows_; r++)
       for (long c = 0; c < COLUMNS; c += LANES) {
         const int visible = (int)std::min(std::max(std::min(seen + r, count) - c, 0L), LANES);
-        store(p_ + r * P_STRIDE + held_ + c, lanes() < visible ? load(out_ + r * COLUMNS + c) : all(-INFINITY));
+        float* at = scores.at + r * scores.stride + c;
+        store(at, lanes() < visible ? load(at) : all(-INFINITY));
       }
-    held_ += COLUMNS;
   }
 
   // Turns the held scores into weights relative to the new maximum, and adds the weighted values to the sums.
@@ -112,7 +119,7 @@ class Attention {
   void gather(const Range& range) {
     const float* values = head_.values + range.slot * head_.size;
     for (long e = 0; e < head_.size; e += COLUMNS) {
-      tile_of<Float32>(rows_, p_ + range.held, P_STRIDE, values + e, head_.size, range.keys, zeros_, p_, out_);
+      tile_of<Float32>(rows_, p_ + range.held, P_STRIDE, values + e, head_.size, range.keys, zeros_, {p_, 0}, {out_, COLUMNS});
       for (int r = 0; r < rows_; r++)
         for (long c = 0; c < COLUMNS && e + c < head_.size; c += LANES) {
           float* at = sum_ + r * STRIDE + e + c;

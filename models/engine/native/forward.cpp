@@ -13,20 +13,23 @@ struct Layer {
   Linear q, k, v, o, gate_up, down;
 };
 
+enum Storage { SINGLE, BRAIN, HALF };  // how an embedding's numbers lie: fp32, bfloat16, fp16
+
 struct Model {
   int64_t layers, hidden, heads, kv_heads, head_size, mlp;
   const Layer* layer;
   const float *cos, *sin;  // [context][head_size / 2]
+  const void* embedding;    // [vocabulary][hidden]
   float norm_eps;
-  int32_t threads;
+  int32_t threads, storage;  // Storage of the embedding
 };
 
 struct Batch {
   int64_t tokens, slots, items, segments, queries, last_queries;
-  const int32_t *positions, *slot, *last;  // position and slot of each token; index of each item's last token
+  const int32_t *ids, *positions, *slot, *last;  // id, position and slot of each token; index of each item's last token
   const Segment* segment;
   const Queries *query, *last_query;
-  float *x, *out, *q, *keys, *values;  // [tokens][hidden], [items][hidden], and work space
+  float *out, *x, *q, *keys, *values;  // [items][hidden], and work space
 };
 
 namespace {
@@ -48,6 +51,9 @@ class Forward {
   Forward(const Model& model, const Batch& batch) : m_(model), b_(batch) {}
 
   void run() {
+    sweep(b_.tokens, [&](long from, int rows, const Scratch&) {
+      for (long t = from; t < from + rows; t++) embed(b_.ids[t], b_.x + t * m_.hidden);
+    });
     for (long i = 0; i + 1 < m_.layers; i++) {
       const Layer& layer = m_.layer[i];
       sweep(b_.tokens, [&](long from, int rows, const Scratch& s) {
@@ -62,6 +68,16 @@ class Forward {
   }
 
  private:
+  void embed(long id, float* out) const {
+    const long first = id * m_.hidden;
+    if (m_.storage == SINGLE) {
+      std::memcpy(out, static_cast<const float*>(m_.embedding) + first, m_.hidden * sizeof(float));
+      return;
+    }
+    const auto* row = static_cast<const uint16_t*>(m_.embedding) + first;
+    for (long i = 0; i < m_.hidden; i++) out[i] = m_.storage == BRAIN ? of_brain(row[i]) : of_half(row[i]);
+  }
+
   // The last layer: keys and values of all tokens, everything else of each item's last token only.
   void last() {
     const Layer& layer = m_.layer[m_.layers - 1];
@@ -82,13 +98,13 @@ class Forward {
   template <class Step>
   void sweep(long rows, Step step) {
     const long even = round_up((rows + CHUNK - 1) / CHUNK, m_.threads);
-    const long chunks = rows < m_.threads * ROWS ? 1 : even;
+    const long chunks = rows < m_.threads * ROWS ? 1 : even, blocks = blocks_in(rows);
 #pragma omp parallel num_threads(m_.threads)
     {
       const Scratch scratch = scratch_of_thread();
 #pragma omp for schedule(dynamic, 1)
       for (long c = 0; c < chunks; c++) {
-        const long from = rows * c / chunks, to = rows * (c + 1) / chunks;
+        const long from = blocks * c / chunks * ROWS, to = std::min(blocks * (c + 1) / chunks * ROWS, rows);
         step(from, (int)(to - from), scratch);
       }
     }
@@ -129,10 +145,9 @@ class Forward {
   void each_head(const Linear& w, const float* bias, long heads, const Left<T>& x, int rows, float* local, Use use) {
     const long panels = padded(m_.head_size) / COLUMNS, stride = panels * COLUMNS;
     for (long head = 0; head < heads; head++) {
-      product(x, rows, w, head * panels, (head + 1) * panels, [&](int begin, int count, long panel, const float* out) {
-        float* to = local + begin * stride + (panel - head * panels) * COLUMNS;
-        for (int r = 0; r < count; r++) std::memcpy(to + r * stride, out + r * COLUMNS, COLUMNS * sizeof(float));
-      });
+      const long first = head * panels;
+      const auto place = [&](int begin, long panel) { return Out{local + begin * stride + (panel - first) * COLUMNS, stride}; };
+      product(x, rows, w, first, first + panels, place, [](int, int, long) {});
       for (int r = 0; r < rows; r++) {
         if (bias) add(bias + head * m_.head_size, m_.head_size, local + r * stride);
         use(head, r, local + r * stride);
@@ -148,10 +163,11 @@ class Forward {
     if (norm) normalize(x, norm, m_.head_size, x);
     const long half = m_.head_size / 2;
     const float *cos = m_.cos + position * half, *sin = m_.sin + position * half;
-    for (long i = 0; i < half; i++) {
-      const float a = x[i], b = x[i + half];
-      x[i] = a * cos[i] - b * sin[i];
-      x[i + half] = b * cos[i] + a * sin[i];
+    for (long i = 0; i < half; i += LANES) {
+      const long left = half - i;
+      const Floats a = load(x + i, left), b = load(x + half + i, left), c = load(cos + i, left), s = load(sin + i, left);
+      store(x + i, a * c - b * s, left);
+      store(x + half + i, b * c + a * s, left);
     }
   }
 
@@ -199,7 +215,7 @@ class Forward {
       for (int r = 0; r < count; r++)
         for (long c = 0; c < GATES; c += LANES) {
           const Floats gate = load(out + r * COLUMNS + c), up = load(out + r * COLUMNS + GATES + c);
-          store(s.wide + (begin + r) * wide + panel * GATES + c, gate * sigmoid(gate) * up);
+          store(s.wide + (begin + r) * wide + panel * GATES + c, silu(gate) * up);
         }
     });
     product(operand(T(), s.wide, wide, rows, m_.mlp, s.operand), rows, layer.down, 0, padded(m_.hidden) / COLUMNS, residual);

@@ -35,6 +35,8 @@ QUERIES = 126
 LARGEST_HEAD = 256
 ELEMENTS = {1: torch.int8, 2: torch.int16, 4: torch.float32}
 """Types of packed weights, by their bytes; the bits of bfloat16 lie in 16-bit integers."""
+STORAGES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
+"""Types of an embedding, and their numbers in forward.cpp."""
 EXTRAS = (torch.float32, torch.int32)
 """Types of each output's scale and of the initial value of its sum; used by int8 only."""
 Ints = NDArray[np.int32]
@@ -55,7 +57,8 @@ class NativeForward(Forward):
         self._kernels, self._kind, self._layout, self._shape = kernels, kind, layout, checkpoint.shape
         self._kept: list[Tensor] = []
         self._arena = Arena(checkpoint.shape.layers * _layer_bytes(checkpoint.shape, layout))
-        self._embedding = checkpoint.weights["model.embed_tokens.weight"]
+        embedding = checkpoint.weights["model.embed_tokens.weight"]
+        self._embedding = embedding if embedding.dtype in STORAGES else embedding.float()
         shape = checkpoint.shape
         layers = (CLayer * shape.layers)(*(self._layer(checkpoint, i) for i in range(shape.layers)))
         tables = rotary(shape.rope, shape.rope_theta, shape.head_dim, shape.context)
@@ -70,8 +73,10 @@ class NativeForward(Forward):
             layer=layers,
             cos=cos,
             sin=sin,
+            embedding=self._keep(self._embedding),
             norm_eps=shape.norm_eps,
             threads=threads,
+            storage=STORAGES[self._embedding.dtype],
         )
         self._space = torch.empty(0)
 
@@ -86,11 +91,11 @@ class NativeForward(Forward):
         return self._computed(plan, _PlanArrays(plan, self._layout.columns, every=True))
 
     def _computed(self, plan: Plan, tables: _PlanArrays) -> Tensor:
-        x = torch.nn.functional.embedding(torch.tensor(plan.ids), self._embedding).float()
+        self._check(tables.ids)
         items = len(tables.last)
         out = torch.empty(items, self._shape.hidden)
         # prompts that are equal end at one token, so that there may be more prompts than tokens
-        q, keys, values = self._work_space(max(len(plan.ids), items), tables.slots)
+        x, q, keys, values = self._work_space(max(len(plan.ids), items), tables.slots)
         batch = CBatch(
             tokens=len(plan.ids),
             slots=tables.slots,
@@ -98,8 +103,8 @@ class NativeForward(Forward):
             segments=len(plan.segments),
             queries=len(tables.query),
             last_queries=len(tables.last_query),
-            x=pointer(x),
             out=pointer(out),
+            x=x,
             q=q,
             keys=keys,
             values=values,
@@ -108,16 +113,23 @@ class NativeForward(Forward):
         self._kernels.forward(self._kind, self._model, batch)
         return out
 
-    def _work_space(self, tokens: int, slots: int) -> tuple[int, int, int]:
-        """Return the addresses of queries, keys and values in memory that all passes reuse."""
+    def _check(self, ids: Ints) -> None:
+        """Raise IndexError for a token that has no row in the embedding, beyond which the kernels would read."""
+        vocabulary = len(self._embedding)
+        if ids.size and not 0 <= ids.min() <= ids.max() < vocabulary:
+            raise IndexError(f"token ids are {ids.min()} to {ids.max()}, the model has 0 to {vocabulary - 1}")
+
+    def _work_space(self, tokens: int, slots: int) -> tuple[int, int, int, int]:
+        """Return the addresses of states, queries, keys and values in memory that all passes reuse."""
         shape, columns = self._shape, self._layout.columns
+        x = _rounded(tokens * shape.hidden, columns)
         q = tokens * (_rounded(shape.heads * shape.head_dim, columns) + GAP)
         kv = _rounded((shape.kv_heads * slots + columns) * shape.head_dim + columns, columns)
-        wanted = q + 2 * kv
+        wanted = x + q + 2 * kv
         if self._space.numel() < wanted:
             self._space = large_pages(4 * wanted).view(torch.float32)
         start = pointer(self._space)
-        return start, start + 4 * q, start + 4 * (q + kv)
+        return start, start + 4 * x, start + 4 * (x + q), start + 4 * (x + q + kv)
 
     def _layer(self, checkpoint: Checkpoint, index: int) -> CLayer:
         shape, columns = checkpoint.shape, self._layout.columns
@@ -165,11 +177,12 @@ class NativeForward(Forward):
 class _PlanArrays:
     """A plan in the form that the kernels read: arrays of 32-bit integers, a structure in each row."""
 
-    NAMES = ("positions", "slot", "last", "segment", "query", "last_query")
+    NAMES = ("ids", "positions", "slot", "last", "segment", "query", "last_query")
 
     def __init__(self, plan: Plan, columns: int, *, every: bool = False) -> None:
         """`every`: the last layer's output is wanted of each token, not of each prompt's last one."""
         segments = plan.segments
+        self.ids: Ints = np.array(plan.ids, dtype=np.int32)
         counts = np.array([segment.count for segment in segments], dtype=np.int32)
         starts = np.array([segment.start for segment in segments], dtype=np.int32)
         slots = np.concatenate(([0], np.cumsum(_rounded(counts, columns)))).astype(np.int32)

@@ -63,34 +63,42 @@ inline Left<Int8> operand(Int8, const float* x, long stride, int rows, long widt
   return {out, to, scales};
 }
 
-inline void scale_rows(int rows, const float* of_row, const float* of_column, float* out) {
+inline void scale_rows(int rows, const float* of_row, const float* of_column, Out out) {
   for (int r = 0; r < rows; r++)
     for (long c = 0; c < COLUMNS; c += LANES) {
-      float* at = out + r * COLUMNS + c;
+      float* at = out.at + r * out.stride + c;
       store(at, load(at) * (of_row[r] * load(of_column + c)));
     }
 }
 
-// Panels `from` to `to` of x W^T for `rows` rows; sink(first row, rows, panel, float[ROWS][COLUMNS]).
-template <class T, class Sink>
-void product(const Left<T>& x, int rows, const Linear& w, long from, long to, Sink sink) {
+// Panels `from` to `to` of x W^T for `rows` rows: a tile is written to place(first row, panel), then use(first row, rows, panel).
+template <class T, class Place, class Use>
+void product(const Left<T>& x, int rows, const Linear& w, long from, long to, Place place, Use use) {
   alignas(64) static const int32_t zeros[COLUMNS] = {};
-  alignas(64) float out[ROWS * COLUMNS];
-  const long width = round_up(w.inputs, T::STEP), size = width * COLUMNS;
-  const auto* panels = static_cast<const typename T::Element*>(w.panels);
+  const long steps = round_up(w.inputs, T::STEP) / T::STEP, size = steps * COLUMNS * T::STEP;
+  const int blocks = blocks_in(rows);
+  // all blocks of rows together prefetch the next panel: one alone would wait for memory
+  const long pace = (64 * LINES + blocks - 1) / blocks;
   for (long panel = from; panel < to; panel++) {
     const int32_t* begin = w.begin ? w.begin + panel * COLUMNS : zeros;
-    for (int i = 0; i < blocks_in(rows); i++) {
+    const auto* here = static_cast<const typename T::Element*>(w.panels) + panel * size;
+    for (int i = 0; i < blocks; i++) {
       const Block block = block_of(rows, i);
-      const auto* here = panels + panel * size;
-      // the first blocks of rows prefetch the next panel, one line of each of its steps
-      const auto* ahead = here + (i < LINES ? size + i * size / LINES : 0);
-      tile_of<T>(block.count, x.rows + block.begin * x.stride, x.stride, here, COLUMNS * T::STEP, width / T::STEP,
-                 begin, ahead, out);
+      const Ahead ahead{reinterpret_cast<const char*>(here + size) + i * pace * steps, pace};
+      const Out out = place(block.begin, panel);
+      tile_of<T>(block.count, x.rows + block.begin * x.stride, x.stride, here, COLUMNS * T::STEP, steps, begin, ahead, out);
       if (x.scales) scale_rows(block.count, x.scales + block.begin, w.scales + panel * COLUMNS, out);
-      sink(block.begin, block.count, panel, out);
+      use(block.begin, block.count, panel);
     }
   }
+}
+
+// The same, each tile in memory that the next one overwrites: sink(first row, rows, panel, float[ROWS][COLUMNS]).
+template <class T, class Sink>
+void product(const Left<T>& x, int rows, const Linear& w, long from, long to, Sink sink) {
+  alignas(64) float out[ROWS * COLUMNS];
+  product(x, rows, w, from, to, [&](int, long) { return Out{out, COLUMNS}; },
+          [&](int begin, int count, long panel) { sink(begin, count, panel, out); });
 }
 
 inline void pack_row(Float32, const float* w, long inputs, long column, float* panel, float*, int32_t*) {

@@ -43,8 +43,10 @@ class CModel(Structure):
         ("layer", POINTER(CLayer)),
         ("cos", c_void_p),
         ("sin", c_void_p),
+        ("embedding", c_void_p),
         ("norm_eps", c_float),
         ("threads", c_int32),
+        ("storage", c_int32),
     ]
 
 
@@ -53,8 +55,8 @@ class CBatch(Structure):
 
     _fields_: ClassVar[Fields] = [
         *((name, c_int64) for name in ("tokens", "slots", "items", "segments", "queries", "last_queries")),
-        *((name, c_void_p) for name in ("positions", "slot", "last", "segment", "query", "last_query")),
-        *((name, c_void_p) for name in ("x", "out", "q", "keys", "values")),
+        *((name, c_void_p) for name in ("ids", "positions", "slot", "last", "segment", "query", "last_query")),
+        *((name, c_void_p) for name in ("out", "x", "q", "keys", "values")),
     ]
 
 

@@ -54,7 +54,21 @@ inline Floats all(float x) { return x - Floats{}; }
 inline Ints bits(Floats v) { return reinterpret_cast<Ints>(v); }
 inline Floats floats(Ints v) { return reinterpret_cast<Floats>(v); }
 inline Floats max_of(Floats a, Floats b) { return a > b ? a : b; }
+inline Floats min_of(Floats a, Floats b) { return a < b ? a : b; }
 inline Floats magnitude(Floats v) { return floats(bits(v) & 0x7fffffff); }
+
+inline float of_bits(uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
+// The float that is a bfloat16's first half, and that of a finite fp16, whose exponent is smaller by 112.
+inline float of_brain(uint16_t x) { return of_bits((uint32_t)x << 16); }
+inline float of_half(uint16_t x) {
+  const float size = of_bits((x & 0x7fffu) << 13) * 0x1p112f;
+  return x & 0x8000 ? -size : size;
+}
 
 // 0, 1, 2, ...
 inline Ints lanes() {
@@ -88,7 +102,7 @@ constexpr float MAGIC = 12582912.0f;  // 1.5 * 2^23: a float near it holds the n
 // The nearest whole numbers, ties to the even one, for magnitudes below 2^22.
 inline Ints rounded(Floats v) { return bits(v + MAGIC) - bits(all(MAGIC)); }
 
-// e^x within 2 ulp for x <= 0: 2^n * e^r with |r| <= ln2 / 2, by a polynomial of degree 6.
+// e^x within 2 ulp for x <= 88: 2^n * e^r with |r| <= ln2 / 2, by a polynomial of degree 6.
 inline Floats exp_of(Floats x) {
   x = max_of(x, all(-87.3f));
   const Floats shifted = x * 1.44269504088896341f + MAGIC;
@@ -105,24 +119,29 @@ inline Floats exp_of(Floats x) {
   return p * floats((bits(shifted) - bits(all(MAGIC)) + 127) << 23);
 }
 
-inline Floats sigmoid(Floats x) {
-  const Floats small = exp_of(-magnitude(x));
-  return (x >= 0.0f ? all(1.0f) : small) / (1.0f + small);
+// x * sigmoid(x); beyond magnitudes of 87 sigmoid is 0 or 1 to the last bit of a product.
+inline Floats silu(Floats x) { return x / (1.0f + exp_of(min_of(-x, all(87.0f)))); }
+
+// Goes through `count` floats by add(total, vector) and joins the four totals: one alone would wait for each step.
+template <class Add, class Join>
+Floats total_of(const float* x, long count, Add add, Join join) {
+  Floats total[4] = {};
+  long i = 0;
+  for (; i + 4 * LANES <= count; i += 4 * LANES)
+#pragma GCC unroll 4
+    for (int n = 0; n < 4; n++) total[n] = add(total[n], load(x + i + n * LANES));
+  for (; i < count; i += LANES) total[0] = add(total[0], load(x + i, count - i));
+  return join(join(total[0], total[1]), join(total[2], total[3]));
 }
 
 inline float sum_of_squares(const float* x, long count) {
-  Floats total = {};
-  for (long i = 0; i < count; i += LANES) {
-    const Floats v = load(x + i, count - i);
-    total = total + v * v;
-  }
-  return sum_of(total);
+  const auto add = [](Floats total, Floats v) { return total + v * v; };
+  return sum_of(total_of(x, count, add, [](Floats a, Floats b) { return a + b; }));
 }
 
 inline float largest_magnitude(const float* x, long count) {
-  Floats top = {};
-  for (long i = 0; i < count; i += LANES) top = max_of(top, magnitude(load(x + i, count - i)));
-  return largest_of(top);
+  const auto add = [](Floats top, Floats v) { return max_of(top, magnitude(v)); };
+  return largest_of(total_of(x, count, add, max_of));
 }
 
 }  // namespace nearline

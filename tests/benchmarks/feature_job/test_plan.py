@@ -3,8 +3,9 @@ import pytest
 pytest.importorskip("confluent_kafka", reason="the extra `bench` is not installed")
 
 from benchmarks.common.settings import FeatureJobBenchmark
-from benchmarks.feature_job.benchmark import at_most, contenders, grid, shipped
-from benchmarks.feature_job.contenders import FeatureJob, Peer
+from benchmarks.feature_job.benchmark import at_most, contenders, grid, runs, shipped
+from benchmarks.feature_job.contenders import FeatureJob, JobSetup, Peer
+from nearline.stack.settings import StackSettings
 
 SHIPPED = shipped("instant")
 
@@ -21,6 +22,15 @@ def test_the_job_with_the_peers_batches_and_with_those_for_models_meets_every_pe
         ("kafka-python", 1),
         ("quix-one-by-one", 1),
     }
+
+
+def test_only_keeps_the_shipped_job_and_the_contenders_that_it_names() -> None:
+    plan = contenders(FeatureJobBenchmark(only="confluent 2,quix 2"))
+    assert [one.name for one in plan] == [SHIPPED.name, "quix, 2 processes", "confluent, 2 processes"]
+
+
+def test_a_part_that_is_left_out_has_no_runs() -> None:
+    assert runs([], JobSetup(broker=StackSettings(), sync="os"), 10, 3, []) == []
 
 
 def test_contenders_have_names_of_their_own() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,15 @@ def test_growing_memory_shows_as_growth_for_a_million_records() -> None:
     assert python["mapped_end_mib"] == 1_000_000.0
 
 
-def test_findings_name_the_ratio_to_the_best_peer() -> None:
-    assert "1.11 × the best peer (peer, 9,000/s)" in findings(FOUND)[0]
+def test_findings_name_the_ratio_to_the_best_peer_and_that_of_each_repetition() -> None:
+    assert "1.11 (0.90 to 1.38) × the best peer (peer, 9,000/s)" in findings(FOUND)[0]
+    once = replace(FOUND, runs=FOUND.runs[:2])
+    assert "0.90 × the best peer (peer, 10,000/s)" in findings(once)[0]
+
+
+def test_settings_that_were_left_out_have_no_finding_and_no_table() -> None:
+    left_out = replace(FOUND, sweep=[])
+    assert not any("settings" in one for one in [*findings(left_out), *tables(left_out)])
 
 
 def test_every_table_has_rows() -> None:

@@ -70,6 +70,9 @@ def test_a_text_without_punctuation_is_cut_into_short_phrases(given_words: list[
         ("Team of 26. We shipped two games, open till 9.15. More on request.",
          ["Team of 26", "We shipped two games, open till 9.15", "More on request"]),
         ("1. plan the care 2. write the reports 3. lead the team", ["plan the care", "write the reports", "lead the team"]),
+        ("Lots of 1 to 1. You will work in a team of 2. Nights are paid.",
+         ["Lots of 1 to 1", "You will work in a team of 2", "Nights are paid"]),
+        ("You start on band 1. Full training is given here.", ["You start on band 1", "Full training is given here"]),
         ("Send it to Dr. Smith, e.g. by mail.", ["Send it to Dr. Smith, e.g. by mail"]),
         ("-Take part in trials -Write down results here", ["Take part in trials", "Write down results here"]),
         ("夜勤あり、経験者優遇。未経験の方も歓迎します。", ["夜勤あり、経験者優遇", "未経験の方も歓迎します"]),
@@ -89,6 +92,12 @@ def test_a_long_sentence_is_cut_where_clauses_end() -> None:
         "Wir suchen eine engagierte Pflegefachkraft für unsere Intensivstation",
         "die gerne im Team arbeitet und mindestens drei Jahre Erfahrung mitbringt",
     ]
+
+
+@pytest.mark.parametrize("number", ["at least 3 years", "1 to 1", "9 to 5", "grade 7", "over 200 beds"])
+def test_a_number_is_not_cut_from_its_words(number: str) -> None:
+    text = f"we look for a kind and patient colleague who has worked {number} with children on wards of a large hospital here"
+    assert any(number in phrase for phrase in words(text))
 
 
 def test_items_of_a_list_that_lost_its_bullets_are_told_by_their_capitals() -> None:

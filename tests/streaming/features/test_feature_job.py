@@ -39,6 +39,11 @@ def test_a_new_group_reads_from_the_beginning_and_an_old_one_from_its_offsets() 
     assert source["properties.auto.offset.reset"] == "earliest"
 
 
+@pytest.mark.parametrize(("batch", "poll"), [("64", "500"), ("4000", "4000")])
+def test_a_poll_of_kafka_brings_a_whole_batch(batch: str, poll: str) -> None:
+    assert parse([*ARGS, "--batch-size", batch], {}).source()["properties.max.poll.records"] == poll
+
+
 def test_the_producer_can_send_the_largest_dead_letter() -> None:
     assert int(SETTINGS.sink()["properties.max.request.size"]) == DLQ.max_bytes
 

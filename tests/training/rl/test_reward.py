@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from models.divergence import binary_kl
 from schemas.errors import ModelUnavailable
 from tests.training.rl.world import WordScorer, count, source
 from training.rl.algorithms import open_algorithm
 from training.rl.config import AlgorithmName, RewardConfig, RlConfig
 from training.rl.penalties import p1, p2, penalty
 from training.rl.queries import Search
-from training.rl.reward import GroupReward, Reward, binary_kl
+from training.rl.reward import GroupReward, Reward
 
 SEARCHES = (
     Search(query="engineer python", kind="facet"),

@@ -96,6 +96,7 @@ def tune(
     watch: Watch = nobody,
     stop: Stop | None = None,
     resume: bool = False,
+    machine: Machine = CPU,
 ) -> SftResult:
     return fine_tune(
         config,
@@ -103,7 +104,7 @@ def tune(
         out,
         judgements() if judged is None else judged,
         wording=WORDING,
-        machine=CPU,
+        machine=machine,
         stop=stop or Stop(),
         watch=watch,
         resume=resume,

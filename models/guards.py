@@ -27,7 +27,7 @@ TELLING = 3
 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 _FUNCTION_WORDS = {
-    "en": "the and of to with for you our we will are is your be have this that",
+    "en": "the and of to a as in on or with for you our we will are is your be have this that",
     "de": "und der die das mit für sie wir ist ein eine zu den von im auf werden",
     "fr": "et le la les des vous nous est une dans pour avec sur du au votre",
     "es": "y el la los las de que con para una por se su del en como",

@@ -2,8 +2,8 @@
 
 import pytest
 
+from models.guards import GUARDS, flags, shares
 from models.prompts import Item
-from training.rl.guards import GUARDS, flags, shares
 
 ENGLISH = (
     "We are looking for a nurse to join our team and care for the patients of the ward. You will work nights, "
@@ -41,6 +41,10 @@ def test_a_summary_that_no_person_would_accept_is_found(summary: str, guard: str
         ("care for the patients of the ward; three years of practice", ENGLISH),
         ("nurse; nights; Leeds", ENGLISH),
         ("auch in der Nacht; Sie arbeiten im Team", GERMAN),
+        (
+            "registering a birth, renewing a permit, contesting a parking fine; a team",
+            ENGLISH + " registering a birth, renewing a permit, contesting a parking fine; a team",
+        ),
         ("", ""),
         ("夜勤", "夜勤のある病院です。看護師を募集しています。"),
     ],

@@ -1,0 +1,1 @@
+"""Does the summarizer still fit the stream? Summaries of a sample of new postings, compared with their raw texts."""
