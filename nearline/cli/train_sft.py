@@ -129,15 +129,19 @@ def _machine(run: SftRun) -> "Machine":
 def _fine_tuned(
     run: SftRun, config: SftConfig, machine: "Machine", stop: "Stop", watch: "Watch"
 ) -> "SftResult":
+    from training.evaluation.domains import untaught
     from training.judging.table import read_judgements
     from training.sft.run import Inputs, fine_tune
 
+    judgements = list(read_judgements(run.judged))
+    for warning in untaught(judgements) if machine.rank == 0 else ():
+        typer.echo(warning, err=True)
     given = Inputs(judged=run.judged, postings=run.postings, model=run.model, from_scratch=run.from_scratch)
     return fine_tune(
         config,
         given,
         run.out,
-        read_judgements(run.judged),
+        judgements,
         wording=_wording(run.policy),
         machine=machine,
         stop=stop,

@@ -19,7 +19,7 @@ from training.evaluation.probabilities import reliability, sigmoid
 from training.evaluation.ranker_system import RankerSystem
 from training.evaluation.scorers import EngineScorer, LogitScorer
 from training.evaluation.settings import Begin
-from training.judging.judged_file import check_known, read_items, read_judged_queries
+from training.judging.judged_file import check_known, read_items, read_judged_queries, shared_postings
 from training.judging.records import JudgedQuery
 
 GOAL = 0.04
@@ -47,7 +47,7 @@ def calibrate(run: CalibrationRun, begin: Begin) -> tuple[Calibration, list[str]
     domains = _pairs(run, queries, scorer, begin)
     found, told = fitted(domains, run)
     write_calibration(run.ranker, found)
-    return found, [*missing(queries), *told]
+    return found, [*(line for path in run.judged for line in shared_postings(path)), *missing(queries), *told]
 
 
 def fitted(domains: Mapping[str, DomainPairs], run: CalibrationRun) -> tuple[Calibration, list[str]]:

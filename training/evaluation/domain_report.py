@@ -121,19 +121,20 @@ def _part(query: JudgedQuery, places: Sequence[int]) -> JudgedQuery:
     )
 
 
-def unreached(outcomes: Sequence[SystemResult]) -> list[str]:
-    """A warning for each system whose threshold no score reaches."""
+def unreached(queries: Sequence[JudgedQuery], outcomes: Sequence[SystemResult]) -> list[str]:
+    """A warning for each system and domain in which no score reaches the system's threshold."""
     found = []
     for outcome in outcomes:
         if outcome.probable and outcome.scores and outcome.threshold is not None:
-            highest = _highest(outcome.scores)
-            if highest < outcome.threshold:
-                found.append(
-                    f"warning: no score of {outcome.name} reaches the threshold {outcome.threshold} (the highest is "
-                    f"{highest:.3f}): nothing would alert"
-                )
+            for name, rows in by_domain(queries).items():
+                highest = _highest([outcome.scores[row] for row in rows])
+                if highest < outcome.threshold:
+                    found.append(
+                        f"warning: no score of {outcome.name} in {name} reaches the threshold {outcome.threshold} "
+                        f"(the highest is {highest:.3f}): nothing there would alert (--threshold)"
+                    )
     return found
 
 
 def _highest(scores: Sequence[Floats]) -> float:
-    return float(sigmoid(np.array([max(row) for row in scores if len(row)])).max())
+    return float(sigmoid(np.array([max(row) for row in scores if len(row)])).max(initial=0))

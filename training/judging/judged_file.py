@@ -19,6 +19,7 @@ from training.judging.lines import json_lines
 from training.judging.postings import read_postings
 from training.judging.records import ALL, JudgedQuery
 from training.judging.rows import EXPECTED, JudgedPair, line_pairs
+from training.judging.splits import shared
 
 
 def read_judged_queries(path: Path, split: str = "test") -> list[JudgedQuery]:
@@ -27,7 +28,7 @@ def read_judged_queries(path: Path, split: str = "test") -> list[JudgedQuery]:
     ConfigError names the file and the row for a missing column, a grade that is not 0-4, a pair judged twice, a
     line that is not JSON, an empty file or an empty split.
     """
-    pairs = list(_parquet(path) if _is_parquet(path) else line_pairs(path))
+    pairs = _pairs(path)
     if not pairs:
         raise ConfigError(f"{path} is empty or holds no judged pair: {EXPECTED}, or a row of judged Parquet")
     kept = [pair for pair in pairs if split in {ALL, pair.split}]
@@ -35,6 +36,16 @@ def read_judged_queries(path: Path, split: str = "test") -> list[JudgedQuery]:
         found = ", ".join(sorted({pair.split for pair in pairs}))
         raise ConfigError(f"{path}: split {split!r} is empty; the file has {found} (--split)")
     return grouped(kept)
+
+
+def shared_postings(path: Path) -> list[str]:
+    """A warning that names a posting judged in two splits, and how many there are; [] where each is in one."""
+    found = shared((pair.posting_id, pair.split) for pair in _pairs(path))
+    if not found:
+        return []
+    posting, names = next(iter(found.items()))
+    told = f"posting {posting} is judged in the splits {' and '.join(names)}, {len(found)} postings are in more than one"
+    return [f"warning: {path.name}: {told}: figures of one split are of postings that another has seen"]
 
 
 def is_judged(path: Path) -> bool:
@@ -100,6 +111,10 @@ def check_known(queries: Sequence[JudgedQuery], items: Mapping[str, Item]) -> No
         raise ConfigError(
             f"{distinct} of the judged postings are not in the postings file, first {posting!r} of query {query.query_id!r}: give the file that was judged (--postings, more than once if there are several)"
         )
+
+
+def _pairs(path: Path) -> list[JudgedPair]:
+    return list(_parquet(path) if _is_parquet(path) else line_pairs(path))
 
 
 def _is_parquet(path: Path) -> bool:

@@ -53,19 +53,30 @@ def split(postings: Sequence[PostingRow]) -> Splits:
 
 def check_no_leak(postings: Mapping[Split, Sequence[PostingRow]]) -> None:
     """Raise ConfigError naming an id, or a posting and its near-duplicate, that are in two splits."""
-    side: dict[str, Split] = {}
-    for name, rows in postings.items():
-        for row in rows:
-            if side.setdefault(row.posting_id, name) != name:
-                raise ConfigError(
-                    f"posting {row.posting_id} stands in the splits {side[row.posting_id]} and {name}: each posting belongs to one split"
-                )
+    refuse_shared((row.posting_id, name) for name, rows in postings.items() for row in rows)
+    side = {row.posting_id: name for name, rows in postings.items() for row in rows}
     for one, other in near_duplicates([row for rows in postings.values() for row in rows]):
         if side[one] != side[other]:
             raise ConfigError(
                 f"postings {one} ({side[one]}) and {other} ({side[other]}) are near-duplicates in two splits: "
                 "put them into one, or drop one"
             )
+
+
+def shared(placed: Iterable[tuple[str, Split]]) -> dict[str, tuple[Split, ...]]:
+    """The ids of postings that stand in more than one split, with those splits; `placed`: ids with a split each."""
+    found: dict[str, dict[Split, None]] = {}
+    for posting_id, name in placed:
+        found.setdefault(posting_id, {})[name] = None
+    return {posting_id: tuple(names) for posting_id, names in found.items() if len(names) > 1}
+
+
+def refuse_shared(placed: Iterable[tuple[str, Split]], where: str = "") -> None:
+    """Raise ConfigError naming a posting that stands in more than one split; `where` begins the message."""
+    for posting_id, names in shared(placed).items():
+        raise ConfigError(
+            f"{where}posting {posting_id} stands in the splits {' and '.join(names)}: each posting belongs to one split"
+        )
 
 
 def _side(group: str) -> Split:

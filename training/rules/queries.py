@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -10,8 +10,8 @@ from schemas.errors import ConfigError
 from training.judging.drawing import Asked
 from training.judging.records import Ask
 from training.rules.corpus import Corpus
-from training.rules.lexicon.entries import held_out
 from training.rules.teacher import Needs
+from training.rules.wordings import negatable, occupation_wording, worded
 
 KINDS = {"title only": (0,), "one facet": (1,), "several facets": (2, 2, 2, 3)}
 """Numbers of facets that queries of a stratum ask for, one of them at random."""
@@ -23,31 +23,14 @@ PLACE_PART = 0.2
 """Share of the queries with facets that ask for a place in place of one facet."""
 UNSEEN_PART = 0.5
 """Share of the test queries that are worded by held-out phrases alone."""
+NEGATED_PART = 0.2
+"""Share of the dev and test queries with facets that ask for work without something, in place of one facet."""
+OFTEN = 0.03
+"""Such a query names what at least this share of the occupation's postings state."""
+NEGATED = "negated constraint"
+"""The stratum of queries with a condition that something must not be."""
 MOST_FRUITLESS = 5000
 """Draws in a row that give no query, after which no more are drawn."""
-_ALONE = (
-    "{o}",
-    "{o}",
-    "{o}",
-    "{o} jobs",
-    "{o} vacancies",
-    "looking for {o} work",
-    "any openings for a {o}?",
-    "{o} role",
-)
-_WITH = (
-    "{o} {f}",
-    "{o} {f}",
-    "{o}, {c}",
-    "{f} {o}",
-    "{c}, {o}",
-    "looking for {o}: {c}",
-    "{o} - {c}",
-    "{o} job, {c}",
-    "{c} / {o}",
-    "I want to work as a {o}, {c}",
-    "{o} ({c})",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +70,15 @@ def asks(corpus: Corpus, seed: int, asked: Asked = "any") -> Iterator[Drawn]:
 def _as_asked(needs: Needs, corpus: Corpus, asked: Asked, *, free: bool) -> bool:
     if any(not set(corpus.words.facets[key].opposed_by).isdisjoint(needs.facets) for key in needs.facets):
         return False  # a posting may state both, but no searcher asks for both
+    if needs.without in needs.facets:
+        return False
     unseen = _held_out_needs(needs, corpus)
     return (free or not unseen) and (asked != "held-out" or bool(unseen))
 
 
 def _held_out_needs(needs: Needs, corpus: Corpus) -> frozenset[str]:
     occupations = corpus.words.test_only() & {needs.occupation}
-    return frozenset(occupations | (corpus.words.test_only_facets() & set(needs.facets)))
+    return frozenset(occupations | (corpus.words.test_only_facets() & {*needs.facets, needs.without}))
 
 
 def _draw(corpus: Corpus, rng: Random, occupation: str, number: int, *, unseen: bool) -> Drawn | None:
@@ -102,18 +87,37 @@ def _draw(corpus: Corpus, rng: Random, occupation: str, number: int, *, unseen: 
     count = rng.choice(KINDS[kind])
     place = corpus.found[source].place if count and rng.random() < PLACE_PART else None
     place = place if place in corpus.places else None
-    facets = _facets(corpus, rng, occupation, source, count - bool(place))
+    without = _without(corpus, rng, occupation, source, unseen=unseen) if count > bool(place) else None
+    facets = _facets(corpus, rng, occupation, source, count - bool(place) - bool(without))
     if facets is None:
         return None
-    needs = Needs(occupation=occupation, facets=facets, place=place)
+    wording = occupation_wording(
+        rng, corpus.words.occupations[occupation], corpus.postings[source], unseen=unseen
+    )
+    needs = Needs(occupation=occupation, facets=facets, place=place, wording=wording, without=without)
     ask = Ask(
         query_id=f"{corpus.words.domain}-{corpus.split}-{number:05d}",
-        query=_worded(corpus, rng, needs, source, unseen=unseen),
+        query=worded(corpus.words, rng, needs, unseen=unseen),
         needs=needs.as_json(corpus.words),
         split=corpus.split,
         strata=_strata(corpus, kind, needs, unseen=unseen),
     )
     return Drawn(ask=ask, needs=needs, source=source)
+
+
+def _without(corpus: Corpus, rng: Random, occupation: str, source: int, *, unseen: bool) -> str | None:
+    """A facet that others of the occupation state and the posting does not, most likely one that it denies."""
+    if corpus.split == "train" or rng.random() >= NEGATED_PART:
+        return None
+    found, share = corpus.found[source], corpus.share[occupation]
+    fit = [
+        key
+        for key, facet in corpus.words.facets.items()
+        if facet.avoided and key not in found.stated and share.get(key, 0) >= OFTEN
+        if negatable(facet.phrases, unseen=unseen)
+    ]
+    denied = [key for key in fit if key in found.denied]
+    return rng.choice(denied or fit) if fit else None
 
 
 def _facets(corpus: Corpus, rng: Random, occupation: str, source: int, count: int) -> tuple[str, ...] | None:
@@ -129,29 +133,6 @@ def _facets(corpus: Corpus, rng: Random, occupation: str, source: int, count: in
     return tuple(chosen)
 
 
-def _worded(corpus: Corpus, rng: Random, needs: Needs, source: int, *, unseen: bool) -> str:
-    title = corpus.postings[source].item.title.lower()
-    wordings = _allowed(corpus.words.occupations[needs.occupation].wordings, unseen=unseen)
-    wording = _plain(rng, [w for w in wordings if w.lower() not in title] or wordings)
-    phrases = [_plain(rng, _allowed(corpus.words.facets[key].phrases, unseen=unseen)) for key in needs.facets]
-    rng.shuffle(phrases)
-    if needs.place:
-        phrases.append(f"{rng.choice(('in', 'near', 'around'))} {needs.place.title()}")
-    shape = rng.choice(_WITH if phrases else _ALONE)
-    text = shape.format(o=wording, f=" ".join(phrases), c=", ".join(phrases))
-    return text.lower() if rng.random() < 0.5 else text
-
-
-def _plain(rng: Random, wordings: Sequence[str]) -> str:
-    """Draw one wording; the lexicon lists the plainest first, which are drawn most often."""
-    return rng.choices(wordings, [1 / (2 + place) for place in range(len(wordings))])[0]
-
-
-def _allowed(wordings: Sequence[str], *, unseen: bool) -> list[str]:
-    kept = held_out(wordings)
-    return [wording for wording in wordings if (wording in kept) == unseen]
-
-
 def _strata(corpus: Corpus, kind: str, needs: Needs, *, unseen: bool) -> tuple[str, ...]:
     known = corpus.split == "train"
     return (
@@ -160,10 +141,12 @@ def _strata(corpus: Corpus, kind: str, needs: Needs, *, unseen: bool) -> tuple[s
         "unseen phrase" if unseen else "seen phrase",
         "unseen occupation" if needs.occupation in corpus.words.test_only() else "seen occupation",
         "seen company" if known else "unseen company",
-        *((_facet_stratum(needs, corpus),) if needs.facets else ()),
+        *((_facet_stratum(needs, corpus),) if needs.facets or needs.without else ()),
         *(("with place",) if needs.place else ()),
+        *((NEGATED,) if needs.without or any(key.startswith("no_") for key in needs.facets) else ()),
     )
 
 
 def _facet_stratum(needs: Needs, corpus: Corpus) -> str:
-    return "seen facets" if corpus.words.test_only_facets().isdisjoint(needs.facets) else "unseen facet"
+    asked = {*needs.facets, needs.without}
+    return "seen facets" if corpus.words.test_only_facets().isdisjoint(asked) else "unseen facet"

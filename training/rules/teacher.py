@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,39 +10,51 @@ from schemas.errors import ConfigError
 from training.judging.postings import PostingRow
 from training.judging.records import MAX_GRADE, Ask, AskedPair, TeacherVerdict
 from training.rules import places
-from training.rules.evidence import Evidence, evidence
-from training.rules.lexicon.entries import RuleLexicon
+from training.rules.evidence import HEAD_CHARACTERS, Evidence, evidence
+from training.rules.lexicon.entries import RuleLexicon, RuleOccupation
 
-VERSION = 1
+VERSION = 2
 NAME = f"rules@{VERSION}"
 Aggregate = Callable[[Mapping[str, int]], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """The meaning of a query: an occupation, facets, a town; `Ask.needs` holds it as a plain object."""
+    """The meaning of a query: an occupation, facets, a town; `Ask.needs` holds it as a plain object.
+
+    `wording`: the query's words for the occupation, which may mean one kind of it alone. `without`: a facet that must
+    not be.
+    """
 
     occupation: str
     facets: tuple[str, ...] = ()
     place: str | None = None
+    wording: str = ""
+    without: str | None = None
 
     def as_json(self, words: RuleLexicon) -> dict[str, Any]:
         """A plain object; it says of each facet whether it is hard or soft, for readers of the judged file."""
         facets = {key: "hard" if words.facets[key].hard else "soft" for key in self.facets}
-        return {"domain": words.domain, "occupation": self.occupation, "facets": facets, "place": self.place}
+        whole = {"domain": words.domain, "occupation": self.occupation, "facets": facets, "place": self.place}
+        return whole | {"wording": self.wording, "without": self.without}
 
     @classmethod
     def from_json(cls, ask: Ask, words: RuleLexicon) -> Needs:
         """The needs of an ask; ConfigError names the ask and the key that the lexicon lacks."""
         needs = ask.needs
         unknown = [key for key in needs.get("facets", {}) if key not in words.facets]
+        unknown += [key for key in [needs.get("without")] if key and key not in words.facets]
         unknown += [key for key in [needs.get("occupation")] if key not in words.occupations]
         if unknown:
             raise ConfigError(
                 f"query {ask.query_id}: its needs name {unknown[0]}, which the {words.domain} lexicon does not have"
             )
         return cls(
-            occupation=needs["occupation"], facets=tuple(needs.get("facets", ())), place=needs.get("place")
+            occupation=needs["occupation"],
+            facets=tuple(needs.get("facets", ())),
+            place=needs.get("place"),
+            wording=str(needs.get("wording") or ""),
+            without=needs.get("without"),
         )
 
 
@@ -65,14 +77,17 @@ class RuleTeacher:
     def judge(self, needs: Needs, posting: PostingRow) -> TeacherVerdict | None:
         """The grades of one posting for these needs."""
         found = self.evidence_of(posting)
-        occupation = occupation_grade(needs.occupation, found, self.words)
+        occupation = asked_grade(needs, posting, found, self.words)
         place = place_met(needs.place, posting, found)
         if occupation is None or (place is None and occupation >= 3):
             return None
         grades = {
             "occupation": occupation,
             "requirements": requirements_grade(needs.facets, found, self.words),
-            "constraints": constraints_grade(needs.facets, found, self.words, place_met=place is not False),
+            "constraints": min(
+                constraints_grade(needs.facets, found, self.words, place_met=place is not False),
+                without_grade(needs.without, found.stated, found.denied),
+            ),
         }
         return TeacherVerdict(
             grades=grades, rationale=_rationale(needs, found, grades), evidence=_shown(needs, found)
@@ -85,19 +100,46 @@ class RuleTeacher:
         return self.known[posting.posting_id]
 
 
+def asked_grade(needs: Needs, posting: PostingRow, found: Evidence, words: RuleLexicon) -> int | None:
+    """The grade of the occupation, and of the kind of it that the query's wording names."""
+    grade = occupation_grade(needs.occupation, found, words)
+    return grade and min(grade, kind_grade(words.occupations[needs.occupation], needs.wording, posting))
+
+
+def kind_grade(occupation: RuleOccupation, wording: str, posting: PostingRow) -> int:
+    """4: the kind that a wording names, or it names none; 3: the posting names no kind; 2: it names another."""
+    lower, title = wording.lower(), posting.item.title.lower()
+    asked = [kind for kind in occupation.kinds if kind.search(lower)]
+    if not asked or any(kind.search(title) for kind in asked):
+        return MAX_GRADE
+    if any(kind.search(title) for kind in occupation.kinds):
+        return 2
+    head = posting.item.text[:HEAD_CHARACTERS].lower()
+    return MAX_GRADE if any(kind.search(head) for kind in asked) else 3
+
+
 def occupation_grade(asked: str, found: Evidence, words: RuleLexicon) -> int | None:
-    """4: the same occupation, 3: closely related, 1: of the same field, 0: another; None where it cannot be told."""
+    """4: the same occupation, 3 or 2: closely related (`near_grade`), 1: of the same field, 0: another.
+
+    None where it cannot be told.
+    """
     wanted = words.occupations[asked]
     same = {asked} | wanted.includes
     if not same.isdisjoint(found.occupations):
         return MAX_GRADE
     if not found.occupations:
         return None
-    if not wanted.close.isdisjoint(found.occupations):
-        return 3
+    if near := wanted.close.intersection(found.occupations):
+        return max(near_grade(wanted, words.occupations[key]) for key in near)
     if not same.isdisjoint(found.head):
         return None
     return int(any(words.occupations[key].field == wanted.field for key in found.occupations))
+
+
+def near_grade(wanted: RuleOccupation, other: RuleOccupation) -> int:
+    """3: who does the one could start in the other tomorrow; 2: that takes another registration or level."""
+    apart = wanted.registers.isdisjoint(other.registers) and bool(wanted.registers | other.registers)
+    return 2 if apart or wanted.leads is not other.leads else 3
 
 
 def requirements_grade(asked: Sequence[str], found: Evidence, words: RuleLexicon) -> int:
@@ -119,6 +161,13 @@ def constraints_grade(asked: Sequence[str], found: Evidence, words: RuleLexicon,
     return MAX_GRADE if place_met else 2
 
 
+def without_grade(facet: str | None, stated: Collection[str], denied: Collection[str]) -> int:
+    """4: the facet that must not be is denied, or none is named; 3: nothing is said of it; 1: it is stated."""
+    if facet is None or (facet in denied and facet not in stated):
+        return MAX_GRADE
+    return 1 if facet in stated else 3
+
+
 def place_met(place: str | None, posting: PostingRow, found: Evidence) -> bool | None:
     """Whether the posting is in the town.
 
@@ -132,9 +181,10 @@ def place_met(place: str | None, posting: PostingRow, found: Evidence) -> bool |
 
 
 def _shown(needs: Needs, found: Evidence) -> dict[str, Any]:
+    named = [*needs.facets, *([needs.without] if needs.without else [])]
     return {
-        "stated": {key: found.stated[key] for key in needs.facets if key in found.stated},
-        "denied": {key: found.denied[key] for key in needs.facets if key in found.denied},
+        "stated": {key: found.stated[key] for key in named if key in found.stated},
+        "denied": {key: found.denied[key] for key in named if key in found.denied},
         "occupations": list(found.occupations),
         "place": found.place,
     }
@@ -144,6 +194,7 @@ def _rationale(needs: Needs, found: Evidence, grades: Mapping[str, int]) -> str:
     kind = {
         4: "the occupation asked for",
         3: "a closely related occupation",
+        2: "the field at another level, or another kind of the occupation",
         1: "another occupation of the field",
     }
     says = {
@@ -154,6 +205,15 @@ def _rationale(needs: Needs, found: Evidence, grades: Mapping[str, int]) -> str:
         kind.get(grades["occupation"], "another occupation"),
         *(f"{key}: {said}" for key, said in says.items()),
     ]
+    if needs.without:
+        held = (
+            "stated"
+            if needs.without in found.stated
+            else "denied"
+            if needs.without in found.denied
+            else "not said"
+        )
+        parts.append(f"without {needs.without}: {held}")
     if needs.place:
         parts.append(f"place: {'as asked' if grades['constraints'] == MAX_GRADE else 'off or contradicted'}")
     return "; ".join(parts)

@@ -17,6 +17,7 @@ from training.components.run_directory import RunDirectory
 from training.components.stopping import Stop
 from training.judging.postings import read_postings
 from training.judging.records import Judgement
+from training.judging.splits import refuse_shared
 from training.sft.adapter import AdapterFiles, adapter_card, with_adapter
 from training.sft.config import Objective, SftConfig, check
 from training.sft.evaluation import check_dev
@@ -96,6 +97,7 @@ def _check_adapter(config: SftConfig, given: Inputs, machine: Machine) -> None:
 
 def load_data(config: SftConfig, given: Inputs, judgements: Sequence[Judgement], wording: Wording) -> Data:
     """Encode the examples of each stage and of dev; ConfigError names the split, row, posting or setting at fault."""
+    refuse_shared(((one.posting_id, one.split) for one in judgements), f"{given.judged}: ")
     train = sampled(of_split(judgements, "train", given.judged), config.max_examples, config.seed)
     dev = _first_queries(of_split(judgements, "dev", given.judged), config.dev_queries)
     wanted = {judgement.posting_id for judgement in [*train, *dev]}

@@ -12,7 +12,7 @@ SOFT_LABELS = (0.02, 0.12, 0.40, 0.72, 0.97)
 
 CONFLICTS = {
     "nights": ("days",),
-    "weekends": ("days",),
+    "weekends": ("days", "no_weekends"),
     "rotating": ("days",),
     "evenings": ("days",),
     "days": ("nights", "weekends", "rotating", "evenings"),
@@ -28,6 +28,10 @@ CONFLICTS = {
     "senior": ("entry",),
     "degree": ("no_degree",),
     "no_degree": ("degree",),
+    "no_weekends": ("weekends",),
+    "heavy": ("light_work",),
+    "light_work": ("heavy",),
+    "home_daily": ("travel",),
     "teamwork": ("alone",),
     "alone": ("teamwork",),
 }

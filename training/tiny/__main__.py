@@ -17,11 +17,10 @@ import torch
 from models.prompts import load_tokenizer
 from schemas import arguments
 from training.components.machine import Machine, open_machine
-from training.components.reporting import Log, told_in_one_line
+from training.components.reporting import told_in_one_line
 from training.evaluation.baselines.bi_encoder import BiEncoderConfig, SentenceEncoder
 from training.evaluation.offline import load
-from training.judging.postings import read_postings
-from training.rules.judge import PreparedDomain, prepare
+from training.rules.judge import PreparedDomain
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import match_circuit
 from training.tiny.ranker.dev import dev_ndcg
@@ -32,6 +31,7 @@ from training.tiny.ranker.progress import RunHooks, RunStopped, steps_taken
 from training.tiny.ranker.run import MixMaker, RankerRun, train_on, train_ranker_from
 from training.tiny.ranker.text_vectors import MOST_TOKENS, TextVectors
 from training.tiny.ranker.wording_files import WordingFiles
+from training.tiny.real_domains import real_domains
 from training.tiny.settings import TinyRun
 from training.tiny.vocabulary import Table
 
@@ -75,7 +75,7 @@ def _ranker(settings: TinyRun, run: RankerRun) -> None:
 
 def _train_ranker(settings: TinyRun, run: RankerRun, machine: Machine) -> None:
     report = _report if machine.rank == 0 else _silent
-    domains = _domains(settings, report)
+    domains = real_domains(settings.real, MIXES[settings.mix].domains, report)
     hooks = _hooks(settings, domains)
     taken = steps_taken(hooks.state) if hooks.state and hooks.resume else 0
     mix = _mix(settings, domains, machine, run.seed + 1000 * machine.rank + 10_000 * taken)
@@ -103,16 +103,6 @@ def _mix(settings: TinyRun, domains: Sequence[PreparedDomain], machine: Machine,
     encode = SentenceEncoder(BiEncoderConfig(max_tokens=MOST_TOKENS)).encode if config.sentences else None
     vectors = TextVectors(files.vectors, machine, encode, _report) if encode else None
     return mix_maker(config, domains, banks, vectors)
-
-
-def _domains(settings: TinyRun, report: Log) -> list[PreparedDomain]:
-    """The postings of each domain whose file is given, split, with their evidence; training reads the train split."""
-    found = []
-    for domain in MIXES[settings.mix].domains:
-        if path := getattr(settings.real, domain):
-            report(f"{domain}: reading {path}, looking for near-duplicates and evidence …")
-            found.append(prepare(list(read_postings(path)), domain, settings.real.cache))
-    return found
 
 
 def _report(line: str) -> None:

@@ -1,16 +1,20 @@
 """What an evaluation says of each domain: alerts, thresholds, held-out strata first, other languages, warnings."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from models.prompts import Item
 from training.evaluation.alerts import LEAST_ALERTS, alerts, least_threshold
 from training.evaluation.domain_report import domain_sections, other_languages, unreached
-from training.evaluation.domains import by_domain, held_out_first, missing
+from training.evaluation.domains import by_domain, held_out_first, missing, untaught
 from training.evaluation.languages import is_english
 from training.evaluation.settings import BootstrapConfig, EvaluationConfig
 from training.evaluation.systems import SystemResult, query_figures
-from training.judging.records import JudgedQuery
+from training.judging.judged_file import shared_postings
+from training.judging.records import JudgedQuery, Judgement, Split
 
 QUICK = EvaluationConfig(bootstrap=BootstrapConfig(resamples=100))
 ENGLISH = "We look for a nurse who will work with the team in our hospital and has been on a ward for a year or more."
@@ -61,15 +65,61 @@ def test_a_domain_that_is_missing_is_named() -> None:
 
 
 def test_strata_held_out_from_the_teacher_stand_first() -> None:
-    names = ["a facet", "held_out_facet", "second_rules", "held_out_occupation", "title only"]
-    assert held_out_first(names)[:3] == ["held_out_facet", "held_out_occupation", "second_rules"]
+    names = ["a facet", "unseen facet", "second rules", "unseen occupation", "title only"]
+    assert held_out_first(names)[:3] == ["second rules", "unseen facet", "unseen occupation"]
+
+
+def judgement(posting: str, split: Split, *strata: str) -> Judgement:
+    return Judgement(
+        query_id="q",
+        query="nurse",
+        posting_id=posting,
+        grades={},
+        label=4,
+        soft_label=0.9,
+        teacher="t",
+        policy="p",
+        split=split,
+        strata=strata,
+    )
+
+
+def test_a_domain_that_is_not_trained_or_not_watched_is_named() -> None:
+    rows = [
+        judgement("a", "train", "health"),
+        judgement("b", "train", "general"),
+        judgement("c", "dev", "health"),
+    ]
+    untrained, unwatched = untaught(rows)
+    assert "no training pair of the domain technology" in untrained
+    assert "no dev query of the domain general" in unwatched
+    assert untaught([judgement("a", "train", "my own stratum")]) == []
+
+
+def test_a_posting_judged_in_two_splits_is_named(tmp_path: Path) -> None:
+    rows = [
+        {"query": "nurse", "items": [{"id": "p1", "grade": 4}], "split": name} for name in ("train", "test")
+    ]
+    rows.append({"query": "cook", "items": [{"id": "p2", "grade": 4}], "split": "test"})
+    path = tmp_path / "judged.jsonl"
+    path.write_text("".join(json.dumps(row | {"query_id": f"q{at}"}) + "\n" for at, row in enumerate(rows)))
+    (warning,) = shared_postings(path)
+    assert "posting p1 is judged in the splits train and test, 1 postings" in warning
+    path.write_text(json.dumps(rows[0]) + "\n")
+    assert shared_postings(path) == []
 
 
 def test_a_threshold_that_no_score_reaches_is_named() -> None:
     queries = [query(0)]
-    (warning,) = unreached([result(queries, [[0.0, 0.0, 0.1]], threshold=0.9)])
+    (warning,) = unreached(queries, [result(queries, [[0.0, 0.0, 0.1]], threshold=0.9)])
     assert "0.9" in warning
-    assert unreached([result(queries, [[0.0, 0.0, 3.0]], threshold=0.9)]) == []
+    assert unreached(queries, [result(queries, [[0.0, 0.0, 3.0]], threshold=0.9)]) == []
+
+
+def test_a_threshold_that_one_domain_alone_does_not_reach_is_named_with_the_domain() -> None:
+    queries = [query(0, "health"), query(1, "general")]
+    (warning,) = unreached(queries, [result(queries, [[0.0, 0.0, 3.0], [0.0, 0.1, 0.0]], threshold=0.9)])
+    assert "no score of ranker in general reaches the threshold 0.9" in warning
 
 
 def test_the_least_threshold_holds_in_every_domain() -> None:

@@ -96,6 +96,11 @@ def test_technology_facets_are_stated_denied_or_open(key: str, text: str, expect
         ("nights", "There are no night shifts", -1),
         ("band_5", "Band 7 physiotherapist", -1),
         ("nmc", "You paint walls", 0),
+        ("annual_leave", "You cover during annual leave", 0),
+        ("annual_leave", "33 days of annual leave", 1),
+        ("rotation", "Keep up stock rotation", 0),
+        ("customer", "Serve at drinks receptions", 0),
+        ("training", "We support your personal development", 1),
     ],
 )
 def test_health_facets_are_stated_denied_or_open(key: str, text: str, expected: int) -> None:
@@ -202,7 +207,11 @@ def test_constraints_are_graded_by_contradictions(denied: tuple[str, ...], place
     [
         ("mental_health_nurse", ("mental_health_nurse",), 4),
         ("nurse", ("mental_health_nurse",), 4),
-        ("mental_health_nurse", ("nurse",), 3),
+        ("mental_health_nurse", ("nurse",), 2),
+        ("community_nurse", ("practice_nurse",), 3),
+        ("junior_doctor", ("medical_consultant",), 2),
+        ("charge_nurse", ("nurse",), 2),
+        ("carer", ("support_worker",), 3),
         ("dietitian", ("podiatrist",), 1),
         ("dietitian", ("porter",), 0),
         ("dietitian", (), None),

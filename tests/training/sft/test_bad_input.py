@@ -53,6 +53,15 @@ def test_missing_postings_are_named(given: Inputs, tmp_path: Path) -> None:
         tune(given, tmp_path / "run", judged=judged)
 
 
+def test_a_posting_in_two_splits_is_named(given: Inputs, tmp_path: Path) -> None:
+    judged = judgements()
+    judged.append(replace(judged[0], split="dev", query_id="other"))
+    with pytest.raises(
+        ConfigError, match=f"posting {judged[0].posting_id} stands in the splits train and dev"
+    ):
+        tune(given, tmp_path / "run", judged=judged)
+
+
 def test_dev_queries_without_a_relevant_item_are_refused(given: Inputs, tmp_path: Path) -> None:
     judged = [replace(row, label=0) if row.split == "dev" else row for row in judgements()]
     with pytest.raises(ConfigError, match="none of its 8 queries has an item graded above 0"):

@@ -14,13 +14,14 @@ from models.prompts import Item, load_tokenizer
 from training.components.arrays import Singles
 from training.components.machine import Machine
 from training.rules.lexicon.entries import lexicon
+from training.rules.wordings import negates
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import likeness
 from training.tiny.ranker.clause_index import ClauseIndex, WordingBank, clause_texts
 from training.tiny.ranker.clauses import FEWEST_WORDS, MOST_WORDS, clauses
 from training.tiny.ranker.domain_pool import barred
 from training.tiny.ranker.examples import CANDIDATES
-from training.tiny.ranker.excerpts import excerpt, negates, plain_title
+from training.tiny.ranker.excerpts import excerpt, plain_title
 from training.tiny.ranker.marked_postings import StatedSpans, marked_postings
 from training.tiny.ranker.real_pool import MarkedPosting, RealPool
 from training.tiny.ranker.run import ONE

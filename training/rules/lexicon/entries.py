@@ -25,12 +25,14 @@ class RuleFacet:
 
     `hard`: a posting that denies it is worse than one that does not mention it. `stated` and `denied` are searched in
     the lower-case text, `cased` in the text as written. If the text states a facet of `opposed_by` and not this one,
-    this one counts as denied. `held_out`: only test queries ask for it, and no training reads its phrases.
+    this one counts as denied. `held_out`: only test queries ask for it, and no training reads its phrases. `avoided`:
+    searchers also ask for work without it.
     """
 
     key: str
     held_out: bool
     hard: bool
+    avoided: bool
     stated: re.Pattern[str]
     denied: re.Pattern[str] | None
     cased: re.Pattern[str] | None
@@ -43,7 +45,9 @@ class RuleOccupation:
     """A kind of work, recognised in titles.
 
     A posting of an occupation in `includes` satisfies a search for this one; one in `close` nearly does. `held_out`:
-    only test queries ask for it, and no training reads its wordings.
+    only test queries ask for it, and no training reads its wordings. `kinds` part what the entry holds together: a
+    wording that one of them matches asks for that kind alone. `registers`: registrations, licences or specialisms, one
+    of which it takes; `leads`: it leads others who do the work.
     """
 
     key: str
@@ -53,6 +57,9 @@ class RuleOccupation:
     unless: re.Pattern[str] | None
     includes: frozenset[str]
     close: frozenset[str]
+    kinds: tuple[re.Pattern[str], ...]
+    registers: frozenset[str]
+    leads: bool
     wordings: tuple[str, ...]
 
 
@@ -118,6 +125,7 @@ def _facet(key: str, row: Mapping[str, Any]) -> RuleFacet:
         key=key,
         held_out=bool(row.get("held_out", False)),
         hard=bool(row.get("hard", False)),
+        avoided=bool(row.get("avoided", False)),
         stated=re.compile(row["stated"]),
         denied=_compiled(row.get("denied")),
         cased=_compiled(row.get("cased")),
@@ -136,6 +144,9 @@ def _occupation(key: str, row: Mapping[str, Any], close: frozenset[str]) -> Rule
         unless=_compiled(row.get("unless")),
         includes=includes,
         close=close - includes,
+        kinds=tuple(re.compile(kind) for kind in row.get("kinds", ())),
+        registers=frozenset(row.get("registers", ())),
+        leads=bool(row.get("leads", False)),
         wordings=tuple(row["wordings"]),
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schemas.errors import ConfigError
 from training.judging.drawing import Domain
+from training.rules.lexicon.entries import check_one_owner
 
 _NEVER = re.compile(r"(?!)")
 
@@ -50,6 +51,8 @@ def second_lexicon(domain: Domain) -> SecondLexicon:
     """The second rule set's words of a domain; ConfigError names the file and the line that is wrong."""
     jobs = {key: _job(key, *rest) for key, *rest in _lines(f"jobs_{domain}.txt", 4)}
     wants = {key: _want(key, *rest) for key, *rest in _lines(f"wants_{domain}.txt", 5)}
+    for entries in (jobs, wants):
+        check_one_owner(f"second {domain}", {key: entry.asked for key, entry in entries.items()})
     return SecondLexicon(domain=domain, jobs=jobs, wants=wants)
 
 

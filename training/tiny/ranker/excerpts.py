@@ -6,13 +6,13 @@ import re
 from random import Random
 
 from training.judging.words import EMPTY_WORDS
+from training.rules.wordings import negates
 
 LONGEST = 5
 """Words of an excerpt, at most."""
 DROPPED = 0.5
 """Share of excerpts without their empty words."""
 _WORD = re.compile(r"[A-Za-z][\w+#/'’-]*\+*|\d[\w.,/]*")
-_NEGATES = frozenset({"no", "not", "without", "never", "non", "neither", "nor", "cannot", "don't", "isn't"})
 
 
 def excerpt(rng: Random, clause: str) -> str | None:
@@ -32,11 +32,6 @@ def excerpt(rng: Random, clause: str) -> str | None:
         run = [word for word in run if word.lower() not in EMPTY_WORDS]
     text = " ".join(run).strip(" -/'’.,")
     return text if len(text) > 2 else None
-
-
-def negates(text: str) -> bool:
-    """Whether a text holds a word of negation."""
-    return not _NEGATES.isdisjoint(text.lower().replace("’", "'").split())
 
 
 def plain_title(title: str) -> str:

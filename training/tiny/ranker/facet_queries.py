@@ -6,26 +6,29 @@ from collections.abc import Collection, Iterable, Sequence
 from random import Random
 
 from training.judging.postings import PostingRow
-from training.judging.records import MAX_GRADE
 from training.rules import evidence as rules
 from training.rules.corpus import Corpus
 from training.rules.evidence import Evidence
 from training.rules.lexicon.entries import RuleFacet, RuleLexicon
 from training.rules.queries import asks
-from training.rules.teacher import Needs, constraints_grade, occupation_grade, place_met, requirements_grade
+from training.rules.teacher import (
+    Needs,
+    asked_grade,
+    constraints_grade,
+    place_met,
+    requirements_grade,
+    without_grade,
+)
+from training.rules.wordings import NEGATIONS, negates
 from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker.examples import CANDIDATES
-from training.tiny.ranker.excerpts import negates
 from training.tiny.ranker.marked_postings import StatedSpans
 from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting
 
 MOST_MENTIONS = 4
 OF_FIELD = 2
 """Candidates of other occupations of the field, for a query that asks for an occupation alone."""
-NEGATIONS = ("no {f}", "no {f}", "not {f}", "without {f}", "but no {f}", "{f} not wanted")
-UNSAID = 3
-"""Highest grade of a posting that does not speak of what must not be."""
 
 
 def stated_spans(posting: PostingRow, found: Evidence, words: RuleLexicon) -> StatedSpans:
@@ -104,19 +107,22 @@ class FacetAsker:
         rng, facet = self._rng, needs.facets[0]
         wording = rng.choice(self._wordings[needs.occupation])
         said = rng.choice(NEGATIONS).format(f=rng.choice(self._phrases[facet]))
+        asked = Needs(occupation=needs.occupation, wording=wording, without=facet)
         candidates = tuple(self._candidates(needs.occupation, source, (facet,)))
         return AskedQuery(
             prefix=self._encoder.prompter.prefix_ids(f"{wording}{rng.choice((' ', ', '))}{said}"),
             candidates=candidates,
             tags=frozenset((f"facet:{facet}", f"deny:{facet}")),
             extra=((),) * len(candidates),
-            target=lambda item, seen: SOFT_LABELS[self._grade_without(needs.occupation, facet, item, seen)],
+            target=lambda item, seen: SOFT_LABELS[self._grade_without(asked, item, seen)],
         )
 
-    def _grade_without(self, occupation: str, facet: str, item: MarkedPosting, seen: Collection[str]) -> int:
-        grade = occupation_grade(occupation, self._found[id(item)][1], self._words) or 0
-        most = 1 if f"facet:{facet}" in seen else MAX_GRADE if f"deny:{facet}" in seen else UNSAID
-        return min(grade, most)
+    def _grade_without(self, needs: Needs, item: MarkedPosting, seen: Collection[str]) -> int:
+        grade = asked_grade(needs, *self._found[id(item)], self._words) or 0
+        stated, denied = (
+            [needs.without] if f"{kind}:{needs.without}" in seen else [] for kind in ("facet", "deny")
+        )
+        return min(grade, without_grade(needs.without, stated, denied))
 
     def _candidates(self, key: str, source: MarkedPosting, facets: Sequence[str]) -> list[MarkedPosting]:
         """The posting asked about, another that states all facets, up to four of its occupation that do not, others."""
@@ -146,7 +152,7 @@ class FacetAsker:
 
     def _grade(self, needs: Needs, item: MarkedPosting, seen: Collection[str]) -> int:
         posting, found = self._found[id(item)]
-        occupation = occupation_grade(needs.occupation, found, self._words) or 0
+        occupation = asked_grade(needs, posting, found, self._words) or 0
         if not occupation:
             return 0
         read = Evidence(

@@ -16,6 +16,7 @@ from training.tiny.ranker.generated_pool import GeneratedPool
 from training.tiny.ranker.mix_config import MixConfig
 from training.tiny.ranker.pools import ExamplePool, PoolMix, RenewedPool
 from training.tiny.ranker.pseudo_occupations import PseudoLexicon
+from training.tiny.ranker.taught import taught
 from training.tiny.ranker.text_vectors import TextVectors
 from training.tiny.ranker.wording_files import WordingFiles
 from training.tiny.vocabulary import Table
@@ -32,7 +33,7 @@ def mix_maker(
     def build(encoder: Encoder, tokenizer: Tokenizer, table_VD: Table) -> PoolMix:
         rng = Random(config.seed)
         pseudo = PseudoLexicon(*whole_words(tokenizer, table_VD))
-        words = lexicon.load("train")
+        words = taught(lexicon.load("train"))
         generated = RenewedPool(
             lambda: GeneratedPool(rng, words, encoder, config.pool, pseudo), config.renew_batches
         )

@@ -15,11 +15,12 @@ import numpy as np
 
 from training.components.arrays import Singles
 from training.judging.words import EMPTY_WORDS
+from training.rules.wordings import negates
 from training.tiny.encoding import Encoder
 from training.tiny.ranker import likeness
 from training.tiny.ranker.clause_index import ClauseIndex, Wording, WordingBank
 from training.tiny.ranker.examples import CANDIDATES
-from training.tiny.ranker.excerpts import excerpt, negates, plain_title
+from training.tiny.ranker.excerpts import excerpt, plain_title
 from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting, Mention
 
 Encode = Callable[[Sequence[str]], Singles]
