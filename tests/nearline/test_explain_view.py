@@ -42,7 +42,8 @@ def test_the_quota_of_the_day_is_shown_as_used_and_allowed() -> None:
 
 
 def test_text_and_summary_stand_together_and_what_the_summary_repeats_is_marked() -> None:
-    record = replace(MADE.record, summary="nights are paid; a car", input_tokens=9, summary_tokens=7)  # type: ignore[type-var]
+    assert MADE.record is not None
+    record = replace(MADE.record, summary="nights are paid; a car", input_tokens=9, summary_tokens=7)
     told = shown(
         replace(MADE, record=record, description="A ward. <p>nights are paid. We lend a car [new].</p>")
     )

@@ -119,10 +119,11 @@ class FacetAsker:
 
     def _grade_without(self, needs: Needs, item: MarkedPosting, seen: Collection[str]) -> int:
         grade = asked_grade(needs, *self._found[id(item)], self._words) or 0
-        stated, denied = (
-            [needs.without] if f"{kind}:{needs.without}" in seen else [] for kind in ("facet", "deny")
-        )
-        return min(grade, without_grade(needs.without, stated, denied))
+        facet = needs.without
+        if facet is None:
+            return grade
+        stated, denied = ([facet] if f"{kind}:{facet}" in seen else [] for kind in ("facet", "deny"))
+        return min(grade, without_grade(facet, stated, denied))
 
     def _candidates(self, key: str, source: MarkedPosting, facets: Sequence[str]) -> list[MarkedPosting]:
         """The posting asked about, another that states all facets, up to four of its occupation that do not, others."""
