@@ -61,6 +61,8 @@ INSTANTS = {
     "nearline/demo/run.py": "the same",
     "nearline/demo/check.py": "expiry in a store",
     "nearline/cli/models.py": "the date on a model's card",
+    "models/smollm2.py": "the same",
+    "training/rl/verl_backend/launch.py": "a file's name",
     "batch/state_lock.py": "the age of another process's note in a remote folder",
 }
 

@@ -319,7 +319,7 @@ def test_the_rules_judge_what_needs_say_and_leave_unjudged_what_nothing_speaks_f
     judged = {row.posting_id: row for row in read_judgements(tmp_path / "judged.parquet")}
     assert (judged["a"].label, judged["b"].label) == (4, 1)
     assert judged["a"].label > judged["d"].label
-    assert (judged["a"].teacher, judged["a"].policy) == ("rules@1", POLICY.identity)
+    assert (judged["a"].teacher, judged["a"].policy) == ("rules@2", POLICY.identity)
     assert "part_time" in judged["a"].evidence["stated"]
     assert (told["judged"], told["unjudged"], told["reasons"]) == (3, 1, {NO_EVIDENCE: 1})
 
