@@ -111,7 +111,7 @@ def rl_generative() -> RlRecipe:
 
 
 def rl_smollm2() -> RlRecipe:
-    """Teach SmolLM2-135M-Instruct by GSPO on one machine, to see it learn: on a CPU a minute or two a step."""
+    """Teach SmolLM2-135M-Instruct by GSPO on one machine, to see it learn; not run to its end here."""
     return RlRecipe(
         about="SmolLM2-135M-Instruct by GSPO: one process, a CPU or a small GPU",
         config=RlConfig(
