@@ -1,4 +1,4 @@
-"""Bernoulli choices of phrases at an expected length: logits less the one number at which it is reached."""
+"""Bernoulli choices of phrases at an expected length: logits of one spread, less the number at which it is reached."""
 
 from __future__ import annotations
 
@@ -8,6 +8,22 @@ from torch import Tensor
 HALVINGS = 40
 MARGIN = 12.0
 """Beyond the lowest and the highest logit by this much, all phrases are chosen or none."""
+SPREAD = 1.0
+"""Standard deviation of a posting's logits when choices are drawn: a likely phrase is some seven times as likely."""
+SOFT = 0.1
+"""Added to the variance, so that logits that are nearly alike are not blown up to the whole spread."""
+
+
+def of_one_spread(logit_P: Tensor) -> Tensor:
+    """Return the logits about their mean, with a standard deviation of nearly SPREAD; all alike stay alike.
+
+    Use takes the highest logits, so only their order counts. With a free spread the quickest way to more reward is to
+    draw what is likely already more often: no order changes, and what is never drawn can no longer be learned.
+    """
+    if not len(logit_P):
+        return logit_P
+    centred_P = logit_P - logit_P.mean()
+    return SPREAD * centred_P / (centred_P.square().mean() + SOFT).sqrt()
 
 
 def at_expected_length(logit_P: Tensor, tokens_P: Tensor, room: float) -> Tensor:

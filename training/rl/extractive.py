@@ -1,8 +1,9 @@
 """The extractive actor: a small causal body reads a posting once, a head gives each phrase a logit.
 
 A summary is drawn by one Bernoulli choice a phrase; in use the phrases of the highest logits fill a budget. Choices are
-drawn by logits less one number a posting, at which the expected length is that budget (`expected_length.py`), so that
-only the order of phrases is to be learned, and no run ends in summaries of no phrase or of all. An actor whose card has
+drawn by logits of one spread less one number a posting, at which the expected length is that budget
+(`expected_length.py`), so that only the order of phrases is to be learned, and no run ends in summaries of no phrase or
+of all. An actor whose card has
 a threshold has free lengths instead: choices are drawn by the logits above it, and the reward alone decides how many.
 """
 
@@ -32,7 +33,7 @@ from training.components.finite import check_weights
 from training.components.saving import write_model
 from training.judging.postings import PostingRow
 from training.rl.actor import ActionLogProbs, Actor, Sample, Source, WeightGroup
-from training.rl.expected_length import at_expected_length
+from training.rl.expected_length import at_expected_length, of_one_spread
 
 BATCH_TOKENS = 16_384
 """Tokens of one pass of the body, padding included."""
@@ -155,7 +156,7 @@ class ExtractiveActor(Actor):
         readings = [_read(source) for source in sources]
         return [
             at_expected_length(
-                logit_P,
+                of_one_spread(logit_P),
                 torch.tensor(reading.counts, dtype=logit_P.dtype, device=logit_P.device),
                 budget(reading.tokens, self.card.share).wanted,
             )
