@@ -35,7 +35,7 @@ from training.judging.postings import PostingRow
 from training.rl.actor import ActionLogProbs, Actor, Sample, Source, WeightGroup
 from training.rl.expected_length import at_expected_length, of_one_spread
 
-BATCH_TOKENS = 16_384
+BATCH_TOKENS = 8_192
 """Tokens of one pass of the body, padding included."""
 BODY_RATE = 0.1
 """Learning rate of the body relative to the head's: it has learned before, the head has not."""
@@ -165,11 +165,15 @@ class ExtractiveActor(Actor):
 
     def logits(self, sources: Sequence[Source]) -> list[Tensor]:
         """Return the logits of each source's phrases, [phrases] each, differentiable."""
+        readings = [_read(source) for source in sources]
+        # of like length together: a batch is padded to its longest
+        order = sorted(range(len(readings)), key=lambda at: len(readings[at].ids))
         found: list[Tensor] = []
-        for few in _batches([_read(source) for source in sources]):
+        for few in _batches([readings[at] for at in order]):
             flat_P = self._head(self._states(few), places(few).to(self._device))
             found += flat_P.split([len(reading.phrases) for reading in few])
-        return found
+        by_place = dict(zip(order, found, strict=True))
+        return [by_place[at] for at in range(len(readings))]
 
     def _states(self, readings: Sequence[Reading]) -> Tensor:
         """Return the states after the final norm of all tokens, one posting after another, [N, D]."""
