@@ -44,14 +44,14 @@ class AnyCourse(RuleBasedStateMachine):
     """Work is offered, ends and waits in any order; after each event the caller takes what may begin."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # hypothesis does not type it
+        super().__init__()
         self.now = 0.0
         self.running: list[Work[int]] = []
         self.waiting: list[Work[int]] = []
         self.offered: Counter[TrafficClass] = Counter()
         self.refused: Counter[TrafficClass] = Counter()
 
-    @initialize(limit=st.sampled_from(sorted(LIMITS)))
+    @initialize(limit=st.sampled_from(sorted(LIMITS)))  # type: ignore[no-untyped-call]  # hypothesis leaves it untyped
     def begin(self, limit: str) -> None:
         self.limit = LIMITS[limit]()
         self.admission: Admission[int] = Admission(self.limit)
