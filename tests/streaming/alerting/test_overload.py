@@ -94,7 +94,7 @@ def note(world: World, search_id: str, posting_id: str) -> Cut | None:
 
 
 def not_scored(loop: RequestLoop) -> float:
-    return loop.metrics.candidates.labels(Fate.NOT_SCORED)._value.get()
+    return float(loop.metrics.candidates.labels(Fate.NOT_SCORED)._value.get())
 
 
 def test_requests_in_time_are_never_cut() -> None:
