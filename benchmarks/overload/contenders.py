@@ -52,8 +52,8 @@ def _grid(**values: Sequence[float]) -> list[Choice]:
     return list(found)
 
 
-_AIMS = (0.25, 0.3, 0.35)
-_FIXED, _BOUNDS, _TOLERANCES = (200.0, 300.0, 400.0, 600.0), (0.2, 0.25, 0.3, 0.35), (1.5, 2.0, 3.0)
+_AIMS = (0.3, 0.35, 0.4)
+_FIXED, _BOUNDS, _TOLERANCES = (300.0, 400.0, 500.0), (0.25, 0.3, 0.35), (1.5, 2.0, 3.0)
 CONTENDERS = (
     Contender(name="no control", make=lambda _: NoControl()),
     Contender(
@@ -87,17 +87,18 @@ CONTENDERS = (
         name="ours, AIMD, no depth", make=lambda c: ours(aimd(c), None), choices=_grid(bound_s=_BOUNDS)
     ),
 )
-OURS = "ours, AIMD"
+OURS, SHAPING = "ours, AIMD", "ours, AIMD, no depth"
 
 
 def chosen(contender: Contender, speed: Speed, workers: int, seeds: Sequence[int]) -> Choice:
-    """The best choice on the tuning bursts: the bound first, then goodput of 95%, then the fewest online refused."""
+    """The best choice on the tuning bursts: the bound, then a goodput of 95%, then few shed, then a great depth."""
 
     def cost(choice: Choice) -> tuple[Any, ...]:
         made = [_tuning(contender, choice, speed, workers, seed) for seed in seeds]
         worst, good = max(one.worst_p95_s() for one in made), min(one.goodput() for one in made)
         shed = sum(one.shed() for one in made) / len(made)
-        return max(0.0, worst - BOUND_S), max(0.0, 0.95 - good), round(shed, 3), worst
+        depth = sum(one.mean_depth(*burst) for one in made for burst in one.trace.bursts)
+        return max(0.0, worst - BOUND_S), max(0.0, 0.95 - good), round(shed, 2), -depth
 
     return min(contender.choices, key=cost) if len(contender.choices) > 1 else contender.choices[0]
 

@@ -31,7 +31,7 @@ NDCG = "NDCG@10"
 
 
 def pools(queries: int, postings: int, seed: int = 20) -> list[Judged]:
-    """Queries with the 250 of `postings` that fit best by the matcher's score, in that order; at least one fits well."""
+    """Queries with the 250 of `postings` that fit best by the matcher's score, in that order; one at least is good."""
     rng, words = Random(seed), lexicon.load("heldout")
     writer, asker = Writer(words), Asker(words)
     written = [writer.write(rng) for _ in range(postings)]

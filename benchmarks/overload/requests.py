@@ -10,6 +10,8 @@ from schemas.traffic import TrafficClass
 
 BOUND_S = 0.5
 """An online request wants its answer within this time."""
+DEADLINE_S = 0.45
+"""The deadline that it gives: the time that an answer takes is expected, not known."""
 WANTED, ALERT, RENEWED = 250, 20, 10
 """Candidates of an online request, of an alert's score request and of a refresh, without any control."""
 
@@ -30,7 +32,7 @@ class Request:
     @property
     def deadline(self) -> float:
         """By when it has to be answered; alerts and refreshes have no end."""
-        return self.at + BOUND_S if self.is_online else inf
+        return self.at + DEADLINE_S if self.is_online else inf
 
     @property
     def latency_s(self) -> float:
@@ -92,18 +94,22 @@ def bursts(items_per_s: float, seed: int, kind: Sequence[Burst] = BURSTS, second
     return Trace(requests=sorted(found, key=lambda one: one.at), seconds=seconds, bursts=ends)
 
 
-def mixed(items_per_s: float, load: float, seed: int, seconds: float = 200.0, depth: int = 130) -> Trace:
-    """A share `load` of the capacity: 60% online, the rest alerts that come together, for 2 s every 20 s."""
-    rng = Random(seed)
-    online = _arrivals(lambda _: 0.6 * load * items_per_s / depth, seconds, rng)
-    alerts = _arrivals(lambda t: 10 * 0.4 * load * items_per_s / ALERT if t % 20 < 2 else 1e-9, seconds, rng)
+EVERY_S = 20.0
+"""Alerts of mixed traffic come together at the beginning of each 20 s."""
+
+
+def mixed(items_per_s: float, load: float, on_s: float, seed: int, seconds: float = 200.0) -> Trace:
+    """A share `load` of the capacity: 70% online, the rest alerts, which come in `on_s` of every 20 s."""
+    rng, depth, part = Random(seed), 130, 0.3 * load * items_per_s * EVERY_S / on_s / ALERT
+    online = _arrivals(lambda _: 0.7 * load * items_per_s / depth, seconds, rng)
+    alerts = _arrivals(lambda t: part if t % EVERY_S < on_s else 1e-9, seconds, rng)
     found = [Request(t, TrafficClass.ONLINE, depth) for t in online]
     found += [Request(t, TrafficClass.NEARLINE, ALERT) for t in alerts]
     return Trace(requests=sorted(found, key=lambda one: one.at), seconds=seconds)
 
 
 def a_day(items_per_s: float, seed: int, seconds: float = 900.0, peak_depth: float = 131.0) -> Trace:
-    """Online requests by a day in small: at its peak, so many that at nine tenths of the capacity each has 131 items."""
+    """Online requests by a day in small: at its peak so many that at 90% of the capacity each has 131 candidates."""
     peak, low = 0.9 * items_per_s / peak_depth, 0.4 * items_per_s / WANTED
     rate: Rate = lambda t: low + (peak - low) * max(0.0, sin(pi * t / seconds)) ** 2  # noqa: E731
     found = [Request(t, TrafficClass.ONLINE, WANTED) for t in _arrivals(rate, seconds, Random(seed))]

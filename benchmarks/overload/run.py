@@ -40,6 +40,10 @@ class Outcome:
         answered = [one.latency_s for one in self.online(begin, end) if not one.shed]
         return percentile(answered, 0.95) if answered else 0.0
 
+    def p95_of_all_s(self) -> float:
+        """p95 of all online requests, of which one that was shed counts as never answered."""
+        return percentile([float("inf") if one.shed else one.latency_s for one in self.online()], 0.95)
+
     def worst_p95_s(self) -> float:
         """The highest p95 of any 5 s in which at least 20 online requests were answered."""
         worst, begin = 0.0, 0.0
