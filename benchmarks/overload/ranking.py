@@ -4,6 +4,7 @@ Postings and queries are generated, so that every pair has a grade by the facts 
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -15,7 +16,7 @@ from models.prompts import Item
 from models.server.in_process import InProcessRanker
 from pipeline.match import match_score
 from schemas.records import FeatureRecord, SavedSearch
-from training.components.arrays import Floats
+from training.components.arrays import Floats, Ints
 from training.evaluation.intervals import bootstrap
 from training.evaluation.metrics import query_ndcg
 from training.judging.records import Judged
@@ -66,7 +67,7 @@ def costs(judged: Sequence[Judged], ranker: Path, threads: int) -> list[Row]:
     rows: list[Row] = []
     for depth, found in by_depth.items():
         difference = found - by_depth[DEPTHS[0]]
-        mean, low, high = bootstrap(judged, lambda drawn, of=difference: float(np.nanmean(of[drawn])))
+        mean, low, high = bootstrap(judged, partial(_mean, difference))
         rows.append(
             {
                 "depth": depth,
@@ -76,6 +77,10 @@ def costs(judged: Sequence[Judged], ranker: Path, threads: int) -> list[Row]:
             }
         )
     return rows
+
+
+def _mean(of: Floats, drawn: Ints) -> float:
+    return float(np.nanmean(of[drawn]))
 
 
 def _ndcgs(judged: Sequence[Judged], scores: Sequence[Floats], depth: int) -> Floats:

@@ -11,7 +11,7 @@ from models.ranker import Ranker
 from pipeline.control.admission import Work
 from pipeline.control.concurrency_limit import Outcome
 from pipeline.control.gate import Gate
-from schemas.errors import ModelDeferred, ModelUnavailable
+from schemas.errors import ModelDeferred, ModelRejected, ModelUnavailable
 from schemas.traffic import TrafficClass
 
 
@@ -19,8 +19,9 @@ class AdmittedRanker(Ranker):
     """A `Ranker` that asks another one as a gate admits, for the requests of one traffic class.
 
     `waits`: whether a call waits for its turn; otherwise a call that has to wait raises ModelDeferred at once, for
-    callers that have other things to do meanwhile. Only a call's first part may be told to come again, because the
-    scores of the parts before it would be lost.
+    callers that have other things to do meanwhile. Parts behind the first one wait in any case. A call that ends by an
+    error in a later part keeps the scores of the parts before it for the next call, so that calls which are interrupted
+    again and again come to their end.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class AdmittedRanker(Ranker):
     ) -> None:
         self._ranker, self._gate, self._traffic = ranker, gate, traffic
         self._waits, self._monotonic = waits, monotonic
+        self._kept: dict[tuple[str, str, Item], float] = {}
 
     @property
     @override
@@ -47,18 +49,34 @@ class AdmittedRanker(Ranker):
 
         Raises ModelUnavailable when the model changed between two parts, whose scores do not compare.
         """
-        deadline, scores = self._monotonic() + deadline_s, list[float]()
-        charge, waits, models = float(len(items)), self._waits, set[str]()
-        while len(scores) < len(items):
-            part = items[len(scores) : len(scores) + max(1, int(self._gate.limit))]
-            work = Work[None](self._traffic, float(len(part)), None, deadline, charge)
-            scores += self._part(work, query, part, waits=waits)
-            # the first part has paid for all
-            charge, waits = 0.0, True
-            models.add(self._ranker.model)
+        model, deadline = self._ranker.model if self._kept else "", self._monotonic() + deadline_s
+        found = {item: self._kept[model, query, item] for item in items if (model, query, item) in self._kept}
+        left = [item for item in dict.fromkeys(items) if item not in found]
+        models = {model} if found else set[str]()
+        try:
+            self._score(query, left, deadline, found, models)
+        except (ModelUnavailable, ModelRejected):
+            # scores of two models do not compare: then none is kept
+            name = models.pop() if len(models) == 1 else ""
+            self._kept = {(name, query, item): p_yes for item, p_yes in found.items()} if name else {}
+            raise
+        self._kept = {}
         if len(models) > 1:
             raise ModelUnavailable(f"the model changed during one request: {sorted(models)}")
-        return scores
+        return [found[item] for item in items]
+
+    def _score(
+        self, query: str, left: Sequence[Item], deadline: float, found: dict[Item, float], models: set[str]
+    ) -> None:
+        """Add the scores of `left` to `found`, part by part, and the names of the models that answered to `models`."""
+        charge, waits, at = float(len(left)), self._waits, 0
+        while at < len(left):
+            part = left[at : at + max(1, int(self._gate.limit))]
+            work = Work[None](self._traffic, float(len(part)), None, deadline, charge)
+            found.update(zip(part, self._part(work, query, part, waits=waits), strict=True))
+            models.add(self._ranker.model)
+            # the first part has paid for all
+            charge, waits, at = 0.0, True, at + len(part)
 
     def _part(self, work: Work[None], query: str, items: Sequence[Item], *, waits: bool) -> list[float]:
         self._gate.enter(work, waits=waits)
