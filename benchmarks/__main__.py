@@ -24,6 +24,7 @@ from schemas.settings import Option, build
 BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "feature-job": (settings.FeatureJobBenchmark, "benchmarks.feature_job.benchmark"),
     "consumer": (settings.ConsumerBenchmark, "benchmarks.alert_consumer.benchmark"),
+    "score-cache": (settings.ScoreCacheBenchmark, "benchmarks.score_cache.benchmark"),
     "latency": (settings.LatencyBenchmark, "benchmarks.latency"),
     "backfill": (settings.BackfillBenchmark, "benchmarks.backfill.benchmark"),
     "stores": (settings.StoresBenchmark, "benchmarks.stores"),
