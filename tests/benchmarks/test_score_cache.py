@@ -1,12 +1,15 @@
 """The score cache's benchmark on little: what it is to show, and that its contenders are what their names say."""
 
+from pathlib import Path
+
 from benchmarks.common.settings import ScoreCacheBenchmark
 from benchmarks.score_cache.contenders import BOTH, LEASE, OURS, PLAIN
+from benchmarks.score_cache.crowd import cold_key
 from benchmarks.score_cache.expiries import hot_key, warmed_together
 from benchmarks.score_cache.replay import replay, trace
 
 SMALL = ScoreCacheBenchmark(
-    keys=200, hot_rate=10.0, hot_lifetimes=2.0, hot_costs_s=(1.0,), trace_s=1_500.0, request_rate=4.0
+    keys=50, hot_rate=4.0, hot_lifetimes=2.0, hot_costs_s=(1.0,), trace_s=1_300.0, request_rate=2.0
 )
 
 
@@ -24,7 +27,8 @@ def test_with_the_plain_cache_every_reader_of_an_expired_score_computes_it_and_w
 def test_keys_computed_together_are_computed_anew_one_after_another() -> None:
     found = warmed_together(SMALL)
     assert found[OURS].blocked == 0
-    assert found[OURS].peak <= 5 < 100 <= found[LEASE].peak <= found[PLAIN].peak
+    assert found[OURS].peak <= 4
+    assert 20 <= found[LEASE].peak <= found[PLAIN].peak
 
 
 def test_the_trace_is_in_order_and_a_fifth_of_its_searches_are_new() -> None:
@@ -39,3 +43,8 @@ def test_the_trace_is_answered_faster_with_a_cache() -> None:
     none, plain, ours = replay(SMALL)
     assert 0.5 <= float(str(plain["hits"])) <= float(str(ours["hits"]))
     assert float(str(ours["p50 ms"])) < float(str(none["p50 ms"]))
+
+
+def test_two_processes_over_one_store_are_one_call_of_the_engine(tmp_path: Path) -> None:
+    row = cold_key(callers=40, processes=2, cost_s=1.0, folder=tmp_path)
+    assert (row["engine calls"], row["answered"]) == (1, 40)
