@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         arguments.add(one, Results)
         # not given behind the name, it is what was given before the name
         one.set_defaults(out=argparse.SUPPRESS)
+        one._defaults.pop("out")  # noqa: SLF001  (argparse would take its own marker for a value)
     return parser
 
 

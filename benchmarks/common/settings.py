@@ -66,7 +66,7 @@ class ScoreCacheBenchmark:
     """Engine calls and waiting readers of the score cache: real threads and processes, then a virtual clock."""
 
     callers: Annotated[int, Option("Callers of one missing score, all at once.")] = 10_000
-    crowd_cost_s: Annotated[float, Option("Seconds that the engine takes for it.")] = 3.0
+    crowd_cost_s: Annotated[float, Option("Seconds that the engine takes for it.")] = 5.0
     hot_rate: Annotated[float, Option("Reads a second of a key while its scores expire.")] = 50.0
     hot_lifetimes: Annotated[float, Option("How often 15 minutes of it.")] = 8.0
     hot_costs_s: Annotated[tuple[float, ...], Option("Seconds a score takes; one measurement each.")] = (

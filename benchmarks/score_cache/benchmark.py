@@ -22,7 +22,7 @@ PUBLISHED: list[Row] = [
     {"scoring": "online", "mean": -0.073, "p50": -0.099, "p90": -0.083, "p99": -0.044},
     {"scoring": "nearline", "mean": -0.092, "p50": -0.113, "p90": -0.075, "p99": -0.011},
 ]
-"""Changes of latency by the cache in section 5.3 of the paper."""
+"""Changes of latency by the cache that the paper reports (docs/paper.md)."""
 
 
 def measure(settings: ScoreCacheBenchmark, folder: Path = FOLDER) -> Result:
