@@ -24,6 +24,7 @@ from schemas.settings import Option, build
 BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "feature-job": (settings.FeatureJobBenchmark, "benchmarks.feature_job.benchmark"),
     "consumer": (settings.ConsumerBenchmark, "benchmarks.alert_consumer.benchmark"),
+    "score-cache": (settings.ScoreCacheBenchmark, "benchmarks.score_cache.benchmark"),
     "latency": (settings.LatencyBenchmark, "benchmarks.latency"),
     "backfill": (settings.BackfillBenchmark, "benchmarks.backfill.benchmark"),
     "stores": (settings.StoresBenchmark, "benchmarks.stores"),
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         arguments.add(one, Results)
         # not given behind the name, it is what was given before the name
         one.set_defaults(out=argparse.SUPPRESS)
+        one._defaults.pop("out")  # noqa: SLF001  (argparse would take its own marker for a value)
     return parser
 
 

@@ -43,27 +43,38 @@ class AdmittedRanker(Ranker):
         """The wrapped ranker's name."""
         return self._ranker.model
 
+    @property
+    @override
+    def scored_as(self) -> str:
+        """As the wrapped ranker says."""
+        return self._ranker.scored_as
+
     @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
         """Raises what the wrapped ranker raises, and ModelDeferred when the gate or a busy server says to come again.
 
         Raises ModelUnavailable when the model changed between two parts, whose scores do not compare.
         """
-        model, deadline = self._ranker.model if self._kept else "", self._monotonic() + deadline_s
-        found = {item: self._kept[model, query, item] for item in items if (model, query, item) in self._kept}
+        return self.answer_many(query, items, deadline_s)[1]
+
+    @override
+    def answer_many(self, query: str, items: Sequence[Item], deadline_s: float) -> tuple[str, list[float]]:
+        """Raises as `score_many` does."""
+        kept, deadline = self._kept, self._monotonic() + deadline_s
+        model = self._ranker.model if kept else ""
+        found = {item: kept[model, query, item] for item in items if (model, query, item) in kept}
         left = [item for item in dict.fromkeys(items) if item not in found]
         models = {model} if found else set[str]()
         try:
             self._score(query, left, deadline, found, models)
         except (ModelUnavailable, ModelRejected):
-            # scores of two models do not compare: then none is kept
             name = models.pop() if len(models) == 1 else ""
             self._kept = {(name, query, item): p_yes for item, p_yes in found.items()} if name else {}
             raise
         self._kept = {}
         if len(models) > 1:
             raise ModelUnavailable(f"the model changed during one request: {sorted(models)}")
-        return [found[item] for item in items]
+        return models.pop() if models else self._ranker.model, [found[item] for item in items]
 
     def _score(
         self, query: str, left: Sequence[Item], deadline: float, found: dict[Item, float], models: set[str]
@@ -73,17 +84,20 @@ class AdmittedRanker(Ranker):
         while at < len(left):
             part = left[at : at + max(1, int(self._gate.limit))]
             work = Work[None](self._traffic, float(len(part)), None, deadline, charge)
-            found.update(zip(part, self._part(work, query, part, waits=waits), strict=True))
-            models.add(self._ranker.model)
+            model, scores = self._part(work, query, part, waits=waits)
+            found.update(zip(part, scores, strict=True))
+            models.add(model)
             # the first part has paid for all
             charge, waits, at = 0.0, True, at + len(part)
 
-    def _part(self, work: Work[None], query: str, items: Sequence[Item], *, waits: bool) -> list[float]:
+    def _part(
+        self, work: Work[None], query: str, items: Sequence[Item], *, waits: bool
+    ) -> tuple[str, list[float]]:
         self._gate.enter(work, waits=waits)
         # an error that nobody foresaw teaches as little as a refusal does
         outcome = Outcome.REFUSED
         try:
-            scores = self._ranker.score_many(query, items, work.deadline - self._monotonic())
+            answer = self._ranker.answer_many(query, items, work.deadline - self._monotonic())
             outcome = Outcome.ANSWERED
         except ServerBusy as busy:
             if busy.retry_after_s > 0:
@@ -95,4 +109,4 @@ class AdmittedRanker(Ranker):
             raise
         finally:
             self._gate.leave(work, outcome)
-        return scores
+        return answer
