@@ -17,7 +17,6 @@ from schemas.errors import (
 from streaming.alerting.shaping import MOST
 from streaming.process.metrics import counter_by, lag_gauge, latency_histogram
 
-
 #: Counts of `pipeline.control.admission.ClassState`.
 VERDICTS = ("admitted", "deferred", "shed")
 
