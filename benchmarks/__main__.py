@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "model-server": (settings.ModelServerBenchmark, "benchmarks.model_server.benchmark"),
     "rounding": (settings.RoundingBenchmark, "benchmarks.rounding"),
     "summaries": (settings.SummariesBenchmark, "benchmarks.summaries"),
+    "scheduling": (settings.SchedulingBenchmark, "benchmarks.scheduling.benchmark"),
     "pruning": (settings.PruningBenchmark, "benchmarks.pruning.benchmark"),
 }
 """Settings, and the module whose `measure(settings, folder)` runs the benchmark and returns its result."""
