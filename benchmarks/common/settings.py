@@ -256,5 +256,5 @@ class SchedulingBenchmark:
         "float32"
     )
     waiting: Annotated[int, Option("Requests that wait while decisions are timed.")] = 10_000
-    decisions: Annotated[int, Option("Decisions that are timed.")] = 4_000
+    decisions: Annotated[int, Option("Decisions that are timed.")] = 2_000
     shown: Annotated[str, Option("Policy that the findings are about.")] = "density"

@@ -187,13 +187,18 @@ class _Blocks(Unranked):
         self._renew()
         prefix = len(node.edge) // TOKEN_BYTES
         count, work, arrived = 0, 0 if node.computed else prefix, 0
-        best, density = _Block(0, 0, 0), 0.0
-        for _, one in sorted(self._classes.items()):
-            count, work, arrived = count + one.count, work + one.work, arrived + one.arrived
-            if count >= density * work:
-                best, density = _Block(count, work, arrived), count / work
+        best_count = best_work = best_arrived = 0
+        for number in sorted(self._classes):
+            one = self._classes[number]
+            count += one.count
+            work += one.work
+            arrived += one.arrived
+            if count * best_work >= best_count * work:
+                best_count, best_work, best_arrived = count, work, arrived
         spared = max(1, work - prefix) if node.computed else work
-        return _Block(count, spared, arrived) if count > density * spared else best
+        if count * best_work > best_count * spared:
+            return _Block(count, spared, arrived)
+        return _Block(best_count, best_work, best_arrived)
 
     def _renew(self) -> None:
         for member in self._changed:

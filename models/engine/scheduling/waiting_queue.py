@@ -125,7 +125,7 @@ class WaitingQueue:
         return True
 
     def _take(self, batch: Batch, band: _Band, request: Request, cost: int) -> None:
-        band.policy.tree.compute(request.prefix)
+        band.policy.tree.compute_for(request)
         band.policy.took()
         self._leave(band, request)
         if request.caller.waiting:
