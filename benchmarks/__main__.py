@@ -75,9 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, (kind, _) in BENCHMARKS.items():
         one = chosen.add_parser(name, description=kind.__doc__)
         arguments.add(one, kind, os.environ)
-        arguments.add(one, Results)
         # not given behind the name, it is what was given before the name
-        one.set_defaults(out=argparse.SUPPRESS)
+        one.add_argument(
+            "--out", type=Path, metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
     return parser
 
 
