@@ -49,7 +49,7 @@ class Results:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmark that was asked for, or all of them."""
-    given = vars(_parser().parse_args(argv))
+    given = vars(_parser().parse_args(argv)) | {"out": out_folder(argv)}
     logging.getLogger("stamina").setLevel(logging.ERROR)  # a new topic's first answers are retries
     # so that what a benchmark started is stopped also when it is told to end
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -58,6 +58,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):
         for finding in _measured(name, given).findings:
             say(f"{name}: {finding}")
+
+
+def out_folder(argv: Sequence[str] | None) -> Path:
+    """Where results go: `--out`, before a benchmark's name or behind it."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    arguments.add(parser, Results)
+    out: Path = parser.parse_known_args(argv)[0].out
+    return out
 
 
 def _measured(name: str, given: dict[str, Any]) -> Result:
@@ -75,10 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, (kind, _) in BENCHMARKS.items():
         one = chosen.add_parser(name, description=kind.__doc__)
         arguments.add(one, kind, os.environ)
-        # not given behind the name, it is what was given before the name
-        one.add_argument(
-            "--out", type=Path, metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS
-        )
+        arguments.add(one, Results)
     return parser
 
 

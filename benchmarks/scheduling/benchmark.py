@@ -74,8 +74,8 @@ def _cases(settings: SchedulingBenchmark, speed: float) -> Iterator[Case]:
 def _queues(cache_tokens: int) -> Iterator[tuple[str, Queue]]:
     for name, new_policy in POLICIES.items():
         yield name, WaitingQueue(new_policy, cache_tokens)
-    for name in SGLANG:
-        yield f"SGLang's {name}", SglangQueue(name, cache_tokens)
+    for theirs in SGLANG:
+        yield f"SGLang's {theirs}", SglangQueue(theirs, cache_tokens)
 
 
 def _decisions(settings: SchedulingBenchmark, speed: float) -> Iterator[tuple[tuple[str, str, int], Costs]]:

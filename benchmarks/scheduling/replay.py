@@ -40,7 +40,7 @@ class Server:
 
 @dataclass(slots=True)
 class Run:
-    """What came out: of each request the seconds from its arrival until it was computed, in the trace's order."""
+    """What came out: of each request the time to first token, from arrival to the batch's end, in the trace's order."""
 
     ttft_s: list[float]
     tokens: int

@@ -86,7 +86,7 @@ class Density(OnTree):
 class _Block(NamedTuple):
     """Requests that are taken together."""
 
-    count: int
+    requests: int
     work: int
     """Tokens that they cost together."""
     arrived: int
@@ -109,7 +109,7 @@ class _Class:
         """Take in a member, which must not be there."""
         self._add(block, 1)
         member.stamp = stamp = new_stamp()
-        heappush(self.heap, (block.arrived / block.count, stamp, member, *block))
+        heappush(self.heap, (block.arrived / block.requests, stamp, member, *block))
         if len(self.heap) > 2 * self.members + SPARE:
             self.heap = [entry for entry in self.heap if entry[2].stamp == entry[1]]
             heapify(self.heap)
@@ -121,7 +121,7 @@ class _Class:
 
     def _add(self, block: _Block, sign: int) -> None:
         self.members += sign
-        self.count += sign * block.count
+        self.count += sign * block.requests
         self.work += sign * block.work
         self.arrived += sign * block.arrived
 
@@ -176,7 +176,7 @@ class _Blocks(Unranked):
     def count_of(self, node: Node) -> int:
         """Return how many requests a child's block has; all below it if no one has asked yet."""
         known = self._blocks[node]
-        return known[1].count if known else node.count
+        return known[1].requests if known else node.count
 
     def block(self, node: Node) -> _Block:
         """Return the requests below this node that it has the highest density with; ages do not count.
@@ -207,7 +207,7 @@ class _Blocks(Unranked):
                 block = cast("_Blocks", member.ranking).block(member)
             else:
                 block = _Block(1, max(1, member.work), member.arrived)
-            number = size_class(block.work / block.count)
+            number = size_class(block.work / block.requests)
             self._blocks[member] = number, block
             self._classes.setdefault(number, _Class()).put(member, block)
         self._changed.clear()

@@ -39,7 +39,9 @@ def test_a_phrase_that_says_a_part_of_a_chosen_one_word_for_word_is_left_out() -
         spans.append(Phrase(at, at + len(part)))
         at += len(part) + 2
     room = Budget(wanted=40, most=60)
-    assert select(text, spans, [12, 11, 10], [2, 1, 0], room) == [0, 2], "five words in a row are a repetition"
+    assert select(text, spans, [12, 11, 10], [2, 1, 0], room) == [0, 2], (
+        "five words in a row are a repetition"
+    )
 
 
 def test_a_threshold_ends_a_summary_early() -> None:
