@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "overload": (settings.OverloadBenchmark, "benchmarks.overload.benchmark"),
     "rounding": (settings.RoundingBenchmark, "benchmarks.rounding"),
     "summaries": (settings.SummariesBenchmark, "benchmarks.summaries"),
+    "scheduling": (settings.SchedulingBenchmark, "benchmarks.scheduling.benchmark"),
     "pruning": (settings.PruningBenchmark, "benchmarks.pruning.benchmark"),
 }
 """Settings, and the module whose `measure(settings, folder)` runs the benchmark and returns its result."""
@@ -50,7 +51,7 @@ class Results:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmark that was asked for, or all of them."""
-    given = vars(_parser().parse_args(argv))
+    given = vars(_parser().parse_args(argv)) | {"out": out_folder(argv)}
     logging.getLogger("stamina").setLevel(logging.ERROR)  # a new topic's first answers are retries
     # so that what a benchmark started is stopped also when it is told to end
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -59,6 +60,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):
         for finding in _measured(name, given).findings:
             say(f"{name}: {finding}")
+
+
+def out_folder(argv: Sequence[str] | None) -> Path:
+    """Where results go: `--out`, before a benchmark's name or behind it."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    arguments.add(parser, Results)
+    out: Path = parser.parse_known_args(argv)[0].out
+    return out
 
 
 def _measured(name: str, given: dict[str, Any]) -> Result:
@@ -77,9 +86,6 @@ def _parser() -> argparse.ArgumentParser:
         one = chosen.add_parser(name, description=kind.__doc__)
         arguments.add(one, kind, os.environ)
         arguments.add(one, Results)
-        # not given behind the name, it is what was given before the name
-        one.set_defaults(out=argparse.SUPPRESS)
-        one._defaults.pop("out")  # noqa: SLF001  (argparse would take its own marker for a value)
     return parser
 
 
