@@ -66,6 +66,12 @@ def _text(query: str | int) -> bytes:
     return b"%d" % query if isinstance(query, int) else query.encode()
 
 
+def pairs_of(request: Request, items: int) -> float:
+    """Return how many pairs of a token and an earlier one there are in prompts of so many items, the prefix's once."""
+    prefix, own = request.prefix_tokens, request.item_tokens
+    return prefix * prefix / 2 + items * own * (prefix + own / 2)
+
+
 @lru_cache(maxsize=65_536)
 def prefix_of(query: str | int, tokens: int) -> bytes:
     """Return token ids, packed as the scheduler compares them, that no other query shares."""

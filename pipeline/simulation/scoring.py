@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from pipeline.control.concurrency_limit import Outcome
 from pipeline.scoring.flights import Flight, FlightTable, Verdict
-from pipeline.simulation.asked import Asked, Payload, Refresh, Unit, prefix_of
+from pipeline.simulation.asked import Asked, Payload, Refresh, Unit, pairs_of, prefix_of
 from pipeline.simulation.clock import Agenda
 from pipeline.simulation.outcomes import Tally
 from pipeline.simulation.servers import Job, Server
@@ -153,6 +153,7 @@ class Scorer:
             tokens=items * request.item_tokens,
             priority=int(traffic),
             payload=(payload, led),
+            pairs=pairs_of(request, items),
             deadline=request.at + request.deadline_s if traffic in self._gives_up else math.inf,
         )
         servers = self._servers

@@ -22,7 +22,7 @@ BUSY = "busy"
 class Job:
     """Some items of one request, for one server; `payload` is the caller's."""
 
-    __slots__ = ("deadline", "items", "own", "payload", "prefix", "priority", "queued_at", "tokens")
+    __slots__ = ("deadline", "items", "own", "pairs", "payload", "prefix", "priority", "queued_at", "tokens")
 
     def __init__(
         self,
@@ -32,12 +32,13 @@ class Job:
         tokens: float,
         priority: int,
         payload: Any,
+        pairs: float = 0.0,
         deadline: float = math.inf,
     ) -> None:
-        """`prefix`: the packed token ids that all items share; `tokens`: of all items beside it."""
+        """`prefix`: the packed token ids that all items share; `tokens`: of the items beside it; `pairs`: of tokens."""
         self.prefix, self.items, self.own = prefix, items, max(1, round(tokens))
         self.priority, self.payload, self.deadline = priority, payload, deadline
-        self.tokens = len(prefix) // 4 + self.own
+        self.tokens, self.pairs = len(prefix) // 4 + self.own, pairs
         self.queued_at = 0.0
 
 
@@ -117,12 +118,15 @@ class Server:
             self._compute(batch, now)
 
     def _compute(self, batch: Batch, now: float) -> None:
-        items = 0
+        items, pairs = 0, 0.0
         for waiting in batch.requests:
             job: Job = waiting.payload
             items += job.items
+            pairs += job.pairs
             self._waited(now - job.queued_at)
-        seconds = self._times.batch_seconds(len(batch.requests), items, batch.computed_tokens, self._rng)
+        seconds = self._times.batch_seconds(
+            len(batch.requests), items, batch.computed_tokens, self._rng, pairs
+        )
         self._computing = True
         self._batches += 1
         self._jobs += len(batch.requests)

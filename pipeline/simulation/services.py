@@ -16,8 +16,9 @@ from schemas.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceTimes:
-    """Seconds of a server's work: `batch_s` of a batch, more for its requests, items and computed tokens.
+    """Seconds of a server's work: `batch_s` of a batch, more for its requests, items, computed tokens and pairs.
 
+    A pair is a token and a token before it that it attends to: their number grows with the square of a prompt's length.
     The engine computes one batch at a time. Beside it one processor takes `request_s` to read a request and `answer_s`
     to answer it, as the event loop of our server does; `way_s` passes on the way, in which nothing waits for anything.
     ConfigError for a time that is not finite or below 0, and if no token takes any.
@@ -25,6 +26,7 @@ class ServiceTimes:
 
     name: str
     token_s: float
+    pair_s: float = 0.0
     item_s: float = 0.0
     job_s: float = 0.0
     batch_s: float = 0.0
@@ -45,9 +47,12 @@ class ServiceTimes:
         if not self.token_s > 0:
             raise ConfigError(f"{self.name} has no measured throughput: give token_s, more than 0")
 
-    def batch_seconds(self, jobs: int, items: int, tokens: float, rng: random.Random) -> float:
+    def batch_seconds(
+        self, jobs: int, items: int, tokens: float, rng: random.Random, pairs: float = 0.0
+    ) -> float:
         """Return how long a batch takes; drawn from the spread, if there is one."""
         mean = self.batch_s + jobs * self.job_s + items * self.item_s + tokens * self.token_s
+        mean += pairs * self.pair_s
         return mean * self.spread[int(rng.random() * len(self.spread))] if self.spread else mean
 
     def as_dict(self) -> dict[str, Any]:

@@ -4,11 +4,12 @@ import pytest
 
 from benchmarks.simulator.client import Played, body
 from benchmarks.simulator.comparing import Pair, findings, simulated
-from benchmarks.simulator.fitting import fit, tokens, windows
+from benchmarks.simulator.fitting import fit, pairs, tokens, windows
 from benchmarks.simulator.speed import Speed, speed
 from benchmarks.simulator.traffic import alone_trace, fitting_trace, held_out_trace
 from pipeline.simulation.run import Simulation
 from pipeline.simulation.services import ServiceTimes
+from pipeline.simulation.traces import Request
 from tests.pipeline.simulation.parts import ONLINE, bare
 
 TRUE = ServiceTimes(
@@ -24,15 +25,16 @@ def page(batches: int, jobs: int, work: int, engine_s: float) -> str:
     )
 
 
-def scrapes(seed: int) -> list[str]:
-    """The metrics of an engine that takes exactly what TRUE says."""
+def scrapes(seed: int, trace: list[Request]) -> list[str]:
+    """The metrics of an engine that takes exactly what TRUE says, with as many pairs a token as a trace."""
+    token_s = TRUE.token_s + TRUE.pair_s * sum(map(pairs, trace)) / sum(map(tokens, trace))
     rng, batches, jobs, work = random.Random(seed), 0, 0, 0
     pages = [page(0, 0, 0, 0.0)]
     for _ in range(40):
         for _ in range(rng.randrange(1, 6)):
             more = rng.randrange(1, 9)
             batches, jobs, work = batches + 1, jobs + more, work + more * rng.randrange(100, 900)
-        took_s = TRUE.batch_s * batches + TRUE.job_s * jobs + TRUE.token_s * work
+        took_s = TRUE.batch_s * batches + TRUE.job_s * jobs + token_s * work
         pages.append(page(batches, jobs, work, took_s))
     return pages
 
@@ -40,11 +42,11 @@ def scrapes(seed: int) -> list[str]:
 def alone() -> Played:
     trace = alone_trace(30, 1)
     way_s = TRUE.request_s + TRUE.answer_s + TRUE.way_s + TRUE.batch_s + TRUE.job_s
-    latencies = [way_s + TRUE.token_s * tokens(one) for one in trace]
+    latencies = [way_s + TRUE.token_s * tokens(one) + TRUE.pair_s * pairs(one) for one in trace]
     return played(trace, latencies, [])
 
 
-def played(trace: list, latencies: list[float], pages: list[str]) -> Played:  # type: ignore[type-arg]
+def played(trace: list[Request], latencies: list[float], pages: list[str]) -> Played:
     return Played(
         requests=trace,
         latencies_s=latencies,
@@ -58,10 +60,9 @@ def played(trace: list, latencies: list[float], pages: list[str]) -> Played:  # 
 
 def test_the_times_of_an_exact_engine_are_found() -> None:
     trace = fitting_trace(20.0, 20.0, 1)
-    found = fit(
-        "fitted", alone(), [played(trace, [0.1] * len(trace), scrapes(1)), played(trace, [0.1], scrapes(2))]
-    )
-    for name in ("token_s", "job_s", "batch_s", "request_s", "answer_s", "way_s"):
+    loads = [played(trace, [0.1] * len(trace), scrapes(seed, trace)) for seed in (1, 2)]
+    found = fit("fitted", alone(), loads)
+    for name in ("token_s", "pair_s", "job_s", "batch_s", "request_s", "answer_s", "way_s"):
         assert getattr(found, name) == pytest.approx(getattr(TRUE, name), rel=0.02), name
     assert found.spread == pytest.approx([1.0] * 30)
 
