@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from models.engine.batcher import BatchConfig
 from models.engine.scheduling.choosing import PolicyName
+from models.server.config import ServeConfig
 from pipeline.control.concurrency_limit import AimdLimit, AimdSettings, ConcurrencyLimit, FixedLimit
 from pipeline.control.depth import DepthSettings
 from pipeline.control.gradient_limit import GradientLimit, GradientSettings
@@ -23,6 +23,7 @@ from schemas.errors import ConfigError
 from schemas.settings import Option, Options
 from schemas.traffic import TrafficClass
 
+BATCHING = ServeConfig().ranker_batching
 MEASURED = Path(__file__).parents[2] / "docs" / "benchmarks" / "model-server.json"
 
 
@@ -141,8 +142,8 @@ class PartOptions:
     ] = False
     depth_floor: Annotated[int, Option("Fewest candidates that they may allow.", at_least=1)] = 50
     depth_most: Annotated[int, Option("Most candidates that they may allow.", at_least=1)] = 1000
-    policy: Annotated[PolicyName, Option("Which waiting request a server takes next.")] = PolicyName.FCFS
-    batch_tokens: Annotated[int, Option("Tokens of a server's batch.", at_least=1)] = 8_192
+    policy: Annotated[PolicyName, Option("Which waiting request a server takes next.")] = BATCHING.policy
+    batch_tokens: Annotated[int, Option("Tokens of a server's batch.", at_least=1)] = BATCHING.batch_tokens
     step_s: Annotated[float, Option("Length of a step of the plots and series.")] = 1.0
 
     def settings(self) -> SimulationSettings:
@@ -153,7 +154,7 @@ class PartOptions:
             page=self.page,
             new_limit=self._limit(),
             depths=self._depths(),
-            batching=BatchConfig(batch_tokens=self.batch_tokens, policy=self.policy),
+            batching=replace(BATCHING, batch_tokens=self.batch_tokens, policy=self.policy),
             step_s=self.step_s,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from models.engine.batcher import BatchConfig
+from models.server.config import ServeConfig
 from pipeline.control.admission import AdmissionSettings
 from pipeline.control.concurrency_limit import ConcurrencyLimit
 from pipeline.control.depth import DepthSettings
@@ -31,7 +32,7 @@ class SimulationSettings:
     new_limit: Callable[[], ConcurrencyLimit] | None = None
     """Makes the limit of the work in flight; without one, everything is admitted."""
     admission: AdmissionSettings = field(default_factory=AdmissionSettings)
-    batching: BatchConfig = field(default_factory=lambda: BatchConfig(batch_tokens=8_192))
+    batching: BatchConfig = field(default_factory=lambda: ServeConfig().ranker_batching)
     refresh_s: float = 30.0
     window_s: float = 5.0
     step_s: float = 1.0
