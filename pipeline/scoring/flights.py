@@ -159,11 +159,16 @@ class FlightTable:
 
         False when the flight had ended already, or another caller has taken over from its leader: that one goes on.
         """
+        ended = self.left(now, flight)
+        self.counts.failures += ended
+        return ended
+
+    def left(self, now: float, flight: Flight) -> bool:
+        """As `failed`, but no failure: another process computes the score."""
         self._pass_to(now)
         if self._flights.get(flight.key) is not flight:
             return False
         del self._flights[flight.key]
-        self.counts.failures += 1
         kept = self._memory.get(flight.key)
         if kept is not None:
             kept.rests_until_s = now + self.settings.lease_s

@@ -1,5 +1,7 @@
 """Prometheus metrics of the alert consumer."""
 
+from collections.abc import Callable, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipeline.alert import Fate
@@ -32,7 +34,12 @@ class ConsumerMetrics:
             registry,
         )
         self.cache = Gauge(
-            "nearline_alerts_cache", "Score cache: hits, misses, failures.", ["result"], registry=registry
+            "nearline_alerts_cache",
+            "Look-ups in the score cache by result, since the start: hits, early (answered and refreshed), stale "
+            "(answered while another refreshes), shared (another process had it), waits (for another caller), rejected "
+            "(known as refused), misses (computed). Beside them takeovers of a leader that did not answer, and failures.",
+            ["result"],
+            registry=registry,
         )
         self.alerts = Counter("nearline_alerts_sent", "Alerts committed.", registry=registry)
         self.deferrals = Counter(
@@ -65,3 +72,12 @@ class ConsumerMetrics:
         self.latency_s = latency_histogram(
             "nearline_alerts", "update's broker timestamp to committed alert", registry
         )
+
+    def show_cache(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Let each read of the metrics ask `counts` for the score cache's results."""
+
+        def reader(result: str) -> Callable[[], float]:
+            return lambda: counts()[result]
+
+        for result in counts():
+            self.cache.labels(result).set_function(reader(result))

@@ -96,9 +96,9 @@ def test_a_refresh_that_fails_rests_for_a_lease_while_the_old_score_is_answered(
     assert flights.look_up(76.0, KEY).verdict is Verdict.EARLY
 
 
-@pytest.mark.parametrize(("rate", "cost_s"), [(10.0, 0.5), (100.0, 0.05), (1_000.0, 0.02)])
+@pytest.mark.parametrize(("rate", "cost_s"), [(1.0, 0.5), (10.0, 0.5), (30.0, 0.02)])
 def test_a_hot_key_is_refreshed_in_time_and_hardly_too_early(rate: float, cost_s: float) -> None:
-    """Readers at `rate` a second for ten lifetimes; each refresh takes `cost_s`."""
+    """Readers at `rate` a second for about ten lifetimes; each refresh takes `cost_s`."""
     flights = table(ttl_s=90.0, grace_s=3.0)
     flights.filled(0.0, KEY, 0.5, cost_s)
     done: float | None = None
@@ -108,7 +108,7 @@ def test_a_hot_key_is_refreshed_in_time_and_hardly_too_early(rate: float, cost_s
         now = n / rate
         if done is not None and now >= done:
             flights.filled(done, KEY, 0.5, cost_s)
-            done, born = None, done
+            born, done = done, None
         look = flights.look_up(now, KEY)
         assert look.verdict in (Verdict.HIT, Verdict.EARLY), "no reader waits"
         if look.verdict is Verdict.EARLY:
