@@ -65,6 +65,10 @@ class Ranking(Protocol):
         """Take in a child, or a request at the node itself, that is new or whose sums have changed."""
         ...
 
+    def gone(self, member: Member) -> None:
+        """Let go of a child or request that is no longer the node's, or below which nothing waits any more."""
+        ...
+
     def above(self) -> Ranking:
         """Return the order for a new node whose only child is this one's."""
         ...

@@ -60,6 +60,7 @@ class PrefixTree:
             raise ValueError("the request does not wait in this tree")
         request.parent, request.stamp = None, GONE
         node.own -= 1
+        node.ranking.gone(request)
         self._climb(node, -1, -request.own, -request.arrived)
         self._prune(node)
 
@@ -138,6 +139,7 @@ class PrefixTree:
         else:
             node.work -= at // TOKEN_BYTES
         if node.count:
+            parent.ranking.gone(node)
             upper.ranking.put(node)
             parent.ranking.put(upper)
         return upper
@@ -165,6 +167,7 @@ class PrefixTree:
         child.parent, child.edge = parent, node.edge + child.edge
         child.work += len(node.edge) // TOKEN_BYTES
         node.stamp = GONE
+        parent.ranking.gone(node)
         parent.ranking.put(child)
 
     def _touch(self, node: Node) -> list[Node]:
@@ -204,6 +207,8 @@ class PrefixTree:
             parent = node.parent
             if not node.count:
                 node.stamp = GONE
-            elif parent is not None:
+            if parent is not None and node.count:
                 parent.ranking.put(node)
+            elif parent is not None and count:
+                parent.ranking.gone(node)
             node = parent

@@ -17,9 +17,19 @@ from models.engine.scheduling.member import Member, Ranking, Request
 STEP = 1.05
 """Sizes that differ by less than this factor are of one class."""
 _PER_E = 1 / log(STEP)
-_SPARE = 64
+SPARE = 64
 """Entries of which no one asks whether they count."""
 _stamps = count()
+
+
+def new_stamp() -> int:
+    """Return a number that no other entry has, so that an entry is told from a later one of the same member."""
+    return next(_stamps)
+
+
+def size_class(size: float) -> int:
+    """Return the number of the class of a size above 0."""
+    return int(log(size) * _PER_E)
 
 
 class Unranked(Ranking):
@@ -36,6 +46,10 @@ class Unranked(Ranking):
         """Do nothing."""
 
     @override
+    def gone(self, member: Member) -> None:
+        """Do nothing."""
+
+    @override
     def above(self) -> Ranking:
         """Return this very object, which holds nothing."""
         return self
@@ -48,7 +62,7 @@ class Arrivals(Unranked):
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, Request]] = []
-        self._sweep_at = _SPARE
+        self._sweep_at = SPARE
 
     @override
     def came(self, request: Request) -> None:
@@ -57,7 +71,7 @@ class Arrivals(Unranked):
         if len(self._heap) > self._sweep_at:
             self._heap = [entry for entry in self._heap if entry[1].parent is not None]
             heapify(self._heap)
-            self._sweep_at = 2 * len(self._heap) + _SPARE
+            self._sweep_at = 2 * len(self._heap) + SPARE
 
     @override
     def above(self) -> Arrivals:
@@ -80,12 +94,12 @@ class SizeClasses:
 
     def __init__(self) -> None:
         self._classes: dict[int, list[tuple[float, int, Member]]] = {}
-        self._entries, self._sweep_at = 0, _SPARE
+        self._entries, self._sweep_at = 0, SPARE
 
     def put(self, member: Member, size: float, time: float) -> None:
         """Take in a member of a size above 0; an earlier entry of it counts no more."""
-        member.stamp = stamp = next(_stamps)
-        heappush(self._classes.setdefault(int(log(size) * _PER_E), []), (time, stamp, member))
+        member.stamp = stamp = new_stamp()
+        heappush(self._classes.setdefault(size_class(size), []), (time, stamp, member))
         self._entries += 1
         if self._entries > self._sweep_at:
             self._sweep()
@@ -111,4 +125,4 @@ class SizeClasses:
             heapify(kept)
             self._classes[number] = kept
             self._entries += len(kept)
-        self._sweep_at = 2 * self._entries + _SPARE
+        self._sweep_at = 2 * self._entries + SPARE
