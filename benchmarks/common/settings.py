@@ -125,9 +125,9 @@ class SimulatorBenchmark:
     threads: Annotated[
         int, Option("Processor threads of the model; one core is left to event loop and client.")
     ] = 1
-    rounds: Annotated[int, Option("Traces to compare on; before, between and after them one to fit on.")] = 2
-    seconds: Annotated[float, Option("Seconds of a trace to compare on.")] = 45.0
-    fit_seconds: Annotated[float, Option("Seconds of a trace to fit on.")] = 20.0
+    rounds: Annotated[int, Option("Traces to compare on; before, between and after them one to fit on.")] = 5
+    seconds: Annotated[float, Option("Seconds of a trace to compare on.")] = 24.0
+    fit_seconds: Annotated[float, Option("Seconds of a trace to fit on.")] = 10.0
     alone: Annotated[int, Option("Requests sent one by one.")] = 150
     requests: Annotated[int, Option("Requests that are simulated to measure the simulator's own speed.")] = (
         1_000_000

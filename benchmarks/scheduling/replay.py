@@ -61,7 +61,9 @@ class Run:
 
 def replay(trace: Sequence[Arrival], queue: Queue, server: Server) -> Run:
     """Let the server take a batch whenever it is free and a request waits."""
-    run = Run(ttft_s=[0.0] * len(trace), cold=[one.cold for one in trace], tokens=sum(one.tokens for one in trace))
+    run = Run(
+        ttft_s=[0.0] * len(trace), cold=[one.cold for one in trace], tokens=sum(one.tokens for one in trace)
+    )
     now, came = 0.0, 0
     while came < len(trace) or len(queue):
         now = max(now, trace[came].at_s) if not len(queue) else now

@@ -25,7 +25,11 @@ class SglangQueue:
     """Waiting requests, sorted anew at each batch."""
 
     def __init__(self, name: str, cache_tokens: int) -> None:
-        self._sorted: Callable[[], list[Request]] = {"fcfs": self._fcfs, "lpm": self._lpm, "hrrn": self._hrrn}[name]
+        self._sorted: Callable[[], list[Request]] = {
+            "fcfs": self._fcfs,
+            "lpm": self._lpm,
+            "hrrn": self._hrrn,
+        }[name]
         self._cache_tokens = cache_tokens
         self._waiting: list[Request] = []
         self._ids: dict[Request, float] = {}

@@ -20,9 +20,19 @@ class Work(NamedTuple):
     """What the engine computed in one span of time."""
 
     batches: float
-    jobs: float
     tokens: float
     engine_s: float
+
+
+class Relative(NamedTuple):
+    """What an item and a pair cost, in tokens."""
+
+    item: float
+    pair: float
+
+    def weight(self, request: Request) -> float:
+        """Tokens that a request costs as much as."""
+        return tokens(request) + self.item * len(request.candidates) + self.pair * pairs(request)
 
 
 def windows(scrapes: Sequence[str]) -> Iterator[Work]:
@@ -36,31 +46,27 @@ def windows(scrapes: Sequence[str]) -> Iterator[Work]:
 def fit(name: str, alone: Played, loaded: Sequence[Played]) -> ServiceTimes:
     """Return the service times of a server that was asked one by one, and under the load of some traces.
 
-    The lone requests tell what a pair costs beside a token, which depends on each request's lengths; the load tells
-    what batches, jobs and tokens cost, which lone requests cannot tell apart.
+    The lone requests tell what an item and a pair cost beside a token, which depends on each request's lengths; the
+    load tells what a batch and a token cost while client and event loop work too.
     """
     spans = [work for one in loaded for work in windows(one.scrapes)]
-    pair_tokens = _pair_tokens(alone)
-    batch_s, job_s, whole_s = _line(spans)
-    token_s = whole_s / (
-        1 + pair_tokens * _pairs_a_token([one for played in loaded for one in played.requests])
-    )
-    computed_s = [
-        batch_s + job_s + token_s * (tokens(one) + pair_tokens * pairs(one)) for one in alone.requests
-    ]
+    relative = _relative(alone)
+    batch_s, whole_s = _line(spans)
+    asked = [one for played in loaded for one in played.requests]
+    token_s = whole_s * sum(map(tokens, asked)) / sum(map(relative.weight, asked))
+    computed_s = [batch_s + token_s * relative.weight(one) for one in alone.requests]
     outside_s = median(latency - own for latency, own in zip(alone.latencies_s, computed_s, strict=True))
-    loop_s = sum(one.loop_cpu_s for one in loaded) / sum(len(one.requests) for one in loaded)
-    loop_s = min(loop_s, max(0.0, outside_s))
+    loop_s = sum(one.loop_cpu_s for one in loaded) / len(asked)
     return ServiceTimes(
         name=name,
         token_s=token_s,
-        pair_s=token_s * pair_tokens,
-        job_s=job_s,
+        pair_s=token_s * relative.pair,
+        item_s=token_s * relative.item,
         batch_s=batch_s,
         request_s=loop_s / 2,
         answer_s=loop_s / 2,
         way_s=max(0.0, outside_s - loop_s),
-        spread=_spread(alone.latencies_s, outside_s, computed_s),
+        spread=_spread(alone, relative),
         most_tokens=round(max(work.tokens / work.batches for work in spans)),
     )
 
@@ -75,34 +81,37 @@ def pairs(request: Request) -> float:
     return pairs_of(request, len(request.candidates))
 
 
-def _pairs_a_token(requests: Sequence[Request]) -> float:
-    return sum(map(pairs, requests)) / sum(map(tokens, requests))
+def _relative(alone: Played) -> Relative:
+    """Costs in tokens, by least squares over the lone requests; at least 0."""
+    held = np.array([[1.0, tokens(one), len(one.candidates), pairs(one)] for one in alone.requests])
+    _, token_s, item_s, pair_s = map(float, _least_squares(held, alone.latencies_s))
+    if token_s <= 0:
+        return Relative(0.0, 0.0)
+    return Relative(max(0.0, item_s / token_s), max(0.0, pair_s / token_s))
 
 
-def _pair_tokens(alone: Played) -> float:
-    """How many tokens a pair costs as much as, by least squares over the lone requests; at least 0."""
-    held = np.array([[1.0, tokens(one), pairs(one)] for one in alone.requests])
-    _, token_s, pair_s = np.linalg.lstsq(held, np.array(alone.latencies_s), rcond=None)[0]
-    return max(0.0, float(pair_s / token_s)) if token_s > 0 else 0.0
+def _line(spans: Sequence[Work]) -> tuple[float, float]:
+    """Seconds a batch and a token by least squares; of a batch at least 0."""
+    seconds = [work.engine_s for work in spans]
+    batch_s, token_s = map(float, _least_squares(np.array([work[:2] for work in spans]), seconds))
+    if batch_s < 0:
+        batch_s, token_s = 0.0, sum(seconds) / sum(work.tokens for work in spans)
+    return batch_s, token_s
 
 
-def _line(spans: Sequence[Work]) -> tuple[float, float, float]:
-    """Seconds a batch, a job and a token by least squares; what would be below 0 is left out, the token never."""
-    names = ["batches", "jobs", "tokens"]
-    seconds = np.array([work.engine_s for work in spans])
-    while True:
-        held = np.array([[getattr(work, name) for name in names] for work in spans])
-        found = dict(zip(names, map(float, np.linalg.lstsq(held, seconds, rcond=None)[0]), strict=True))
-        below = [name for name, value in found.items() if value < 0 and name != "tokens"]
-        if not below:
-            return found.get("batches", 0.0), found.get("jobs", 0.0), found["tokens"]
-        names = [name for name in names if name not in below]
+def _least_squares(held: np.ndarray, wanted: Sequence[float]) -> np.ndarray:
+    found: np.ndarray = np.linalg.lstsq(held, np.array(wanted), rcond=None)[0]
+    return found
 
 
-def _spread(latencies_s: Sequence[float], outside_s: float, computed_s: Sequence[float]) -> tuple[float, ...]:
-    """Times of the requests sent one by one over what the formula says, with a mean of 1."""
+def _spread(alone: Played, relative: Relative) -> tuple[float, ...]:
+    """Times of the lone requests over what a line through them says, with a mean of 1."""
+    weights = [relative.weight(one) for one in alone.requests]
+    held = np.array([[1.0, weight] for weight in weights])
+    fixed_s, weight_s = map(float, _least_squares(held, alone.latencies_s))
     factors = [
-        max(0.1, (latency - outside_s) / own) for latency, own in zip(latencies_s, computed_s, strict=True)
+        max(0.1, (latency - fixed_s) / (weight_s * weight))
+        for latency, weight in zip(alone.latencies_s, weights, strict=True)
     ]
     middle = mean(factors)
     return tuple(sorted(factor / middle for factor in factors))
@@ -117,7 +126,6 @@ def _counts(page: str) -> Work:
     }
     return Work(
         batches=seen["engine_seconds_count"],
-        jobs=seen["batch_jobs_sum"],
         tokens=seen["batch_tokens_sum"],
         engine_s=seen["engine_seconds_sum"],
     )

@@ -34,7 +34,8 @@ class ServiceTimes:
     answer_s: float = 0.0
     way_s: float = 0.0
     spread: tuple[float, ...] = ()
-    """Measured times of batches over what the formula says; one is drawn for each batch. Empty: no spread."""
+    """Measured times of lone requests over what the formula says. A batch takes the mean of one draw for each of its
+    jobs, because what disturbs one long computation is not what disturbs the next. Empty: no spread."""
     most_tokens: int = 0
     """Tokens of the largest batch that was measured: longer ones are extrapolated, and counted. 0: not known."""
 
@@ -50,10 +51,13 @@ class ServiceTimes:
     def batch_seconds(
         self, jobs: int, items: int, tokens: float, rng: random.Random, pairs: float = 0.0
     ) -> float:
-        """Return how long a batch takes; drawn from the spread, if there is one."""
+        """Return how long a batch of at least one job takes; drawn from the spread, if there is one."""
         mean = self.batch_s + jobs * self.job_s + items * self.item_s + tokens * self.token_s
         mean += pairs * self.pair_s
-        return mean * self.spread[int(rng.random() * len(self.spread))] if self.spread else mean
+        if not self.spread:
+            return mean
+        count = len(self.spread)
+        return mean * sum(self.spread[int(rng.random() * count)] for _ in range(jobs)) / jobs
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, as `service` in a file of the benchmark `simulator` holds them."""

@@ -9,11 +9,19 @@ from benchmarks.simulator.speed import Speed, speed
 from benchmarks.simulator.traffic import alone_trace, fitting_trace, held_out_trace
 from pipeline.simulation.run import Simulation
 from pipeline.simulation.services import ServiceTimes
+from pipeline.simulation.settings import SimulationSettings
 from pipeline.simulation.traces import Request
-from tests.pipeline.simulation.parts import ONLINE, bare
+from tests.pipeline.simulation.parts import ONLINE
 
 TRUE = ServiceTimes(
-    name="true", token_s=2e-5, job_s=1e-3, batch_s=3e-3, request_s=5e-4, answer_s=5e-4, way_s=1e-3
+    name="true",
+    token_s=2e-5,
+    pair_s=1e-8,
+    item_s=2e-4,
+    batch_s=3e-3,
+    request_s=5e-4,
+    answer_s=5e-4,
+    way_s=1e-3,
 )
 
 
@@ -26,23 +34,29 @@ def page(batches: int, jobs: int, work: int, engine_s: float) -> str:
 
 
 def scrapes(seed: int, trace: list[Request]) -> list[str]:
-    """The metrics of an engine that takes exactly what TRUE says, with as many pairs a token as a trace."""
-    token_s = TRUE.token_s + TRUE.pair_s * sum(map(pairs, trace)) / sum(map(tokens, trace))
+    """The metrics of an engine that takes exactly what TRUE says, with as many items and pairs a token as a trace."""
+    token_s = sum(map(work_s, trace)) / sum(map(tokens, trace))
     rng, batches, jobs, work = random.Random(seed), 0, 0, 0
     pages = [page(0, 0, 0, 0.0)]
     for _ in range(40):
         for _ in range(rng.randrange(1, 6)):
             more = rng.randrange(1, 9)
             batches, jobs, work = batches + 1, jobs + more, work + more * rng.randrange(100, 900)
-        took_s = TRUE.batch_s * batches + TRUE.job_s * jobs + token_s * work
+        took_s = TRUE.batch_s * batches + token_s * work
         pages.append(page(batches, jobs, work, took_s))
     return pages
 
 
+def work_s(request: Request) -> float:
+    return (
+        TRUE.token_s * tokens(request) + TRUE.item_s * len(request.candidates) + TRUE.pair_s * pairs(request)
+    )
+
+
 def alone() -> Played:
     trace = alone_trace(30, 1)
-    way_s = TRUE.request_s + TRUE.answer_s + TRUE.way_s + TRUE.batch_s + TRUE.job_s
-    latencies = [way_s + TRUE.token_s * tokens(one) + TRUE.pair_s * pairs(one) for one in trace]
+    way_s = TRUE.request_s + TRUE.answer_s + TRUE.way_s + TRUE.batch_s
+    latencies = [way_s + work_s(one) for one in trace]
     return played(trace, latencies, [])
 
 
@@ -62,7 +76,7 @@ def test_the_times_of_an_exact_engine_are_found() -> None:
     trace = fitting_trace(20.0, 20.0, 1)
     loads = [played(trace, [0.1] * len(trace), scrapes(seed, trace)) for seed in (1, 2)]
     found = fit("fitted", alone(), loads)
-    for name in ("token_s", "pair_s", "job_s", "batch_s", "request_s", "answer_s", "way_s"):
+    for name in ("token_s", "item_s", "pair_s", "batch_s", "request_s", "answer_s", "way_s"):
         assert getattr(found, name) == pytest.approx(getattr(TRUE, name), rel=0.02), name
     assert found.spread == pytest.approx([1.0] * 30)
 
@@ -74,7 +88,7 @@ def test_windows_without_a_batch_are_left_out() -> None:
 
 def test_a_simulated_trace_is_compared_with_what_was_played() -> None:
     trace = held_out_trace(20.0, 45.0, 3)
-    real = Simulation(bare(), [TRUE], 1).run(trace)
+    real = Simulation(SimulationSettings(), [TRUE], 1).run(trace)
     pair = simulated(played(trace, list(real.tallies[ONLINE].latencies_s), []), TRUE, 1)
     assert pair.errors()["p99"] == pytest.approx(0.0, abs=1e-9)
     assert Pair.pooled([pair, pair]).asked == 2 * len(trace)
