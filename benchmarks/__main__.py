@@ -24,6 +24,7 @@ from schemas.settings import Option, build
 BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "feature-job": (settings.FeatureJobBenchmark, "benchmarks.feature_job.benchmark"),
     "consumer": (settings.ConsumerBenchmark, "benchmarks.alert_consumer.benchmark"),
+    "score-cache": (settings.ScoreCacheBenchmark, "benchmarks.score_cache.benchmark"),
     "latency": (settings.LatencyBenchmark, "benchmarks.latency"),
     "backfill": (settings.BackfillBenchmark, "benchmarks.backfill.benchmark"),
     "stores": (settings.StoresBenchmark, "benchmarks.stores"),
@@ -49,7 +50,7 @@ class Results:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmark that was asked for, or all of them."""
-    given = vars(_parser().parse_args(argv)) | {"out": folder_of(argv)}
+    given = vars(_parser().parse_args(argv)) | {"out": out_folder(argv)}
     logging.getLogger("stamina").setLevel(logging.ERROR)  # a new topic's first answers are retries
     # so that what a benchmark started is stopped also when it is told to end
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -58,6 +59,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):
         for finding in _measured(name, given).findings:
             say(f"{name}: {finding}")
+
+
+def out_folder(argv: Sequence[str] | None) -> Path:
+    """Where results go: `--out`, before a benchmark's name or behind it."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    arguments.add(parser, Results)
+    out: Path = parser.parse_known_args(argv)[0].out
+    return out
 
 
 def _measured(name: str, given: dict[str, Any]) -> Result:
@@ -77,14 +86,6 @@ def _parser() -> argparse.ArgumentParser:
         arguments.add(one, kind, os.environ)
         arguments.add(one, Results)
     return parser
-
-
-def folder_of(argv: Sequence[str] | None) -> Path:
-    """Return what `--out` says, before or behind the benchmark's name: argparse forgets what stands before it."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    arguments.add(parser, Results)
-    out: Path = parser.parse_known_args(argv)[0].out
-    return out
 
 
 if __name__ == "__main__":

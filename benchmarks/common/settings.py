@@ -62,6 +62,28 @@ class ConsumerBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreCacheBenchmark:
+    """Engine calls and waiting readers of the score cache: real threads and processes, then a virtual clock."""
+
+    callers: Annotated[int, Option("Callers of one missing score, all at once.")] = 10_000
+    crowd_cost_s: Annotated[float, Option("Seconds that the engine takes for it.")] = 5.0
+    hot_rate: Annotated[float, Option("Reads a second of a key while its scores expire.")] = 50.0
+    hot_lifetimes: Annotated[float, Option("How often 15 minutes of it.")] = 8.0
+    hot_costs_s: Annotated[tuple[float, ...], Option("Seconds a score takes; one measurement each.")] = (
+        0.1,
+        1.0,
+    )
+    keys: Annotated[int, Option("Keys that are computed together; so many are read a second.")] = 5_000
+    cost_s: Annotated[float, Option("Seconds that one of their scores takes.")] = 0.1
+    trace_s: Annotated[float, Option("Seconds of the trace; the first 15 minutes do not count.")] = 3_600.0
+    request_rate: Annotated[float, Option("First pages a second.")] = 10.0
+    new_queries: Annotated[float, Option("Share of them whose query was never asked before.")] = 0.2
+    request_s: Annotated[float, Option("Seconds of a request beside its scores.")] = 0.03
+    page_s: Annotated[float, Option("Seconds that the scores of a tenth of a query's postings take.")] = 0.001
+    seed: Annotated[int, Option("Seed of reads, trace and caches.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyBenchmark:
     """Milliseconds from an update to its feature record and to its alert, through the local stack."""
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import folder_of
+from benchmarks.__main__ import out_folder
 from benchmarks.common.report import FOLDER
 
 
@@ -15,7 +15,7 @@ from benchmarks.common.report import FOLDER
         ([], FOLDER),
     ],
 )
-def test_the_folder_of_the_results_may_be_given_before_or_behind_the_name(
+def test_the_out_folder_the_results_may_be_given_before_or_behind_the_name(
     argv: list[str], folder: Path
 ) -> None:
-    assert folder_of(argv) == folder
+    assert out_folder(argv) == folder
