@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "simulator": (settings.SimulatorBenchmark, "benchmarks.simulator.benchmark"),
     "rounding": (settings.RoundingBenchmark, "benchmarks.rounding"),
     "summaries": (settings.SummariesBenchmark, "benchmarks.summaries"),
+    "scheduling": (settings.SchedulingBenchmark, "benchmarks.scheduling.benchmark"),
     "pruning": (settings.PruningBenchmark, "benchmarks.pruning.benchmark"),
 }
 """Settings, and the module whose `measure(settings, folder)` runs the benchmark and returns its result."""

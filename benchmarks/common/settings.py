@@ -273,3 +273,28 @@ class RankerBenchmark:
     queries: Annotated[int, Option("Test queries of each domain.")] = 400
     minutes: Annotated[float, Option("Minutes of each fine-tuning.")] = 6.0
     processes: Annotated[int, Option("Processes that fine-tune together, one thread each.")] = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingBenchmark:
+    """Time to first token under each policy for the order of waiting requests, on a virtual clock."""
+
+    requests: Annotated[int, Option("Requests of each trace.")] = 6_000
+    seeds: Annotated[tuple[int, ...], Option("Seeds of the traces; 0 to 9 are for tuning.")] = (
+        101,
+        102,
+        103,
+        104,
+        105,
+        106,
+        107,
+    )
+    cache_tokens: Annotated[
+        int, Option("Tokens of prefixes that the second server keeps; the first shares within a batch alone.")
+    ] = 32_768
+    dtype: Annotated[str, Option("Whose speed the server has, of those in docs/benchmarks/engine.json.")] = (
+        "float32"
+    )
+    waiting: Annotated[int, Option("Requests that wait while decisions are timed.")] = 10_000
+    decisions: Annotated[int, Option("Decisions that are timed.")] = 2_000
+    shown: Annotated[str, Option("Policy that the findings are about.")] = "density"
