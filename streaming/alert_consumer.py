@@ -9,14 +9,18 @@ from typing import Annotated
 
 from kafka import KafkaProducer
 
+from models.client.http import ClientConfig
 from models.client.remote import open_ranker
 from models.ranker import Ranker
 from pipeline.alert import AlertSettings, AlertStep
+from pipeline.control.admitted_ranker import AdmittedRanker
 from pipeline.match import load_places
 from pipeline.scoring.cached import CachedScorer, CacheSettings
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import Alert, ScoreRequest
 from schemas.settings import Option, Options
+from schemas.traffic import TrafficClass
+from storage.cuts import CutNotes
 from storage.features import FeatureStore
 from storage.ledger import TTL_S, AlertLedger
 from storage.opening import open_store
@@ -25,6 +29,7 @@ from streaming.alerting.kafka_log import RequestGroup
 from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.alerting.sent_alerts import KafkaSentAlerts
+from streaming.alerting.shaping import ShapingSettings
 from streaming.kafka import clients, topics
 from streaming.kafka.waiting import within
 from streaming.process.member import MemberSettings, Program, Running, run_member
@@ -88,6 +93,7 @@ class ConsumerSettings(MemberSettings):
     cache: Annotated[CacheSettings, Options()] = field(default_factory=CacheSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     loop: Annotated[RequestLoopSettings, Options()] = field(default_factory=RequestLoopSettings)
+    shaping: Annotated[ShapingSettings, Options("Overload")] = field(default_factory=ShapingSettings)
 
     def __post_init__(self) -> None:
         longest_days = max(topic.retention_ms for topic in topics.TABLE) / topics.DAY_MS
@@ -115,6 +121,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
         metrics=metrics,
         unsubscribed=Unsubscribed(feed, member.stopped),
         settings=settings.loop,
+        lateness=settings.shaping.lateness(),
         codec=member.codec,
         probe=member.probe,
         turned=member.turned,
@@ -136,17 +143,22 @@ def _transactional(settings: ConsumerSettings, stopped: Callable[[], bool]) -> K
 def _step(member: Running[ConsumerSettings], metrics: ConsumerMetrics) -> AlertStep:
     settings = member.settings
     store = member.closed_at_end(open_store(settings.store_url))
+    asked = ClientConfig(traffic=TrafficClass.NEARLINE, retry_busy=False)
     ranker = open_ranker(
         settings.ranker_url,
         settings.tokenizer,
+        asked,
         calibration=settings.calibration,
         scored_as=settings.scored_as,
     )
     _reach(ranker)
-    scorer = CachedScorer(ranker, _shared_cache(member), settings.cache)
+    gate = settings.shaping.gate()
+    metrics.watch(gate)
+    admitted = AdmittedRanker(ranker, gate, TrafficClass.NEARLINE)
+    scorer = CachedScorer(admitted, _shared_cache(member), settings.cache)
     metrics.show_cache(scorer.counts)
     ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S, sent=KafkaSentAlerts(settings.kafka))
-    return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts)
+    return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts, cuts=CutNotes(store))
 
 
 def _shared_cache(member: Running[ConsumerSettings]) -> ScoreCache | None:

@@ -158,6 +158,18 @@ class SimulatorBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadBenchmark:
+    """Bursts, mixed traffic and a day's peak through our controls and others, in virtual time."""
+
+    workers: Annotated[int, Option("Model servers, each as fast as the one that was measured.")] = 10
+    seeds: Annotated[int, Option("Traces of each kind.")] = 5
+    queries: Annotated[int, Option("Queries by which a smaller depth is judged; 0: leave that out.")] = 40
+    postings: Annotated[int, Option("Generated postings that they search.")] = 2000
+    ranker: Annotated[str, Option("Checkpoint directory.", metavar="DIR")] = RANKER
+    threads: Annotated[int, Option("Processor threads of the ranker.")] = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoundingBenchmark:
     """NDCG@10 on judged queries in each arithmetic, and how far scores and orders move."""
 

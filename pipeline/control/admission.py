@@ -54,15 +54,23 @@ ADMITTED = Verdict(Decision.ADMIT)
 class Work(Generic[Payload]):
     """One request. `cost`: its units of work, such as candidates. `deadline`: by when it has to be answered (inf: any).
 
-    `asked_at` and `began_at` are set by `Admission`.
+    `charge`: tokens that it takes from its class's bucket, by default its cost. `asked_at`, `began_at` (-inf: not in
+    flight) and `withdrawn` are set by `Admission`.
     """
 
     traffic: TrafficClass
     cost: float
     payload: Payload
     deadline: float = inf
+    charge: float | None = None
     asked_at: float = -inf
     began_at: float = -inf
+    withdrawn: bool = False
+
+    @property
+    def tokens(self) -> float:
+        """What it takes from its class's bucket."""
+        return self.cost if self.charge is None else self.charge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +141,7 @@ class ClassState:
     deferred: int
     taken: int
     shed: int
+    withdrawn: int
     in_flight: float
     waiting: int
 
@@ -152,7 +161,8 @@ class _Line(Generic[Payload]):
     """One class: its policy, what waits, what is in flight, and counts."""
 
     __slots__ = (
-        "active_at", "admitted", "bucket", "deferred", "in_flight", "policy", "shed", "taken", "waiting", "waiting_cost",
+        "active_at", "admitted", "bucket", "count", "deferred", "in_flight", "policy", "shed", "taken", "waiting",
+        "waiting_cost", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, policy: ClassPolicy) -> None:
@@ -160,7 +170,34 @@ class _Line(Generic[Payload]):
         self.waiting: list[tuple[float, int, Work[Payload]]] = []
         self.waiting_cost = self.in_flight = 0.0
         self.active_at = -inf
-        self.admitted = self.deferred = self.taken = self.shed = 0
+        self.admitted = self.deferred = self.taken = self.shed = self.withdrawn = self.count = 0
+
+    def add(self, number: int, work: Work[Payload]) -> None:
+        heappush(self.waiting, (work.deadline, number, work))
+        self.count += 1
+        self.waiting_cost += work.cost
+
+    def pop(self) -> Work[Payload]:
+        """The first work that waits; the first of the heap is never withdrawn."""
+        _, _, work = heappop(self.waiting)
+        self._forget(work)
+        self._skip()
+        return work
+
+    def withdraw(self, work: Work[Payload]) -> None:
+        work.withdrawn = True
+        self.withdrawn += 1
+        self._forget(work)
+        self._skip()
+
+    def _forget(self, work: Work[Payload]) -> None:
+        self.count -= 1
+        # so that rounding of costs that are no whole numbers does not add up
+        self.waiting_cost = self.waiting_cost - work.cost if self.count else 0.0
+
+    def _skip(self) -> None:
+        while self.waiting and self.waiting[0][2].withdrawn:
+            heappop(self.waiting)
 
     def state(self) -> ClassState:
         return ClassState(
@@ -168,8 +205,9 @@ class _Line(Generic[Payload]):
             deferred=self.deferred,
             taken=self.taken,
             shed=self.shed,
+            withdrawn=self.withdrawn,
             in_flight=self.in_flight,
-            waiting=len(self.waiting),
+            waiting=self.count,
         )
 
 
@@ -212,8 +250,8 @@ class Admission(Generic[Payload]):
         if line.policy.sheds and now + wait_s + self._expected_s() > work.deadline:
             line.shed += 1
             return Verdict(Decision.SHED, max(LEAST_RETRY_S, wait_s), "the deadline cannot be met")
-        if line.bucket is not None:
-            wait_s = max(wait_s, line.bucket.wait_s(now, work.cost))
+        if line.bucket is not None and work.tokens:
+            wait_s = max(wait_s, line.bucket.wait_s(now, work.tokens))
         line.deferred += 1
         return Verdict(Decision.DEFER, max(LEAST_RETRY_S, wait_s), "no room")
 
@@ -223,8 +261,7 @@ class Admission(Generic[Payload]):
         if verdict.decision is Decision.DEFER:
             line = self._lines[work.traffic]
             self._number += 1
-            heappush(line.waiting, (work.deadline, self._number, work))
-            line.waiting_cost += work.cost
+            line.add(self._number, work)
         return verdict
 
     def take(self, now: float) -> Work[Payload] | None:
@@ -252,11 +289,16 @@ class Admission(Generic[Payload]):
         latest = now + self._expected_s()
         for line in self._lines.values():
             while line.policy.sheds and line.waiting and line.waiting[0][0] < latest:
-                _, _, work = heappop(line.waiting)
-                line.waiting_cost -= work.cost
                 line.shed += 1
-                gone.append(work)
+                gone.append(line.pop())
         return gone
+
+    def withdraw(self, work: Work[Payload]) -> None:
+        """Take deferred work out of the queue, whose caller has given up; raises ValueError if it does not wait."""
+        line = self._lines[work.traffic]
+        if work.withdrawn or work.began_at != -inf or not line.waiting:
+            raise ValueError("work is withdrawn that does not wait")
+        line.withdraw(work)
 
     def done(self, now: float, work: Work[Payload], outcome: Outcome = Outcome.ANSWERED) -> None:
         """Note that admitted work has ended, which makes room and teaches the limit; raises ValueError otherwise."""
@@ -286,8 +328,8 @@ class Admission(Generic[Payload]):
             deadline, _, work = line.waiting[0]
             if line.policy.sheds and deadline < inf:
                 times.append(deadline - self._expected_s())
-            if line.bucket is not None:
-                times.append(now + line.bucket.wait_s(now, work.cost))
+            if line.bucket is not None and work.tokens:
+                times.append(now + line.bucket.wait_s(now, work.tokens))
             times += [
                 other.active_at + self._settings.quiet_s
                 for higher, other in self._lines.items()
@@ -296,9 +338,19 @@ class Admission(Generic[Payload]):
         later = [time for time in times if time > now]
         return min(later, default=None)
 
-    def saturation(self) -> float:
-        """How full the server is, from 0 to 1: work in flight and waiting online work over the limit."""
-        wanted = self._in_flight + self._lines[TrafficClass.ONLINE].waiting_cost
+    @property
+    def limit(self) -> float:
+        """Units of work that may be in flight now."""
+        return self._limit.limit
+
+    def saturation(self, traffic: TrafficClass = TrafficClass.ONLINE) -> float:
+        """How full the server is, from 0 to 1, for one class: its and higher classes' work over the limit.
+
+        Lower classes do not count, because their work yields: a server that they keep busy has room for this class.
+        """
+        wanted = sum(
+            line.in_flight + line.waiting_cost for higher, line in self._lines.items() if higher >= traffic
+        )
         return min(1.0, wanted / self._limit.limit)
 
     def state(self) -> AdmissionState:
@@ -328,11 +380,10 @@ class Admission(Generic[Payload]):
         line.active_at = now
         self._in_flight += work.cost
         if line.bucket is not None:
-            line.bucket.take(now, work.cost)
+            line.bucket.take(now, work.tokens)
 
     def _pop(self, now: float, line: _Line[Payload]) -> Work[Payload]:
-        _, _, work = heappop(line.waiting)
-        line.waiting_cost -= work.cost
+        work = line.pop()
         line.taken += 1
         self._start(now, line, work)
         return work
@@ -362,7 +413,8 @@ class Admission(Generic[Payload]):
         """Whether the class's bucket, if it has one, lets `work` (by default the first that waits) begin."""
         if line.bucket is None or (line.policy.borrows and not self._higher_active(now, traffic)):
             return True
-        return line.bucket.has(now, (work or line.waiting[0][2]).cost)
+        tokens = (work or line.waiting[0][2]).tokens
+        return not tokens or line.bucket.has(now, tokens)
 
     def _fits(self, now: float, line: _Line[Payload], work: Work[Payload]) -> bool:
         """Whether the limit has room for `work`."""

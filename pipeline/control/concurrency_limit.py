@@ -98,8 +98,8 @@ class FixedLimit(ConcurrencyLimit):
 class AimdSettings:
     """Bounds and steps of `AimdLimit`; ConfigError for settings that cannot work.
 
-    `bound_s`: an answer that took longer lowers the limit to `ratio` of it, once a round trip. `step`: units that a
-    round trip of answers within the bound adds.
+    `bound_s`: an answer that took longer lowers the limit to `ratio` of what was in flight, once a round trip. `step`:
+    units that a round trip of answers within the bound adds.
     """
 
     start: float = 100.0
@@ -143,7 +143,7 @@ class AimdLimit(ConcurrencyLimit):
         elif done.outcome is Outcome.LATE or done.latency_s > own.bound_s:
             if now - done.latency_s >= self._shrunk_at:
                 self._shrunk_at = now
-                self._limit = max(own.least, self._limit * own.ratio)
+                self._limit = max(own.least, min(self._limit, done.in_flight) * own.ratio)
                 self._decreases += 1
         elif 2 * done.in_flight >= self._limit:
             self._limit = min(own.most, self._limit + own.step * done.cost / self._limit)

@@ -1,10 +1,12 @@
 """Prometheus metrics of the alert consumer."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipeline.alert import Fate
+from pipeline.control.gate import Gate
 from schemas.errors import (
     BrokersUnavailable,
     ModelUnavailable,
@@ -12,6 +14,7 @@ from schemas.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from streaming.alerting.shaping import MOST
 from streaming.process.metrics import counter_by, lag_gauge, latency_histogram
 
 
@@ -44,6 +47,25 @@ class ConsumerMetrics:
         self.alerts = Counter("nearline_alerts_sent", "Alerts committed.", registry=registry)
         self.deferrals = Counter(
             "nearline_alerts_deferrals", "Times that a request had to wait for features.", registry=registry
+        )
+        self.depth = Gauge(
+            "nearline_alerts_depth",
+            "Candidates of a request that are scored at most; 1000: all, requests are not late.",
+            registry=registry,
+        )
+        self.depth.set(MOST)
+        self.call_limit = Gauge(
+            "nearline_alerts_call_limit",
+            "Candidates that one call of the ranker may hold, learned from how long calls take.",
+            registry=registry,
+        )
+        self.admissions = Gauge(
+            "nearline_alerts_admissions", "Calls of the ranker by verdict.", ["verdict"], registry=registry
+        )
+        self.shaping_pauses = Counter(
+            "nearline_alerts_shaping_pauses",
+            "Times that requests stayed in their topic because other work goes first or the rate is used up.",
+            registry=registry,
         )
         self.outages = counter_by(
             "error",
@@ -81,3 +103,13 @@ class ConsumerMetrics:
 
         for result in counts():
             self.cache.labels(result).set_function(reader(result))
+
+    def watch(self, gate: Gate) -> None:
+        """Export what the gate of the calls knows."""
+        self.call_limit.set_function(lambda: gate.limit)
+        for name in ("admitted", "deferred", "shed"):
+            self.admissions.labels(name).set_function(partial(_verdicts, gate, name))
+
+
+def _verdicts(gate: Gate, name: str) -> int:
+    return sum(getattr(one, name) for one in gate.state().classes.values())
