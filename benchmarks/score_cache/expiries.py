@@ -16,7 +16,7 @@ FROM_S, TO_S = 650.0, 960.0
 
 def hot_key(settings: ScoreCacheBenchmark) -> list[Row]:
     """One key read `hot_rate` times a second for `hot_lifetimes` of 15 minutes, at each cost of a score."""
-    rows = []
+    rows: list[Row] = []
     for cost_s in settings.hot_costs_s:
         for name, make in caches(seed=settings.seed).items():
             driven = drive(make(), _hot_reads(settings), cost_s)

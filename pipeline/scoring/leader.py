@@ -194,8 +194,10 @@ class Leader:
         with self._lock:
             now = self._clock()
             for key, stored in came.items():
-                found[key], flight = self._table.adopted(now, key, _kept(stored, now))
-                _tell(flight, found[key])
+                kept, flight = self._table.adopted(now, key, _kept(stored, now))
+                found[key] = kept
+                if flight is not None and flight.signal is not None:
+                    _tell(flight, kept)
         return found
 
     def _newer(self, stored: Mapping[bytes, StoredScore]) -> dict[bytes, StoredScore]:
