@@ -46,29 +46,28 @@ class AdmittedRanker(Ranker):
     @property
     @override
     def scored_as(self) -> str:
-        """What the wrapped ranker says."""
+        """As the wrapped ranker says."""
         return self._ranker.scored_as
 
     @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
-        """As `answer_many`, without the name."""
-        return self.answer_many(query, items, deadline_s)[1]
-
-    @override
-    def answer_many(self, query: str, items: Sequence[Item], deadline_s: float) -> tuple[str, list[float]]:
         """Raises what the wrapped ranker raises, and ModelDeferred when the gate or a busy server says to come again.
 
         Raises ModelUnavailable when the model changed between two parts, whose scores do not compare.
         """
-        kept = self._kept  # another thread's call may put another one in its place
-        model, deadline = self._ranker.model if kept else "", self._monotonic() + deadline_s
+        return self.answer_many(query, items, deadline_s)[1]
+
+    @override
+    def answer_many(self, query: str, items: Sequence[Item], deadline_s: float) -> tuple[str, list[float]]:
+        """Raises as `score_many` does."""
+        kept, deadline = self._kept, self._monotonic() + deadline_s
+        model = self._ranker.model if kept else ""
         found = {item: kept[model, query, item] for item in items if (model, query, item) in kept}
         left = [item for item in dict.fromkeys(items) if item not in found]
         models = {model} if found else set[str]()
         try:
             self._score(query, left, deadline, found, models)
         except (ModelUnavailable, ModelRejected):
-            # scores of two models do not compare: then none is kept
             name = models.pop() if len(models) == 1 else ""
             self._kept = {(name, query, item): p_yes for item, p_yes in found.items()} if name else {}
             raise

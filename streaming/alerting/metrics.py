@@ -95,6 +95,12 @@ class ConsumerMetrics:
             "nearline_alerts", "update's broker timestamp to committed alert", registry
         )
 
+    def watch(self, gate: Gate) -> None:
+        """Export what the gate of the calls knows."""
+        self.call_limit.set_function(lambda: gate.limit)
+        for name in ("admitted", "deferred", "shed"):
+            self.admissions.labels(name).set_function(partial(_verdicts, gate, name))
+
     def show_cache(self, counts: Callable[[], Mapping[str, int]]) -> None:
         """Let each read of the metrics ask `counts` for the score cache's results."""
 
@@ -103,12 +109,6 @@ class ConsumerMetrics:
 
         for result in counts():
             self.cache.labels(result).set_function(reader(result))
-
-    def watch(self, gate: Gate) -> None:
-        """Export what the gate of the calls knows."""
-        self.call_limit.set_function(lambda: gate.limit)
-        for name in ("admitted", "deferred", "shed"):
-            self.admissions.labels(name).set_function(partial(_verdicts, gate, name))
 
 
 def _verdicts(gate: Gate, name: str) -> int:

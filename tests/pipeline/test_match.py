@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
-from pipeline.match import LexicalMatcher, feature_terms, filter_checks, match_score, passes, query_terms
+from pipeline.match import (
+    LexicalMatcher,
+    feature_terms,
+    filter_checks,
+    match_score,
+    passes,
+    query_terms,
+)
 from pipeline.terms import stem, terms
 from schemas.records import FeatureRecord, Op, PostingUpdate, SavedSearch, State
 from tests.pipeline.builders import content, feature, memory, rows, search, update

@@ -161,3 +161,10 @@ def test_a_call_that_is_interrupted_again_and_again_comes_to_its_end() -> None:
     assert scores == LexicalRanker().score_many("nurse 7", items(40), 10.0)
     assert ranker.scored == 40
     assert caller._kept == {}
+
+
+def test_it_says_how_the_ranker_behind_it_computes() -> None:
+    class Told(LexicalRanker):
+        scored_as = "shared/float32"
+
+    assert AdmittedRanker(Told(), gate(4.0), NEARLINE).scored_as == "shared/float32"
