@@ -25,7 +25,6 @@ from pipeline.simulation.traces import Request, read_trace, write_trace
 PLOT = "simulation.png"
 SHOWN = (
     "arrived",
-    "answered",
     "late",
     "shed",
     "failed",
@@ -67,7 +66,7 @@ def simulate(
     """Run scoring under a virtual clock, with the product's own cache, depth and admission control and scheduling.
 
     Nothing is started and no model is loaded: 15 minutes of traffic take seconds. Try a setting here before you turn it
-    on: `nearline simulate --arrivals bursty --limit gradient --depth`, then without `--limit`, and compare.
+    on: `nearline simulate --arrivals bursty --limit aimd --depth`, then without `--limit`, and compare.
     """
     console = Console()
     times, settings = machines.times(), parts.settings()
@@ -140,11 +139,11 @@ def _tell(found: dict[str, Any], out: Path, console: Console, *, drawn: bool) ->
 
 
 def _table(found: dict[str, Any]) -> Table:
-    table = Table("class", *(name.replace("_", " ") for name in SHOWN))
+    table = Table("class", *(name.replace("_", " ") for name in SHOWN), padding=(0, 0))
     for traffic, row in found["classes"].items():
         values = (row.get(name, "") for name in SHOWN)
         table.add_row(
-            cell(traffic), *(f"{one:,.3g}" if isinstance(one, float) else f"{one:,}" for one in values)
+            cell(traffic), *(f"{one:,.2f}" if isinstance(one, float) else f"{one:,}" for one in values)
         )
     return table
 

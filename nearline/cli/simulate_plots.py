@@ -13,6 +13,7 @@ PANELS = (
     ("depth, candidates", ("depth ",)),
     ("share", ("busy", "hit rate")),
     ("requests waiting", ("waiting",)),
+    ("limit, candidates", ("limit",)),
     ("verdicts a second", ("deferred ", "shed ")),
 )
 """A panel's axis, and how the names of its series begin."""

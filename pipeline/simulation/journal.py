@@ -27,6 +27,7 @@ class Journal:
         self.open = 0
         """Requests that have not ended."""
         self.last_end_s = 0.0
+        self._kept = self._cached = 0
 
     def arrived(self, asked: Asked) -> None:
         """Count a request that has arrived."""
@@ -53,6 +54,15 @@ class Journal:
         request = asked.request
         late = self._clock.now - request.at > request.deadline_s
         self._end(asked, Ending.FAILED if asked.expired else Ending.LATE if late else Ending.ANSWERED)
+
+    def note_hits(self) -> None:
+        """Note which share of the candidates since the last call the cache had."""
+        tallies = self.tallies.values()
+        kept = sum(tally.asked_items - tally.cut_items for tally in tallies)
+        cached = sum(tally.cached_items for tally in tallies)
+        if kept > self._kept:
+            self.series.note("hit rate", self._clock.now, (cached - self._cached) / (kept - self._kept))
+        self._kept, self._cached = kept, cached
 
     def _end(self, asked: Asked, ending: Ending) -> None:
         """Count a request's end. RuntimeError for a second one."""

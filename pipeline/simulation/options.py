@@ -111,7 +111,7 @@ class MachineOptions:
     servers: Annotated[int, Option("How many of them.", at_least=1)] = 1
 
     def times(self) -> list[ServiceTimes]:
-        """Return each server's service times. ConfigError for a machine that was not measured; FileNotFoundError."""
+        """Return each server's service times. ConfigError for a machine that was not measured."""
         return [service(self.service, self.machine)] * self.servers
 
 

@@ -14,6 +14,8 @@ from schemas.traffic import TrafficClass
 COLUMNS = ("arrived", "answered", "late", "shed", "failed", "deferred")
 ITEMS = ("asked_items", "cut_items", "cached_items", "joined_items", "scored_items", "refused_items")
 WHOLE = "all"
+BUSY = "busy"
+"""Series of the time in which engines compute, of all servers together; in the report their mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ def _with_sum(results: Results) -> dict[str, Tally]:
 
 def _series(results: Results) -> dict[str, list[float]]:
     made = dict(results.series.lines(results.seconds))
+    if BUSY in made:
+        made[BUSY] = [busy / len(results.servers) for busy in made[BUSY]]
     for traffic, tally in results.tallies.items():
         if tally.arrived:
             made[f"p95_ms {traffic.label}"] = _p95(tally, results.series.step_s, results.seconds)

@@ -145,6 +145,7 @@ class Simulation:
 
     def _observe(self, _: object) -> None:
         now, series = self._agenda.clock.now, self._journal.series
+        self._journal.note_hits()
         series.note("waiting for admission", now, self._gate.waiting)
         series.note("waiting at servers", now, sum(len(server) for server in self._servers))
         if self._gate.admission is not None:

@@ -12,11 +12,9 @@ from models.engine.scheduling.choosing import POLICIES
 from models.engine.scheduling.member import Request as Waiting
 from models.engine.scheduling.waiting_queue import Batch, WaitingQueue
 from pipeline.simulation.clock import Agenda
-from pipeline.simulation.report import ServerFigures
+from pipeline.simulation.report import BUSY, ServerFigures
 from pipeline.simulation.series import Series
 from pipeline.simulation.services import ServiceTimes
-
-BUSY = "busy"
 
 
 class Job:

@@ -67,8 +67,10 @@ class ServiceTimes:
 def read_services(path: Path) -> dict[str, ServiceTimes]:
     """Return the machines of a benchmark's file: of `engine`, `model-server` or `simulator`, by their names.
 
-    ConfigError for another file, and for one in which no throughput was measured; FileNotFoundError.
+    ConfigError for another file, for none, and for one in which no throughput was measured.
     """
+    if not path.is_file():
+        raise ConfigError(f"there are no service times at {path}: give the file of a benchmark (--service)")
     try:
         found = json.loads(path.read_text())
         made = {one.name: one for one in _READERS[found["name"]](found)}

@@ -51,6 +51,7 @@ def test_the_report_of_a_run_has_every_class_and_adds_up() -> None:
     assert 0 < found["servers"][0]["utilisation"] <= 1
     assert max(found["series"]["busy"]) <= 1 + 1e-9
     assert found["counters"]["cache hits"] > 0
+    assert 0 < max(found["series"]["hit rate"]) <= 1
 
 
 def test_the_page_shows_figures_settings_and_plots() -> None:

@@ -49,6 +49,11 @@ def test_times_of_another_benchmark_are_refused() -> None:
         read_services(MEASURED.with_name("stores.json"))
 
 
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no service times at .*none.json: give the file"):
+        read_services(tmp_path / "none.json")
+
+
 @pytest.mark.parametrize("seconds", [math.nan, -1.0, math.inf])
 @pytest.mark.parametrize("name", ["token_s", "batch_s", "way_s"])
 def test_a_time_that_cannot_be_is_refused_by_name(name: str, seconds: float) -> None:
