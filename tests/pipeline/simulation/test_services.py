@@ -50,7 +50,7 @@ def test_times_of_another_benchmark_are_refused() -> None:
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no service times at .*none.json: give the file"):
+    with pytest.raises(ConfigError, match=r"no service times at .*none.json: give the file"):
         read_services(tmp_path / "none.json")
 
 
