@@ -12,8 +12,8 @@ from itertools import pairwise
 
 from models.engine.base import ScoreJob
 
-REACH = 64
-"""Most jobs that share one prefix as a group: the time to find the groups grows with it."""
+REACH = 16
+"""Most jobs that are looked at as one group, since the time to find groups grows with it; groups may share a prefix."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.common.settings import SchedulingBenchmark
 from benchmarks.scheduling.benchmark import ITEM_TOKENS, measured_speed
 from benchmarks.scheduling.decisions import costs
-from benchmarks.scheduling.replay import Server, replay
+from benchmarks.scheduling.replay import Run, Server, replay
 from benchmarks.scheduling.sglang import SORTED_AT_MOST, SglangQueue
 from benchmarks.scheduling.tables import Case, findings, interval, tables
 from benchmarks.scheduling.traces import TRACES, Arrival
@@ -89,7 +89,7 @@ def test_sglangs_hrrn_takes_the_highest_ratio_of_waiting_to_uncached_tokens() ->
 
 def test_the_tables_set_every_queue_beside_its_references() -> None:
     trace = TRACES["regular"](1, 200, 2_000.0)
-    runs = {
+    runs: dict[str, list[Run]] = {
         name: [replay(trace, WaitingQueue(POLICIES[name]), Server(1_000.0, 0))] * 2 for name in PolicyName
     }
     case = Case("regular", 0, {**runs, "SGLang's hrrn": runs[PolicyName.HRRN]})
