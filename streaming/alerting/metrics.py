@@ -17,6 +17,9 @@ from schemas.errors import (
 from streaming.alerting.shaping import MOST
 from streaming.process.metrics import counter_by, lag_gauge, latency_histogram
 
+#: Counts of `pipeline.control.admission.ClassState`.
+VERDICTS = ("admitted", "deferred", "shed")
+
 
 class ConsumerMetrics:
     """The alert consumer's metrics in `registry`."""
@@ -62,6 +65,8 @@ class ConsumerMetrics:
         self.admissions = Gauge(
             "nearline_alerts_admissions", "Calls of the ranker by verdict.", ["verdict"], registry=registry
         )
+        for name in VERDICTS:
+            self.admissions.labels(name)
         self.shaping_pauses = Counter(
             "nearline_alerts_shaping_pauses",
             "Times that requests stayed in their topic because other work goes first or the rate is used up.",
@@ -98,7 +103,7 @@ class ConsumerMetrics:
     def watch(self, gate: Gate) -> None:
         """Export what the gate of the calls knows."""
         self.call_limit.set_function(lambda: gate.limit)
-        for name in ("admitted", "deferred", "shed"):
+        for name in VERDICTS:
             self.admissions.labels(name).set_function(partial(_verdicts, gate, name))
 
     def show_cache(self, counts: Callable[[], Mapping[str, int]]) -> None:
