@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "stores": (settings.StoresBenchmark, "benchmarks.stores"),
     "sizes": (settings.SizesBenchmark, "benchmarks.sizes"),
     "model-server": (settings.ModelServerBenchmark, "benchmarks.model_server.benchmark"),
+    "simulator": (settings.SimulatorBenchmark, "benchmarks.simulator.benchmark"),
     "overload": (settings.OverloadBenchmark, "benchmarks.overload.benchmark"),
     "rounding": (settings.RoundingBenchmark, "benchmarks.rounding"),
     "summaries": (settings.SummariesBenchmark, "benchmarks.summaries"),

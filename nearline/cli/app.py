@@ -20,6 +20,7 @@ from nearline.cli import (
     report,
     schemas,
     serve,
+    simulate,
     stack,
     store,
     stream,
@@ -58,7 +59,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, stream, serve, summarize, explain, agreement, evaluate):
+for module in (stack, stream, serve, summarize, explain, simulate, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
