@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "stores": (settings.StoresBenchmark, "benchmarks.stores"),
     "sizes": (settings.SizesBenchmark, "benchmarks.sizes"),
     "model-server": (settings.ModelServerBenchmark, "benchmarks.model_server.benchmark"),
+    "planner": (settings.PlannerBenchmark, "benchmarks.planner.benchmark"),
     "rounding": (settings.RoundingBenchmark, "benchmarks.rounding"),
     "summaries": (settings.SummariesBenchmark, "benchmarks.summaries"),
     "pruning": (settings.PruningBenchmark, "benchmarks.pruning.benchmark"),

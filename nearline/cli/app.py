@@ -16,6 +16,7 @@ from nearline.cli import (
     evaluate,
     explain,
     models,
+    plan,
     prune,
     report,
     schemas,
@@ -58,7 +59,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, stream, serve, summarize, explain, agreement, evaluate):
+for module in (stack, stream, serve, summarize, explain, plan, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
