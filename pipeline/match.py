@@ -95,6 +95,18 @@ def query_terms(query: str) -> tuple[frozenset[str], int]:
     return parsed.terms, parsed.needed
 
 
+def match_score(search: SavedSearch, feature: FeatureRecord) -> float:
+    """How well a posting's words fit a search, from 0 to 2: the share of the query's terms in it, and in its title.
+
+    Of candidates that all pass, those with the highest score are scored by the ranker first. 0 for a query without
+    terms.
+    """
+    wanted = _parse(search.query).terms
+    if not wanted:
+        return 0.0
+    return (len(wanted & feature_terms(feature)) + len(wanted & terms(feature.title))) / len(wanted)
+
+
 def feature_terms(feature: FeatureRecord) -> frozenset[str]:
     """Terms of all that the ranker reads of a posting: metadata and summary."""
     fields = (feature.location, feature.employment_type, feature.remote)

@@ -15,6 +15,7 @@ NearlineError
 │   └── ValueTooLarge      this key or value can never be stored as it is
 ├── ModelError             a model server refused or failed
 │   ├── ModelUnavailable   an outage or a missed deadline: retry after `retry_after_s`
+│   │   └── ModelDeferred  no outage: other work goes first, come again after `retry_after_s`
 │   └── ModelRejected      this input fails while its neighbours succeed (poison)
 ├── TrainingDiverged       losses, weights or scores that are not finite: what was saved before is intact
 └── ConfigError            a setting, named in the message, that cannot work
@@ -83,6 +84,10 @@ class ModelUnavailable(ModelError):
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ModelDeferred(ModelUnavailable):
+    """Other work goes first now; nothing is broken. `retry_after_s` says when to come again."""
 
 
 class ModelRejected(ModelError):

@@ -7,6 +7,7 @@
 | `s/1/<model>/<both hashes in base64>` | the score of a query and a prompt |
 | `a/1/<alert id>` | a ledger entry |
 | `q/1/<day>/<search id>` | the alerts of one search and event-time day |
+| `n/1/<alert id>` | why a pair was not scored |
 | `m/1/<hash of a URL>` | how far an interrupted copy from the store at that URL came |
 
 A key is UTF-8 text without NUL of at most `storage.base.MAX_KEY_BYTES` bytes, so that it fits every back end as it
@@ -72,6 +73,11 @@ def score_key(model: str, query_hash: bytes, prompt_hash: bytes) -> bytes:
 def ledger_key(alert_id: str) -> bytes:
     """Where the ledger entry of an alert is."""
     return b"a/1/" + _id_bytes(alert_id)
+
+
+def cut_key(alert_id: str) -> bytes:
+    """Where the note is why a pair was not scored."""
+    return b"n/1/" + _id_bytes(alert_id)
 
 
 def quota_key(search_id: str, day: int) -> bytes:

@@ -10,14 +10,18 @@ from typing import Annotated
 
 from kafka import KafkaProducer
 
+from models.client.http import ClientConfig
 from models.client.remote import open_ranker
 from models.ranker import Ranker
 from pipeline.alert import AlertSettings, AlertStep
+from pipeline.control.admitted_ranker import AdmittedRanker
 from pipeline.match import load_places
 from pipeline.scoring.cached import CachedScorer
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import Alert, ScoreRequest
 from schemas.settings import Option, Options
+from schemas.traffic import TrafficClass
+from storage.cuts import CutNotes
 from storage.features import FeatureStore
 from storage.ledger import TTL_S, AlertLedger
 from storage.opening import open_store
@@ -26,6 +30,7 @@ from streaming.alerting.kafka_log import RequestGroup
 from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.alerting.sent_alerts import KafkaSentAlerts
+from streaming.alerting.shaping import ShapingSettings
 from streaming.kafka import clients, topics
 from streaming.kafka.waiting import within
 from streaming.process.member import MemberSettings, Program, Running, run_member
@@ -74,6 +79,7 @@ class ConsumerSettings(MemberSettings):
     ] = TTL_S / DAY_S
     alerts: AlertSettings = field(default_factory=AlertSettings)
     loop: Annotated[RequestLoopSettings, Options()] = field(default_factory=RequestLoopSettings)
+    shaping: Annotated[ShapingSettings, Options("Overload")] = field(default_factory=ShapingSettings)
 
     def __post_init__(self) -> None:
         longest_days = max(topic.retention_ms for topic in topics.TABLE) / topics.DAY_MS
@@ -101,6 +107,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
         metrics=metrics,
         unsubscribed=Unsubscribed(feed, member.stopped),
         settings=settings.loop,
+        lateness=settings.shaping.lateness(),
         codec=member.codec,
         probe=member.probe,
         turned=member.turned,
@@ -125,11 +132,14 @@ def _step(member: Running[ConsumerSettings], metrics: ConsumerMetrics) -> AlertS
     cache = ScoreCache(member.closed_at_end(open_store(settings.cache_url)))
     for result in ("hits", "misses", "failures"):
         metrics.cache.labels(result).set_function(partial(getattr, cache.stats, result))
-    ranker = open_ranker(settings.ranker_url, settings.tokenizer, calibration=settings.calibration)
+    asked = ClientConfig(traffic=TrafficClass.NEARLINE, retry_busy=False)
+    ranker = open_ranker(settings.ranker_url, settings.tokenizer, asked, calibration=settings.calibration)
     _reach(ranker)
-    scorer = CachedScorer(ranker, cache)
+    gate = settings.shaping.gate()
+    metrics.watch(gate)
+    scorer = CachedScorer(AdmittedRanker(ranker, gate, TrafficClass.NEARLINE), cache)
     ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S, sent=KafkaSentAlerts(settings.kafka))
-    return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts)
+    return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts, cuts=CutNotes(store))
 
 
 def _reach(ranker: Ranker) -> None:

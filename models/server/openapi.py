@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.traffic import TRAFFIC_HEADER, TrafficClass
+
 DEADLINE_HEADER = "x-deadline-ms"
 TTL_HEADER = "x-request-ttl-ms"
 
@@ -175,5 +177,11 @@ def request_of(body: type[BaseModel]) -> dict[str, Any]:
         "description": "Milliseconds after which the request need not be computed any more",
         "schema": {"type": "number", "minimum": 0},
     }
+    traffic = {
+        "name": TRAFFIC_HEADER,
+        "in": "header",
+        "description": "What the request is for: a higher class is computed first, unless the body gives a priority",
+        "schema": {"enum": [one.label for one in sorted(TrafficClass, reverse=True)]},
+    }
     content = {"application/json": {"schema": body.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}, "parameters": [deadline, ttl]}
+    return {"requestBody": {"required": True, "content": content}, "parameters": [deadline, ttl, traffic]}

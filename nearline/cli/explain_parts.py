@@ -22,6 +22,7 @@ from schemas.records import SavedSearch
 from schemas.settings import Option
 from storage.base import KeyValue
 from storage.couchbase.url import with_login, without_login
+from storage.cuts import CutNotes
 from storage.dry_run import DryRunStore
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
@@ -160,7 +161,8 @@ def _explainer(at: Addresses, store: KeyValue, cache: KeyValue) -> Explainer:
     ranker = open_ranker(at.ranker_url, at.tokenizer, calibration=at.calibration)
     scorer = CachedScorer(ranker, ScoreCache(cache))
     ledger = AlertLedger(store, sent=KafkaSentAlerts(at.kafka))
-    return Explainer(FeatureStore(store), scorer, ledger, prompter=prompter, deadline_s=SCORE_DEADLINE_S)
+    cuts, deadline_s = CutNotes(store), SCORE_DEADLINE_S
+    return Explainer(FeatureStore(store), scorer, ledger, prompter=prompter, cuts=cuts, deadline_s=deadline_s)
 
 
 def _of_stack(named: ExplainedSystem, stack: StackSettings, environ: Mapping[str, str]) -> Addresses:

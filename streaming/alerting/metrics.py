@@ -1,8 +1,11 @@
 """Prometheus metrics of the alert consumer."""
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipeline.alert import Fate
+from pipeline.control.gate import Gate
 from schemas.errors import (
     BrokersUnavailable,
     ModelUnavailable,
@@ -10,6 +13,7 @@ from schemas.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from streaming.alerting.shaping import MOST
 from streaming.process.metrics import counter_by, lag_gauge, latency_histogram
 
 
@@ -38,6 +42,25 @@ class ConsumerMetrics:
         self.deferrals = Counter(
             "nearline_alerts_deferrals", "Times that a request had to wait for features.", registry=registry
         )
+        self.depth = Gauge(
+            "nearline_alerts_depth",
+            "Candidates of a request that are scored at most; 1000: all, requests are not late.",
+            registry=registry,
+        )
+        self.depth.set(MOST)
+        self.call_limit = Gauge(
+            "nearline_alerts_call_limit",
+            "Candidates that one call of the ranker may hold, learned from how long calls take.",
+            registry=registry,
+        )
+        self.admissions = Gauge(
+            "nearline_alerts_admissions", "Calls of the ranker by verdict.", ["verdict"], registry=registry
+        )
+        self.shaping_pauses = Counter(
+            "nearline_alerts_shaping_pauses",
+            "Times that requests stayed in their topic because other work goes first or the rate is used up.",
+            registry=registry,
+        )
         self.outages = counter_by(
             "error",
             (
@@ -65,3 +88,13 @@ class ConsumerMetrics:
         self.latency_s = latency_histogram(
             "nearline_alerts", "update's broker timestamp to committed alert", registry
         )
+
+    def watch(self, gate: Gate) -> None:
+        """Export what the gate of the calls knows."""
+        self.call_limit.set_function(lambda: gate.limit)
+        for name in ("admitted", "deferred", "shed"):
+            self.admissions.labels(name).set_function(partial(_verdicts, gate, name))
+
+
+def _verdicts(gate: Gate, name: str) -> int:
+    return sum(getattr(one, name) for one in gate.state().classes.values())

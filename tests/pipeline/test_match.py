@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
-from pipeline.match import LexicalMatcher, filter_checks, passes, query_terms
+from pipeline.match import LexicalMatcher, filter_checks, match_score, passes, query_terms
 from pipeline.terms import stem, terms
 from schemas.records import FeatureRecord, Op, PostingUpdate, SavedSearch, State
 from tests.pipeline.builders import content, feature, memory, rows, search, update
@@ -207,3 +207,13 @@ def test_explain_sees_each_filter_that_decided() -> None:
 def test_plain_ascii_splits_as_any_other_text_does(text: str) -> None:
     # a soft hyphen adds no word, but makes the text non-ASCII, so that it is split by the general rule
     assert terms(text) == terms(f"{text} \N{SOFT HYPHEN}")
+
+
+def test_a_posting_scores_by_the_share_of_the_querys_words_in_it_and_in_its_title() -> None:
+    wanted = search("night nurse ward")
+    titled = feature(title="Night nurse", summary="a ward")
+    told = feature(title="Carer", summary="a night nurse of a ward")
+    part = feature(title="Nurse", summary="days")
+    scores = [match_score(wanted, one) for one in (titled, told, part)]
+    assert scores == pytest.approx([1 + 2 / 3, 1.0, 2 / 3])
+    assert match_score(search("the"), titled) == 0.0
