@@ -25,6 +25,7 @@ from nearline.cli import (
     store,
     stream,
     summarize,
+    top,
     train,
     train_calibrate,
     train_drift,
@@ -59,7 +60,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, stream, serve, summarize, explain, plan, agreement, evaluate):
+for module in (stack, top, stream, serve, summarize, explain, plan, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
