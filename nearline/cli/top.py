@@ -34,8 +34,8 @@ def top(
 ) -> None:
     """Show lag, rates, latencies, score cache, depth and verdicts of a running system; Ctrl-C ends it.
 
-    Figures come from the metrics pages of the processes (docs/operations.md#watch). Rates and latencies are those of the
-    last minute. What cannot be reached is named on top, its figures are dashes. Exit status of --once: 1 if it reached
+    Figures come from the metrics pages of the processes (docs/operations.md#watch). Rates and latencies are of the last
+    minute. What cannot be reached is named on top, its figures are dashes. Exit status of --once: 1 if it reached
     nothing.
     """
     sources = [_source(one) for one in at or ()] or stack_sources(options.running_stack(home))
