@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "stores": (settings.StoresBenchmark, "benchmarks.stores"),
     "sizes": (settings.SizesBenchmark, "benchmarks.sizes"),
     "model-server": (settings.ModelServerBenchmark, "benchmarks.model_server.benchmark"),
+    "simulator": (settings.SimulatorBenchmark, "benchmarks.simulator.benchmark"),
     "planner": (settings.PlannerBenchmark, "benchmarks.planner.benchmark"),
     "rounding": (settings.RoundingBenchmark, "benchmarks.rounding"),
     "summaries": (settings.SummariesBenchmark, "benchmarks.summaries"),
@@ -49,7 +50,7 @@ class Results:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmark that was asked for, or all of them."""
-    given = vars(_parser().parse_args(argv))
+    given = vars(_parser().parse_args(argv)) | {"out": folder_of(argv)}
     logging.getLogger("stamina").setLevel(logging.ERROR)  # a new topic's first answers are retries
     # so that what a benchmark started is stopped also when it is told to end
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -76,9 +77,15 @@ def _parser() -> argparse.ArgumentParser:
         one = chosen.add_parser(name, description=kind.__doc__)
         arguments.add(one, kind, os.environ)
         arguments.add(one, Results)
-        # not given behind the name, it is what was given before the name
-        one.set_defaults(out=argparse.SUPPRESS)
     return parser
+
+
+def folder_of(argv: Sequence[str] | None) -> Path:
+    """Return what `--out` says, before or behind the benchmark's name: argparse forgets what stands before it."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    arguments.add(parser, Results)
+    out: Path = parser.parse_known_args(argv)[0].out
+    return out
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from models.ranker import Ranker
 from pipeline.match import has_content, match_score, passes
-from pipeline.scoring.cached import item_of
+from pipeline.scoring.items import item_of
 from schemas.errors import ModelRejected, ModelUnavailable
 from schemas.keys import alert_id, day_of
 from schemas.merge import is_current

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from models.prompts import SUFFIX, Prompter, item_text, query_text
 from pipeline.alert import Fate, fate_of
 from pipeline.match import FilterCheck, feature_terms, filter_checks, has_content, query_terms
-from pipeline.scoring.cached import CachedScorer, item_of
+from pipeline.scoring.cached import CachedScorer
+from pipeline.scoring.items import item_of
 from schemas.errors import ModelRejected
 from schemas.keys import alert_id, day_of
 from schemas.openings import opening_reason

@@ -4,7 +4,8 @@ NearlineError
 ├── SchemaError            a byte string or document that cannot become a record
 │   ├── DecodeError        damaged bytes, unknown fingerprint or schema id
 │   ├── IncompatibleSchema a changed contract that older readers or data cannot follow
-│   └── EventError         a posting event that breaks the documented format
+│   ├── EventError         a posting event that breaks the documented format
+│   └── TraceError         a line of a trace of requests that breaks the documented format
 ├── RegistryUnavailable    an outage of the schema registry
 ├── BrokersUnavailable     no Kafka broker can be reached now, or none has acknowledged what was sent
 ├── InstanceTaken          another process runs under the name of this one
@@ -40,6 +41,10 @@ class IncompatibleSchema(SchemaError):
 
 class EventError(SchemaError):
     """A posting event that breaks the documented format; the message names the field."""
+
+
+class TraceError(SchemaError):
+    """A line of a trace of requests that breaks the documented format, or comes too early; the message names it."""
 
 
 class RegistryUnavailable(NearlineError):

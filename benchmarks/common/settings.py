@@ -118,6 +118,24 @@ class ModelServerBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorBenchmark:
+    """Real runs of the model server beside simulated ones, on traces that the simulator was not fitted on."""
+
+    ranker: Annotated[str, Option("Checkpoint directory.", metavar="DIR")] = RANKER
+    threads: Annotated[
+        int, Option("Processor threads of the model; one core is left to event loop and client.")
+    ] = 1
+    rounds: Annotated[int, Option("Traces to compare on; before, between and after them one to fit on.")] = 5
+    seconds: Annotated[float, Option("Seconds of a trace to compare on.")] = 24.0
+    fit_seconds: Annotated[float, Option("Seconds of a trace to fit on.")] = 10.0
+    alone: Annotated[int, Option("Requests sent one by one.")] = 150
+    requests: Annotated[int, Option("Requests that are simulated to measure the simulator's own speed.")] = (
+        1_000_000
+    )
+    seed: Annotated[int, Option("Seed of the traces.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoundingBenchmark:
     """NDCG@10 on judged queries in each arithmetic, and how far scores and orders move."""
 

@@ -134,6 +134,11 @@ class ModelClient:
         """Close the connections."""
         await self._http.aclose()
 
+    @property
+    def known(self) -> ServedModel | None:
+        """What the server said last of the model, None before it was asked; asks nothing."""
+        return self._served
+
     async def served(self) -> ServedModel:
         """Return the served model's name; callers at the same time share one request. Raises ModelUnavailable."""
         if self._served and time.monotonic() < self._served.asked_at + self._config.name_ttl_s:

@@ -91,6 +91,7 @@ class Card(_Answer):
     """One served model; `task` names the route that it answers.
 
     `calibrated`: its scores are calibrated; `alert_threshold`: the threshold for saved searches that name none.
+    `scored_as`: mode and arithmetic of its scores, such as `shared-prefix/float32`.
     """
 
     id: str
@@ -103,6 +104,7 @@ class Card(_Answer):
     task: Literal["score", "completions"]
     calibrated: bool
     alert_threshold: float | None
+    scored_as: str | None
 
 
 class Cards(_Answer):

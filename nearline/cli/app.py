@@ -21,6 +21,7 @@ from nearline.cli import (
     report,
     schemas,
     serve,
+    simulate,
     stack,
     store,
     stream,
@@ -60,7 +61,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, top, stream, serve, summarize, explain, plan, agreement, evaluate):
+for module in (stack, top, stream, serve, summarize, explain, simulate, plan, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)

@@ -41,6 +41,12 @@ class AdmittedRanker(Ranker):
         """The wrapped ranker's name."""
         return self._ranker.model
 
+    @property
+    @override
+    def scored_as(self) -> str:
+        """How the wrapped ranker's model computes."""
+        return self._ranker.scored_as
+
     @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
         """Raises what the wrapped ranker raises, and ModelDeferred when the gate or a busy server says to come again.

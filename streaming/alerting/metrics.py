@@ -1,5 +1,6 @@
 """Prometheus metrics of the alert consumer."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -36,7 +37,12 @@ class ConsumerMetrics:
             registry,
         )
         self.cache = Gauge(
-            "nearline_alerts_cache", "Score cache: hits, misses, failures.", ["result"], registry=registry
+            "nearline_alerts_cache",
+            "Look-ups in the score cache by result, since the start: hits, early (answered and refreshed), stale "
+            "(answered while another refreshes), shared (another process had it), waits (for another caller), rejected "
+            "(known as refused), misses (computed). Beside them takeovers of a leader that did not answer, and failures.",
+            ["result"],
+            registry=registry,
         )
         self.alerts = Counter("nearline_alerts_sent", "Alerts committed.", registry=registry)
         self.deferrals = Counter(
@@ -94,6 +100,15 @@ class ConsumerMetrics:
         self.call_limit.set_function(lambda: gate.limit)
         for name in ("admitted", "deferred", "shed"):
             self.admissions.labels(name).set_function(partial(_verdicts, gate, name))
+
+    def show_cache(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Let each read of the metrics ask `counts` for the score cache's results."""
+
+        def reader(result: str) -> Callable[[], float]:
+            return lambda: counts()[result]
+
+        for result in counts():
+            self.cache.labels(result).set_function(reader(result))
 
 
 def _verdicts(gate: Gate, name: str) -> int:

@@ -2,7 +2,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -208,4 +208,4 @@ def test_every_batch_tells_what_it_held(gate: Gate) -> None:
 @pytest.mark.parametrize("limit", ["batch_tokens", "batch_jobs", "queue_jobs", "queue_tokens"])
 def test_a_limit_that_allows_nothing_is_refused_by_its_name(limit: str) -> None:
     with pytest.raises(ConfigError, match=limit):
-        BatchConfig(**{limit: 0})
+        replace(BatchConfig(), **{limit: 0})

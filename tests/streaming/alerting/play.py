@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from prometheus_client import CollectorRegistry
 
 from models.prompts import Item
-from models.ranker import LexicalRanker
+from models.ranker import LexicalRanker, Ranker
 from pipeline.alert import AlertStep
 from schemas.codec import decode, encode
 from schemas.errors import ModelRejected, ModelUnavailable
@@ -32,7 +32,7 @@ class Killed(BaseException):
 
 
 @dataclass(slots=True)
-class Model:
+class Model(Ranker):
     """A ranker that can be away, and refuses some titles for good."""
 
     away: bool = False
