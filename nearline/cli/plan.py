@@ -9,16 +9,21 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.console import Console
 
-from nearline.cli.plan_tables import class_table, machine_table, money, technique_table
+from nearline.cli.plan_tables import class_table, machine_table, money, technique_table, trace_line
 from nearline.shown import cell
 from pipeline.planning.offers import Catalog, Demand, Offer, not_negative
 from pipeline.planning.plan import Plan, plan
 from pipeline.planning.problem import pose
 from pipeline.planning.reading import read_catalog
+from pipeline.planning.required import Arrival, required_rates, unshaped_rate, with_means
 from pipeline.planning.techniques import Case, cases
+from pipeline.simulation.traces import Request, read_trace
 from schemas.errors import ConfigError
+from schemas.traffic import TrafficClass
 
 OFFERS = Path(__file__).parents[1] / "sample" / "offers"
+NO_LENGTHS = Request(0.0, TrafficClass.ONLINE, "", (), 0, 1.0, 1.0)
+"""Stands for the lengths and deadlines that a trace may leave out: planning does not look at them."""
 EXAMPLES = tuple(sorted(path.stem for path in OFFERS.glob("*.toml")))
 
 
@@ -41,6 +46,13 @@ def show_plan(
         typer.Option(
             help="Items a second of a class, such as online=900, in the place of the file's; may be given again.",
             metavar="CLASS=ITEMS_PER_S",
+        ),
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            help="Requests as `nearline simulate` reads them: what they require within each class's bound takes the place "
+            "of the file's demands."
         ),
     ] = None,
     spare: Annotated[
@@ -79,7 +91,9 @@ def show_plan(
         typer.echo(_example(example), nl=False)
         return
     catalog, console = read_catalog(offers or OFFERS / "shipped.toml"), Console()
-    asked = _Asked(_demands(catalog, demand or ()), spare, seed, exact)
+    asked = _asked(catalog, demand or (), trace, None if as_json else console)._replace(
+        spare=spare, seed=seed, exact=exact
+    )
     if techniques:
         compared = [(case.name, asked.plan(case.offers)) for case in _cases(catalog)]
         _print_compared(compared, catalog, console, as_json=as_json)
@@ -95,13 +109,14 @@ class _Asked(NamedTuple):
     """What a plan has to reach, and how it is made."""
 
     demands: Sequence[Demand]
-    spare: float
-    seed: int
-    exact: bool
+    together: Sequence[float] = ()
+    spare: float = 0.0
+    seed: int = 1
+    exact: bool = False
 
     def plan(self, offers: Sequence[Offer]) -> Plan:
         """The plan with these offers."""
-        problem = pose(self.demands, offers, spare=self.spare)
+        problem = pose(self.demands, offers, together=self.together, spare=self.spare)
         return plan(problem, self.seed, check=self.exact)
 
 
@@ -144,6 +159,21 @@ def _example(name: str) -> str:
     if name not in EXAMPLES:
         raise ConfigError(f"--example {name!r}: there are {', '.join(EXAMPLES)}")
     return (OFFERS / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _asked(catalog: Catalog, given: Sequence[str], trace: Path | None, console: Console | None) -> _Asked:
+    """The demands of the file, of the command line or of a trace, about which a line is printed."""
+    if trace is None:
+        return _Asked(_demands(catalog, given))
+    if given:
+        raise ConfigError("--demand and --trace: give one of the two")
+    requests = read_trace(trace, NO_LENGTHS)
+    arrivals = [Arrival(one.at, one.traffic.label, len(one.candidates)) for one in requests]
+    together = required_rates(arrivals, catalog.demands)
+    if console is not None:
+        line = trace_line(together[-1], unshaped_rate(arrivals, catalog.demands))
+        console.print(line, highlight=False, soft_wrap=True)
+    return _Asked(with_means(catalog.demands, arrivals), together)
 
 
 def _demands(catalog: Catalog, given: Sequence[str]) -> list[Demand]:

@@ -37,7 +37,7 @@ class _Span(NamedTuple):
 def required_rates(arrivals: Sequence[Arrival], demands: Sequence[Demand]) -> list[float]:
     """Items a second that each class and all stricter ones require together, strictest first.
 
-    A class without a bound needs what the whole trace asks for on average. Arrivals are in order of time. ConfigError
+    A class without a bound is done by the trace's end: it needs what all classes ask for on average. Arrivals are in order of time. ConfigError
     for a class that is not described, and for a trace without a length.
     """
     ordered = sorted(demands, key=lambda one: one.bound_ms)
@@ -58,8 +58,8 @@ def _required(arrivals: Sequence[Arrival], classes: Sequence[Demand]) -> float:
     """What these classes require together, apart from what stricter ones alone require."""
     wanted = {one.name: one.bound_ms / 1000 for one in classes}
     taken = [one for one in arrivals if one.traffic in wanted]
-    if not taken:
-        return 0.0
+    if all(one.traffic != classes[-1].name for one in taken):
+        return 0.0  # the loosest of them adds nothing
     if isinf(classes[-1].bound_ms):
         return sum(one.items for one in taken) / _length_s(arrivals)
     return _fullest(taken, wanted)

@@ -57,6 +57,22 @@ def test_techniques_are_compared_with_the_machines_that_each_saves(tmp_path: Pat
     assert machines["without score cache"] == 1575
 
 
+def test_a_trace_is_planned_for_what_it_requires_and_says_what_waiting_saves(tmp_path: Path) -> None:
+    rows = [{"at": float(at), "class": "online", "query": at, "items": 100} for at in range(20)]
+    rows.insert(11, {"at": 10.0, "class": "nearline", "query": "burst", "items": 9000})
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    said = nearline("--trace", trace, "--json")
+    needs = {one["class"]: one["needed_with_stricter"] for one in json.loads(said)["classes"]}
+    assert needs["online"] == pytest.approx(200.0), "100 items within half a second"
+    assert needs["nearline"] == pytest.approx((9000 + 10 * 100) / 30)
+    with pytest.raises(ConfigError, match="no mix can meet class 'online'"):
+        invoked("--trace", trace, "--spare", "0.99")
+    assert "the trace requires 333.3 items/s while work waits" in " ".join(nearline("--trace", trace).split())
+    with pytest.raises(ConfigError, match="--demand and --trace"):
+        invoked("--trace", trace, "--demand", "online=1")
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
