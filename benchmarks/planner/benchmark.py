@@ -15,7 +15,7 @@ from pipeline.planning.exact import optimum
 from pipeline.planning.improving import filled, improved
 from pipeline.planning.offers import Catalog
 from pipeline.planning.plan import plan
-from pipeline.planning.problem import Problem, pose
+from pipeline.planning.problem import Counts, Problem, pose
 from pipeline.planning.reading import read_catalog
 from pipeline.planning.techniques import cases
 
@@ -113,11 +113,16 @@ def _one(problem: Problem, seed: int) -> Measurement:
         )
     return Measurement(
         classes=len(problem.classes),
-        gap=problem.price(mix) / problem.price(best.counts) - 1,
-        greedy_gap=problem.price(improved(problem, filled(problem))) / problem.price(best.counts) - 1,
+        gap=_gap(problem, mix, best.counts),
+        greedy_gap=_gap(problem, improved(problem, filled(problem)), best.counts),
         annealing_s=annealed - started,
         exact_s=solved - annealed,
     )
+
+
+def _gap(problem: Problem, counts: Counts, best: Counts) -> float:
+    """By which share a mix is dearer than the best one; sums of equal prices may differ in their last digits."""
+    return round(problem.price(counts) / problem.price(best) - 1, 12) + 0.0
 
 
 def _gaps(found: Sequence[Measurement]) -> Row:

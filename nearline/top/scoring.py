@@ -30,10 +30,14 @@ def scoring_lines(history: History) -> Iterator[Line]:
     yield Line("refusals", _rates(history, REFUSALS, "reason"))
 
 
-def hit_share(results: Mapping[str, float]) -> str:
-    """The share of look-ups that a score answered which was there already."""
-    looked = sum(number for result, number in results.items() if result not in BESIDE)
-    return share(sum(results.get(result, 0.0) for result in HITS), looked)
+def looked_up(results: Mapping[str, float]) -> float:
+    """All look-ups, or how many in a second, by the results' numbers."""
+    return sum(number for result, number in results.items() if result not in BESIDE)
+
+
+def hits(results: Mapping[str, float]) -> float:
+    """The look-ups that a score answered which was there already."""
+    return sum(results.get(result, 0.0) for result in HITS)
 
 
 def _cache(history: History) -> str:
@@ -44,7 +48,7 @@ def _cache(history: History) -> str:
         return NONE
     known, when = (rates, "now") if sum(rates.values()) > 0 else (since_start, "since the start")
     parts = [f"{result} {number(rate)}/s" for result, rate in rates.items() if rate]
-    return "   ".join([f"hit rate {hit_share(known)} {when}", *parts])
+    return "   ".join([f"hit rate {share(hits(known), looked_up(known))} {when}", *parts])
 
 
 def _depth(history: History) -> str:
