@@ -37,8 +37,8 @@ class _Span(NamedTuple):
 def required_rates(arrivals: Sequence[Arrival], demands: Sequence[Demand]) -> list[float]:
     """Items a second that each class and all stricter ones require together, strictest first.
 
-    A class without a bound is done by the trace's end: it needs what all classes ask for on average. Arrivals are in order
-    of time. ConfigError for a class that is not described, and for a trace without a length.
+    A class without a bound is done by the trace's end: it needs what all classes ask for on average. Arrivals are in
+    order of time. ConfigError for a class that is not described, and for a trace without a length.
     """
     ordered = sorted(demands, key=lambda one: one.bound_ms)
     _check(arrivals, ordered)
