@@ -23,7 +23,7 @@ PATTERNS: dict[str, tuple[Rate, Rate]] = {
 
 
 def shaping_rows(seed: int) -> Iterator[Row]:
-    """A row for each pattern: items a second on average, and required without and with waiting; `factor`: their ratio."""
+    """A row for each pattern: items a second on average and as required without and with waiting, and their ratio."""
     for name, rates in PATTERNS.items():
         arrivals = list(_arrivals(rates, Random(seed)))
         mean = sum(one.items for one in arrivals) / SECONDS

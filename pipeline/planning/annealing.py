@@ -17,15 +17,17 @@ from schemas.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """How long and how hot: `walks` walks, each from the best mix so far, of `steps` steps for each variant.
+    """How long and how hot: at most `walks` walks, none after `patience` in a row that found nothing better.
 
-    `hot` and `cold`: temperature at a walk's beginning and end, in prices of the least expensive machine.
+    Each walk begins at the best mix so far and has `steps` steps for each variant. Its temperature begins at `hot`
+    times a price drawn between those of the least and the most expensive machine, and ends at `cold` times the least.
     """
 
-    steps: int = 400
+    steps: int = 1000
     walks: int = 40
-    hot: float = 3.0
-    cold: float = 0.1
+    patience: int = 20
+    hot: float = 1.0
+    cold: float = 0.3
 
 
 DEFAULT = Schedule()
@@ -33,11 +35,13 @@ DEFAULT = Schedule()
 
 def anneal(problem: Problem, random: Random, schedule: Schedule = DEFAULT) -> Counts:
     """A mix that meets every need at a low price; ConfigError, with what is lacking, when no walk came by one."""
-    best = improved(problem, filled(problem))
+    best, in_vain = improved(problem, filled(problem)), 0
     for _ in range(schedule.walks):
         walked = improved(problem, _walked(problem, best, random, schedule))
-        if _price(problem, walked) < _price(problem, best):
-            best = walked
+        better = _price(problem, walked) < _price(problem, best)
+        best, in_vain = (walked, 0) if better else (best, in_vain + 1)
+        if in_vain == schedule.patience:
+            break
     if not problem.meets(best):
         raise ConfigError(_what_lacks(problem, best))
     return best
@@ -46,9 +50,10 @@ def anneal(problem: Problem, random: Random, schedule: Schedule = DEFAULT) -> Co
 def _walked(problem: Problem, start: Counts, random: Random, schedule: Schedule) -> Counts:
     """The least expensive mix that meets the needs on a walk from `start`; `start` itself if there is none better."""
     walk, best, best_price = Walk(problem, start), start, _price(problem, start)
-    unit = min((one.price for one in problem.variants if one.price), default=1.0)
-    steps = schedule.steps * len(problem.variants)
-    heat, cooling = schedule.hot * unit, (schedule.cold / schedule.hot) ** (1 / steps)
+    prices = [one.price for one in problem.variants if one.price] or [1.0]
+    unit, steps = min(prices), schedule.steps * len(problem.variants)
+    heat = schedule.hot * unit * (max(prices) / unit) ** random.random()
+    cooling = (schedule.cold * unit / heat) ** (1 / steps)
     for _ in range(steps):
         # sums of floats differ in their last digits, so that an equal price may look lower
         if walk.step(random, heat) and walk.enough() and walk.price < best_price - TOLERANCE * unit:

@@ -1,11 +1,16 @@
 """The exact optimum of a planning problem by HiGHS, a branch-and-bound solver of integer programs, through SciPy."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pipeline.planning.problem import Counts, Problem
 from schemas.errors import ConfigError
 
 TIME_LIMIT_S = 10.0
+STDOUT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +33,31 @@ def optimum(problem: Problem, time_limit_s: float = TIME_LIMIT_S) -> Optimum | N
         raise ConfigError(
             f"the exact solver needs SciPy ({error}): pip install 'nearline-job-search[plan]'"
         ) from error
-    found = milp(
-        c=[one.price for one in problem.variants],
-        integrality=[1] * len(problem.variants),
-        bounds=Bounds(0, [problem.limits[one.offer] for one in problem.variants]),
-        constraints=_rows(problem),
-        options={"mip_rel_gap": 0.0, "time_limit": time_limit_s},
-    )
+    with _silence():
+        found = milp(
+            c=[one.price for one in problem.variants],
+            integrality=[1] * len(problem.variants),
+            bounds=Bounds(0, [problem.limits[one.offer] for one in problem.variants]),
+            constraints=_rows(problem),
+            options={"mip_rel_gap": 0.0, "time_limit": time_limit_s},
+        )
     if found.x is None:
         return None
     return Optimum(counts=tuple(round(count) for count in found.x), proven=found.status == 0)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Send what HiGHS now and then prints on the process's standard output, whatever it is told, to nowhere."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(STDOUT), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, STDOUT)
+        yield
+    finally:
+        os.dup2(kept, STDOUT)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _rows(problem: Problem) -> tuple[list[list[float]], list[float], list[float]]:
