@@ -15,6 +15,7 @@ is. An id that is longer than `MAX_ID_BYTES`, holds a NUL or begins with DEL is 
 """
 
 from base64 import urlsafe_b64encode
+from functools import lru_cache
 from hashlib import blake2b
 
 from schemas.records import Posting
@@ -78,8 +79,9 @@ def score_key(prefix: bytes, query_hash: bytes, prompt_hash: bytes) -> bytes:
     return prefix + urlsafe_b64encode(query_hash + prompt_hash).rstrip(b"=")
 
 
+@lru_cache(maxsize=16_384)
 def ledger_key(alert_id: str) -> bytes:
-    """Where the ledger entry of an alert is."""
+    """Where the ledger entry of an alert is; the ledger asks several times for each claim of a step."""
     return b"a/1/" + _id_bytes(alert_id)
 
 

@@ -50,12 +50,13 @@ class ScoreCache:
     """Scores by key (`schemas.keys.score_key`) over any `KeyValue`. A failing back end is a miss, and is counted.
 
     `ttl_s` is a hard limit: a score that ends later than any written now was written before the clock was set back, and
-    counts as missing.
+    counts as missing. `reads_wait`: whether a read may wait for a network or for others; those of LMDB never do.
     """
 
     kv: KeyValue
     ttl_s: float = TTL_S
     clock: Clock = time.time
+    reads_wait: bool = True
     stats: ScoreCacheStats = field(default_factory=ScoreCacheStats)
     _me: bytes = field(default_factory=lambda: uuid.uuid4().bytes)
 

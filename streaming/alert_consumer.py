@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from kafka import KafkaProducer
 
@@ -167,7 +168,8 @@ def _shared_cache(member: Running[ConsumerSettings]) -> ScoreCache | None:
     if settings.cache_url == MEMORY:
         return None
     store = member.closed_at_end(open_store(settings.cache_url))
-    return ScoreCache(store, ttl_s=settings.cache.lifetimes.ttl_s)
+    waits = urlsplit(settings.cache_url).scheme != "lmdb"
+    return ScoreCache(store, ttl_s=settings.cache.lifetimes.ttl_s, reads_wait=waits)
 
 
 def _reach(ranker: Ranker) -> None:

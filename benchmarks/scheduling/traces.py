@@ -36,7 +36,7 @@ Trace = Callable[[int, int, float], list[Arrival]]
 
 
 def regular(seed: int, requests: int, tokens_per_s: float) -> list[Arrival]:
-    """Return the pattern of the k-LPM paper (arXiv 2502.04677): a prefix tree of height two, shuffled, at regular times.
+    """Return the pattern of the k-LPM paper (arXiv 2502.04677): a tree of height two, shuffled, at regular times.
 
     Sixteen requests have each prefix of 600 tokens and 200 tokens of their own; their order is random.
     """
@@ -88,3 +88,5 @@ def _prefix(number: int, tokens: int) -> bytes:
 
 
 TRACES: dict[str, Trace] = {"regular": regular, "heavy": heavy}
+LOADS = {"regular": 1.6, "heavy": 1.0}
+"""How fast a trace's tokens come, in those that the server computes, if it shared nothing."""

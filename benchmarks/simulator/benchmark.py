@@ -48,7 +48,7 @@ def measure(settings: SimulatorBenchmark, folder: Path = FOLDER) -> Result:
         title="The simulator beside a real server",
         settings=asdict(settings),
         tables=tables(pairs, pooled, fitted, quick),
-        findings=findings(pooled, quick),
+        findings=findings(pairs, pooled, quick),
         plots=[PLOT],
         detail={"service": fitted.as_dict()},
     )

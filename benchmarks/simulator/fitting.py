@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import mean, median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
@@ -99,9 +99,8 @@ def _line(spans: Sequence[Work]) -> tuple[float, float]:
     return batch_s, token_s
 
 
-def _least_squares(held: np.ndarray, wanted: Sequence[float]) -> np.ndarray:
-    found: np.ndarray = np.linalg.lstsq(held, np.array(wanted), rcond=None)[0]
-    return found
+def _least_squares(held: Any, wanted: Sequence[float]) -> Any:
+    return np.linalg.lstsq(held, np.array(wanted), rcond=None)[0]
 
 
 def _spread(alone: Played, relative: Relative) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ from schemas.traffic import TrafficClass
 
 SERVERS, RATE = 4, 500.0
 TIMES = ServiceTimes(name="made up", token_s=4e-6, batch_s=0.001, request_s=1e-4, answer_s=1e-4)
-"""Four of them are about four fifths busy at twice RATE, half of which the cache answers."""
+"""Four of them are about half busy at twice RATE, three quarters of which the cache answers."""
 PAGE = 10
 
 

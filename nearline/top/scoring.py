@@ -10,8 +10,8 @@ CACHE, ADMISSIONS = "nearline_alerts_cache", "nearline_alerts_admissions"
 CANDIDATES, REFUSALS = "nearline_alerts_candidates_total", "nearline_model_refusals_total"
 #: Results of look-ups in the score cache that were answered by a score that was there.
 HITS = ("hits", "early", "stale", "shared")
-#: Results that are counted beside the look-ups.
-BESIDE = ("takeovers", "failures")
+#: Results beside those look-ups that a score could answer.
+BESIDE = ("rejected", "takeovers", "failures")
 
 
 class Line(NamedTuple):
@@ -31,7 +31,7 @@ def scoring_lines(history: History) -> Iterator[Line]:
 
 
 def looked_up(results: Mapping[str, float]) -> float:
-    """All look-ups, or how many in a second, by the results' numbers."""
+    """All look-ups that a score could answer, or how many in a second, by the results' numbers."""
     return sum(number for result, number in results.items() if result not in BESIDE)
 
 

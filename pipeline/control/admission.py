@@ -343,9 +343,14 @@ class Admission(Generic[Payload]):
         """Units of work that may be in flight now."""
         return self._limit.limit
 
-    def saturation(self) -> float:
-        """How full the server is, from 0 to 1: work in flight and waiting online work over the limit."""
-        wanted = self._in_flight + self._lines[TrafficClass.ONLINE].waiting_cost
+    def saturation(self, traffic: TrafficClass = TrafficClass.ONLINE) -> float:
+        """How full the server is, from 0 to 1, for one class: its and higher classes' work over the limit.
+
+        Lower classes do not count, because their work yields: a server that they keep busy has room for this class.
+        """
+        wanted = sum(
+            line.in_flight + line.waiting_cost for higher, line in self._lines.items() if higher >= traffic
+        )
         return min(1.0, wanted / self._limit.limit)
 
     def state(self) -> AdmissionState:

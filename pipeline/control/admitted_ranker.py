@@ -11,7 +11,7 @@ from models.ranker import Ranker
 from pipeline.control.admission import Work
 from pipeline.control.concurrency_limit import Outcome
 from pipeline.control.gate import Gate
-from schemas.errors import ModelDeferred, ModelUnavailable
+from schemas.errors import ModelDeferred, ModelRejected, ModelUnavailable
 from schemas.traffic import TrafficClass
 
 
@@ -19,8 +19,9 @@ class AdmittedRanker(Ranker):
     """A `Ranker` that asks another one as a gate admits, for the requests of one traffic class.
 
     `waits`: whether a call waits for its turn; otherwise a call that has to wait raises ModelDeferred at once, for
-    callers that have other things to do meanwhile. Only a call's first part may be told to come again, because the
-    scores of the parts before it would be lost.
+    callers that have other things to do meanwhile. Parts behind the first one wait in any case. A call that ends by an
+    error in a later part keeps the scores of the parts before it for the next call, so that calls which are interrupted
+    again and again come to their end.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class AdmittedRanker(Ranker):
     ) -> None:
         self._ranker, self._gate, self._traffic = ranker, gate, traffic
         self._waits, self._monotonic = waits, monotonic
+        self._kept: dict[tuple[str, str, Item], float] = {}
 
     @property
     @override
@@ -44,7 +46,7 @@ class AdmittedRanker(Ranker):
     @property
     @override
     def scored_as(self) -> str:
-        """How the wrapped ranker's model computes."""
+        """As the wrapped ranker says."""
         return self._ranker.scored_as
 
     @override
@@ -53,25 +55,49 @@ class AdmittedRanker(Ranker):
 
         Raises ModelUnavailable when the model changed between two parts, whose scores do not compare.
         """
-        deadline, scores = self._monotonic() + deadline_s, list[float]()
-        charge, waits, models = float(len(items)), self._waits, set[str]()
-        while len(scores) < len(items):
-            part = items[len(scores) : len(scores) + max(1, int(self._gate.limit))]
-            work = Work[None](self._traffic, float(len(part)), None, deadline, charge)
-            scores += self._part(work, query, part, waits=waits)
-            # the first part has paid for all
-            charge, waits = 0.0, True
-            models.add(self._ranker.model)
+        return self.answer_many(query, items, deadline_s)[1]
+
+    @override
+    def answer_many(self, query: str, items: Sequence[Item], deadline_s: float) -> tuple[str, list[float]]:
+        """Raises as `score_many` does."""
+        kept, deadline = self._kept, self._monotonic() + deadline_s
+        model = self._ranker.model if kept else ""
+        found = {item: kept[model, query, item] for item in items if (model, query, item) in kept}
+        left = [item for item in dict.fromkeys(items) if item not in found]
+        models = {model} if found else set[str]()
+        try:
+            self._score(query, left, deadline, found, models)
+        except (ModelUnavailable, ModelRejected):
+            name = models.pop() if len(models) == 1 else ""
+            self._kept = {(name, query, item): p_yes for item, p_yes in found.items()} if name else {}
+            raise
+        self._kept = {}
         if len(models) > 1:
             raise ModelUnavailable(f"the model changed during one request: {sorted(models)}")
-        return scores
+        return models.pop() if models else self._ranker.model, [found[item] for item in items]
 
-    def _part(self, work: Work[None], query: str, items: Sequence[Item], *, waits: bool) -> list[float]:
+    def _score(
+        self, query: str, left: Sequence[Item], deadline: float, found: dict[Item, float], models: set[str]
+    ) -> None:
+        """Add the scores of `left` to `found`, part by part, and the names of the models that answered to `models`."""
+        charge, waits, at = float(len(left)), self._waits, 0
+        while at < len(left):
+            part = left[at : at + max(1, int(self._gate.limit))]
+            work = Work[None](self._traffic, float(len(part)), None, deadline, charge)
+            model, scores = self._part(work, query, part, waits=waits)
+            found.update(zip(part, scores, strict=True))
+            models.add(model)
+            # the first part has paid for all
+            charge, waits, at = 0.0, True, at + len(part)
+
+    def _part(
+        self, work: Work[None], query: str, items: Sequence[Item], *, waits: bool
+    ) -> tuple[str, list[float]]:
         self._gate.enter(work, waits=waits)
         # an error that nobody foresaw teaches as little as a refusal does
         outcome = Outcome.REFUSED
         try:
-            scores = self._ranker.score_many(query, items, work.deadline - self._monotonic())
+            answer = self._ranker.answer_many(query, items, work.deadline - self._monotonic())
             outcome = Outcome.ANSWERED
         except ServerBusy as busy:
             if busy.retry_after_s > 0:
@@ -83,4 +109,4 @@ class AdmittedRanker(Ranker):
             raise
         finally:
             self._gate.leave(work, outcome)
-        return scores
+        return answer

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from models.prompts import Item
 from models.ranker import Ranker
-from pipeline.scoring.flights import ENTRIES, Flight, FlightTable, Look, Verdict
+from pipeline.scoring.flights import ENTRIES, Flight, FlightTable, Verdict
 from pipeline.scoring.items import score_keys
 from pipeline.scoring.leader import Call, Leader, OtherModel, Signal
 from pipeline.scoring.lifetimes import Kept, ScoreLifetimes
@@ -135,45 +135,46 @@ class CachedScorer(Ranker):
         left = dict(zip(keys, items, strict=True))
         found: dict[bytes, float] = {}
         while left:
-            looks = self._look_up(left)
+            looks = self._look_up(left, found)
+            if looks.early:
+                self._refresh(model, call, left, looks.early)
             # lead first: whoever waits while others wait for it would wait for ever
-            led = {key: left[key] for key, look in looks.items() if look.verdict is Verdict.LEAD}
-            found.update(self._answers(looks))
-            self._refresh(model, call, left, looks)
-            if led:
-                found.update(self._leader.lead(model, call, led, _flights(looks, led)))
-            self._refuse(looks)
-            waits = [look.flight for look in looks.values() if look.verdict is Verdict.WAIT]
-            found.update(self._wait(call, [flight for flight in waits if flight is not None]))
+            if looks.led:
+                led = {key: left[key] for key in looks.led}
+                found.update(self._leader.lead(model, call, led, looks.led))
+            if looks.reason is not None:
+                raise ModelRejected(looks.reason)
+            if looks.waits:
+                found.update(self._wait(call, looks.waits))
             left = {key: item for key, item in left.items() if key not in found}
         return [found[key] for key in keys]
 
-    def _look_up(self, keys: Mapping[bytes, Item]) -> dict[bytes, Look]:
+    def _look_up(self, keys: Mapping[bytes, Item], found: dict[bytes, float]) -> "_Looks":
+        """Look all keys up; the scores that are kept go into `found`."""
+        looks = _Looks()
         with self._lock:
             now, look_up = self._clock(), self._table.look_up
-            looks = {key: look_up(now, key) for key in keys}
-            for look in looks.values():
-                if look.flight is not None and look.flight.signal is None:
-                    look.flight.signal = Signal()
+            for key in keys:
+                look = look_up(now, key)
+                if look.verdict is Verdict.HIT:
+                    found[key] = look.score
+                elif look.flight is None:
+                    looks.reason = look.reason
+                elif look.verdict is Verdict.LEAD:
+                    looks.led[key] = look.flight
+                elif look.verdict is Verdict.EARLY:
+                    found[key], looks.early[key] = look.score, look.flight
+                else:
+                    looks.waits.append(look.flight)
+                    # only what somebody waits for needs a signal
+                    look.flight.signal = look.flight.signal or Signal()
         return looks
 
-    def _answers(self, looks: Mapping[bytes, Look]) -> dict[bytes, float]:
-        known = (Verdict.HIT, Verdict.EARLY)
-        return {key: look.score for key, look in looks.items() if look.verdict in known}
-
-    def _refuse(self, looks: Mapping[bytes, Look]) -> None:
-        for look in looks.values():
-            if look.verdict is Verdict.REJECTED:
-                raise ModelRejected(look.reason)
-
     def _refresh(
-        self, model: str, call: Call, items: Mapping[bytes, Item], looks: Mapping[bytes, Look]
+        self, model: str, call: Call, items: Mapping[bytes, Item], flights: Mapping[bytes, Flight]
     ) -> None:
         """Have scores computed anew whose old ones were just answered."""
-        due = {key: items[key] for key, look in looks.items() if look.verdict is Verdict.EARLY}
-        if not due:
-            return
-        flights = _flights(looks, due)
+        due = {key: items[key] for key in flights}
         if not self._refresher.offer(lambda: self._leader.refresh(model, call.query, due, flights)):
             self._leader.give_up(flights)
 
@@ -201,5 +202,13 @@ class CachedScorer(Ranker):
         raise ModelUnavailable("another caller has not computed the score by the deadline")
 
 
-def _flights(looks: Mapping[bytes, Look], keys: Mapping[bytes, Item]) -> dict[bytes, Flight]:
-    return {key: flight for key in keys if (flight := looks[key].flight) is not None}
+class _Looks:
+    """What one round of look-ups left to do: flights by key, and the reason of an item known as refused."""
+
+    __slots__ = ("early", "led", "reason", "waits")
+
+    def __init__(self) -> None:
+        self.early: dict[bytes, Flight] = {}
+        self.led: dict[bytes, Flight] = {}
+        self.waits: list[Flight] = []
+        self.reason: str | None = None

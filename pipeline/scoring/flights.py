@@ -155,7 +155,7 @@ class FlightTable:
         return kept, self._flights.pop(key, None)
 
     def failed(self, now: float, flight: Flight) -> bool:
-        """End a flight without a score. An old score stays, and rests for `lease_s` before it is refreshed again.
+        """End a flight without a score. An old score stays, and rests for `retry_s` before it is refreshed again.
 
         False when the flight had ended already, or another caller has taken over from its leader: that one goes on.
         """
@@ -171,7 +171,7 @@ class FlightTable:
         del self._flights[flight.key]
         kept = self._memory.get(flight.key)
         if kept is not None:
-            kept.rests_until_s = now + self.settings.lease_s
+            kept.rests_until_s = now + self.settings.retry_s
         return True
 
     def in_flight(self) -> int:

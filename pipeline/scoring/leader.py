@@ -61,15 +61,17 @@ class Leader:
 
         Raises ModelUnavailable, ModelRejected, and OtherModel when another model than `model` has answered.
         """
-        error: ModelUnavailable | None = None
+        error, scores = None, dict[bytes, float]()
         try:
-            return self._scores(model, call, items)
+            scores = self._scores(model, call, items)
         except ModelUnavailable as unavailable:
             # a caller that waits has more time perhaps: then it asks again
             error = unavailable if self._clock() < call.until_s else None
             raise
         finally:
-            self.give_up(flights, error)
+            if not (scores and all(map(math.isfinite, scores.values()))):
+                self.give_up(flights, error)
+        return scores
 
     def refresh(
         self, model: str, query: str, items: Mapping[bytes, Item], flights: Mapping[bytes, Flight]
@@ -192,8 +194,10 @@ class Leader:
         with self._lock:
             now = self._clock()
             for key, stored in came.items():
-                found[key], flight = self._table.adopted(now, key, _kept(stored, now))
-                _tell(flight, found[key])
+                kept, flight = self._table.adopted(now, key, _kept(stored, now))
+                found[key] = kept
+                if flight is not None and flight.signal is not None:
+                    _tell(flight, kept)
         return found
 
     def _newer(self, stored: Mapping[bytes, StoredScore]) -> dict[bytes, StoredScore]:

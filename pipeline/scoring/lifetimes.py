@@ -58,8 +58,13 @@ class ScoreLifetimes:
             "than a call of the ranker takes, or scores are computed twice.",
             "--score-lease-s",
         ),
-    ] = 10.0
+    ] = 30.0
     beta: float = 1.0
+
+    @property
+    def retry_s(self) -> float:
+        """How long a refresh that failed rests: the grace leaves time for a few."""
+        return min(self.lease_s, self.grace_s / 4)
 
     def __post_init__(self) -> None:
         for name in ("ttl_s", "lease_s", "beta"):

@@ -48,8 +48,8 @@ class SharedScores:
         """What the store has of these keys; nothing when it does not answer in time."""
         if self.cache is None or not keys:
             return {}
-        nothing: list[StoredScore | None] = []
-        found = self._ask(partial(self.cache.get_many, keys), allowance, nothing)
+        read, nothing = partial(self.cache.get_many, keys), list[StoredScore | None]()
+        found = self._ask(read, allowance, nothing) if self.cache.reads_wait else read()
         return {key: stored for key, stored in zip(keys, found, strict=False) if stored is not None}
 
     def lease_many(self, keys: Sequence[bytes], ttl_s: float, allowance: Allowance) -> set[bytes]:

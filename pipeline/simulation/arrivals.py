@@ -111,12 +111,12 @@ def times(rate: Rate, seconds: float, rng: random.Random) -> Iterator[float]:
     Lewis and Shedler, "Simulation of nonhomogeneous Poisson processes by thinning" (1979).
     """
     _check("length of the simulation", seconds)
-    most, steady = rate.most, isinstance(rate, Steady)
-    t = rng.expovariate(most)
+    most, steady, draw, log = rate.most, isinstance(rate, Steady), rng.random, math.log
+    t = -log(1.0 - draw()) / most
     while t < seconds:
-        if steady or rng.random() * most < rate.at(t):
+        if steady or draw() * most < rate.at(t):
             yield t
-        t += rng.expovariate(most)
+        t -= log(1.0 - draw()) / most
 
 
 def _check(what: str, value: float) -> None:

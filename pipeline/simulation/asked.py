@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from zlib import crc32
 
 from pipeline.control.admission import Work
@@ -72,8 +71,6 @@ def pairs_of(request: Request, items: int) -> float:
     return prefix * prefix / 2 + items * own * (prefix + own / 2)
 
 
-@lru_cache(maxsize=65_536)
 def prefix_of(query: str | int, tokens: int) -> bytes:
     """Return token ids, packed as the scheduler compares them, that no other query shares."""
-    number = crc32(str(query).encode())
-    return number.to_bytes(4, "little") * tokens
+    return crc32(_text(query)).to_bytes(4, "little") * tokens

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from models.engine.scheduling.choosing import PolicyName
 from models.server.config import ServeConfig
+from pipeline.control.admission import AdmissionSettings
 from pipeline.control.concurrency_limit import AimdLimit, AimdSettings, ConcurrencyLimit, FixedLimit
 from pipeline.control.depth import DepthSettings
 from pipeline.control.gradient_limit import GradientLimit, GradientSettings
@@ -136,12 +137,23 @@ class PartOptions:
         ),
     ] = "none"
     limit_start: Annotated[int, Option("That limit, or where learning begins.", at_least=1)] = 100
+    limit_bound_s: Annotated[float, Option("For aimd: an answer that takes longer lowers the limit.")] = 0.35
+    nearline_per_s: Annotated[
+        float | None,
+        Option(
+            "With a limit: nearline candidates that may begin in a second (token bucket); default: any number."
+        ),
+    ] = None
     depth: Annotated[
         bool,
         Option("Whether controllers decide how many candidates a request may score.", "--depth/--no-depth"),
     ] = False
     depth_floor: Annotated[int, Option("Fewest candidates that they may allow.", at_least=1)] = 50
     depth_most: Annotated[int, Option("Most candidates that they may allow.", at_least=1)] = 1000
+    depth_p95_s: Annotated[float, Option("The p95 latency that they aim at.")] = 0.35
+    depth_ki: Annotated[float, Option("Their integral gain; a setting that cannot be stable is refused.")] = (
+        0.3
+    )
     policy: Annotated[PolicyName, Option("Which waiting request a server takes next.")] = BATCHING.policy
     batch_tokens: Annotated[int, Option("Tokens of a server's batch.", at_least=1)] = BATCHING.batch_tokens
     step_s: Annotated[float, Option("Length of a step of the plots and series.")] = 1.0
@@ -153,6 +165,7 @@ class PartOptions:
             entries=self.entries,
             page=self.page,
             new_limit=self._limit(),
+            admission=self._admission(),
             depths=self._depths(),
             batching=replace(BATCHING, batch_tokens=self.batch_tokens, policy=self.policy),
             step_s=self.step_s,
@@ -165,11 +178,19 @@ class PartOptions:
         if self.limit == "fixed":
             return partial(FixedLimit, start)
         if self.limit == "aimd":
-            return partial(AimdLimit, AimdSettings(start=start))
+            return partial(AimdLimit, AimdSettings(start=start, bound_s=self.limit_bound_s))
         return partial(GradientLimit, GradientSettings(start=start))
+
+    def _admission(self) -> AdmissionSettings:
+        defaults = AdmissionSettings()
+        own = replace(defaults.policies[TrafficClass.NEARLINE], rate_per_s=self.nearline_per_s)
+        own.bucket()  # refuses a rate that cannot be
+        return replace(defaults, policies={**defaults.policies, TrafficClass.NEARLINE: own})
 
     def _depths(self) -> dict[TrafficClass, DepthSettings]:
         if not self.depth:
             return {}
-        own = DepthSettings(floor=self.depth_floor, most=self.depth_most)
+        own = DepthSettings(
+            floor=self.depth_floor, most=self.depth_most, p95_s=self.depth_p95_s, ki=self.depth_ki
+        )
         return {TrafficClass.ONLINE: own, TrafficClass.NEARLINE: own}

@@ -2,20 +2,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import folder_of
+from benchmarks.__main__ import out_folder
 from benchmarks.common.report import FOLDER
 
 
 @pytest.mark.parametrize(
     ("argv", "folder"),
     [
-        (["--out", "x", "stores"], Path("x")),
-        (["stores", "--out", "x", "--rounds", "3"], Path("x")),
-        (["stores", "--rounds", "3"], FOLDER),
-        ([], FOLDER),
+        (["stores"], FOLDER),
+        (["--out", "a", "stores"], Path("a")),
+        (["stores", "--rounds", "1", "--out", "b"], Path("b")),
     ],
 )
-def test_the_folder_of_the_results_may_be_given_before_or_behind_the_name(
-    argv: list[str], folder: Path
-) -> None:
-    assert folder_of(argv) == folder
+def test_results_go_where_out_says_before_the_name_or_behind_it(argv: list[str], folder: Path) -> None:
+    assert out_folder(argv) == folder

@@ -36,7 +36,7 @@ def test_an_update_without_an_outcome_is_counted() -> None:
 def test_hit_rate_and_depth_come_from_the_consumers_own_metrics() -> None:
     registry = CollectorRegistry()
     metrics = ConsumerMetrics(registry)
-    counts = {"hits": 5, "shared": 1, "misses": 2, "waits": 1, "rejected": 1, "takeovers": 9, "failures": 9}
+    counts = {"hits": 5, "shared": 1, "misses": 2, "waits": 2, "rejected": 1, "takeovers": 9, "failures": 9}
     metrics.show_cache(lambda: counts)
     metrics.depth.set(131)
     found = scoring("here", lambda _: generate_latest(registry).decode())

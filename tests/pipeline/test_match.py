@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
-from pipeline.match import LexicalMatcher, filter_checks, match_score, passes, query_terms
+from pipeline.match import (
+    LexicalMatcher,
+    feature_terms,
+    filter_checks,
+    match_score,
+    passes,
+    query_terms,
+)
 from pipeline.terms import stem, terms
 from schemas.records import FeatureRecord, Op, PostingUpdate, SavedSearch, State
 from tests.pipeline.builders import content, feature, memory, rows, search, update
@@ -201,6 +208,21 @@ def test_explain_sees_each_filter_that_decided() -> None:
         ("employment_type", True),
     ]
     assert query_terms("night nurse wanted in a ward")[1] == 2
+
+
+_shapes = st.lists(
+    st.sampled_from(["party", "parties", "partie", "part", "parting", "c++", "c#", "java", "wanted", "wanting", "bus",
+                     "buses", "node+", "ies", "y", "nursing", "nurse", "é", "-", ".", "+", " "]),
+    max_size=12,
+).map("".join)  # fmt: skip
+
+
+@given(query=_shapes | st.text(max_size=30), text=_shapes | st.text(max_size=100))
+@settings(max_examples=300, deadline=None)
+def test_a_posting_passes_by_its_text_as_by_its_terms(query: str, text: str) -> None:
+    wanted, needed = query_terms(query)
+    posting = feature(title=text)
+    assert passes(search(query), posting) is (len(wanted & feature_terms(posting)) >= needed)
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=200))

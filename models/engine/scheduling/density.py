@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple, cast
 
@@ -26,58 +25,91 @@ class Density(OnTree):
     what continues it (Horn 1972). A request waits for at most `turns` times as many others as were older.
     """
 
-    PATIENCE, TURNS = 2_000, 256
+    PATIENCE, TURNS = 1_000, 256
 
     def __init__(self, patience: int = PATIENCE, turns: int = TURNS) -> None:
-        super().__init__(PrefixTree(_Blocks))
+        super().__init__(PrefixTree(_Blocks, self._changed))
         self._patience, self._turns, self._step = patience, turns, 1 % turns
         self._arrivals = Arrivals()
+        self._inside: Node | None = None
+        """The node that is taken from, as long as nothing else can have become better."""
+        self._found: tuple[Node, int] | None = None
+        """Where `first` last found a request, coming from the root, and how many of one block wait there."""
+        self._left = 0
 
     @override
     def add(self, request: Request) -> None:
         """Take in the request, also in the order of arrival."""
         super().add(request)
         self._arrivals.came(request)
+        self._leave()
 
     @override
     def first(self, clock: int) -> Request:
         """Compare, at each node on the way down, the longest waiting of each class of densities."""
+        self._found = None
         if not self._step:
             return self._arrivals.first()
-        best: Member = self.tree.root
-        while isinstance(best, Node):
-            best = cast("_Blocks", best.ranking).best(clock + self._patience)
-        return cast("Request", best)
+        if self._left > 0 and self._inside and self._inside.count:
+            return self._down(self._inside, clock)
+        self._found = self.tree.root, 1
+        return self._down(self.tree.root, clock)
 
     @override
     def took(self) -> None:
-        """Count the step."""
+        """Count the step, and what is left of the block."""
         self._step = (self._step + 1) % self._turns
+        if self._found:
+            self._inside, self._left = self._found
+        self._left -= 1
+
+    def _down(self, node: Node, clock: int) -> Request:
+        """Go down from a node to a request; from the root, note the last block of several on the way."""
+        while True:
+            ranking = cast("_Blocks", node.ranking)
+            best = ranking.best(clock + self._patience)
+            if isinstance(best, Request):
+                return best
+            node = cast("Node", best)
+            if self._found and (count := ranking.count_of(node)) > 1:
+                self._found = node, count
+
+    def _changed(self, node: Node) -> None:
+        if not node.computed:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Compare all again at the next step."""
+        self._left = 0
 
 
 class _Block(NamedTuple):
     """Requests that are taken together."""
 
-    count: int
+    requests: int
     work: int
     """Tokens that they cost together."""
     arrived: int
 
 
+_Entry = tuple[float, int, Member, int, int, int]
+"""Mean arrival, stamp, member, and its block."""
+
+
 class _Class:
-    """Blocks of about the same tokens a request: their sums, and the members by mean arrival."""
+    """Blocks of about the same tokens a request: their sums, and a heap of them by mean arrival."""
 
     __slots__ = ("arrived", "count", "heap", "members", "work")
 
     def __init__(self) -> None:
         self.count = self.work = self.arrived = self.members = 0
-        self.heap: list[tuple[float, int, Member]] = []
+        self.heap: list[_Entry] = []
 
     def put(self, member: Member, block: _Block) -> None:
         """Take in a member, which must not be there."""
         self._add(block, 1)
         member.stamp = stamp = new_stamp()
-        heappush(self.heap, (block.arrived / block.count, stamp, member))
+        heappush(self.heap, (block.arrived / block.requests, stamp, member, *block))
         if len(self.heap) > 2 * self.members + SPARE:
             self.heap = [entry for entry in self.heap if entry[2].stamp == entry[1]]
             heapify(self.heap)
@@ -87,15 +119,9 @@ class _Class:
         self._add(block, -1)
         member.stamp = GONE
 
-    def first(self) -> Member:
-        """Return the member with the earliest mean arrival; there must be one."""
-        while self.heap[0][2].stamp != self.heap[0][1]:
-            heappop(self.heap)
-        return self.heap[0][2]
-
     def _add(self, block: _Block, sign: int) -> None:
         self.members += sign
-        self.count += sign * block.count
+        self.count += sign * block.requests
         self.work += sign * block.work
         self.arrived += sign * block.arrived
 
@@ -129,11 +155,28 @@ class _Blocks(Unranked):
         return _Blocks()
 
     def best(self, clock: int) -> Member:
-        """Return the member of the highest index; `clock` is the token clock with the weight of a new request added."""
+        """Return the member of the highest index; `clock` is the token clock with the weight of a new request added.
+
+        One loop without calls: it runs for every class, at each node on the way down, at each decision.
+        """
         if len(self._blocks) == 1:
             return next(iter(self._blocks))
         self._renew()
-        return max(self._firsts(), key=lambda one: self._index(one, clock))
+        best, highest = None, -1.0
+        for one in self._classes.values():
+            heap = one.heap
+            while heap[0][2].stamp != heap[0][1]:
+                heappop(heap)
+            _, _, member, count, work, arrived = heap[0]
+            index = (clock * count - arrived) / work
+            if index > highest:
+                best, highest = member, index
+        return cast("Member", best)
+
+    def count_of(self, node: Node) -> int:
+        """Return how many requests a child's block has; all below it if no one has asked yet."""
+        known = self._blocks[node]
+        return known[1].requests if known else node.count
 
     def block(self, node: Node) -> _Block:
         """Return the requests below this node that it has the highest density with; ages do not count.
@@ -144,23 +187,18 @@ class _Blocks(Unranked):
         self._renew()
         prefix = len(node.edge) // TOKEN_BYTES
         count, work, arrived = 0, 0 if node.computed else prefix, 0
-        best, density = _Block(0, 0, 0), 0.0
-        for _, one in sorted(self._classes.items()):
-            count, work, arrived = count + one.count, work + one.work, arrived + one.arrived
-            if count >= density * work:
-                best, density = _Block(count, work, arrived), count / work
+        best_count = best_work = best_arrived = 0
+        for number in sorted(self._classes):
+            one = self._classes[number]
+            count += one.count
+            work += one.work
+            arrived += one.arrived
+            if count * best_work >= best_count * work:
+                best_count, best_work, best_arrived = count, work, arrived
         spared = max(1, work - prefix) if node.computed else work
-        return _Block(count, spared, arrived) if count > density * spared else best
-
-    def _index(self, member: Member, clock: int) -> float:
-        known = self._blocks[member]
-        if known is None:
-            return 0.0
-        _, (count, work, arrived) = known
-        return (clock * count - arrived) / work
-
-    def _firsts(self) -> Iterator[Member]:
-        return (one.first() for one in self._classes.values())
+        if count * best_work > best_count * spared:
+            return _Block(count, spared, arrived)
+        return _Block(best_count, best_work, best_arrived)
 
     def _renew(self) -> None:
         for member in self._changed:
@@ -169,7 +207,7 @@ class _Blocks(Unranked):
                 block = cast("_Blocks", member.ranking).block(member)
             else:
                 block = _Block(1, max(1, member.work), member.arrived)
-            number = size_class(block.work / block.count)
+            number = size_class(block.work / block.requests)
             self._blocks[member] = number, block
             self._classes.setdefault(number, _Class()).put(member, block)
         self._changed.clear()

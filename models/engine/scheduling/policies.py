@@ -127,7 +127,7 @@ class KLpm(Lpm):
 class AgedLpm(OnTree):
     """LPM with ageing: a computed token counts as much as `tokens` tokens of waiting. Looks at each computed prefix."""
 
-    TOKENS = 100
+    TOKENS = 300
 
     def __init__(self, tokens: int = TOKENS) -> None:
         super().__init__(PrefixTree(Arrivals))

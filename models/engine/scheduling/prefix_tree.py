@@ -74,7 +74,15 @@ class PrefixTree:
 
     def compute(self, prefix: bytes) -> None:
         """Note that this prefix is computed, or is used again."""
-        path = self._touch(self._place(prefix))
+        self._compute(self._place(prefix))
+
+    def compute_for(self, request: Request) -> None:
+        """Note that the prefix of a request that waits is computed, or is used again."""
+        if request.parent is not None:
+            self._compute(request.parent)
+
+    def _compute(self, end: Node) -> None:
+        path = self._touch(end)
         for node in reversed(path):
             if not node.computed:
                 self._set_computed(node, computed=True)

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from models.engine.scheduling.member import Member, Ranking, Request
 
-STEP = 1.05
+STEP = 1.15
 """Sizes that differ by less than this factor are of one class."""
 _PER_E = 1 / log(STEP)
 SPARE = 64

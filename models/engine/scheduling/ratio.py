@@ -13,7 +13,7 @@ from models.engine.scheduling.rankings import SizeClasses, Unranked
 
 
 class Hrrn(OnTree):
-    """The highest of waiting over uncached tokens, both of the token clock; right to 5%, for a request of its class.
+    """The highest of waiting over uncached tokens, both of the token clock, right to 15%: the width of a class.
 
     SGLang's policy `hrrn` without its limit of 128 waiting requests. When a prefix becomes computed or is forgotten,
     all requests below it are ranked anew: its cost grows with them.

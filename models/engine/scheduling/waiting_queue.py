@@ -125,7 +125,7 @@ class WaitingQueue:
         return True
 
     def _take(self, batch: Batch, band: _Band, request: Request, cost: int) -> None:
-        band.policy.tree.compute(request.prefix)
+        band.policy.tree.compute_for(request)
         band.policy.took()
         self._leave(band, request)
         if request.caller.waiting:
@@ -163,7 +163,7 @@ class WaitingQueue:
     def _close(self, batch: Batch, used: Sequence[_Band]) -> None:
         """End a batch: what it computed is forgotten, or kept as far as the cache goes, by all priorities."""
         for band in self._bands.values() if self._cache_tokens else used:
-            for request in batch.requests if self._cache_tokens else ():
+            for request in () if band in used else batch.requests:
                 band.policy.tree.compute(request.prefix)
             band.policy.tree.forget(self._cache_tokens)
             self._stand_again(band)

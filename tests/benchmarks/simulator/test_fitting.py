@@ -92,9 +92,9 @@ def test_a_simulated_trace_is_compared_with_what_was_played() -> None:
     pair = simulated(played(trace, list(real.tallies[ONLINE].latencies_s), []), TRUE, 1)
     assert pair.errors()["p99"] == pytest.approx(0.0, abs=1e-9)
     assert Pair.pooled([pair, pair]).asked == 2 * len(trace)
-    assert findings(pair, Speed(requests=1, cpu_s=1.0, hit_rate=0.5, utilisation=0.5))[0].startswith(
-        "throughput "
-    )
+    said = findings([pair, pair], pair, Speed(requests=1, cpu_s=1.0, hit_rate=0.5, utilisation=0.5))
+    assert said[0].startswith("2 traces that it was not fitted on, together: throughput ")
+    assert said[1].endswith("p99 +0.0% to +0.0%")
 
 
 def test_held_out_traces_are_not_those_that_were_fitted_on() -> None:

@@ -1,13 +1,14 @@
 """Admission: work-conserving, classes in order, deadlines kept, alerts never refused, nothing lost."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf, nan
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.control.admission import (
     Admission,
@@ -16,14 +17,14 @@ from pipeline.control.admission import (
     Decision,
     Work,
 )
-from pipeline.control.concurrency_limit import AimdLimit, AimdSettings, FixedLimit, Outcome
+from pipeline.control.concurrency_limit import AimdLimit, AimdSettings, ConcurrencyLimit, FixedLimit, Outcome
 from pipeline.control.gradient_limit import GradientLimit, GradientSettings
 from schemas.errors import ConfigError
 from schemas.traffic import TrafficClass, traffic_class
 
 ONLINE, NEARLINE, REFRESH = TrafficClass.ONLINE, TrafficClass.NEARLINE, TrafficClass.REFRESH
 DEFAULTS = AdmissionSettings()
-LIMITS = {
+LIMITS: dict[str, Callable[[], ConcurrencyLimit]] = {
     "fixed": lambda: FixedLimit(100.0),
     "aimd": lambda: AimdLimit(AimdSettings()),
     "gradient": lambda: GradientLimit(GradientSettings(probe_every_s=5.0)),
@@ -43,18 +44,17 @@ def admission(limit: float = 100.0, **policies: ClassPolicy) -> Admission[int]:
 class AnyCourse(RuleBasedStateMachine):
     """Work is offered, ends and waits in any order; after each event the caller takes what may begin."""
 
+    make_limit = staticmethod(LIMITS["fixed"])
+
     def __init__(self) -> None:
         super().__init__()
+        self.limit = self.make_limit()
+        self.admission: Admission[int] = Admission(self.limit)
         self.now = 0.0
         self.running: list[Work[int]] = []
         self.waiting: list[Work[int]] = []
         self.offered: Counter[TrafficClass] = Counter()
         self.refused: Counter[TrafficClass] = Counter()
-
-    @initialize(limit=st.sampled_from(sorted(LIMITS)))  # type: ignore[no-untyped-call]  # hypothesis leaves it untyped
-    def begin(self, limit: str) -> None:
-        self.limit = LIMITS[limit]()
-        self.admission: Admission[int] = Admission(self.limit)
 
     @rule(traffic=st.sampled_from(TrafficClass), cost=st.floats(0.5, 150), left_s=st.floats(0.01, 30))
     def offer(self, traffic: TrafficClass, cost: float, left_s: float) -> None:
@@ -130,8 +130,19 @@ class AnyCourse(RuleBasedStateMachine):
         assert used + first.cost > share * self.limit.limit - 1e-6
 
 
-AnyCourse.TestCase.settings = settings(max_examples=30, stateful_step_count=30)
+class AnyCourseUnderAimd(AnyCourse):
+    make_limit = staticmethod(LIMITS["aimd"])
+
+
+class AnyCourseUnderGradient(AnyCourse):
+    make_limit = staticmethod(LIMITS["gradient"])
+
+
+for course in (AnyCourse, AnyCourseUnderAimd, AnyCourseUnderGradient):
+    course.TestCase.settings = settings(max_examples=15, stateful_step_count=30)
 TestAnyCourse = AnyCourse.TestCase
+TestAnyCourseUnderAimd = AnyCourseUnderAimd.TestCase
+TestAnyCourseUnderGradient = AnyCourseUnderGradient.TestCase
 
 
 def test_a_higher_class_value_is_sooner() -> None:

@@ -135,3 +135,36 @@ def test_withdrawn_work_is_handed_out_to_nobody() -> None:
     assert admission.take(1.0) is None
     with pytest.raises(ValueError, match="does not wait"):
         admission.withdraw(Work(NEARLINE, 1.0, None, inf))
+
+
+def test_a_call_that_is_interrupted_again_and_again_comes_to_its_end() -> None:
+    class OftenBusy(LexicalRanker):
+        calls = 0
+        scored = 0
+
+        def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
+            self.calls += 1
+            if self.calls % 3 == 0:
+                raise ServerBusy("503", retry_after_s=1.0)
+            self.scored += len(items)
+            return super().score_many(query, items, deadline_s)
+
+    ranker = OftenBusy()
+    caller = AdmittedRanker(ranker, gate(4.0), NEARLINE)
+    scores: list[float] = []
+    for _ in range(20):
+        try:
+            scores = caller.score_many("nurse 7", items(40), 10.0)
+            break
+        except ModelDeferred:
+            continue
+    assert scores == LexicalRanker().score_many("nurse 7", items(40), 10.0)
+    assert ranker.scored == 40
+    assert caller._kept == {}
+
+
+def test_it_says_how_the_ranker_behind_it_computes() -> None:
+    class Told(LexicalRanker):
+        scored_as = "shared/float32"
+
+    assert AdmittedRanker(Told(), gate(4.0), NEARLINE).scored_as == "shared/float32"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from typing_extensions import override
@@ -357,3 +358,17 @@ def test_calls_whose_items_overlap_do_not_wait_for_each_other_for_ever() -> None
     assert sorted(title for titles in engine.asked for title in titles) == sorted(
         item.title for item in items
     )
+
+
+def test_reads_of_a_store_that_never_waits_are_made_in_the_callers_thread() -> None:
+    class Noting(MemoryStore):
+        readers: ClassVar[set[int]] = set()
+
+        @override
+        def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+            self.readers.add(threading.get_ident())
+            return super().get_many(keys)
+
+    store = Noting(time.time)
+    CachedScorer(Engine(), ScoreCache(store, reads_wait=False), settings()).score_many("nurse", [NURSE], 5.0)
+    assert store.readers == {threading.get_ident()}
