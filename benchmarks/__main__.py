@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "sizes": (settings.SizesBenchmark, "benchmarks.sizes"),
     "model-server": (settings.ModelServerBenchmark, "benchmarks.model_server.benchmark"),
     "simulator": (settings.SimulatorBenchmark, "benchmarks.simulator.benchmark"),
+    "planner": (settings.PlannerBenchmark, "benchmarks.planner.benchmark"),
     "overload": (settings.OverloadBenchmark, "benchmarks.overload.benchmark"),
     "rounding": (settings.RoundingBenchmark, "benchmarks.rounding"),
     "summaries": (settings.SummariesBenchmark, "benchmarks.summaries"),

@@ -16,6 +16,7 @@ from nearline.cli import (
     evaluate,
     explain,
     models,
+    plan,
     prune,
     report,
     schemas,
@@ -25,6 +26,7 @@ from nearline.cli import (
     store,
     stream,
     summarize,
+    top,
     train,
     train_calibrate,
     train_drift,
@@ -59,7 +61,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, stream, serve, summarize, explain, simulate, agreement, evaluate):
+for module in (stack, top, stream, serve, summarize, explain, simulate, plan, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
