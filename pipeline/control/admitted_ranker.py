@@ -21,7 +21,8 @@ class AdmittedRanker(Ranker):
     `waits`: whether a call waits for its turn; otherwise a call that has to wait raises ModelDeferred at once, for
     callers that have other things to do meanwhile. Parts behind the first one wait in any case. A call that ends by an
     error in a later part keeps the scores of the parts before it for the next call, so that calls which are interrupted
-    again and again come to their end.
+    again and again come to their end. What is kept is that of the newest call: where threads share a ranker, one's call
+    may drop what another's kept, which is then scored again.
     """
 
     def __init__(
