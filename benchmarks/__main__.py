@@ -24,13 +24,18 @@ from schemas.settings import Option, build
 BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "feature-job": (settings.FeatureJobBenchmark, "benchmarks.feature_job.benchmark"),
     "consumer": (settings.ConsumerBenchmark, "benchmarks.alert_consumer.benchmark"),
+    "score-cache": (settings.ScoreCacheBenchmark, "benchmarks.score_cache.benchmark"),
     "latency": (settings.LatencyBenchmark, "benchmarks.latency"),
     "backfill": (settings.BackfillBenchmark, "benchmarks.backfill.benchmark"),
     "stores": (settings.StoresBenchmark, "benchmarks.stores"),
     "sizes": (settings.SizesBenchmark, "benchmarks.sizes"),
     "model-server": (settings.ModelServerBenchmark, "benchmarks.model_server.benchmark"),
+    "simulator": (settings.SimulatorBenchmark, "benchmarks.simulator.benchmark"),
+    "planner": (settings.PlannerBenchmark, "benchmarks.planner.benchmark"),
+    "overload": (settings.OverloadBenchmark, "benchmarks.overload.benchmark"),
     "rounding": (settings.RoundingBenchmark, "benchmarks.rounding"),
     "summaries": (settings.SummariesBenchmark, "benchmarks.summaries"),
+    "scheduling": (settings.SchedulingBenchmark, "benchmarks.scheduling.benchmark"),
     "pruning": (settings.PruningBenchmark, "benchmarks.pruning.benchmark"),
 }
 """Settings, and the module whose `measure(settings, folder)` runs the benchmark and returns its result."""
@@ -48,7 +53,7 @@ class Results:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmark that was asked for, or all of them."""
-    given = vars(_parser().parse_args(argv))
+    given = vars(_parser().parse_args(argv)) | {"out": out_folder(argv)}
     logging.getLogger("stamina").setLevel(logging.ERROR)  # a new topic's first answers are retries
     # so that what a benchmark started is stopped also when it is told to end
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -57,6 +62,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):
         for finding in _measured(name, given).findings:
             say(f"{name}: {finding}")
+
+
+def out_folder(argv: Sequence[str] | None) -> Path:
+    """Where results go: `--out`, before a benchmark's name or behind it."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    arguments.add(parser, Results)
+    out: Path = parser.parse_known_args(argv)[0].out
+    return out
 
 
 def _measured(name: str, given: dict[str, Any]) -> Result:
@@ -75,8 +88,6 @@ def _parser() -> argparse.ArgumentParser:
         one = chosen.add_parser(name, description=kind.__doc__)
         arguments.add(one, kind, os.environ)
         arguments.add(one, Results)
-        # not given behind the name, it is what was given before the name
-        one.set_defaults(out=argparse.SUPPRESS)
     return parser
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -86,6 +87,12 @@ def _query_words(query: str) -> str:
     return f" {words}" if words else ""
 
 
+@lru_cache(maxsize=8_192)
+def _field(value: str) -> str:
+    """A cleaned field; companies, places, types and forms of work are those of many postings."""
+    return clean(value, MAX_FIELD_CHARS)
+
+
 def _item_parts(item: Item) -> tuple[str, str]:
     fields = (
         ("Title", item.title),
@@ -94,7 +101,7 @@ def _item_parts(item: Item) -> tuple[str, str]:
         ("Type", item.employment_type),
         ("Remote", item.remote),
     )
-    known = [(name, clean(value, MAX_FIELD_CHARS)) for name, value in fields if value]
+    known = [(name, _field(value)) for name, value in fields if value]
     metadata = "\n".join(f"{name}: {value}" for name, value in known if value)
     text = clean(item.text, MAX_CHARS)
     return metadata, f"{_TEXT}{text}" if text else ""

@@ -14,17 +14,37 @@ from schemas.characters import fold
 _WORDS = re.compile(r"\w+")
 
 
+SCORED_AS = "unknown/unknown"
+"""Mode and arithmetic of a ranker that tells neither."""
+
+
 class Ranker(Protocol):
-    """Scores items of one query."""
+    """Scores items of one query; may be called from several threads at once."""
 
     @property
     def model(self) -> str:
         """Name of the model that gave the latest answer, as `ranker@1`; part of score-cache keys."""
         ...
 
+    @property
+    def scored_as(self) -> str:
+        """How that model computes, mode and arithmetic such as `shared/float32`, one word; part of score-cache keys.
+
+        Scores of one model differ a little between modes and between arithmetics.
+        """
+        return SCORED_AS
+
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
         """`p_yes` of each item, in order; raises ModelUnavailable or ModelRejected for the request."""
         ...
+
+    def answer_many(self, query: str, items: Sequence[Item], deadline_s: float) -> tuple[str, list[float]]:
+        """Name of the model that gave the scores, and the scores; raises as `score_many` does.
+
+        A ranker whose model may change while several threads call overrides this: `model` is the latest answer's.
+        """
+        scores = self.score_many(query, items, deadline_s)
+        return self.model, scores
 
 
 class LexicalRanker(Ranker):

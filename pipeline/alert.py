@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from models.ranker import Ranker
-from pipeline.match import has_content, passes
-from pipeline.scoring.cached import item_of
+from pipeline.match import has_content, match_score, passes
+from pipeline.scoring.items import item_of
 from schemas.errors import ModelRejected, ModelUnavailable
 from schemas.keys import alert_id, day_of
 from schemas.merge import is_current
 from schemas.openings import opening_reason
 from schemas.records import NEVER, Alert, Candidate, FeatureRecord, Reason, SavedSearch, ScoreRequest, State
 from storage.claims import Claim, ClaimVerdict
+from storage.cuts import Cut, CutNotes
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
 
@@ -31,7 +32,7 @@ class Located:
     """A score request, with the place of the message that carried it.
 
     `timestamp_ms`: the message's broker timestamp. `request_id`: 16 bytes that the matcher gave it; empty when an older
-    version sent it.
+    version sent it. `whole`: candidates of the request that this one is a part of; 0: it is no part.
     """
 
     request: ScoreRequest
@@ -39,6 +40,7 @@ class Located:
     offset: int
     timestamp_ms: int = 0
     request_id: bytes = b""
+    whole: int = 0
 
 
 class Fate(StrEnum):
@@ -52,6 +54,7 @@ class Fate(StrEnum):
     NOT_OPEN = "not_open"
     DEFERRED = "deferred"  # no feature record yet, an older one, or one without its summary
     REJECTED = "rejected"  # the model refuses this item and scores others
+    NOT_SCORED = "not_scored"  # the request had more candidates than the depth allows, and others fit better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ _MISSING = FeatureRecord(posting_id="", version=NEVER)
 class _Pair:
     """One candidate of a request within a step: what was read, its score and its fate so far."""
 
-    __slots__ = ("candidate", "fate", "model", "p_yes", "reason", "record", "source")
+    __slots__ = ("candidate", "cut", "fate", "model", "p_yes", "reason", "record", "source")
 
     def __init__(self, source: Located, candidate: Candidate, record: FeatureRecord | None) -> None:
         self.source = source
@@ -80,6 +83,7 @@ class _Pair:
         self.p_yes = 0.0
         self.model = ""
         self.reason = ""
+        self.cut: Cut | None = None
         self.fate = fate_of(source.request.search, candidate.version, record)
 
 
@@ -93,21 +97,27 @@ class AlertStep:
         ledger: AlertLedger,
         settings: AlertSettings | None = None,
         *,
+        cuts: CutNotes | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        utc_s: Callable[[], float] = time.time,
     ) -> None:
+        """`cuts`: where pairs are noted that are not scored, for `nearline explain`; None: nowhere."""
         self._features = features
         self._ranker = ranker
         self._ledger = ledger
         self._settings = settings or AlertSettings()
-        self._monotonic = monotonic
+        self._cuts, self._monotonic, self._utc_s = cuts, monotonic, utc_s
 
-    def run(self, requests: Sequence[Located]) -> AlertBatch:
+    def run(self, requests: Sequence[Located], depth: int | None = None) -> AlertBatch:
         """Alerts to send in one transaction with the requests' offsets; claims are in the ledger when it returns.
 
+        `depth`: how many candidates of a request are scored, those whose words fit best; None: all.
         Raises ModelUnavailable, StoreError and BrokersUnavailable: nothing is lost, call again with the same requests.
         """
         # 1. one bulk read; postings that are open, summarized and still match go on
         pairs = self._pairs(requests)
+        if depth is not None:
+            self._cut(pairs, depth)
         # 2. one call of the ranker for each query
         self._score([pair for pair in pairs if pair.fate is Fate.ALERTED])
         # 3. the ledger: claim the pairs that pass, release those that no longer do
@@ -142,6 +152,30 @@ class AlertStep:
             for source in requests
             for candidate in source.request.candidates
         ]
+
+    def _cut(self, pairs: Sequence[_Pair], depth: int) -> None:
+        """Leave out of each request's candidates those that fit worst, as many as it has above its part of `depth`."""
+        requests: dict[int, list[_Pair]] = {}
+        for pair in pairs:
+            if pair.fate is Fate.ALERTED:
+                requests.setdefault(id(pair.source), []).append(pair)
+        for asked in requests.values():
+            self._cut_one(asked, depth)
+        cut = [(_alert_id(pair), pair.cut) for pair in pairs if pair.cut is not None]
+        if cut and self._cuts is not None:
+            self._cuts.put_many(cut)
+
+    def _cut_one(self, asked: list[_Pair], depth: int) -> None:
+        source = asked[0].source
+        held = len(source.request.candidates)
+        allowed = max(1, -(-depth * held // max(held, source.whole)))
+        if len(asked) <= allowed:
+            return
+        at_ms = int(self._utc_s() * 1000)
+        ordered = sorted(asked, key=_fits_worse)
+        for place, pair in enumerate(ordered[allowed:], allowed + 1):
+            pair.fate = Fate.NOT_SCORED
+            pair.cut = Cut(depth=allowed, place=place, candidates=len(asked), at_ms=at_ms)
 
     def _score(self, pairs: Iterable[_Pair]) -> None:
         """Give each pair its `p_yes`, and the fate BELOW_THRESHOLD where that is too low."""
@@ -201,10 +235,20 @@ def fate_of(search: SavedSearch, version: int, record: FeatureRecord | None) -> 
     return Fate.ALERTED if passes(search, record) else Fate.FILTERED
 
 
+def _fits_worse(pair: _Pair) -> tuple[float, int, str]:
+    """A key that orders pairs by the matcher's score, the best first; of equal ones the newest posting first."""
+    score = match_score(pair.source.request.search, pair.record)
+    return -score, -pair.record.version, pair.record.posting_id
+
+
+def _alert_id(pair: _Pair) -> str:
+    return alert_id(pair.source.request.search.search_id, pair.record.posting_id, pair.record.episode)
+
+
 def _claim(pair: _Pair) -> Claim:
     record, search = pair.record, pair.source.request.search
     return Claim(
-        alert_id=alert_id(search.search_id, record.posting_id, record.episode),
+        alert_id=_alert_id(pair),
         search_id=search.search_id,
         partition=pair.source.partition,
         offset=pair.source.offset,
@@ -219,7 +263,7 @@ def _claim(pair: _Pair) -> Claim:
 def _alert(pair: _Pair) -> Alert:
     record, search = pair.record, pair.source.request.search
     return Alert(
-        alert_id=alert_id(search.search_id, record.posting_id, record.episode),
+        alert_id=_alert_id(pair),
         search_id=search.search_id,
         posting_id=record.posting_id,
         version=record.version,

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from models.prompts import SUFFIX, Prompter, item_text, query_text
 from pipeline.alert import Fate, fate_of
 from pipeline.match import FilterCheck, feature_terms, filter_checks, has_content, query_terms
-from pipeline.scoring.cached import CachedScorer, item_of
+from pipeline.scoring.cached import CachedScorer
+from pipeline.scoring.items import item_of
 from schemas.errors import ModelRejected
 from schemas.keys import alert_id, day_of
 from schemas.openings import opening_reason
 from schemas.records import FeatureRecord, Reason, SavedSearch, State
+from storage.cuts import Cut, CutNotes
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
 from storage.ledger_entry import LedgerEntry
@@ -70,7 +72,9 @@ class Explanation:
 
     `opening`: whether the posting's present opening is its first (`new`) or not (`reopened`); None if it is not open.
     `ledger`: the entry that holds this opening's alert. `quota`: None for a search without top-k.
-    `fate` is what the alert consumer would do with the pair now, `why` says it in a sentence.
+    `cut`: the newest request of this opening that left the pair out, under overload.
+    `fate` is what the alert consumer would do with the pair now, `why` says it in a sentence. It is NOT_SCORED for a
+    pair that passes and was left out: it alerts when another request scores it.
     """
 
     search: SavedSearch
@@ -86,6 +90,7 @@ class Explanation:
     fate: Fate
     why: str
     opening: Reason | None = None
+    cut: Cut | None = None
 
 
 class Explainer:
@@ -98,12 +103,13 @@ class Explainer:
         ledger: AlertLedger,
         *,
         prompter: Prompter | None = None,
+        cuts: CutNotes | None = None,
         deadline_s: float = 30.0,
     ) -> None:
         self._features = features
         self._scorer = scorer
         self._ledger = ledger
-        self._prompter = prompter
+        self._prompter, self._cuts = prompter, cuts
         self._deadline_s = deadline_s
 
     def explain(self, search: SavedSearch, posting_id: str) -> Explanation:
@@ -122,6 +128,9 @@ class Explainer:
         quota = None if record is None else self._quota(search, record)
         if score is not None and name is not None:
             fate = _scored_fate(score, entry is not None and self._ledger.was_sent(name, entry), quota)
+        cut = None if name is None or self._cuts is None else self._cuts.get(name)
+        if cut is not None and fate is Fate.ALERTED:
+            fate = Fate.NOT_SCORED
         return Explanation(
             search=search,
             posting_id=posting_id,
@@ -134,8 +143,9 @@ class Explainer:
             ledger=entry,
             quota=quota,
             fate=fate,
-            why=_why(fate, record, refusal),
+            why=_not_scored(cut) if cut and fate is Fate.NOT_SCORED else _why(fate, record, refusal),
             opening=None if record is None or record.state is not State.OPEN else opening_reason(record),
+            cut=cut,
         )
 
     def _quota(self, search: SavedSearch, record: FeatureRecord) -> QuotaCheck | None:
@@ -175,6 +185,13 @@ def _terms(search: SavedSearch, record: FeatureRecord) -> TermCheck:
     wanted, needed = query_terms(search.query)
     found = wanted & feature_terms(record)
     return TermCheck(found=tuple(sorted(found)), missing=tuple(sorted(wanted - found)), needed=needed)
+
+
+def _not_scored(cut: Cut) -> str:
+    return (
+        f"not scored: depth {cut.depth}; under overload its request left it out, at place {cut.place} of "
+        f"{cut.candidates} candidates by words; it passes now, and alerts when the posting or the search changes"
+    )
 
 
 def _why(fate: Fate, record: FeatureRecord | None, refusal: str) -> str:

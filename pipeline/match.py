@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from pipeline.places.comparing import only_remote, place_passes
 from pipeline.places.gazetteer import gazetteer
-from pipeline.terms import terms
+from pipeline.terms import folded, holds, terms
 from schemas.clean import clean
 from schemas.employment import employment_kinds
 from schemas.merge import is_current
@@ -54,6 +54,21 @@ class _Query:
         """Whether as many of the terms as are needed are among the posting's."""
         return not self.needed or len(self.terms & posted) >= self.needed
 
+    def stands_in_text(self, text: str) -> bool:
+        """As `stands_in` for the terms of a posting's text; reads no more of it than it must."""
+        if not self.needed:
+            return True
+        lower = folded(text)
+        if not lower.isascii():
+            return self.stands_in(terms(text))
+        missing = len(self.terms) - self.needed
+        for term in self.terms:
+            if not holds(lower, term):
+                missing -= 1
+                if missing < 0:
+                    return False
+        return True
+
 
 def load_places() -> None:
     """Load the tables of places, a second and a half of work, before the first search that names a place meets one."""
@@ -72,7 +87,7 @@ def has_content(feature: FeatureRecord) -> bool:
 
 def passes(search: SavedSearch, feature: FeatureRecord) -> bool:
     """Hard filters and lexical match of one pair; pure, and the same for matcher, consumer and explain."""
-    return _parse(search.query).stands_in(feature_terms(feature)) and _filters_pass(search, feature)
+    return _parse(search.query).stands_in_text(_text(feature)) and _filters_pass(search, feature)
 
 
 def filter_checks(search: SavedSearch, feature: FeatureRecord) -> list[FilterCheck]:
@@ -95,11 +110,21 @@ def query_terms(query: str) -> tuple[frozenset[str], int]:
     return parsed.terms, parsed.needed
 
 
+def match_score(search: SavedSearch, feature: FeatureRecord) -> float:
+    """How well a posting's words fit a search, from 0 to 2: the share of the query's terms in it, and in its title.
+
+    Of candidates that all pass, those with the highest score are scored by the ranker first. 0 for a query without
+    terms.
+    """
+    wanted = _parse(search.query).terms
+    if not wanted:
+        return 0.0
+    return (len(wanted & feature_terms(feature)) + len(wanted & terms(feature.title))) / len(wanted)
+
+
 def feature_terms(feature: FeatureRecord) -> frozenset[str]:
     """Terms of all that the ranker reads of a posting: metadata and summary."""
-    fields = (feature.location, feature.employment_type, feature.remote)
-    metadata = " ".join(field for field in fields if field)
-    return terms(f"{feature.title}\n{feature.company or ''}\n{metadata}\n{feature.summary}")
+    return terms(_text(feature))
 
 
 class LexicalMatcher(Matcher):
@@ -161,6 +186,14 @@ class LexicalMatcher(Matcher):
 def _parse(query: str) -> _Query:
     found = terms(clean(query))
     return _Query(found, (len(found) + 1) // 2)
+
+
+def _text(feature: FeatureRecord) -> str:
+    # spaces, because a text with line breaks is searched for what cannot be seen
+    return (
+        f"{feature.title} {feature.company or ''} {feature.location or ''} {feature.employment_type or ''} "
+        f"{feature.remote or ''} {feature.summary}"
+    )
 
 
 def _filters_pass(search: SavedSearch, feature: FeatureRecord) -> bool:

@@ -58,6 +58,28 @@ def terms(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+@lru_cache(maxsize=4_096)
+def folded(text: str) -> str:
+    """`text` as `holds` reads it."""
+    return fold(text)
+
+
+def holds(folded: str, term: str) -> bool:
+    """Whether `term` is among the terms of a folded text that is ASCII, without cutting all of it into words.
+
+    A stem begins its word, but for a last y that may stand for "ies".
+    """
+    start, size = (term[:-1] if term[-1] == "y" else term), len(folded)
+    at = folded.find(start)
+    while at >= 0:
+        if at == 0 or not folded[at - 1].isalnum():
+            word = _ASCII_WORD.match(folded, at)
+            if word is not None and word.group() not in STOP_WORDS and stem(word.group()) == term:
+                return True
+        at = folded.find(start, at + 1, size)
+    return False
+
+
 def _pairs(word: str) -> list[str]:
     """Overlapping pairs of characters of each unspaced run, and the stems of the parts between such runs."""
     found = [stem(part) for part in _UNSPACED.split(word) if part]

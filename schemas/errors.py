@@ -4,7 +4,8 @@ NearlineError
 ├── SchemaError            a byte string or document that cannot become a record
 │   ├── DecodeError        damaged bytes, unknown fingerprint or schema id
 │   ├── IncompatibleSchema a changed contract that older readers or data cannot follow
-│   └── EventError         a posting event that breaks the documented format
+│   ├── EventError         a posting event that breaks the documented format
+│   └── TraceError         a line of a trace of requests that breaks the documented format
 ├── RegistryUnavailable    an outage of the schema registry
 ├── BrokersUnavailable     no Kafka broker can be reached now, or none has acknowledged what was sent
 ├── InstanceTaken          another process runs under the name of this one
@@ -15,6 +16,7 @@ NearlineError
 │   └── ValueTooLarge      this key or value can never be stored as it is
 ├── ModelError             a model server refused or failed
 │   ├── ModelUnavailable   an outage or a missed deadline: retry after `retry_after_s`
+│   │   └── ModelDeferred  no outage: other work goes first, come again after `retry_after_s`
 │   └── ModelRejected      this input fails while its neighbours succeed (poison)
 ├── TrainingDiverged       losses, weights or scores that are not finite: what was saved before is intact
 └── ConfigError            a setting, named in the message, that cannot work
@@ -39,6 +41,10 @@ class IncompatibleSchema(SchemaError):
 
 class EventError(SchemaError):
     """A posting event that breaks the documented format; the message names the field."""
+
+
+class TraceError(SchemaError):
+    """A line of a trace of requests that breaks the documented format, or comes too early; the message names it."""
 
 
 class RegistryUnavailable(NearlineError):
@@ -83,6 +89,10 @@ class ModelUnavailable(ModelError):
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ModelDeferred(ModelUnavailable):
+    """Other work goes first now; nothing is broken. `retry_after_s` says when to come again."""
 
 
 class ModelRejected(ModelError):

@@ -4,9 +4,10 @@
 |---|---|
 | `f/1/<posting id>` | the feature record |
 | `t/1/<posting id>` | the raw text |
-| `s/1/<model>/<both hashes in base64>` | the score of a query and a prompt |
+| `s/2/<model and how it computes>/<both hashes in base64>` | the score of a query and a prompt |
 | `a/1/<alert id>` | a ledger entry |
 | `q/1/<day>/<search id>` | the alerts of one search and event-time day |
+| `n/1/<alert id>` | why a pair was not scored |
 | `m/1/<hash of a URL>` | how far an interrupted copy from the store at that URL came |
 
 A key is UTF-8 text without NUL of at most `storage.base.MAX_KEY_BYTES` bytes, so that it fits every back end as it
@@ -14,6 +15,7 @@ is. An id that is longer than `MAX_ID_BYTES`, holds a NUL or begins with DEL is 
 """
 
 from base64 import urlsafe_b64encode
+from functools import lru_cache
 from hashlib import blake2b
 
 from schemas.records import Posting
@@ -64,14 +66,28 @@ def text_key(posting_id: str) -> bytes:
     return b"t/1/" + _id_bytes(posting_id)
 
 
-def score_key(model: str, query_hash: bytes, prompt_hash: bytes) -> bytes:
-    """Where the score of one item for one query by one model is."""
-    return b"s/1/" + _id_bytes(model) + b"/" + urlsafe_b64encode(query_hash + prompt_hash).rstrip(b"=")
+def score_prefix(model: str, scored_as: str) -> bytes:
+    """Where the scores of one model are that are computed one way; `scored_as`, such as `shared/float32`, is one word.
+
+    The last space of the joined text stands before it, so that no two pairs have the same prefix.
+    """
+    return b"s/2/" + _id_bytes(f"{model} {scored_as}") + b"/"
 
 
+def score_key(prefix: bytes, query_hash: bytes, prompt_hash: bytes) -> bytes:
+    """Where the score of one item for one query is, under its model's `score_prefix`."""
+    return prefix + urlsafe_b64encode(query_hash + prompt_hash).rstrip(b"=")
+
+
+@lru_cache(maxsize=16_384)
 def ledger_key(alert_id: str) -> bytes:
-    """Where the ledger entry of an alert is."""
+    """Where the ledger entry of an alert is; the ledger asks several times for each claim of a step."""
     return b"a/1/" + _id_bytes(alert_id)
+
+
+def cut_key(alert_id: str) -> bytes:
+    """Where the note is why a pair was not scored."""
+    return b"n/1/" + _id_bytes(alert_id)
 
 
 def quota_key(search_id: str, day: int) -> bytes:

@@ -4,20 +4,24 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from kafka import KafkaProducer
 
+from models.client.http import ClientConfig
 from models.client.remote import open_ranker
 from models.ranker import Ranker
 from pipeline.alert import AlertSettings, AlertStep
+from pipeline.control.admitted_ranker import AdmittedRanker
 from pipeline.match import load_places
-from pipeline.scoring.cached import CachedScorer
+from pipeline.scoring.cached import CachedScorer, CacheSettings
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import Alert, ScoreRequest
 from schemas.settings import Option, Options
+from schemas.traffic import TrafficClass
+from storage.cuts import CutNotes
 from storage.features import FeatureStore
 from storage.ledger import TTL_S, AlertLedger
 from storage.opening import open_store
@@ -26,6 +30,7 @@ from streaming.alerting.kafka_log import RequestGroup
 from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.alerting.sent_alerts import KafkaSentAlerts
+from streaming.alerting.shaping import ShapingSettings
 from streaming.kafka import clients, topics
 from streaming.kafka.waiting import within
 from streaming.process.member import MemberSettings, Program, Running, run_member
@@ -38,6 +43,7 @@ log = logging.getLogger(__name__)
 TRANSACTION_TIMEOUT_MS = 20_000
 #: kafka-python gives up by itself a little earlier.
 OPEN_S = 70.0
+MEMORY = "memory:"
 DAY_S = 86_400
 
 
@@ -65,15 +71,30 @@ class ConsumerSettings(MemberSettings):
             metavar="DIR",
         ),
     ] = None
+    scored_as: Annotated[
+        str | None,
+        Option(
+            "How the server scores, one word such as multi-item/bfloat16, for a server that does not tell (SGLang). "
+            "Cached scores of one word are never taken for another's: give a new one with new flags of the server.",
+            metavar="WORD",
+        ),
+    ] = None
     cache_url: Annotated[
-        str, Option("Score cache, such as lmdb:///path?sync=os.", "--cache", metavar="URL")
-    ] = "memory:"
+        str,
+        Option(
+            "Score cache that instances share, such as lmdb:///path?sync=os; memory: keeps scores in this process alone.",
+            "--cache",
+            metavar="URL",
+        ),
+    ] = MEMORY
     ledger_ttl_days: Annotated[
         float,
         Option("How long a pair cannot alert again in one opening; longer than any topic keeps messages."),
     ] = TTL_S / DAY_S
+    cache: Annotated[CacheSettings, Options()] = field(default_factory=CacheSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     loop: Annotated[RequestLoopSettings, Options()] = field(default_factory=RequestLoopSettings)
+    shaping: Annotated[ShapingSettings, Options("Overload")] = field(default_factory=ShapingSettings)
 
     def __post_init__(self) -> None:
         longest_days = max(topic.retention_ms for topic in topics.TABLE) / topics.DAY_MS
@@ -101,6 +122,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
         metrics=metrics,
         unsubscribed=Unsubscribed(feed, member.stopped),
         settings=settings.loop,
+        lateness=settings.shaping.lateness(),
         codec=member.codec,
         probe=member.probe,
         turned=member.turned,
@@ -122,14 +144,32 @@ def _transactional(settings: ConsumerSettings, stopped: Callable[[], bool]) -> K
 def _step(member: Running[ConsumerSettings], metrics: ConsumerMetrics) -> AlertStep:
     settings = member.settings
     store = member.closed_at_end(open_store(settings.store_url))
-    cache = ScoreCache(member.closed_at_end(open_store(settings.cache_url)))
-    for result in ("hits", "misses", "failures"):
-        metrics.cache.labels(result).set_function(partial(getattr, cache.stats, result))
-    ranker = open_ranker(settings.ranker_url, settings.tokenizer, calibration=settings.calibration)
+    asked = ClientConfig(traffic=TrafficClass.NEARLINE, retry_busy=False)
+    ranker = open_ranker(
+        settings.ranker_url,
+        settings.tokenizer,
+        asked,
+        calibration=settings.calibration,
+        scored_as=settings.scored_as,
+    )
     _reach(ranker)
-    scorer = CachedScorer(ranker, cache)
+    gate = settings.shaping.gate()
+    metrics.watch(gate)
+    admitted = AdmittedRanker(ranker, gate, TrafficClass.NEARLINE)
+    scorer = CachedScorer(admitted, _shared_cache(member), settings.cache)
+    metrics.show_cache(scorer.counts)
     ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S, sent=KafkaSentAlerts(settings.kafka))
-    return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts)
+    return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts, cuts=CutNotes(store))
+
+
+def _shared_cache(member: Running[ConsumerSettings]) -> ScoreCache | None:
+    """The cache behind the memory of this process; None where there is only that."""
+    settings = member.settings
+    if settings.cache_url == MEMORY:
+        return None
+    store = member.closed_at_end(open_store(settings.cache_url))
+    waits = urlsplit(settings.cache_url).scheme != "lmdb"
+    return ScoreCache(store, ttl_s=settings.cache.lifetimes.ttl_s, reads_wait=waits)
 
 
 def _reach(ranker: Ranker) -> None:

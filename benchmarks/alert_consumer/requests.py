@@ -13,7 +13,8 @@ from benchmarks.common.updates import ROLES, START_US, WORDS, additions
 from models.prompts import Item
 from models.ranker import LexicalRanker, Ranker
 from pipeline.featurize import SourceRow
-from pipeline.scoring.cached import CachedScorer, item_of
+from pipeline.scoring.cached import CachedScorer
+from pipeline.scoring.items import item_of
 from schemas.codec import decode, encode
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
 from storage.opening import open_store

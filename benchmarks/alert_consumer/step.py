@@ -67,7 +67,11 @@ def _step(prepared: PreparedRequests) -> Iterator[Callable[[], Counter[Fate]]]:
     values = [encode(request) for request in prepared.requests]
     size = RequestLoopSettings().max_slice
     with closing(open_store(prepared.store_url)) as kv, closing(open_store(prepared.cache_url)) as cache:
-        step = AlertStep(FeatureStore(kv), CachedScorer(LexicalRanker(), ScoreCache(cache)), AlertLedger(kv))
+        step = AlertStep(
+            FeatureStore(kv),
+            CachedScorer(LexicalRanker(), ScoreCache(cache, reads_wait=False)),
+            AlertLedger(kv),
+        )
 
         def work() -> Counter[Fate]:
             fates: Counter[Fate] = Counter()

@@ -44,13 +44,17 @@ def stacked(path: Path, title: str, unit: str, shares: Mapping[str, Mapping[str,
     _finish(figure, axes, path, title, legend=True)
 
 
-def lines(path: Path, title: str, across: str, up: str, series: Mapping[str, Line]) -> None:
-    """A line for each name of `series`."""
+def lines(
+    path: Path, title: str, across: str, up: str, series: Mapping[str, Line], *, log: bool = False
+) -> None:
+    """A line for each name of `series`; with `log` the upward axis is logarithmic, but for values below 1."""
     figure, axes = _axes(9, 4.5)
     for name, (xs, ys) in series.items():
         axes.plot(xs, ys, label=name)
     axes.set_xlabel(across)
     axes.set_ylabel(up)
+    if log:
+        axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=0)
     _finish(figure, axes, path, title, legend=True)
 

@@ -62,6 +62,28 @@ class ConsumerBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreCacheBenchmark:
+    """Engine calls and waiting readers of the score cache: real threads and processes, then a virtual clock."""
+
+    callers: Annotated[int, Option("Callers of one missing score, all at once.")] = 10_000
+    crowd_cost_s: Annotated[float, Option("Seconds that the engine takes for it.")] = 5.0
+    hot_rate: Annotated[float, Option("Reads a second of a key while its scores expire.")] = 50.0
+    hot_lifetimes: Annotated[float, Option("How often 15 minutes of it.")] = 8.0
+    hot_costs_s: Annotated[tuple[float, ...], Option("Seconds a score takes; one measurement each.")] = (
+        0.1,
+        1.0,
+    )
+    keys: Annotated[int, Option("Keys that are computed together; so many are read a second.")] = 5_000
+    cost_s: Annotated[float, Option("Seconds that one of their scores takes.")] = 0.1
+    trace_s: Annotated[float, Option("Seconds of the trace; the first 15 minutes do not count.")] = 3_600.0
+    request_rate: Annotated[float, Option("First pages a second.")] = 10.0
+    new_queries: Annotated[float, Option("Share of them whose query was never asked before.")] = 0.2
+    request_s: Annotated[float, Option("Seconds of a request beside its scores.")] = 0.03
+    page_s: Annotated[float, Option("Seconds that the scores of a tenth of a query's postings take.")] = 0.001
+    seed: Annotated[int, Option("Seed of reads, trace and caches.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyBenchmark:
     """Milliseconds from an update to its feature record and to its alert, through the local stack."""
 
@@ -115,6 +137,36 @@ class ModelServerBenchmark:
     tokens: Annotated[int, Option("Tokens of an item's prompt.")] = 220
     shared: Annotated[int, Option("Tokens of them that all items of a request share.")] = 70
     seed: Annotated[int, Option("Seed of the token ids.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorBenchmark:
+    """Real runs of the model server beside simulated ones, on traces that the simulator was not fitted on."""
+
+    ranker: Annotated[str, Option("Checkpoint directory.", metavar="DIR")] = RANKER
+    threads: Annotated[
+        int, Option("Processor threads of the model; one core is left to event loop and client.")
+    ] = 1
+    rounds: Annotated[int, Option("Traces to compare on; before, between and after them one to fit on.")] = 5
+    seconds: Annotated[float, Option("Seconds of a trace to compare on.")] = 24.0
+    fit_seconds: Annotated[float, Option("Seconds of a trace to fit on.")] = 10.0
+    alone: Annotated[int, Option("Requests sent one by one.")] = 150
+    requests: Annotated[int, Option("Requests that are simulated to measure the simulator's own speed.")] = (
+        1_000_000
+    )
+    seed: Annotated[int, Option("Seed of the traces.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadBenchmark:
+    """Bursts, mixed traffic and a day's peak through our controls and others, in virtual time."""
+
+    workers: Annotated[int, Option("Model servers, each as fast as the one that was measured.")] = 10
+    seeds: Annotated[int, Option("Traces of each kind.")] = 5
+    queries: Annotated[int, Option("Queries by which a smaller depth is judged; 0: leave that out.")] = 40
+    postings: Annotated[int, Option("Generated postings that they search.")] = 2000
+    ranker: Annotated[str, Option("Checkpoint directory.", metavar="DIR")] = RANKER
+    threads: Annotated[int, Option("Processor threads of the ranker.")] = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +271,14 @@ class EngineBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerBenchmark:
+    """The capacity planner's annealing beside an exact solver, and what 3.15M items/s take with each technique."""
+
+    cases: Annotated[int, Option("Random small problems.")] = 250
+    seed: Annotated[int, Option("Seed of the problems and of the annealing.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RankerBenchmark:
     """The paper's tables 1 to 3 for a tiny ranker."""
 
@@ -233,3 +293,28 @@ class RankerBenchmark:
     queries: Annotated[int, Option("Test queries of each domain.")] = 400
     minutes: Annotated[float, Option("Minutes of each fine-tuning.")] = 6.0
     processes: Annotated[int, Option("Processes that fine-tune together, one thread each.")] = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingBenchmark:
+    """Time to first token under each policy for the order of waiting requests, on a virtual clock."""
+
+    requests: Annotated[int, Option("Requests of each trace.")] = 6_000
+    seeds: Annotated[tuple[int, ...], Option("Seeds of the traces; 0 to 9 are for tuning.")] = (
+        101,
+        102,
+        103,
+        104,
+        105,
+        106,
+        107,
+    )
+    cache_tokens: Annotated[
+        int, Option("Tokens of prefixes that the second server keeps; the first shares within a batch alone.")
+    ] = 32_768
+    dtype: Annotated[str, Option("Whose speed the server has, of those in docs/benchmarks/engine.json.")] = (
+        "float32"
+    )
+    waiting: Annotated[int, Option("Requests that wait while decisions are timed.")] = 10_000
+    decisions: Annotated[int, Option("Decisions that are timed.")] = 2_000
+    shown: Annotated[str, Option("Policy that the findings are about.")] = "density"

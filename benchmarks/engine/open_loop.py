@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from benchmarks.common.calling import Caller
 from benchmarks.common.figures import percentile
 from benchmarks.common.report import say
-from benchmarks.engine.calling import Caller
 from benchmarks.engine.cases import Case
 from benchmarks.engine.fleet import Fleet
 from benchmarks.engine.processes import ContenderUnavailable

@@ -2,8 +2,6 @@
 
 import os
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.common import plots
 from benchmarks.common.report import FOLDER, Result, measured_on, say, write
+from benchmarks.common.served import served
 from benchmarks.common.settings import ModelServerBenchmark
 from benchmarks.model_server.closed_loop import ClosedLoop, RequestShape, drive
 from benchmarks.model_server.tables import LoadRun, Round, ServerCounts, findings, tables
@@ -25,7 +24,6 @@ from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.engine.kernel_cache import kernel_cache
 from models.server.config import ServeConfig
 from models.server.pauses import PROBE_S
-from nearline.stack.tools import free_port
 
 NAME = "model-server"
 PLOT = "model-server.png"
@@ -47,7 +45,7 @@ def measure(settings: ModelServerBenchmark, folder: Path = FOLDER) -> Result:
     asked = RequestShape(
         items=settings.items, tokens=settings.tokens, shared=settings.shared, vocab=engine.info.vocab_size
     )
-    with _server(settings.threads) as (process, port):
+    with served(CHECKPOINT, settings.threads) as (process, port):
         _loaded(settings, process, port, asked, seconds=3)
         rounds = [_round(settings, engine, process, port, asked, n) for n in range(settings.rounds)]
         counts = _counts(process, port)
@@ -177,28 +175,3 @@ def _counts(process: psutil.Process, port: int) -> ServerCounts:
         long_lags=seen["loop_lag_seconds_count", ""] - seen["loop_lag_seconds_bucket", "0.05"],
         long_collections=seen["gc_pause_seconds_count", ""] - seen["gc_pause_seconds_bucket", "0.05"],
     )
-
-
-@contextmanager
-def _server(threads: int) -> Iterator[tuple[psutil.Process, int]]:
-    port = free_port()
-    command = [sys.executable, "-m", "models.server", "--ranker", str(CHECKPOINT), "--device", "cpu"]
-    command += ["--dtype", "float32", "--threads", str(threads), "--port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT)
-    try:
-        _wait(port, server)
-        yield psutil.Process(server.pid), port
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
-def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
-    while server.poll() is None:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/health").raise_for_status()
-        except httpx.HTTPError:
-            time.sleep(0.2)
-        else:
-            return
-    raise RuntimeError("the model server ended at its start: its messages are above")

@@ -32,6 +32,7 @@ from models.client.responses import (
     raise_for_status,
 )
 from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
+from schemas.traffic import TRAFFIC_HEADER, TrafficClass
 
 Result = TypeVar("Result")
 Body = dict[str, Any]
@@ -59,6 +60,8 @@ class ClientConfig:
     backoff_max_s: float = 2.0
     retry_busy: bool = True
     """False: ModelUnavailable is raised at once when the server is busy, for callers that pace themselves."""
+    traffic: TrafficClass = TrafficClass.ONLINE
+    """What the requests are for: our server takes higher classes first. An SGLang passes the header over."""
     name_ttl_s: float = 30.0
     """How long a served name counts before /v1/models is asked again: SGLang's answers only echo the name asked for."""
 
@@ -109,7 +112,9 @@ class ModelClient:
         canary: Call[Any],
     ) -> None:
         """`model` is the base of the name that must answer: `ranker` of `ranker@7`."""
-        headers = {"Authorization": f"Bearer {config.bearer}"} if config.bearer else {}
+        headers = {TRAFFIC_HEADER: config.traffic.label}
+        if config.bearer:
+            headers["Authorization"] = f"Bearer {config.bearer}"
         self._url, self._model, self._config = url.rstrip("/"), model, config
         self._vocab_size, self._context, self._canary_call = vocab_size, context_tokens, canary
         self._http = httpx.AsyncClient(
@@ -128,6 +133,11 @@ class ModelClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    @property
+    def known(self) -> ServedModel | None:
+        """What the server said last of the model, None before it was asked; asks nothing."""
+        return self._served
 
     async def served(self) -> ServedModel:
         """Return the served model's name; callers at the same time share one request. Raises ModelUnavailable."""

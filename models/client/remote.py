@@ -22,7 +22,7 @@ from models.client.limiter import Load, Sent, TextLimiter
 from models.client.responses import read_completion, read_scores
 from models.client.texts import TextSender
 from models.prompts import Item, Prompter, summarizer_input
-from models.ranker import LexicalRanker, Ranker
+from models.ranker import SCORED_AS, LexicalRanker, Ranker
 from models.summarizer import (
     InstantSummarizer,
     Summarizer,
@@ -53,11 +53,15 @@ def open_ranker(
     config: ClientConfig | None = None,
     *,
     calibration: Path | None = None,
+    scored_as: str | None = None,
 ) -> Ranker:
     """Return the ranker that a URL names; raises ConfigError for a URL that names none.
 
     `calibration`: the checkpoint whose calibration is applied here, for a server that knows none, such as SGLang.
+    `scored_as`: mode and arithmetic of a server that does not tell them, such as `multi-item/bfloat16`.
     """
+    if scored_as is not None and (not scored_as or len(scored_as.split()) != 1):
+        raise ConfigError(f"--scored-as must be one word, such as multi-item/bfloat16, not {scored_as!r}")
     found = None if calibration is None else read_calibration(calibration)
     if calibration is not None and found is None:
         raise ConfigError(
@@ -65,7 +69,7 @@ def open_ranker(
         )
     if url == "instant:":
         return LexicalRanker()
-    return HttpRanker(url, *_checked(url, tokenizer, config), calibration=found)
+    return HttpRanker(url, *_checked(url, tokenizer, config), calibration=found, scored_as=scored_as)
 
 
 def open_summarizer(
@@ -142,15 +146,18 @@ class HttpRanker(_Remote, Ranker):
         model: str = "ranker",
         *,
         calibration: Calibration | None = None,
+        scored_as: str | None = None,
     ) -> None:
         """`model` is the base of the served name, `ranker` of `ranker@7`; the server says the generation.
 
         `calibration` is applied to answers of a model whose name does not say that the server applied one.
+        `scored_as` stands in the place of what the server tells.
         """
         self._prompter = prompter
         self._config = config
         self._calibration = calibration
         self._name: str | None = None
+        self._said, self._told = scored_as, ""
         example = Item(title="Nurse", company=None, location=None, employment_type=None, remote=None, text="")
         canary = self._call(prompter.prefix_ids("nurse"), prompter.item_ids_many([example]))
         super().__init__(lambda: _client(url, model, prompter, config, canary))
@@ -163,11 +170,22 @@ class HttpRanker(_Remote, Ranker):
             self._name, _ = self._calibrated(self._loop.run(self._served()), [])
         return self._name
 
+    @property
+    @override
+    def scored_as(self) -> str:
+        """What the caller said, else what the server told when it was last asked for its name."""
+        return self._said or self._told or SCORED_AS
+
     @override
     def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
+        """As `answer_many`, without the name."""
+        return self.answer_many(query, items, deadline_s)[1] if items else []
+
+    @override
+    def answer_many(self, query: str, items: Sequence[Item], deadline_s: float) -> Scores:
         """Send ITEMS_PER_CALL items a request, `concurrency` at a time; ModelUnavailable if two models answer."""
         if not items:
-            return []
+            return self.model, []
         prefix, rows = self._prompter.prefix_ids(query), self._prompter.item_ids_many(items)
         starts = range(0, len(rows), ITEMS_PER_CALL)
         calls = [self._call(prefix, rows[start : start + ITEMS_PER_CALL]) for start in starts]
@@ -175,8 +193,9 @@ class HttpRanker(_Remote, Ranker):
         names = {name for name, _ in answers}
         if len(names) > 1:
             raise ModelUnavailable(f"the model changed during one request: {sorted(names)}")
-        self._name, scores = self._calibrated(names.pop(), [score for _, some in answers for score in some])
-        return scores
+        name, scores = self._calibrated(names.pop(), [score for _, some in answers for score in some])
+        self._name = name
+        return name, scores
 
     def _calibrated(self, name: str, scores: list[float]) -> Scores:
         """The name and scores after the calibration, which is never applied twice."""
@@ -185,7 +204,9 @@ class HttpRanker(_Remote, Ranker):
         return self._calibration.name(name), [self._calibration.p_yes(score, 1 - score) for score in scores]
 
     async def _served(self) -> str:
-        return (await self._client().served()).name
+        served = await self._client().served()
+        self._told = served.scored_as
+        return served.name
 
     async def _ask_all(self, calls: Sequence[Call[Scores]], deadline: float) -> list[Scores]:
         client, gate = self._client(), asyncio.Semaphore(self._config.concurrency)
@@ -198,6 +219,8 @@ class HttpRanker(_Remote, Ranker):
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+        if client.known is not None:
+            self._told = client.known.scored_as
         return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
     def _call(self, prefix: list[int], items: list[list[int]]) -> Call[Scores]:

@@ -38,10 +38,14 @@ class Misconfigured(ModelUnavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
-    """The model's full name, as the server listed it at monotonic time `asked_at`."""
+    """The model's full name, as the server listed it at monotonic time `asked_at`.
+
+    `scored_as`: the mode and arithmetic that the server tells, "" where it tells none.
+    """
 
     name: str
     asked_at: float
+    scored_as: str = ""
 
 
 def raise_for_status(response: httpx.Response) -> dict[str, Any]:
@@ -75,7 +79,8 @@ def find_model(answer: dict[str, Any], model: str, context_tokens: int) -> Serve
                 raise Misconfigured(
                     f"{name} takes {length} tokens, but prompts are cut to {context_tokens}: wrong tokenizer directory?"
                 )
-            return ServedModel(name=name, asked_at=time.monotonic())
+            scored_as = "".join(str(card.get("scored_as") or "").split())
+            return ServedModel(name=name, asked_at=time.monotonic(), scored_as=scored_as)
     names = [card.get("id") for card in cards]
     raise Misconfigured(f"the server lists {names}, none of them {model}@N: {_naming(model)}")
 

@@ -24,6 +24,8 @@ class ModelInfo:
     """Length of a hidden state; 0 of an engine that has none."""
     calibrated: CalibratedLabels | None = None
     """What the server makes of the scores that this engine computes, which are the model's own."""
+    scored_as: str = ""
+    """How it computes scores, mode and arithmetic such as `shared-prefix/float32`: they differ a little by both."""
 
 
 @dataclass(slots=True, eq=False)

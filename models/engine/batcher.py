@@ -1,8 +1,9 @@
 """Queue jobs of many threads and run them in batches on one model thread, fairly between callers of one priority.
 
 A caller's jobs are queued together or not at all. A batch is filled up to a token budget from the callers of the
-highest priority that waits, by taking one job of each in turn, so a caller with many jobs delays each other caller of
-its priority by one job a round. A lower priority waits as long as a higher one does; what runs is not interrupted.
+highest priority that waits, with one job of each before a second one of any, so a caller with many jobs delays each
+other caller of its priority by one job a batch. Which caller comes next is a policy's choice
+(`models/engine/scheduling`). A lower priority waits as long as a higher one does; what runs is not interrupted.
 Jobs are refused when they are submitted if their deadline cannot be met at the measured speed. They are dropped
 without being run if the deadline passes in the queue or the caller withdraws them. A batch that fails is run again job
 by job: only the job at fault fails.
@@ -10,16 +11,17 @@ by job: only the job at fault fails.
 
 from __future__ import annotations
 
-import heapq
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, fields
 from typing import Annotated, Generic, Protocol, TypeVar
 
+from models.engine.scheduling.choosing import POLICIES, PolicyName
+from models.engine.scheduling.member import Request, packed
+from models.engine.scheduling.waiting_queue import Batch, Caller, WaitingQueue
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.settings import Option
 
@@ -58,12 +60,21 @@ class BatchConfig:
         4_000_000
     )
     """A waiting token takes about 40 bytes: this bounds the memory that many callers can fill."""
+    policy: Annotated[
+        PolicyName,
+        Option(
+            "Which waiting request the ranker takes next, among those of the highest priority. fcfs: the oldest. "
+            "lpm: the one that shares most with what the batch holds; others may wait for ever. k-lpm: the oldest, then "
+            "15 by lpm, in turn. aged-lpm: lpm, but waiting counts too. hrrn: the longest wait for what it costs. "
+            "density: the query with the most requests and the longest waits for the tokens that they cost together."
+        ),
+    ] = PolicyName.FCFS
     linger_s: float = 0.0
     """How long a batch waits to be full: worth it for long jobs, of which one alone would delay all that come later."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if field.name != "linger_s" and getattr(self, field.name) < 1:
+            if field.name not in ("linger_s", "policy") and getattr(self, field.name) < 1:
                 raise ConfigError(f"{field.name} is {getattr(self, field.name)}: give at least 1")
 
 
@@ -79,78 +90,22 @@ class BatchRun:
 @dataclass(slots=True)
 class _QueuedJob(Generic[Job, Result]):
     job: Job
-    deadline: float
     since: float
     future: Future[Result]
 
 
-@dataclass(slots=True, eq=False)
-class _Caller(Generic[Job, Result]):
-    waiting: deque[_QueuedJob[Job, Result]]
-    tokens: int
-
-
-class _Lines(Generic[Job, Result]):
-    """The callers that wait: of each priority a line, in which they take turns. Not safe for several threads."""
-
-    def __init__(self) -> None:
-        self._of: dict[int, deque[_Caller[Job, Result]]] = {}
-        self._order: list[int] = []
-        """A heap of the negated priorities that have a line."""
-
-    def __bool__(self) -> bool:
-        return bool(self._of)
-
-    def add(self, caller: _Caller[Job, Result], priority: int) -> None:
-        """Put a caller at the end of its priority's line."""
-        if priority not in self._of:
-            self._of[priority] = deque()
-            heapq.heappush(self._order, -priority)
-        self._of[priority].append(caller)
-
-    def first(self) -> _QueuedJob[Job, Result]:
-        """Return the job that `take` would take."""
-        return self._of[-self._order[0]][0].waiting[0]
-
-    def take(self) -> _QueuedJob[Job, Result]:
-        """Take the next job of the highest priority's first caller and put that caller at the end of its line."""
-        line = self._of[-self._order[0]]
-        caller = line.popleft()
-        taken = caller.waiting.popleft()
-        caller.tokens -= taken.job.tokens
-        if caller.waiting:
-            line.append(caller)
-        elif not line:
-            del self._of[-heapq.heappop(self._order)]
-        return taken
-
-    def ahead(self, tokens: int, priority: int) -> int:
-        """Return how many waiting tokens come before a caller that submits so many at this priority.
-
-        Callers of a higher priority come before it whole; one of its own delays it by at most as many tokens as it
-        submits, or by one longer job.
-        """
-        higher = sum(caller.tokens for key, line in self._of.items() if key > priority for caller in line)
-        alike = self._of.get(priority, ())
-        return higher + sum(min(one.tokens, max(tokens, one.waiting[0].job.tokens)) for one in alike)
-
-    def withdraw(self, futures: Sequence[Future[Result]]) -> list[_QueuedJob[Job, Result]]:
-        """Remove and return those of one caller's jobs that still wait."""
-        wanted = set(map(id, futures))
-        for priority, line in self._of.items():
-            for caller in line:
-                if id(caller.waiting[0].future) in wanted:
-                    line.remove(caller)
-                    if not line:
-                        del self._of[priority]
-                        self._order.remove(-priority)
-                        heapq.heapify(self._order)
-                    return list(caller.waiting)
-        return []
-
-
 def _ignore(_run: BatchRun) -> None:
     pass
+
+
+def _all_own(job: Costed) -> tuple[Sequence[int], int]:
+    return (), job.tokens
+
+
+def _expire(queued: _QueuedJob[Job, Result]) -> None:
+    if queued.future.set_running_or_notify_cancel():
+        error = JobRefused("the deadline passed in the queue", reason="deadline passed")
+        queued.future.set_exception(error)
 
 
 class Batcher(Generic[Job, Result]):
@@ -161,13 +116,17 @@ class Batcher(Generic[Job, Result]):
         run: Callable[[Sequence[Job]], list[Result]],
         config: BatchConfig,
         clock: Callable[[], float] = time.monotonic,
+        divided: Callable[[Job], tuple[Sequence[int], int]] = _all_own,
     ) -> None:
-        self._run, self._clock = run, clock
+        """`divided` returns the token ids that a job may share with others, and the number of its other tokens."""
+        self._run, self._clock, self._divided = run, clock, divided
         self.config = config
         self.on_batch: Callable[[BatchRun], None] = _ignore
         self._changed = threading.Condition()
-        self._lines: _Lines[Job, Result] = _Lines()
-        self._queued_jobs = self._running_tokens = 0
+        self._queue = WaitingQueue(POLICIES[config.policy])
+        self._callers: dict[Future[Result], Caller] = {}
+        """The caller of each job that waits."""
+        self._running_tokens = 0
         self._closed = False
         self.pending_tokens = 0
         self.tokens_per_s: float | None = None
@@ -185,15 +144,13 @@ class Batcher(Generic[Job, Result]):
         Jobs of a higher priority are taken before all others that wait.
         """
         now, tokens = self._clock(), sum(job.tokens for job in jobs)
-        waiting: deque[_QueuedJob[Job, Result]] = deque(
-            _QueuedJob(job, deadline, now, Future()) for job in jobs
-        )
-        futures = [one.future for one in waiting]
-        if waiting:
+        requests = [self._request(job, deadline, now) for job in jobs]
+        futures: list[Future[Result]] = [request.payload.future for request in requests]
+        if requests:
             with self._changed:
                 self._admit(len(jobs), tokens, deadline, priority)
-                self._lines.add(_Caller(waiting, tokens), priority)
-                self._queued_jobs += len(jobs)
+                caller = self._queue.add(requests, priority)
+                self._callers.update(dict.fromkeys(futures, caller))
                 self.pending_tokens += tokens
                 self._changed.notify()
         return futures
@@ -201,8 +158,9 @@ class Batcher(Generic[Job, Result]):
     def withdraw(self, futures: Sequence[Future[Result]]) -> None:
         """Take what still waits of one caller's jobs out of the queue at once, and cancel it."""
         with self._changed:
-            gone = self._lines.withdraw(futures)
-            self._queued_jobs -= len(gone)
+            caller = next((self._callers[one] for one in futures if one in self._callers), None)
+            gone = [request.payload for request in self._queue.withdraw(caller)] if caller else []
+            self._left(gone)
             self.pending_tokens -= sum(waiting.job.tokens for waiting in gone)
         for waiting in gone:
             waiting.future.cancel()
@@ -214,11 +172,16 @@ class Batcher(Generic[Job, Result]):
             self._changed.notify()
         self._thread.join()
 
+    def _request(self, job: Job, deadline: float, now: float) -> Request:
+        prefix, own = self._divided(job)
+        queued: _QueuedJob[Job, Result] = _QueuedJob(job, now, Future())
+        return Request(queued, prefix=packed(prefix), own=own, deadline=deadline)
+
     def _admit(self, jobs: int, tokens: int, deadline: float, priority: int) -> None:
         if self._closed:
             raise JobRefused("the model server is stopping", reason="stopping")
         room = self.config.queue_tokens - self.pending_tokens
-        if self._queued_jobs + jobs > self.config.queue_jobs or (self.pending_tokens and tokens > room):
+        if len(self._queue) + jobs > self.config.queue_jobs or (self.pending_tokens and tokens > room):
             wait_s = max(1.0, self._seconds(self.pending_tokens))
             raise JobRefused("the model's queue is full", reason="queue full", retry_after_s=wait_s)
         if self._clock() + self._seconds(self.pending_tokens) > deadline:
@@ -229,7 +192,7 @@ class Batcher(Generic[Job, Result]):
         now = self._clock()
         if now > deadline:
             raise JobRefused("the deadline passed", reason="deadline passed")
-        wait_s = self._seconds(self._running_tokens + self._lines.ahead(tokens, priority))
+        wait_s = self._seconds(self._running_tokens + self._queue.ahead(tokens, priority))
         if now + wait_s > deadline:
             raise JobRefused(
                 f"the deadline cannot be met: {wait_s:.1f} s of work are waiting",
@@ -241,41 +204,39 @@ class Batcher(Generic[Job, Result]):
         return tokens / self.tokens_per_s if self.tokens_per_s else 0.0
 
     def _loop(self) -> None:
-        while batch := self._next_batch():
-            ready = [waiting for waiting in batch if self._startable(waiting)]
+        while (batch := self._next_batch()) is not None:
+            for request in batch.expired:
+                _expire(request.payload)
+            taken = [request.payload for request in batch.requests]
+            ready = [queued for queued in taken if queued.future.set_running_or_notify_cancel()]
             if ready:
                 self._compute(ready)
             with self._changed:
                 self.pending_tokens -= self._running_tokens
                 self._running_tokens = 0
 
-    def _next_batch(self) -> list[_QueuedJob[Job, Result]]:
-        """Wait for jobs and return the next batch; an empty one when the batcher is closed and its queue empty."""
+    def _next_batch(self) -> Batch | None:
+        """Wait for jobs and return the next batch; None when the batcher is closed and its queue empty."""
         with self._changed:
-            self._changed.wait_for(lambda: self._lines or self._closed)
+            self._changed.wait_for(lambda: len(self._queue) or self._closed)
+            if not len(self._queue):
+                return None
             if self.config.linger_s:
                 self._changed.wait_for(self._full, timeout=self.config.linger_s)
-            batch: list[_QueuedJob[Job, Result]] = []
-            while self._lines and len(batch) < self.config.batch_jobs:
-                tokens = self._lines.first().job.tokens
-                if batch and self._running_tokens + tokens > self.config.batch_tokens:
-                    break
-                self._running_tokens += tokens
-                batch.append(self._lines.take())
-            self._queued_jobs -= len(batch)
+            batch = self._queue.next_batch(
+                self._clock(), tokens=self.config.batch_tokens, requests=self.config.batch_jobs
+            )
+            left = [request.payload for request in (*batch.requests, *batch.expired)]
+            self._left(left)
+            self._running_tokens = sum(queued.job.tokens for queued in left)
             return batch
 
-    def _full(self) -> bool:
-        return self._closed or self._queued_jobs >= self.config.batch_jobs
+    def _left(self, queued: Sequence[_QueuedJob[Job, Result]]) -> None:
+        for one in queued:
+            del self._callers[one.future]
 
-    def _startable(self, waiting: _QueuedJob[Job, Result]) -> bool:
-        if not waiting.future.set_running_or_notify_cancel():
-            return False
-        if self._clock() > waiting.deadline:
-            error = JobRefused("the deadline passed in the queue", reason="deadline passed")
-            waiting.future.set_exception(error)
-            return False
-        return True
+    def _full(self) -> bool:
+        return self._closed or len(self._queue) >= self.config.batch_jobs
 
     def _compute(self, ready: list[_QueuedJob[Job, Result]]) -> None:
         start = self._clock()

@@ -83,6 +83,7 @@ class CheckpointEngine(Engine):
             vocab_size=shape.vocab,
             context_tokens=shape.context,
             hidden_size=shape.hidden,
+            scored_as=f"{self._mode}/{_arithmetic(config.dtype, self._dtype)}",
         )
         if config.role != "summarizer":
             self._warm_up()
@@ -142,10 +143,16 @@ class CheckpointEngine(Engine):
         rows = generating.generate_many(self._model, self._head, jobs, eos_ids, stopped)
         return [self._generated(job, *row) for job, row in zip(jobs, rows, strict=True)]
 
+    @property
+    def _mode(self) -> SharingMode:
+        if self._config.mode is not SharingMode.AUTO:
+            return self._config.mode
+        return SharingMode.MULTI_ITEM if self._device.type == "cuda" else SharingMode.SHARED_PREFIX
+
     @cached_property
     def _forward(self) -> Forward:
         config, cuda = self._config, self._device.type == "cuda"
-        multi_item = config.mode is SharingMode.MULTI_ITEM or (config.mode is SharingMode.AUTO and cuda)
+        multi_item = self._mode is SharingMode.MULTI_ITEM
         if not (multi_item or cuda or config.kernels == TORCH):
             load, named = partial(load_kernels, config.kernel_cache, config.kernels), config.kernels != AUTO
             forward = open_forward(self._checkpoint, config.dtype, load, forced=named)
@@ -197,6 +204,11 @@ def _calibrated(path: Path) -> CalibratedLabels | None:
     if found is None:
         return None
     return CalibratedLabels(calibration=found, label_ids=Prompter.from_dir(path).label_ids)
+
+
+def _arithmetic(asked: str, dtype: torch.dtype) -> str:
+    """The name of the arithmetic of scoring, which `auto` leaves to the device."""
+    return str(dtype).removeprefix("torch.") if asked == "auto" else asked
 
 
 def _placement(config: EngineConfig) -> tuple[torch.device, torch.dtype]:

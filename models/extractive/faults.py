@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.extractive.kept import is_whole, kept
-from models.extractive.selection import SEPARATOR, words_of
+from models.extractive.selection import RUN, SEPARATOR, words_of
 
 FAULTS = ("empty", "not_verbatim", "broken_word", "repeated", "too_long")
-RUN = 5
-"""So many words one after another are told once, or as often as the text tells them."""
 
 
 def faults(text: str, summary: str, tokens: int, most: int) -> frozenset[str]:

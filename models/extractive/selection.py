@@ -12,6 +12,8 @@ SEPARATOR = "; "
 SEPARATOR_TOKENS = 1
 NEAR_DUPLICATE = 0.75
 """A phrase is left out once so much of its words, or of a chosen phrase's, stands in the other."""
+RUN = 5
+"""A phrase is left out if so many words one after another stand in a chosen one too."""
 FULL = 0.9
 """A budget that is filled so far is full."""
 OVER = 1.2
@@ -42,6 +44,23 @@ def budget(tokens: int, share: float, most: int | None = None, threshold: float 
     )
 
 
+class _Words:
+    """The words of a phrase: which there are, and which follow one another."""
+
+    __slots__ = ("different", "runs")
+
+    def __init__(self, phrase: str) -> None:
+        words = _WORD.findall(phrase.casefold())
+        self.different = frozenset(words)
+        self.runs = frozenset(tuple(words[at : at + RUN]) for at in range(len(words) - RUN + 1))
+
+    def repeats(self, other: _Words) -> bool:
+        """Whether one of the two says most of what the other says, or a part of it word for word."""
+        alike = len(self.different & other.different)
+        least = min(len(self.different), len(other.different))
+        return alike >= NEAR_DUPLICATE * least or not self.runs.isdisjoint(other.runs)
+
+
 def words_of(text: str) -> frozenset[str]:
     """Return the different words of a text, case folded; in scripts without spaces, its characters."""
     return frozenset(_WORD.findall(text.casefold()))
@@ -57,14 +76,14 @@ def select(
     """
     room = min(budget.wanted, budget.most)
     order = sorted(range(len(phrases)), key=lambda at: (-logits[at], at))
-    words = [words_of(phrase.of(text)) for phrase in phrases]
+    words = [_Words(phrase.of(text)) for phrase in phrases]
     chosen: list[int] = []
     used = 0
     for at in order:
         if used >= FULL * room or (chosen and logits[at] < budget.threshold):
             break
         cost = counts[at] + (SEPARATOR_TOKENS if chosen else 0)
-        if used + cost <= room and not _repeats(words[at], [words[one] for one in chosen]):
+        if used + cost <= room and not any(words[at].repeats(words[one]) for one in chosen):
             chosen.append(at)
             used += cost
     if used < FULL * room:
@@ -77,7 +96,7 @@ def _last(
     chosen: Sequence[int],
     used: int,
     counts: Sequence[int],
-    words: Sequence[frozenset[str]],
+    words: Sequence[_Words],
     logits: Sequence[float],
     budget: Budget,
 ) -> list[int]:
@@ -90,16 +109,12 @@ def _last(
         if at not in chosen
         and used + counts[at] + (SEPARATOR_TOKENS if chosen else 0) <= most
         and (not chosen or logits[at] >= budget.threshold)
-        and not _repeats(words[at], [words[one] for one in chosen])
+        and not any(words[at].repeats(words[one]) for one in chosen)
     ]
     if not chosen:
         near = [at for at in rest if counts[at] <= OVER * room]
         return near[:1] or sorted(rest, key=lambda at: counts[at])[:1]
     return [at for at in rest if used + counts[at] + SEPARATOR_TOKENS - room < room - used][:1]
-
-
-def _repeats(words: frozenset[str], others: Sequence[frozenset[str]]) -> bool:
-    return any(len(words & other) >= NEAR_DUPLICATE * min(len(words), len(other)) for other in others)
 
 
 def joined(text: str, phrases: Sequence[Phrase], chosen: Sequence[int]) -> str:

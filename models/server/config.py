@@ -9,6 +9,7 @@ from typing import Annotated
 from models.engine.batcher import BatchConfig
 from models.engine.kernel_cache import KERNEL_CACHE
 from models.engine.kernel_choice import AUTO
+from models.engine.scheduling.choosing import PolicyName
 from schemas.errors import ConfigError
 from schemas.settings import Option, Options
 
@@ -66,7 +67,7 @@ class ServeConfig:
     drain_s: Annotated[int, Option("How long requests that have begun may take after SIGTERM.")] = 30
     limits: Annotated[Limits, Options("Limits of requests")] = field(default_factory=Limits)
     ranker_batching: Annotated[BatchConfig, Options()] = field(
-        default_factory=lambda: BatchConfig(batch_tokens=8_192)
+        default_factory=lambda: BatchConfig(batch_tokens=8_192, policy=PolicyName.DENSITY)
     )
     """Small batches: on a CPU larger ones are no faster, and each request waits for the whole of its batch."""
     kernel_cache: Path = KERNEL_CACHE

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.traffic import TRAFFIC_HEADER, TrafficClass
+
 DEADLINE_HEADER = "x-deadline-ms"
 TTL_HEADER = "x-request-ttl-ms"
 
@@ -89,6 +91,7 @@ class Card(_Answer):
     """One served model; `task` names the route that it answers.
 
     `calibrated`: its scores are calibrated; `alert_threshold`: the threshold for saved searches that name none.
+    `scored_as`: mode and arithmetic of its scores, such as `shared-prefix/float32`.
     """
 
     id: str
@@ -101,6 +104,7 @@ class Card(_Answer):
     task: Literal["score", "completions"]
     calibrated: bool
     alert_threshold: float | None
+    scored_as: str | None
 
 
 class Cards(_Answer):
@@ -175,5 +179,11 @@ def request_of(body: type[BaseModel]) -> dict[str, Any]:
         "description": "Milliseconds after which the request need not be computed any more",
         "schema": {"type": "number", "minimum": 0},
     }
+    traffic = {
+        "name": TRAFFIC_HEADER,
+        "in": "header",
+        "description": "What the request is for: a higher class is computed first, unless the body gives a priority",
+        "schema": {"enum": [one.label for one in sorted(TrafficClass, reverse=True)]},
+    }
     content = {"application/json": {"schema": body.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}, "parameters": [deadline, ttl]}
+    return {"requestBody": {"required": True, "content": content}, "parameters": [deadline, ttl, traffic]}

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from models.engine.base import Engine, Generated, GenerateJob, ScoreJob
 from models.engine.batcher import BatchConfig, Batcher, Costed
+from models.engine.forward.plan import divided
 from models.server.requests import DEFAULT_MODEL, BadRequest
 
 Job = TypeVar("Job", bound=Costed)
@@ -70,7 +71,7 @@ def _needed(model: Model | None, role: str) -> Model:
 
 def host_ranker(engine: Engine, config: BatchConfig) -> HostedRanker:
     """Host a ranker on a model thread of its own."""
-    return Hosted(engine, Batcher(engine.score_many, config))
+    return Hosted(engine, Batcher(engine.score_many, config, divided=divided))
 
 
 def host_summarizer(engine: Engine, config: BatchConfig) -> HostedSummarizer:

@@ -16,14 +16,17 @@ from nearline.cli import (
     evaluate,
     explain,
     models,
+    plan,
     prune,
     report,
     schemas,
     serve,
+    simulate,
     stack,
     store,
     stream,
     summarize,
+    top,
     train,
     train_calibrate,
     train_drift,
@@ -58,7 +61,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, stream, serve, summarize, explain, agreement, evaluate):
+for module in (stack, top, stream, serve, summarize, explain, simulate, plan, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)

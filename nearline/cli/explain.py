@@ -71,6 +71,13 @@ def show(made: Explanation, console: Console) -> None:
         )
     if made.score is not None:
         _print_score(made.score, console)
+    if made.cut is not None:
+        cut = made.cut
+        console.print(
+            f"depth    not scored: depth {cut.depth}, place {cut.place} of {cut.candidates} candidates, "
+            f"{_time(cut.at_ms * 1000)}",
+            highlight=False,
+        )
     _print_limits(made, console)
 
 

@@ -22,6 +22,7 @@ from schemas.records import SavedSearch
 from schemas.settings import Option
 from storage.base import KeyValue
 from storage.couchbase.url import with_login, without_login
+from storage.cuts import CutNotes
 from storage.dry_run import DryRunStore
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
@@ -63,6 +64,10 @@ class ExplainedSystem:
     calibration: Annotated[
         Path | None, Option("Checkpoint whose calibration the alert consumer applies, if it has this option.")
     ] = None
+    scored_as: Annotated[
+        str | None,
+        Option("The alert consumer's --scored-as, if it has this option: its cached scores are found by it."),
+    ] = None
 
     @property
     def is_deployed(self) -> bool:
@@ -81,6 +86,7 @@ class Addresses:
     ranker_url: str
     tokenizer: Path | None
     calibration: Path | None = None
+    scored_as: str | None = None
 
     def __post_init__(self) -> None:
         if urlsplit(self.store_url).scheme == "memory":
@@ -157,10 +163,11 @@ class ExplainParts:
 
 def _explainer(at: Addresses, store: KeyValue, cache: KeyValue) -> Explainer:
     prompter = None if at.tokenizer is None else Prompter.from_dir(at.tokenizer)
-    ranker = open_ranker(at.ranker_url, at.tokenizer, calibration=at.calibration)
+    ranker = open_ranker(at.ranker_url, at.tokenizer, calibration=at.calibration, scored_as=at.scored_as)
     scorer = CachedScorer(ranker, ScoreCache(cache))
     ledger = AlertLedger(store, sent=KafkaSentAlerts(at.kafka))
-    return Explainer(FeatureStore(store), scorer, ledger, prompter=prompter, deadline_s=SCORE_DEADLINE_S)
+    cuts, deadline_s = CutNotes(store), SCORE_DEADLINE_S
+    return Explainer(FeatureStore(store), scorer, ledger, prompter=prompter, cuts=cuts, deadline_s=deadline_s)
 
 
 def _of_stack(named: ExplainedSystem, stack: StackSettings, environ: Mapping[str, str]) -> Addresses:
@@ -173,6 +180,7 @@ def _of_stack(named: ExplainedSystem, stack: StackSettings, environ: Mapping[str
         ranker_url=named.ranker or stack.ranker_url,
         tokenizer=named.tokenizer or stack.ranker_dir,
         calibration=named.calibration,
+        scored_as=named.scored_as,
     )
 
 
@@ -192,6 +200,7 @@ def _of_deployment(named: ExplainedSystem, environ: Mapping[str, str]) -> Addres
         ranker_url=named.ranker,
         tokenizer=named.tokenizer,
         calibration=named.calibration,
+        scored_as=named.scored_as,
     )
 
 

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nearline.demo.scoring import Scoring
 from streaming.tools.observer import Seen
 
 
@@ -18,6 +19,7 @@ class DemoReport:
     features: int
     setup_s: float
     replay_s: float
+    scoring: Scoring = field(default_factory=Scoring)
 
     @property
     def unexplained(self) -> int:
@@ -40,6 +42,7 @@ class DemoReport:
             "duplicate_alert_ids": seen.duplicate_alert_ids,
             "update_to_feature_ms": percentiles(seen.feature_ms),
             "update_to_alert_ms": percentiles(seen.alert_ms),
+            **self.scoring.figures(),
             "setup_s": round(self.setup_s, 1),
             "replay_s": round(self.replay_s, 1),
         }

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from nearline.demo.report import DemoReport
+from nearline.demo.scoring import scoring
 from nearline.demo.screen import screen, waiting
 from nearline.demo.summarizer_work import SummarizerWork
 from nearline.demo.view import Progress
@@ -99,6 +100,7 @@ def _replay(
         features=_features(settings.store_url),
         setup_s=setup_s,
         replay_s=time.monotonic() - started,
+        scoring=scoring(f"http://127.0.0.1:{stack.port('consumer_metrics')}/metrics"),
     )
 
 

@@ -73,6 +73,7 @@ def closing(console: Console, report: DemoReport) -> None:
         else f"[red]{report.unexplained} updates have no outcome[/]"
     )
     console.print(f"outcomes {total} of {report.updates_in} updates: {verdict}")
+    console.print(report.scoring.line(), highlight=False, soft_wrap=True)
 
 
 def _ms(values: list[int]) -> str:

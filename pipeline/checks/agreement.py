@@ -11,7 +11,7 @@ from math import isnan, nan, sqrt
 from statistics import fmean
 
 from models.ranker import Ranker
-from pipeline.scoring.cached import item_of
+from pipeline.scoring.items import item_of
 from schemas.errors import ConfigError
 from schemas.merge import is_current
 from schemas.records import FeatureRecord

@@ -15,7 +15,7 @@ from pipeline.drift.measuring import Measured, Measurer, Subject
 from pipeline.drift.thresholds import SIGNS, Thresholds
 from pipeline.drift.window import Means, Window
 from pipeline.featurize import OutcomeRow, SourceRow
-from pipeline.scoring.cached import item_of
+from pipeline.scoring.items import item_of
 from schemas.codec import Codec
 from schemas.errors import DecodeError
 from schemas.keys import text_hash

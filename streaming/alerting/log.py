@@ -41,8 +41,11 @@ class RequestLog(Protocol):
 class RequestStep(Protocol):
     """Turns score requests into alerts, as `pipeline.alert.AlertStep` does."""
 
-    def run(self, requests: Sequence[Located]) -> AlertBatch:
-        """The alerts of these requests; may be called again with the same requests. Raises STEP_OUTAGES."""
+    def run(self, requests: Sequence[Located], depth: int | None = None) -> AlertBatch:
+        """The alerts of these requests, of each at most `depth` candidates scored; may be called again with them.
+
+        Raises STEP_OUTAGES.
+        """
         ...
 
     def release(self, requests: Sequence[Located]) -> None:

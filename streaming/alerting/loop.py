@@ -13,6 +13,7 @@ from schemas.codec import Codec
 from schemas.errors import (
     BrokersUnavailable,
     DecodeError,
+    ModelDeferred,
     ModelUnavailable,
     RegistryUnavailable,
     StoreError,
@@ -21,8 +22,9 @@ from schemas.settings import Option
 from streaming.alerting.log import RequestLog, RequestStep
 from streaming.alerting.messages import alert_message, rejection, request_of, request_parts
 from streaming.alerting.metrics import ConsumerMetrics
+from streaming.alerting.shaping import MOST, Lateness, ShapingSettings
 from streaming.alerting.turn import Turn
-from streaming.kafka.messages import Message, Outgoing, dead_letter, request_id
+from streaming.kafka.messages import Message, Outgoing, dead_letter, request_id, whole_candidates
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ class RequestLoop:
     metrics: ConsumerMetrics
     unsubscribed: Callable[[], Collection[str]] = frozenset
     settings: RequestLoopSettings = field(default_factory=RequestLoopSettings)
+    lateness: Lateness = field(default_factory=ShapingSettings().lateness)
     codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.monotonic
     utc_s: Callable[[], float] = time.time
@@ -98,6 +101,8 @@ class RequestLoop:
         messages = self.requests.poll(self.settings.poll_s)
         # 3. decode, read features, score, settle with the ledger: slice by slice
         turn = self._settle(messages, stopped)
+        if not messages and not self._held:
+            self._observe_ages([])
         # 4. alerts, dead letters and offsets in one transaction
         self.probe("after-ledger")
         if turn.offsets:
@@ -144,7 +149,7 @@ class RequestLoop:
         entries = [self._entry(message, unsubscribed) for message in messages]
         while True:
             asked = [e.located for e in entries if e.located is not None]
-            done = self.step.run(asked)
+            done = self.step.run(asked, self.lateness.depth)
             waiting = [e for e in entries if e.located is not None and self._waits(e.message, done)]
             if not waiting:
                 break
@@ -161,6 +166,7 @@ class RequestLoop:
         turn.out += [rejection(located, reason, self.codec) for located, reason in done.rejected]
         turn.alerts += done.alerts
         turn.settle([entry.message for entry in entries])
+        self._observe_ages([self._age_s(entry) for entry in entries if entry.located is not None])
         self._count(entries, done)
 
     def _entry(self, message: Message, unsubscribed: Collection[str]) -> "_Entry":
@@ -174,6 +180,7 @@ class RequestLoop:
             offset=message.offset,
             timestamp_ms=message.timestamp_ms,
             request_id=request_id(message),
+            whole=whole_candidates(message),
         )
         if request.search.search_id in unsubscribed:
             return _Entry(message, "cancelled", cancelled=located)
@@ -181,6 +188,17 @@ class RequestLoop:
             parts = request_parts(located, self.settings.max_candidates, self.codec)
             return _Entry(message, "split", out=parts)
         return _Entry(message, "scored", located=located)
+
+    def _age_s(self, entry: "_Entry") -> float:
+        """How old a request is, without the time that it was held back here for its features."""
+        assert entry.located is not None  # noqa: S101  (only requests that are scored have an age)
+        held_since = self._deferred_since.get((entry.message.partition, entry.message.offset))
+        held_s = 0.0 if held_since is None else self.clock() - held_since
+        return max(0.0, self.utc_s() - entry.located.request.created_ms / 1000 - held_s)
+
+    def _observe_ages(self, ages_s: Sequence[float]) -> None:
+        self.lateness.observe(self.clock(), ages_s)
+        self.metrics.depth.set(self.lateness.depth or MOST)
 
     def _waits(self, message: Message, done: AlertBatch) -> bool:
         """Whether features of this request's candidates are missing and it has waited less than `defer_s`."""
@@ -205,6 +223,9 @@ class RequestLoop:
             self._slice = max(1, self._slice // 4)
 
     def _wait_out(self, error: Exception) -> None:
+        if isinstance(error, ModelDeferred):
+            self._come_again(error.retry_after_s)
+            return
         self._slice = 1
         self._failures += 1
         backoff = Backoff(first_s=FIRST_BACKOFF_S, longest_s=self.settings.max_backoff_s)
@@ -216,6 +237,13 @@ class RequestLoop:
         self.metrics.outages.labels(type(error).__name__).inc()
         self.metrics.paused.set(1)
         self._wait_until = self.clock() + wait_s
+        self.requests.pause(None)
+
+    def _come_again(self, after_s: float) -> None:
+        """Leave the requests in their topic while other work goes first; the partitions stay this member's."""
+        log.debug("other work goes first: requests wait for %.1f s", after_s)
+        self.metrics.shaping_pauses.inc()
+        self._wait_until = self.clock() + min(after_s, self.settings.max_backoff_s)
         self.requests.pause(None)
 
     def _transact(self, turn: Turn, messages: Sequence[Message]) -> None:

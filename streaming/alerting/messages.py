@@ -7,7 +7,14 @@ from schemas.codec import Codec
 from schemas.errors import DecodeError
 from schemas.records import Alert, ScoreRequest
 from streaming.kafka import topics
-from streaming.kafka.messages import REQUEST_ID, Message, Outgoing, dead_letter, size_bytes
+from streaming.kafka.messages import (
+    REQUEST_CANDIDATES,
+    REQUEST_ID,
+    Message,
+    Outgoing,
+    dead_letter,
+    size_bytes,
+)
 from streaming.searches.table import check_search
 
 
@@ -21,11 +28,13 @@ def request_of(message: Message, codec: Codec) -> ScoreRequest:
 
 
 def request_parts(located: Located, size: int, codec: Codec) -> list[Outgoing]:
-    """Split a score request into requests of at most `size` candidates each, which keep its id."""
+    """Split a score request into requests of at most `size` candidates each, which keep its id and tell its size."""
     request, candidates = located.request, located.request.candidates
     parts = [replace(request, candidates=candidates[i : i + size]) for i in range(0, len(candidates), size)]
     key = request.search.search_id.encode()
-    headers = {REQUEST_ID: located.request_id} if located.request_id else {}
+    headers = {REQUEST_CANDIDATES: b"%d" % max(located.whole, len(candidates))}
+    if located.request_id:
+        headers[REQUEST_ID] = located.request_id
     return [Outgoing(topics.SCORE_REQUESTS.name, key, codec.encode(part), headers) for part in parts]
 
 

@@ -45,6 +45,16 @@ REQUEST_ID = "request_id"
 REQUEST_ID_BYTES = 16
 
 
+#: Header of a part of a score request: how many candidates the whole request had.
+REQUEST_CANDIDATES = "request_candidates"
+
+
+def whole_candidates(message: Message) -> int:
+    """How many candidates the request had that this one is a part of; 0 if it is no part."""
+    found = message.headers.get(REQUEST_CANDIDATES, b"")
+    return int(found) if found.isdigit() else 0
+
+
 def request_id(message: Message) -> bytes:
     """The id in a score request's header; empty when there is none of the right length."""
     found = message.headers.get(REQUEST_ID, b"")

@@ -55,6 +55,8 @@ def kafka_processes() -> Exported:
         lag.labels("0").set(1)
     for result in ("hits", "misses", "failures"):
         consumer.cache.labels(result).set(0)
+    for verdict in ("admitted", "deferred", "shed"):
+        consumer.admissions.labels(verdict).set(0)
     StackMetrics(registry).show([{"name": "kafka", "healthy": True, "restarts": 0}])
     return samples(generate_latest(registry).decode())
 

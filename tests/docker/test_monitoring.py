@@ -142,6 +142,12 @@ def test_the_pages_name_metrics_that_are_exported(known: Exported) -> None:
     assert strangers((DOCS / "runbook.md").read_text(), {}) != []
 
 
+def test_the_terminal_view_reads_metrics_that_are_exported(known: Exported) -> None:
+    files = list((DOCS.parent / "nearline" / "top").glob("*.py"))
+    assert {file.name: found for file in files if (found := strangers(file.read_text(), known))} == {}
+    assert any(strangers(file.read_text(), {}) for file in files)
+
+
 def test_the_check_of_pages_finds_a_metric_that_does_not_exist(known: Exported) -> None:
     text = "`nearline_matcher_lag`, nearline_matcher_lags, `nearline_model_*`, nearline_models_*, flink_taskmanager_x"
     assert strangers(text, known) == ["nearline_matcher_lags", "flink_taskmanager_x"]

@@ -12,7 +12,7 @@ from models.ranker import Ranker
 from models.summarizer import Summarizer
 from pipeline.local import LocalPath
 from pipeline.match import passes
-from pipeline.scoring.cached import item_of
+from pipeline.scoring.items import item_of
 from schemas.codec import decode
 from schemas.events import BrokenLine
 from schemas.keys import alert_id

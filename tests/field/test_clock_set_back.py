@@ -3,18 +3,21 @@
 import ast
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from typing_extensions import override
 
+from models.prompts import Item
 from models.ranker import LexicalRanker
 from models.summarizer import InstantSummarizer
 from pipeline.alert import AlertStep
 from pipeline.local import LocalPath
 from pipeline.match import LexicalMatcher
+from pipeline.scoring.cached import CachedScorer
 from pipeline.windows import Windows, WindowSettings
 from schemas.codec import decode, encode
 from schemas.events import BrokenLine, read_events
@@ -22,7 +25,7 @@ from schemas.records import PostingUpdate, SavedSearch, ScoreRequest
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
 from storage.memory import MemoryStore
-from storage.scores import ScoreCache
+from storage.scores import ScoreCache, StoredScore
 from streaming.alerting.loop import RequestLoop
 from streaming.alerting.memory_log import MemoryRequests
 from streaming.alerting.metrics import ConsumerMetrics
@@ -174,11 +177,37 @@ def test_a_loop_does_not_look_as_if_it_stood_still_nor_as_if_it_had_turned(clock
 
 
 def test_a_cached_score_lives_no_longer_than_it_should(clocks: Clocks) -> None:
-    cache = ScoreCache(MemoryStore(clocks.wall), ttl_s=900.0, jitter=0.0, clock=clocks.wall)
-    cache.put_many([(b"k", 0.5)])
-    assert cache.get_many([b"k"]) == [0.5]
+    cache = ScoreCache(MemoryStore(clocks.wall), ttl_s=900.0, clock=clocks.wall)
+    cache.put_many([(b"k", StoredScore(0.5, 0.1, 800.0, 900.0))])
+    assert [stored is None for stored in cache.get_many([b"k"])] == [False]
     clocks.set_back()
     assert cache.get_many([b"k"]) == [None]
+
+
+def test_scores_in_memory_and_their_leases_do_not_follow_the_wall_clock(clocks: Clocks) -> None:
+    kv = MemoryStore(clocks.wall)
+    asked = Counting()
+    scorer = CachedScorer(asked, ScoreCache(kv, clock=clocks.wall), clock=clocks.monotonic)
+    item = Item(title="Nurse", company=None, location=None, employment_type=None, remote=None, text="")
+    for _ in range(2):
+        scorer.score_many("nurse", [item], 5.0)
+        clocks.set_back()
+        clocks.pass_s(300.0)
+    assert asked.calls == 1
+    clocks.pass_s(300.0)
+    scorer.score_many("nurse", [item], 5.0)
+    assert asked.calls == 2, "15 minutes have passed"
+
+
+class Counting(LexicalRanker):
+    """The instant ranker, which counts its calls."""
+
+    calls = 0
+
+    @override
+    def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
+        self.calls += 1
+        return super().score_many(query, items, deadline_s)
 
 
 @pytest.mark.parametrize("loop", [MatchLoop, RequestLoop])

@@ -10,7 +10,7 @@ from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
 from pipeline.match import LexicalMatcher, passes
 from pipeline.refresh import Refresher, is_old
-from pipeline.scoring.cached import item_of
+from pipeline.scoring.items import item_of
 from schemas.clean import TEXT_RULES
 from schemas.events import parse_row, parse_search
 from schemas.keys import text_hash

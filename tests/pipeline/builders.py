@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from models.prompts import Item
+from models.ranker import Ranker
 from models.summarizer import Summary, SummaryFailure, SummaryRejected, SummaryUnavailable
 from pipeline.featurize import SourceRow
 from schemas.clean import TEXT_RULES
@@ -90,8 +91,10 @@ class FlakySummarizer:
         return Summary(text=text, tokens=1, input_tokens=2, model=self.model)
 
 
-class TableRanker:
+class TableRanker(Ranker):
     """Scores by posting title from a table that a test may change; refuses titles in `poison`, counts its calls."""
+
+    model: str = "table@1"
 
     def __init__(self, scores: dict[str, float] | None = None, *, model: str = "table@1") -> None:
         self.scores = scores or {}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -261,14 +260,13 @@ def test_a_request_without_candidates_and_a_step_without_requests_do_nothing() -
         assert (batch.alerts, batch.deferred, batch.rejected, len(batch.fates)) == ([], [], [], 0)
 
 
-def cached(world: World, **changes: Any) -> tuple[CachedScorer, ScoreCache]:
-    cache = ScoreCache(world.kv, **changes)
-    return CachedScorer(world.ranker, cache), cache
+def cached(world: World) -> CachedScorer:
+    return CachedScorer(world.ranker, ScoreCache(world.kv))
 
 
 def test_a_cached_score_is_not_asked_again_and_a_changed_prompt_is() -> None:
     world = World()
-    scorer, cache = cached(world)
+    scorer = cached(world)
     step = AlertStep(world.features, scorer, AlertLedger(world.kv))
     world.add("a", "b")
     step.run([request(0, "a")])
@@ -279,12 +277,12 @@ def test_a_cached_score_is_not_asked_again_and_a_changed_prompt_is() -> None:
     world.write(update("a", 3, Op.UPDATE, content("Nurse a", "a ward", company="In the prompt")))
     step.run([request(3, "a")])
     assert [titles for _, titles in world.ranker.calls[2:]] == [["Nurse a"]]
-    assert (cache.stats.hits, cache.stats.misses) == (2, 3)
+    assert (scorer.counts()["hits"], scorer.counts()["misses"]) == (2, 3)
 
 
 def test_scores_of_two_models_never_mix_in_one_answer() -> None:
     world = World({"Nurse a": 0.1, "Nurse b": 0.2})
-    scorer, _ = cached(world)
+    scorer = cached(world)
     world.add("a", "b")
     step = AlertStep(world.features, scorer, AlertLedger(world.kv))
     step.run([request(0, "a")])
@@ -305,7 +303,7 @@ def test_a_ranker_whose_name_changes_with_every_call_is_asked_twice_and_no_more(
             return super().score_many(query, items, deadline_s)
 
     world.ranker = Rolling()
-    scorer, _ = cached(world)
+    scorer = cached(world)
     step = AlertStep(world.features, scorer, AlertLedger(world.kv))
     assert len(step.run([request(0, "a")]).alerts) == 1
     assert len(world.ranker.calls) == 2

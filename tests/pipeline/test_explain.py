@@ -1,6 +1,7 @@
 """`explain` names the step that decided about a pair, and shows that step's input."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -15,6 +16,7 @@ from pipeline.scoring.cached import CachedScorer
 from schemas.errors import ModelRejected
 from schemas.records import Candidate, Op, SavedSearch, ScoreRequest
 from storage.claims import Claim
+from storage.cuts import CutNotes
 from storage.ledger import AlertLedger
 from storage.ledger_entry import Sent
 from storage.scores import ScoreCache
@@ -35,6 +37,7 @@ class World:
         self.ranker = TableRanker({"Welder": 0.2})
         self.scorer = CachedScorer(self.ranker, ScoreCache(kv))
         self.ledger = AlertLedger(kv)
+        self.cuts = CutNotes(kv)
         events = [
             update("nurse", 1, Op.ADD, content("Nurse", "nights on a ward", location="Oslo")),
             update("welder", 1, Op.ADD, content("Welder", "nights in a yard")),
@@ -45,7 +48,7 @@ class World:
         Featurizer(self.features, InstantSummarizer()).featurize(rows(events))
 
     def explain(self, wanted: SavedSearch, posting_id: str, prompter: Prompter | None = None) -> Explanation:
-        made = Explainer(self.features, self.scorer, self.ledger, prompter=prompter)
+        made = Explainer(self.features, self.scorer, self.ledger, prompter=prompter, cuts=self.cuts)
         return made.explain(wanted, posting_id)
 
 
@@ -161,3 +164,27 @@ def test_with_a_tokenizer_the_prompt_is_counted_as_the_engine_would() -> None:
     assert seen.score is not None
     (tokens,) = prompter.count_many([seen.score.prompt])
     assert seen.score.tokens == tokens > 10
+
+
+def test_a_pair_that_was_left_out_under_overload_is_told_by_its_depth() -> None:
+    world = World()
+    ids = ("nurse", "welder")
+    request = ScoreRequest(
+        search=search("nights", search_id="wide"),
+        candidates=tuple(Candidate(posting_id=one, version=1, updated_ms=0) for one in ids),
+        created_ms=0,
+    )
+    step = AlertStep(world.features, world.scorer, world.ledger, cuts=world.cuts, utc_s=lambda: 86_400.0)
+    batch = step.run([Located(request=request, partition=0, offset=0)], 1)
+    assert batch.fates[Fate.NOT_SCORED] == 1
+    assert batch.fates.total() == 2
+    (left_out,) = {one for one in ids if world.explain(search("nights", search_id="wide"), one).cut}
+    seen = world.explain(search("nights", search_id="wide", threshold=0.1), left_out)
+    assert seen.fate is Fate.NOT_SCORED
+    assert seen.why.startswith("not scored: depth 1;")
+    assert seen.cut is not None
+    assert (seen.cut.depth, seen.cut.place, seen.cut.candidates) == (1, 2, 2)
+    # scored by a later request, the pair alerts
+    later = step.run([Located(request=replace(request, search=seen.search), partition=0, offset=1)])
+    step.transacted(later.alerts, committed=True)
+    assert world.explain(seen.search, left_out).fate is Fate.SUPPRESSED

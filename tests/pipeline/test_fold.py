@@ -8,7 +8,7 @@ import pytest
 from models.prompts import Item
 from models.summarizer import Summary
 from pipeline.fold import generation_of, with_summary
-from pipeline.scoring.cached import item_of
+from pipeline.scoring.items import item_of
 from schemas.merge import is_current, merge
 from schemas.records import FeatureRecord
 from tests.pipeline.builders import feature

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
-from pipeline.match import LexicalMatcher, filter_checks, passes, query_terms
+from pipeline.match import (
+    LexicalMatcher,
+    feature_terms,
+    filter_checks,
+    match_score,
+    passes,
+    query_terms,
+)
 from pipeline.terms import stem, terms
 from schemas.records import FeatureRecord, Op, PostingUpdate, SavedSearch, State
 from tests.pipeline.builders import content, feature, memory, rows, search, update
@@ -203,7 +210,32 @@ def test_explain_sees_each_filter_that_decided() -> None:
     assert query_terms("night nurse wanted in a ward")[1] == 2
 
 
+_shapes = st.lists(
+    st.sampled_from(["party", "parties", "partie", "part", "parting", "c++", "c#", "java", "wanted", "wanting", "bus",
+                     "buses", "node+", "ies", "y", "nursing", "nurse", "é", "-", ".", "+", " "]),
+    max_size=12,
+).map("".join)  # fmt: skip
+
+
+@given(query=_shapes | st.text(max_size=30), text=_shapes | st.text(max_size=100))
+@settings(max_examples=300, deadline=None)
+def test_a_posting_passes_by_its_text_as_by_its_terms(query: str, text: str) -> None:
+    wanted, needed = query_terms(query)
+    posting = feature(title=text)
+    assert passes(search(query), posting) is (len(wanted & feature_terms(posting)) >= needed)
+
+
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=200))
 def test_plain_ascii_splits_as_any_other_text_does(text: str) -> None:
     # a soft hyphen adds no word, but makes the text non-ASCII, so that it is split by the general rule
     assert terms(text) == terms(f"{text} \N{SOFT HYPHEN}")
+
+
+def test_a_posting_scores_by_the_share_of_the_querys_words_in_it_and_in_its_title() -> None:
+    wanted = search("night nurse ward")
+    titled = feature(title="Night nurse", summary="a ward")
+    told = feature(title="Carer", summary="a night nurse of a ward")
+    part = feature(title="Nurse", summary="days")
+    scores = [match_score(wanted, one) for one in (titled, told, part)]
+    assert scores == pytest.approx([1 + 2 / 3, 1.0, 2 / 3])
+    assert match_score(search("the"), titled) == 0.0

@@ -12,6 +12,7 @@ from schemas.keys import (
     parts_hash,
     quota_key,
     score_key,
+    score_prefix,
     text_hash,
     text_key,
 )
@@ -46,16 +47,18 @@ def test_two_ids_share_a_key_only_if_they_are_the_same(a: str, b: str) -> None:
 
 def test_every_kind_of_key_has_its_own_prefix_and_long_ids_keep_it() -> None:
     for odd in ODD_IDS:
-        keys = [feature_key(odd), text_key(odd), ledger_key(odd), quota_key(odd, 1), score_key(odd, b"", b"")]
-        assert {key[:4] for key in keys} == {b"f/1/", b"t/1/", b"a/1/", b"q/1/", b"s/1/"}
+        keys = [feature_key(odd), text_key(odd), ledger_key(odd), quota_key(odd, 1), score_prefix(odd, "m/d")]
+        assert {key[:4] for key in keys} == {b"f/1/", b"t/1/", b"a/1/", b"q/1/", b"s/2/"}
     assert len({feature_key(odd) for odd in ODD_IDS}) == len(ODD_IDS)
     assert len({quota_key(odd, day) for odd in ODD_IDS for day in range(3)}) == 3 * len(ODD_IDS)
 
 
-def test_a_score_key_tells_models_queries_and_items_apart() -> None:
+def test_a_score_key_tells_models_modes_arithmetics_queries_and_items_apart() -> None:
     hashes = [text_hash(word) for word in ("a", "b")]
-    keys = {score_key(model, q, p) for model in ("r@1", "r@2") for q in hashes for p in hashes}
-    assert len(keys) == 8
+    ways = ("single/float32", "single/bfloat16", "multi-item/bfloat16")
+    prefixes = [score_prefix(model, way) for model in ("r@1", "r@2", "r@1 single/float32") for way in ways]
+    keys = {score_key(prefix, q, p) for prefix in prefixes for q in hashes for p in hashes}
+    assert len(keys) == 9 * 4
 
 
 def test_keys_and_ids_are_the_same_in_every_process_and_release() -> None:

@@ -16,7 +16,7 @@ from models.prompts import Prompter
 from nearline.stack import daemon
 from nearline.stack.settings import StackSettings
 from nearline.stack.tools import free_port, free_port_base
-from pipeline.scoring.cached import item_of
+from pipeline.scoring.items import item_of
 from schemas.events import read_events
 from schemas.records import FeatureRecord
 from storage.features import FeatureStore

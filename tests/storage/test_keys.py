@@ -14,6 +14,7 @@ from schemas.keys import (
     ledger_key,
     quota_key,
     score_key,
+    score_prefix,
     text_key,
 )
 from storage.base import MAX_KEY_BYTES, Merge, refusal
@@ -47,7 +48,7 @@ def lease_key(key: bytes) -> bytes:
 @example(name="x" * MAX_ID_BYTES, version=-(2**63))
 @example(name="x" * (MAX_ID_BYTES + 1), version=2**63 - 1)
 def test_no_key_is_longer_than_any_back_end_takes(name: str, version: int) -> None:
-    score = score_key(name, HASH, HASH)
+    score = score_key(score_prefix(name, "multi-item/bfloat16"), HASH, HASH)
     keys = [
         feature_key(name),
         text_key(name),

@@ -1,10 +1,11 @@
-import random
 from collections.abc import Iterator, Sequence
+
+import pytest
 
 from schemas.errors import StoreError, StoreUnavailable
 from storage.base import Merge
 from storage.memory import MemoryStore
-from storage.scores import ScoreCache
+from storage.scores import MAX_REASON_CHARS, ScoreCache, StoredScore
 from tests.conformance.conftest import ManualClock
 
 
@@ -31,73 +32,102 @@ class Down:
         """Nothing is held."""
 
 
-def cache(clock: ManualClock, jitter: float = 0.2, seed: int = 0) -> ScoreCache:
-    return ScoreCache(MemoryStore(clock), ttl_s=900, jitter=jitter, clock=clock, rng=random.Random(seed))
+def cache(clock: ManualClock) -> ScoreCache:
+    return ScoreCache(MemoryStore(clock), ttl_s=900, clock=clock)
+
+
+def stored(score: float = 0.5, *, expires: float = 800.0, dies: float = 900.0) -> StoredScore:
+    return StoredScore(score, cost_s=0.25, expires_in_s=expires, dies_in_s=dies)
+
+
+def scores(found: Sequence[StoredScore | None]) -> list[float | None]:
+    return [None if one is None else one.score for one in found]
 
 
 def test_scores_come_back_exactly_and_are_counted() -> None:
-    scores = cache(ManualClock())
-    scores.put_many([(b"a", 0.1), (b"b", 1e-300), (b"c", 1.0)])
-    assert scores.get_many([b"c", b"missing", b"a", b"b"]) == [1.0, None, 0.1, 1e-300]
-    assert (scores.stats.hits, scores.stats.misses, scores.stats.failures) == (3, 1, 0)
+    held = cache(ManualClock())
+    held.put_many([(b"a", stored(0.1)), (b"b", stored(1e-300)), (b"c", stored(1.0))])
+    assert scores(held.get_many([b"c", b"missing", b"a", b"b"])) == [1.0, None, 0.1, 1e-300]
+    assert (held.stats.hits, held.stats.misses, held.stats.failures) == (3, 1, 0)
 
 
-def test_without_jitter_a_score_is_missing_from_its_ttl_on() -> None:
+def test_times_go_on_from_what_their_writer_decided() -> None:
     clock = ManualClock()
-    scores = cache(clock, jitter=0)
-    scores.put_many([(b"a", 0.5)])
-    clock.now += 899.999
-    assert scores.get_many([b"a"]) == [0.5]
-    clock.now += 0.001
-    assert scores.get_many([b"a"]) == [None]
+    held = cache(clock)
+    held.put_many([(b"a", stored(expires=60.0, dies=90.0))])
+    clock.now += 70.0
+    (found,) = held.get_many([b"a"])
+    assert found is not None
+    assert (found.cost_s, found.expires_in_s, found.dies_in_s) == pytest.approx((0.25, -10.0, 20.0))
+    clock.now += 20.0
+    assert held.get_many([b"a"]) == [None]
 
 
-def test_jitter_spreads_what_was_warmed_together_and_never_exceeds_the_cap() -> None:
-    clock = ManualClock()
-    scores = cache(clock)
-    keys = [b"%d" % i for i in range(1_000)]
-    scores.put_many([(key, 0.5) for key in keys])
-    alive = []
-    for _ in range(10):
-        clock.now += 90
-        alive.append(sum(score is not None for score in scores.get_many(keys)))
-    assert alive[:7] == [1_000] * 7
-    assert 400 < alive[8] < 600
-    assert alive[9] == 0
+def test_a_refusal_comes_back_with_its_reason_cut_to_a_length() -> None:
+    held = cache(ManualClock())
+    held.put_many([(b"a", stored()._replace(reason="is not à prompt" + "x" * 1_000))])
+    (found,) = held.get_many([b"a"])
+    assert found is not None
+    assert found.reason is not None
+    assert found.reason.startswith("is not à prompt")
+    assert len(found.reason) == MAX_REASON_CHARS
 
 
 def test_one_caller_at_a_time_gets_a_lease_until_it_expires() -> None:
     clock = ManualClock()
-    scores = cache(clock)
-    scores.put_many([(b"a", 0.5)])
-    assert scores.lease_many([b"a", b"b", b"a"], ttl_s=5) == [True, True, False]
+    held = cache(clock)
+    held.put_many([(b"a", stored())])
+    assert held.lease_many([b"a", b"b", b"a"], ttl_s=5) == [True, True, False]
     clock.now += 4.999
-    assert scores.lease_many([b"b", b"c"], ttl_s=5) == [False, True]
+    assert held.lease_many([b"b", b"c"], ttl_s=5) == [False, True]
     clock.now += 0.001
-    assert scores.lease_many([b"a", b"b", b"c"], ttl_s=5) == [True, True, False]
-    assert scores.get_many([b"a"]) == [0.5]
+    assert held.lease_many([b"a", b"b", b"c"], ttl_s=5) == [True, True, False]
+    assert scores(held.get_many([b"a"])) == [0.5]
+
+
+def test_a_lease_that_its_holder_gives_back_is_free_and_no_one_elses_is() -> None:
+    clock = ManualClock()
+    one = cache(clock)
+    other = ScoreCache(one.kv, clock=clock)
+    assert one.lease_many([b"a", b"b"], ttl_s=5) == [True, True]
+    other.release_many([b"a", b"b", b"never"])
+    assert other.lease_many([b"a"], ttl_s=5) == [False]
+    one.release_many([b"a"])
+    assert other.lease_many([b"a", b"b"], ttl_s=5) == [True, False]
+    one.release_many([b"a"])
+    assert one.lease_many([b"a"], ttl_s=5) == [False]
+
+
+def test_a_lease_that_begins_in_the_future_does_not_hold() -> None:
+    clock = ManualClock()
+    held = cache(clock)
+    assert held.lease_many([b"a"], ttl_s=5) == [True]
+    clock.now -= 3_600
+    assert held.lease_many([b"a"], ttl_s=5) == [True], "the clock was set back"
+    assert held.lease_many([b"a"], ttl_s=5) == [False]
 
 
 def test_an_outage_is_a_miss_that_is_counted() -> None:
-    scores = ScoreCache(Down())
-    assert scores.get_many([b"a", b"b"]) == [None, None]
-    scores.put_many([(b"a", 0.5)])
-    assert scores.lease_many([b"a", b"b"], ttl_s=5) == [True, True]
-    assert (scores.stats.misses, scores.stats.failures) == (2, 3)
+    held = ScoreCache(Down())
+    assert held.get_many([b"a", b"b"]) == [None, None]
+    held.put_many([(b"a", stored())])
+    assert held.lease_many([b"a", b"b"], ttl_s=5) == [True, True]
+    held.release_many([b"a"])
+    assert (held.stats.misses, held.stats.failures) == (2, 4)
 
 
 def test_a_key_that_cannot_be_kept_is_counted_and_leased_to_all() -> None:
-    scores = cache(ManualClock())
+    held = cache(ManualClock())
     long = b"k" * 1_000
-    scores.put_many([(long, 0.5), (b"a", 0.25)])
-    assert scores.get_many([long, b"a"]) == [None, 0.25]
-    assert scores.lease_many([long], ttl_s=5) == [True]
-    assert scores.lease_many([long], ttl_s=5) == [True]
-    assert scores.stats.failures == 1
+    held.put_many([(long, stored()), (b"a", stored(0.25))])
+    assert scores(held.get_many([long, b"a"])) == [None, 0.25]
+    assert held.lease_many([long], ttl_s=5) == [True]
+    assert held.lease_many([long], ttl_s=5) == [True]
+    assert held.stats.failures == 1
 
 
-def test_a_value_of_another_make_is_a_miss() -> None:
-    clock = ManualClock()
-    scores = cache(clock)
-    scores.kv.put_many([(b"a", b"0.5")])
-    assert scores.get_many([b"a"]) == [None]
+@pytest.mark.parametrize("value", [b"", b"\x01", b"x" * 33, b"\x01" + b"\xff" * 32, b"s" * 16])
+def test_a_value_of_another_make_is_a_miss(value: bytes) -> None:
+    held = cache(ManualClock())
+    held.kv.put_many([(b"a", value)])
+    assert held.get_many([b"a"]) == [None]

@@ -44,7 +44,7 @@ def generated(sizes: Sizes) -> list[Judged]:
         query = asker.ask(rng, source.facts, source.title)
         same = [p for p in postings if p.facts.occupation.key == source.facts.occupation.key]
         chosen = [source, *rng.sample(same, min(SAME, len(same))), *rng.sample(postings, 20 - SAME - 1)]
-        grades = tuple(grade(query, p.facts.occupation, p.facts.town, _evidence(p)) for p in chosen)
+        grades = tuple(grade(query, p.facts.occupation, p.facts.town, evidence(p)) for p in chosen)
         if 0 < sum(g >= 3 for g in grades) < len(grades):
             places = [number[id(p)] for p in chosen]
             out.append(
@@ -58,6 +58,7 @@ def generated(sizes: Sizes) -> list[Judged]:
     return out
 
 
-def _evidence(posting: GeneratedPosting) -> set[str]:
+def evidence(posting: GeneratedPosting) -> set[str]:
+    """What the text and fields of a generated posting state, by which `grade` grades it."""
     stated = {f"facet:{k}" for k, v in METADATA_TYPES.items() if v == posting.employment_type}
     return {tag for piece in posting.pieces for tag in piece.evidence} | (stated & posting.facts.evidence())

@@ -21,6 +21,7 @@ from models.server.requests import CompletionBody, parse
 from models.server.routes.shared import SMALL_BODY, Shared, in_thread_if
 from models.server.service import ServedModels
 from models.server.streaming import Growing, events
+from models.server.traffic import priority_of
 from models.server.transport import RequestAborted, finish
 
 COMPLETE = "/v1/completions"
@@ -44,7 +45,8 @@ class CompletionRoute:
                 aborted = held.enter_context(shared.in_hand.holding(asked.rid))
                 jobs = await asyncio.to_thread(generate_jobs, asked, summarizer.engine, shared.limits)
             head = envelope(asked.rid, summarizer.engine.info.name, int(time.time()))
-            results = self._generated(request, summarizer.batcher, jobs, deadline, asked.priority, aborted)
+            priority = priority_of(request, asked.priority)
+            results = self._generated(request, summarizer.batcher, jobs, deadline, priority, aborted)
             if not asked.stream:
                 return completion_answer(jobs, await results, head)
             usage = asked.stream_options is not None and asked.stream_options.include_usage

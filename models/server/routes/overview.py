@@ -49,7 +49,7 @@ class OverviewRoutes:
 
 
 def _card(task: str, info: ModelInfo, created_s: int) -> dict[str, Any]:
-    """Return one model's card, with whether its scores are calibrated and the threshold that the calibration gives."""
+    """Return one model's card: whether its scores are calibrated, the threshold that gives, and how it computes."""
     held = info.calibrated
     return {
         "id": info.name,
@@ -62,4 +62,5 @@ def _card(task: str, info: ModelInfo, created_s: int) -> dict[str, Any]:
         "task": task,
         "calibrated": held is not None,
         "alert_threshold": held.calibration.threshold if held else None,
+        "scored_as": info.scored_as or None,
     }

@@ -15,6 +15,7 @@ from models.server.requests import DEFAULT_MODEL, GenerativeScoringBody, ScoreBo
 from models.server.routes.shared import SMALL_BODY, Shared, in_thread_if
 from models.server.score import Scoring, score_answer, score_request
 from models.server.service import HostedRanker, ServedModels
+from models.server.traffic import priority_of
 from models.server.transport import finish
 
 SCORE, GENERATIVE = "/v1/score", "/generative_scoring"
@@ -40,7 +41,8 @@ class ScoringRoutes:
                 scoring = await in_thread_if(
                     slow, score_request, asked, ranker.engine, shared.limits, batch_tokens
                 )
-            return await self._scored(SCORE, request, ranker, scoring, deadline, asked.priority or 0, aborted)
+            priority = priority_of(request, asked.priority)
+            return await self._scored(SCORE, request, ranker, scoring, deadline, priority, aborted)
 
     async def generative_scoring(self, request: Request, deadline: float) -> dict[str, Any]:
         """POST /generative_scoring; vLLM takes the lowest priority first."""
@@ -55,7 +57,7 @@ class ScoringRoutes:
                     generative_request, asked, ranker.engine, shared.limits, batch_tokens
                 )
             scored = await self._scored(
-                GENERATIVE, request, ranker, scoring, deadline, -asked.priority, aborted
+                GENERATIVE, request, ranker, scoring, deadline, priority_of(request, -asked.priority), aborted
             )
         return generative_answer(scoring, scored, asked.request_id, int(time.time()))
 

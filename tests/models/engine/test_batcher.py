@@ -8,6 +8,7 @@ import pytest
 
 from models.engine.batcher import BatchConfig, Batcher, BatchRun, JobRefused
 from schemas.errors import ConfigError, ModelUnavailable
+from schemas.settings import build
 from tests.models.running import eventually
 
 
@@ -208,4 +209,4 @@ def test_every_batch_tells_what_it_held(gate: Gate) -> None:
 @pytest.mark.parametrize("limit", ["batch_tokens", "batch_jobs", "queue_jobs", "queue_tokens"])
 def test_a_limit_that_allows_nothing_is_refused_by_its_name(limit: str) -> None:
     with pytest.raises(ConfigError, match=limit):
-        BatchConfig(**{limit: 0})
+        build(BatchConfig, {}, **{limit: 0})

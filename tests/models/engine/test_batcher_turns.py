@@ -1,11 +1,13 @@
 """Priorities of callers, and jobs that are taken back."""
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 import pytest
 
 from models.engine.batcher import BatchConfig, Batcher, JobRefused
+from models.engine.scheduling.choosing import PolicyName
 from tests.models.engine.test_batcher import Gate, Number, soon, start
 
 ONE_BY_ONE = BatchConfig(batch_jobs=1)
@@ -120,3 +122,28 @@ def test_turns_go_on_after_a_caller_between_two_others_has_withdrawn(gate: Gate)
     queue(batcher, [21, 22])
     batcher.withdraw(gone)
     assert computed(gate, batcher) == [1, 21, 2, 22]
+
+
+def test_a_batch_whose_jobs_are_withdrawn_while_it_waits_for_company_does_not_end_the_thread(
+    gate: Gate,
+) -> None:
+    gate.opened.set()
+    batcher: Batcher[Number, int] = Batcher(gate.run, BatchConfig(batch_jobs=2, linger_s=0.05))
+    batcher.withdraw(queue(batcher, [1]))
+    time.sleep(0.1)
+    assert [future.result(5) for future in queue(batcher, [2, 3])] == [4, 6]
+    assert gate.batches == [[2, 3]]
+
+
+def test_a_policy_computes_jobs_that_share_a_prefix_together(gate: Gate) -> None:
+    """Here jobs of the same parity."""
+    config = BatchConfig(batch_jobs=3, policy=PolicyName.DENSITY)
+    batcher: Batcher[Number, int] = Batcher(
+        gate.run, config, divided=lambda job: ([job.value % 2], job.tokens - 1)
+    )
+    begun = queue(batcher, [0])
+    assert gate.entered.wait(5)
+    futures = [one for value in range(1, 7) for one in queue(batcher, [value])]
+    gate.opened.set()
+    assert [future.result(5) for future in [*begun, *futures]] == [0, 2, 4, 6, 8, 10, 12]
+    assert sorted(map(sorted, gate.batches)) == [[0], [1, 3, 5], [2, 4, 6]]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.engine import generating
-from models.engine.base import GenerateJob, ScoreJob
+from models.engine.base import GenerateJob, ScoreJob, ScoreReport
 from models.engine.checkpoint import model_name
 from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig, SharingMode
 from models.engine.kernel_choice import TORCH, VARIANTS
@@ -136,6 +136,19 @@ JOBS = [
 def suited(way: EngineConfig) -> list[ScoreJob]:
     """Without a compiler one packed sequence costs the square of its length."""
     return JOBS[:6] if way.mode is SharingMode.MULTI_ITEM else JOBS
+
+
+def test_jobs_of_one_query_share_its_tokens_and_score_as_alone(one: Path) -> None:
+    """One item, another query's two, two of the first query."""
+    engine, query = CheckpointEngine(one, replace(CONFIG, kernels=TORCH)), ids(30, 7)
+    many = [
+        replace(score_job(30, lengths, seed), prefix=prefix, report=ScoreReport())
+        for lengths, seed, prefix in (([9], 300, query), ([5, 6], 400, ids(30, 8)), ([4, 12], 320, query))
+    ]
+    alone = [engine.score_many([replace(job, report=ScoreReport())])[0] for job in many]
+    for rows, wanted in zip(engine.score_many(many), alone, strict=True):
+        assert_rows_close(rows, wanted, atol=1e-6)
+    assert [job.report.computed_tokens for job in many] == [39, 41, 16]
 
 
 def test_scores_of_requests_computed_together_equal_a_plain_forward_of_each_prompt(

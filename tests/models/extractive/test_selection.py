@@ -28,6 +28,22 @@ def test_a_phrase_that_says_what_a_chosen_one_says_is_left_out() -> None:
     assert chosen([5, 1, 4, 0, 0], 7) == [0, 1]
 
 
+def test_a_phrase_that_says_a_part_of_a_chosen_one_word_for_word_is_left_out() -> None:
+    parts = [
+        "our house offers a generous relocation package, six weeks of leave",
+        "new colleagues get our house offers a generous relocation package",
+        "our canteen offers a generous lunch, and there is a house band",
+    ]
+    text, spans, at = ". ".join(parts), list[Phrase](), 0
+    for part in parts:
+        spans.append(Phrase(at, at + len(part)))
+        at += len(part) + 2
+    room = Budget(wanted=40, most=60)
+    assert select(text, spans, [12, 11, 10], [2, 1, 0], room) == [0, 2], (
+        "five words in a row are a repetition"
+    )
+
+
 def test_a_threshold_ends_a_summary_early() -> None:
     assert chosen([1, -3, -2, -3, -3], 20, threshold=0) == [0]
     assert chosen([-5, -5, -6, -6, -6], 20, threshold=0) == [0], "something is kept of any text"

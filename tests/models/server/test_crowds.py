@@ -83,7 +83,7 @@ def test_a_long_request_gives_way_to_short_ones_that_come_after_it() -> None:
     engine = Unhurried()
     engine.go.clear()
     with serving(engine, batching=BatchConfig(batch_tokens=64)) as url:
-        long = SCORE | {"query": [1], "items": [[9] * 15] * 40}
+        long = SCORE | {"query": [1], "items": [[10 + n] + [9] * 14 for n in range(40)]}
         callers = [_asking(url, long)]
         eventually(lambda: _pending(url), wanted=640.0)
         callers += [_asking(url, SCORE | {"query": [query]}) for query in (2, 3)]
@@ -99,7 +99,7 @@ def test_what_a_caller_that_hangs_up_still_had_in_the_queue_is_not_computed() ->
     engine = Unhurried()
     engine.go.clear()
     with serving(engine, batching=BatchConfig(batch_tokens=64)) as url:
-        long = SCORE | {"query": [1], "items": [[9] * 15] * 40}
+        long = SCORE | {"query": [1], "items": [[10 + n] + [9] * 14 for n in range(40)]}
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{url}/v1/score", json=long, timeout=httpx.Timeout(5, read=0.3))
         hung_up = 'nearline_model_refusals_total{reason="hung up",route="/v1/score"} 1.0'

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.prompts import Item
-from models.ranker import LexicalRanker
+from models.ranker import LexicalRanker, Ranker
 from models.summarizer import InstantSummarizer, Summary, SummaryFailure
 from pipeline.checks.agreement import agreement, kendall
 from pipeline.featurize import Featurizer, SourceRow
@@ -112,7 +112,7 @@ def test_an_order_of_one_thing_is_none() -> None:
         kendall([1.0], [1.0])
 
 
-class LengthRanker:
+class LengthRanker(Ranker):
     """A ranker that scores an item by the length of its text."""
 
     model = "r@1"

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.codec import encode
 from schemas.errors import StoreFull
-from schemas.keys import copy_key, feature_key, ledger_key, quota_key, score_key, text_key
+from schemas.keys import copy_key, feature_key, ledger_key, quota_key, score_key, score_prefix, text_key
 from schemas.merge import delta, merge
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate
 from storage.base import KeyValue
@@ -54,7 +54,8 @@ def test_a_copy_moves_records_texts_and_the_ledger_and_leaves_scores_and_leases(
     source, target = fresh(), fresh()
     put(source, added(5, "Nurse"))
     AlertLedger(source).settle_many([claim(offset=7)])
-    source.put_many([(score_key("m", b"q", b"p"), b"score"), (b"l" + score_key("m", b"q", b"p"), b"lease")])
+    key = score_key(score_prefix("m", "m/d"), b"q", b"p")
+    source.put_many([(key, b"score"), (b"l" + key, b"lease")])
     done = copy_store(source, target, "memory:")
     kept = {feature_key("p"), text_key("p"), ledger_key(ALERT), quota_key("s", 3)}
     assert held(target) == {key: value for key, value in held(source).items() if key in kept}

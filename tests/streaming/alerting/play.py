@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from prometheus_client import CollectorRegistry
 
 from models.prompts import Item
-from models.ranker import LexicalRanker
+from models.ranker import LexicalRanker, Ranker
 from pipeline.alert import AlertStep
 from schemas.codec import decode, encode
 from schemas.errors import ModelRejected, ModelUnavailable
@@ -32,7 +32,7 @@ class Killed(BaseException):
 
 
 @dataclass(slots=True)
-class Model:
+class Model(Ranker):
     """A ranker that can be away, and refuses some titles for good."""
 
     away: bool = False
@@ -113,7 +113,7 @@ class World:
     def request(self, search_id: str, *numbers: int, version: int = 1) -> None:
         search = SavedSearch(search_id=search_id, query="nurse", threshold=0.6)
         candidates = tuple(Candidate(posting_id=f"p{n}", version=version, updated_ms=0) for n in numbers)
-        value = encode(ScoreRequest(search=search, candidates=candidates, created_ms=0))
+        value = encode(ScoreRequest(search=search, candidates=candidates, created_ms=int(1000 * self.now_s)))
         self.topic.append(value, key=search_id.encode(), partition=sum(search_id.encode()) % PARTITIONS)
 
     def turns(self, loop: RequestLoop, count: int = 40, step_s: float = 0.3) -> None:

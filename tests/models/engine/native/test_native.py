@@ -74,6 +74,32 @@ def test_products_of_the_largest_integers_do_not_overflow(
     assert (got - wanted).norm() / wanted.norm() < TOLERANCE["int8"]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("name", NAMES)
+@torch.inference_mode()
+def test_an_embedding_of_each_type_gives_the_hidden_states_of_torch(
+    checkpoint: Checkpoint, plan: Plan, name: str, dtype: torch.dtype
+) -> None:
+    embedding = checkpoint.weights["model.embed_tokens.weight"].to(dtype)
+    checkpoint = replace(checkpoint, weights={**checkpoint.weights, "model.embed_tokens.weight": embedding})
+    exact = PackedForward(Decoder(checkpoint, dtype=torch.float32, device=torch.device("cpu")))
+    wanted = exact.last_hidden(plan)
+    got = NativeForward(checkpoint, "float32", 2, kernels_of(name)).last_hidden(plan)
+    assert (got - wanted).norm() / wanted.norm() < TOLERANCE["float32"]
+
+
+@pytest.mark.parametrize("past_the_end", [0, 1, 1 << 20])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_token_outside_the_vocabulary_is_refused(
+    checkpoint: Checkpoint, name: str, past_the_end: int
+) -> None:
+    plan = Plan()
+    vocabulary = len(checkpoint.weights["model.embed_tokens.weight"])
+    plan.add([5, 6], [[7, vocabulary + past_the_end]])
+    with pytest.raises(IndexError, match=f"{vocabulary + past_the_end}, the model has 0 to {vocabulary - 1}"):
+        NativeForward(checkpoint, "float32", 2, kernels_of(name)).last_hidden(plan)
+
+
 @pytest.mark.parametrize(
     ("dtype", "vendor", "flags", "kind"),
     [

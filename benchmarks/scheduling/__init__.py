@@ -1,0 +1,1 @@
+"""Policies for the order of waiting requests, under a virtual clock."""

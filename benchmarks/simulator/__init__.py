@@ -1,0 +1,1 @@
+"""The simulator against real runs of our own model server."""
