@@ -244,10 +244,9 @@ train: setup  ## train the two tiny checkpoints again (the ranker in two hours):
 	  --out build/ranker-first $(RANKER_DATA)
 	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 42 \
 	  --mix whole --init build/ranker-first --begin 0.4 --name ranker@5 --dev 30 --out models/checkpoints/ranker-tiny $(RANKER_DATA)
-	$(BIN)/python -m training.rl.start --postings $(SUMMARIZER_POSTINGS) --most 500 --steps 40 --out build/summarizer-start
-	$(BIN)/python -m nearline train rl --model build/summarizer-start $(foreach file,$(subst $(comma), ,$(SUMMARIZER_POSTINGS)),--postings $(file)) \
-	  --out build/rl/summarizer --threads 1 --set steps=140 --set dev_postings=150
-	cp build/rl/summarizer/best/* models/checkpoints/summarizer-tiny/
+	$(BIN)/python -m nearline train rl --model models/checkpoints/ranker-tiny $(foreach file,$(subst $(comma), ,$(SUMMARIZER_POSTINGS)),--postings $(file)) \
+	  --out build/rl/3 --threads 1
+	cp build/rl/3/best/* models/checkpoints/summarizer-tiny/
 
 openapi: setup  ## the model server's description anew, into docs/openapi.json
 	$(BIN)/python -m models.server.description > docs/openapi.json
