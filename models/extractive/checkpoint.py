@@ -21,7 +21,7 @@ from models.weights import write_weights
 from schemas.errors import ConfigError
 
 HEAD = "head.safetensors"
-NAME = "summarizer@2"
+NAME = "summarizer@3"
 SHARE = 0.07
 
 

@@ -39,7 +39,7 @@ def test_the_client_gets_phrases_letter_by_letter(directory: Path) -> None:
         client.close()
         assert InProcessSummarizer(directory).summarize_many([given], 20.0) == [made]
         assert isinstance(made, Summary)
-        assert made.model == "summarizer@2"
+        assert made.model == "summarizer@3"
         assert made.text in TEXT
         assert any(char.isupper() for char in made.text), "token ids would have lost the capitals"
         assert made.tokens == prompter.count_many([made.text])[0]
