@@ -47,7 +47,7 @@ MAYBE = re.compile(r"time\.time|from time import|\.(now|utcnow|today)\b")
 INSTANTS = {
     "pipeline/windows.py": "the request's created_ms, beside the broker's time",
     "pipeline/local.py": "created_ms, expiry in a store",
-    "pipeline/alert.py": "how late a request is, by the broker's time; a clock set back makes none late",
+    "pipeline/alert.py": "when a pair was left out, for `nearline explain`",
     "pipeline/featurize.py": "how far in the future an event may be",
     "batch/worker.py": "the same",
     "streaming/alerting/sent_alerts.py": "how old a message of a topic is, by the broker's time",

@@ -9,7 +9,8 @@ HALVINGS = 40
 MARGIN = 12.0
 """Beyond the lowest and the highest logit by this much, all phrases are chosen or none."""
 SPREAD = 1.0
-"""Standard deviation of a posting's logits when choices are drawn: a likely phrase is some seven times as likely."""
+"""Standard deviation of a posting's logits when choices are drawn: a phrase one deviation above the mean has some seven
+times the odds of one below it."""
 SOFT = 0.1
 """Added to the variance, so that logits that are nearly alike are not blown up to the whole spread."""
 
