@@ -7,17 +7,28 @@ from nearline.stack.settings import StackSettings
 
 
 def model_server(settings: StackSettings) -> Component:
-    """The model server: ranker and summarizer, or stand-ins for them, behind one port."""
+    """The model server: ranker, summarizer and embedder, or stand-ins for them, behind one port."""
     ranker, summarizer = str(settings.ranker_dir), str(settings.summarizer_dir)
     instant = settings.models == "instant-server"
     checkpoints = (
         ("--instant", "--tokenizer", ranker) if instant else ("--ranker", ranker, "--summarizer", summarizer)
     )
+    embedder = () if settings.embedder_dir is None else ("--embedder", str(settings.embedder_dir))
     port = str(settings.port("models"))
     return Component(
         name="models",
         # One thread a model: a second one would wait at every step for a core that Flink or Kafka uses.
-        command=(sys.executable, "-m", "models.server", *checkpoints, "--port", port, "--threads", "1"),
+        command=(
+            sys.executable,
+            "-m",
+            "models.server",
+            *checkpoints,
+            *embedder,
+            "--port",
+            port,
+            "--threads",
+            "1",
+        ),
         ready=lambda: answers(f"{settings.models_url}/health"),
     )
 
