@@ -64,12 +64,14 @@ class Understood:
     def without(self, names: Collection[str]) -> "Understood":
         """The same without the parts of these names, whose words are looked for again.
 
-        `must_not:weekends` names one must-not of several. Raises ConfigError for a name that is no part's.
+        `must_not:weekends` names one must-not of several; a radius goes with its place. Raises ConfigError for a name
+        that is no part's.
         """
         for name in names:
             if name.partition(":")[0] not in NAMES:
                 raise ConfigError(f"{name!r} names no part: drop one of {', '.join(NAMES)}")
-        kept = [part for part in self.parts if not {part.name, f"{part.name}:{part.value}"} & set(names)]
+        gone = {*names, "radius_km"} if "location" in names else set(names)
+        kept = [part for part in self.parts if not {part.name, f"{part.name}:{part.value}"} & gone]
         return replace(self, parts=tuple(kept))
 
     def with_value(self, name: str, value: str) -> "Understood":
