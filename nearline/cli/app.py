@@ -34,6 +34,7 @@ from nearline.cli import (
     train_rl,
     train_rl_sweep,
     train_sft,
+    understand,
 )
 from nearline.cli.errors import print_error
 from schemas.errors import NearlineError, exit_status
@@ -61,7 +62,19 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, top, stream, serve, summarize, explain, simulate, plan, agreement, evaluate):
+for module in (
+    stack,
+    top,
+    stream,
+    serve,
+    summarize,
+    understand,
+    explain,
+    simulate,
+    plan,
+    agreement,
+    evaluate,
+):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)
