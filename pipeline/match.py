@@ -3,24 +3,12 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline.places.comparing import only_remote, place_passes
+from pipeline.filters import filters_pass, posting_text
 from pipeline.places.gazetteer import gazetteer
 from pipeline.terms import folded, holds, terms
 from schemas.clean import clean
-from schemas.employment import employment_kinds
 from schemas.merge import is_current
 from schemas.records import NEVER, FeatureRecord, SavedSearch, State
-from schemas.remote_work import remote_forms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilterCheck:
-    """One filter of a search, with the posting's value; `passed` is true where either is null."""
-
-    name: str
-    wanted: str | None
-    found: str | None
-    passed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +55,7 @@ def has_content(feature: FeatureRecord) -> bool:
 
 def passes(search: SavedSearch, feature: FeatureRecord) -> bool:
     """Hard filters and lexical match of one pair; pure, and the same for matcher, consumer and explain."""
-    return _parse(search.query).stands_in_text(_text(feature)) and filters_pass(search, feature)
-
-
-def filter_checks(search: SavedSearch, feature: FeatureRecord) -> list[FilterCheck]:
-    """Each hard filter of `passes` by itself, for explain."""
-    remote = None if search.remote is None else ("remote" if search.remote else "on site")
-    found = (feature.location, feature.remote, feature.employment_type)
-    return [
-        FilterCheck(name=name, wanted=wanted, found=found, passed=test(search, feature))
-        for name, wanted, found, test in (
-            ("location", search.location, found[0], location_passes),
-            ("remote", remote, found[1], remote_passes),
-            ("employment_type", search.employment_type, found[2], type_passes),
-        )
-    ]
+    return _parse(search.query).stands_in_text(posting_text(feature)) and filters_pass(search, feature)
 
 
 def query_terms(query: str) -> tuple[frozenset[str], int]:
@@ -104,55 +78,10 @@ def match_score(search: SavedSearch, feature: FeatureRecord) -> float:
 
 def feature_terms(feature: FeatureRecord) -> frozenset[str]:
     """Terms of all that the ranker reads of a posting: metadata and summary."""
-    return terms(_text(feature))
+    return terms(posting_text(feature))
 
 
 @lru_cache(maxsize=65_536)
 def _parse(query: str) -> _Query:
     found = terms(clean(query))
     return _Query(found, (len(found) + 1) // 2)
-
-
-def _text(feature: FeatureRecord) -> str:
-    # spaces, because a text with line breaks is searched for what cannot be seen
-    return (
-        f"{feature.title} {feature.company or ''} {feature.location or ''} {feature.employment_type or ''} "
-        f"{feature.remote or ''} {feature.summary}"
-    )
-
-
-def filters_pass(search: SavedSearch, feature: FeatureRecord) -> bool:
-    """Whether a posting passes all hard filters of a search."""
-    return (
-        type_passes(search, feature) and remote_passes(search, feature) and location_passes(search, feature)
-    )
-
-
-def location_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
-    """Whether one of the wanted places takes one of the posting's, or one of the two names none."""
-    return not search.location or place_passes(search.location, feature.location or "", feature.remote or "")
-
-
-def remote_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
-    """Whether the posting names a form that is wanted: remote, or else onsite or hybrid; unknown passes for both."""
-    if search.remote is None:
-        return True
-    forms = remote_forms(feature.remote) if feature.remote else ()
-    if not forms and feature.location and only_remote(feature.location):
-        return search.remote
-    return not forms or any((form == "remote") is search.remote for form in forms)
-
-
-def type_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
-    """Whether the posting names one of the wanted types, or no type at all."""
-    wanted, found = search.employment_type, feature.employment_type
-    return not wanted or not found or _types_pass(wanted, found)
-
-
-@lru_cache(maxsize=4_096)
-def _types_pass(wanted: str, found: str) -> bool:
-    types = employment_kinds(wanted)
-    if not types:
-        return terms(wanted) <= terms(found)
-    named = employment_kinds(found)
-    return not named or not set(types).isdisjoint(named)

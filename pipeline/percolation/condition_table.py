@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.percolation.conditions import Condition
+from pipeline.filters import Filter
 from pipeline.percolation.numbering import Numbering
 from pipeline.percolation.rows import BATCH, EVERY, Words
 from schemas.records import FeatureRecord, SavedSearch
@@ -35,7 +35,7 @@ class ConditionTable:
     are not enough.
     """
 
-    def __init__(self, condition: Condition) -> None:
+    def __init__(self, condition: Filter) -> None:
         self._condition = condition
         self._wanted = Numbering[Hashable](first=1)
         self._searches: dict[int, SavedSearch] = {}

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.filters import FILTERS, Filter
 from pipeline.percolation.condition_table import ConditionTable
-from pipeline.percolation.conditions import CONDITIONS, Condition
 from pipeline.percolation.numbering import Numbering
 from pipeline.percolation.rows import EVERY, Words
 from schemas.records import FeatureRecord, SavedSearch
@@ -15,8 +15,8 @@ from schemas.records import FeatureRecord, SavedSearch
 class Filters:
     """The combinations of filters that searches have, by number: most searches share theirs with others."""
 
-    def __init__(self, conditions: Sequence[Condition] = CONDITIONS) -> None:
-        self._tables = [ConditionTable(condition) for condition in conditions]
+    def __init__(self, filters: Sequence[Filter] = FILTERS) -> None:
+        self._tables = [ConditionTable(one) for one in filters]
         self._combinations = Numbering[tuple[int, ...]]()
         self._parts = np.zeros((len(self._tables), 64), np.int32)
         self._unknown = np.zeros(0, np.uint64)

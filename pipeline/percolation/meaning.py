@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.match import filters_pass, match_score, passes
+from pipeline.filters import filters_pass
+from pipeline.match import match_score, passes
 from schemas.records import FeatureRecord, SavedSearch, ScoreRequest
 
 WIRE = np.dtype("<f2")

@@ -33,6 +33,9 @@ _searches = st.builds(
     location=st.sampled_from([None, "Leeds", "Oslo", "UK"]),
     remote=st.sampled_from([None, True, False]),
     employment_type=st.sampled_from([None, "full-time", "contract"]),
+    must_not=st.sampled_from([(), ("night",), ("truck", "ward")]),
+    radius_km=st.sampled_from([0.0, 300.0]),
+    pay_from=st.sampled_from([None, "15 GBP per hour", "40,000 GBP per year"]),
 )
 _postings = st.builds(
     feature,
@@ -40,6 +43,7 @@ _postings = st.builds(
     location=st.sampled_from([None, "Leeds, UK", "London", "Remote"]),
     remote=st.sampled_from([None, "remote", "onsite"]),
     employment_type=st.sampled_from([None, "Full Time", "contract or part-time"]),
+    salary=st.sampled_from([None, "12 GBP per hour", "50,000 GBP per year"]),
     state=st.sampled_from([State.OPEN, State.OPEN, State.OPEN, State.CLOSED]),
     vector=_vectors | st.just(b""),
     vector_model=st.sampled_from(MODELS),
