@@ -11,6 +11,7 @@ from pipeline.match import load_places
 from pipeline.percolation.percolator import Percolator
 from pipeline.percolation.query_vectors import QueryVectors, QueryVectorSettings
 from pipeline.windows import Windows, WindowSettings
+from schemas.collecting import collect_seldom
 from schemas.records import ScoreRequest
 from schemas.settings import Option, Options
 from storage.features import FeatureStore
@@ -79,6 +80,7 @@ def match(member: Running[MatcherSettings]) -> None:
         share=share,
     )
     load_places()
+    collect_seldom()
     loop.run(member.stopped)
 
 
