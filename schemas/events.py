@@ -25,6 +25,8 @@ _OPS = {op.value: op for op in Op}
 _NEED_POSTING = (Op.ADD, Op.UPDATE, Op.REPOST)
 _DROP_POSTING = (Op.CLOSE, Op.REMOVE)
 _DEFAULTS = SavedSearch(search_id="", query="")
+#: Half of the way around the Earth, which no two places are farther apart than.
+_FARTHEST_KM = 20_040
 #: Every field of a line that the documented formats read.
 FIELDS = frozenset(
     (
@@ -167,6 +169,10 @@ def parse_search(row: dict[str, Any], threshold: float = THRESHOLD) -> SavedSear
         employment_type=fields.employment_type(types, "employment_type"),
         threshold=float(_number(row, "threshold", threshold, 1, whole=False)),
         top_k=int(_number(row, "top_k", _DEFAULTS.top_k, 2**31 - 1, whole=True)),
+        must_not=fields.phrases(row.get("must_not"), "must_not"),
+        radius_km=float(_number(row, "radius_km", _DEFAULTS.radius_km, _FARTHEST_KM, whole=False)),
+        pay_from=fields.salary(fields.wanted(row.get("pay_from")), "pay_from"),
+        semantic_threshold=_similarity(row),
     )
 
 
@@ -227,6 +233,11 @@ def _posting(row: dict[str, Any], path: str) -> Posting:
         salary=fields.salary(row.get("salary"), f"{path}salary"),
         description=description,
     )
+
+
+def _similarity(row: dict[str, Any]) -> float | None:
+    given = row.get("semantic_threshold") is not None
+    return float(_number(row, "semantic_threshold", 0.0, 1, whole=False)) if given else None
 
 
 def _number(row: dict[str, Any], name: str, default: float, most: int, *, whole: bool) -> float:

@@ -128,7 +128,12 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedSearch:
-    """One saved search on topic `searches`; null filters pass everything, `top_k` 0 means no limit a day."""
+    """One saved search on topic `searches`; null filters pass everything, `top_k` 0 means no limit a day.
+
+    `must_not`: phrases that a posting must not offer. `radius_km`: 0 takes the place as it is named. `pay_from`: the
+    least pay, with its currency and period as far as they are known ("13.50 GBP per hour"). `semantic_threshold`: the
+    least similarity of the search's vector and a posting's; null leaves it to the matcher.
+    """
 
     search_id: str
     query: str
@@ -137,6 +142,10 @@ class SavedSearch:
     employment_type: str | None = None
     threshold: float = THRESHOLD
     top_k: int = 0
+    must_not: tuple[str, ...] = ()
+    radius_km: float = 0.0
+    pay_from: str | None = None
+    semantic_threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,10 @@ searches = st.builds(
     employment_type=maybe,
     threshold=real,
     top_k=integer,
+    must_not=st.lists(text, max_size=3).map(tuple),
+    radius_km=real,
+    pay_from=maybe,
+    semantic_threshold=st.none() | real,
 )
 candidates = st.builds(
     Candidate, posting_id=text, version=long, updated_ms=long, reason=st.sampled_from(Reason)

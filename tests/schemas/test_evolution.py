@@ -18,6 +18,7 @@ from schemas.records import (
     FeatureRecord,
     PostingUpdate,
     Reason,
+    SavedSearch,
     ScoreRequest,
     State,
 )
@@ -67,9 +68,16 @@ def as_version_1(record: Record) -> Record:
             return replace(record, reason=Reason.UNKNOWN)
         case ScoreRequest():
             plain = [replace(candidate, reason=Reason.UNKNOWN) for candidate in record.candidates]
-            return replace(record, candidates=tuple(plain))
+            return replace(record, candidates=tuple(plain), search=search_as_version_1(record.search))
+        case SavedSearch():
+            return search_as_version_1(record)
         case _:
             return record
+
+
+def search_as_version_1(search: SavedSearch) -> SavedSearch:
+    """The search without the filters that came later."""
+    return replace(search, must_not=(), radius_km=0.0, pay_from=None, semantic_threshold=None)
 
 
 @pytest.mark.parametrize(("name", "number"), VERSIONS)
