@@ -79,7 +79,7 @@ class Auction(Placing):
             (campaign.bid * (hit.p_yes or 0.0), hit, campaign)
             for hit in ranked
             for campaign in self._of.get(hit.found.posting_id, ())
-            if campaign.name in may
+            if campaign.name in may and campaign.bid >= self._reserve
         ]
         best: dict[str, tuple[float, Ranked, Campaign]] = {}
         for bid in sorted(bids, key=lambda bid: (-bid[0], bid[2].name)):

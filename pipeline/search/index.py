@@ -76,7 +76,7 @@ class SearchIndex:
         self._terms = TermIndex()
         self._vectors: dict[str, VectorTable] = {}
         self._columns = (
-            FilterColumn(("location", "remote"), ("location", "remote"), filters_pass),
+            FilterColumn(("location", "remote"), ("location", "radius_km", "remote"), filters_pass),
             FilterColumn(("employment_type",), ("employment_type",), filters_pass),
         )
 

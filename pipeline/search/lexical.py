@@ -1,7 +1,7 @@
 """`TermIndex`: BM25 over the terms of postings, exact after each change, for rows of a table that others fill too."""
 
 from array import array
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class TermIndex:
             counts.pop()
         self._length_sum -= float(self._lengths[row])
 
-    def scores(self, terms: Collection[str], rows: int) -> NDArray[np.float32]:
+    def scores(self, terms: Set[str], rows: int) -> NDArray[np.float32]:
         """BM25 of the first `rows` rows; 0 for a row that holds none of the terms."""
         total = np.zeros(rows, np.float32)
         held = len(self._terms_of)
