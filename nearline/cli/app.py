@@ -20,6 +20,7 @@ from nearline.cli import (
     prune,
     report,
     schemas,
+    search,
     serve,
     simulate,
     stack,
@@ -61,7 +62,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, top, stream, serve, summarize, explain, simulate, plan, agreement, evaluate):
+for module in (stack, top, stream, serve, search, summarize, explain, simulate, plan, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)

@@ -35,7 +35,13 @@ class Auction(Placing):
     """
 
     def __init__(
-        self, campaigns: Sequence[Campaign], pacer: Pacer, *, promoted: int = 2, loss: float = 0.02, reserve: int = 1
+        self,
+        campaigns: Sequence[Campaign],
+        pacer: Pacer,
+        *,
+        promoted: int = 2,
+        loss: float = 0.02,
+        reserve: int = 1,
     ) -> None:
         if not 0 <= loss < 1:
             raise ConfigError(f"the loss by promotions must be at least 0 and below 1, not {loss:g}")

@@ -231,4 +231,3 @@ def _best(scores: NDArray[np.float32], most: int) -> NDArray[np.int64]:
         least = np.partition(scores[rows], -most)[-most]
         rows = rows[scores[rows] >= least]
     return rows[np.lexsort((rows, -scores[rows]))][:most]
-

@@ -1,7 +1,8 @@
 """`TermIndex`: BM25 over the terms of postings, exact after each change, for rows of a table that others fill too."""
 
 from array import array
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class TermIndex:
             counts.pop()
         self._length_sum -= float(self._lengths[row])
 
-    def scores(self, terms: Set[str], rows: int) -> NDArray[np.float32]:
+    def scores(self, terms: AbstractSet[str], rows: int) -> NDArray[np.float32]:
         """BM25 of the first `rows` rows; 0 for a row that holds none of the terms."""
         total = np.zeros(rows, np.float32)
         held = len(self._terms_of)
@@ -66,7 +67,9 @@ class TermIndex:
         return np.zeros(0, np.uint32) if number is None else np.array(self._rows[number], np.uint32)
 
     def _known(self, terms: Iterable[str]) -> Iterable[int]:
-        return (self._ids[term] for term in sorted(terms) if term in self._ids and self._rows[self._ids[term]])
+        return (
+            self._ids[term] for term in sorted(terms) if term in self._ids and self._rows[self._ids[term]]
+        )
 
     def _id(self, term: str) -> int:
         number = self._ids.setdefault(term, len(self._rows))

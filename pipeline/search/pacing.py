@@ -21,9 +21,13 @@ class Pacer:
     left for the evening and is not gone at breakfast. A campaign is never ahead of its plan by more than one price.
     """
 
-    def __init__(self, ledger: SpendLedger, clock: Callable[[], float], hours: Sequence[float] = EVEN) -> None:
+    def __init__(
+        self, ledger: SpendLedger, clock: Callable[[], float], hours: Sequence[float] = EVEN
+    ) -> None:
         if len(hours) != HOURS or not all(isfinite(one) and one >= 0 for one in hours) or not any(hours):
-            raise ConfigError(f"the plan of a day takes {HOURS} weights of at least 0, not all 0, not {list(hours)}")
+            raise ConfigError(
+                f"the plan of a day takes {HOURS} weights of at least 0, not all 0, not {list(hours)}"
+            )
         self._ledger, self._clock, self._hours = ledger, clock, tuple(hours)
 
     def bidding(self, campaigns: Sequence[Campaign]) -> list[Campaign]:

@@ -64,5 +64,7 @@ def read_cursor(text: str) -> Cursor:
     """The cursor that an answer gave; ConfigError for a text that none gave."""
     name, _, start = text.rpartition(".")
     if not name or not (start.isascii() and start.isdigit() and len(start) < 7):
-        raise ConfigError(f"the cursor {text[:40]!r} is none that an answer gave: leave it out for the first page")
+        raise ConfigError(
+            f"the cursor {text[:40]!r} is none that an answer gave: leave it out for the first page"
+        )
     return Cursor(name=name, start=int(start))

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -11,20 +11,22 @@ from models.ranker import Ranker
 from pipeline.control.depth import DepthController, DepthSample, DepthSettings
 from pipeline.control.recent import RecentLatencies
 from pipeline.match import ready
+from pipeline.scoring.each import score_each
+from pipeline.scoring.items import item_of
 from pipeline.search.columns import filters_pass
-from pipeline.search.index import Asked, Found, Retrieved, SearchIndex
+from pipeline.search.index import Asked, Retrieved, SearchIndex
 from pipeline.search.pages import FIRST, Answer, Cursor, Pages, read_cursor
 from pipeline.search.placing import ByRelevance, Placing
+from pipeline.search.query_vectors import QueryVectors, vector_or_why
 from pipeline.search.reasons import reasons
 from pipeline.search.results import Ranked, Result, Results
 from pipeline.search.wanted import Corrections, PlainWords, Understanding, Wanted
-from pipeline.scoring.each import score_each
-from pipeline.scoring.items import item_of
-from schemas.errors import ConfigError, ModelError, ModelUnavailable
+from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import FeatureRecord
 from schemas.settings import Option
 from storage.features import FeatureStore
 
+UNCORRECTED = Corrections()
 #: Over which time the latencies of searches are looked at, for the depth.
 RECENT_S = 30.0
 MOST_RESULTS = 100
@@ -36,7 +38,11 @@ class SearchSettings:
 
     depth: Annotated[
         int,
-        Option("Postings of a search that the ranker scores, while searches are fast enough.", at_least=1, at_most=1000),
+        Option(
+            "Postings of a search that the ranker scores, while searches are fast enough.",
+            at_least=1,
+            at_most=1000,
+        ),
     ] = 100
     least_depth: Annotated[
         int, Option("Postings that are scored however slow searches are.", at_least=1, at_most=1000)
@@ -46,7 +52,9 @@ class SearchSettings:
     ] = 0.4
     deadline_s: Annotated[
         float,
-        Option("A search whose scores have not come by then is answered in the order of its retrieval, and says so."),
+        Option(
+            "A search whose scores have not come by then is answered in the order of its retrieval, and says so."
+        ),
     ] = 2.0
     embed_s: Annotated[
         float, Option("A query whose vector has not come by then is answered by its words, and says so.")
@@ -54,11 +62,15 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.p95_s <= self.deadline_s:
-            raise ConfigError(f"p95_s must be above 0 and at most deadline_s ({self.deadline_s:g}), not {self.p95_s:g}")
+            raise ConfigError(
+                f"p95_s must be above 0 and at most deadline_s ({self.deadline_s:g}), not {self.p95_s:g}"
+            )
         if not self.embed_s > 0:
             raise ConfigError(f"embed_s must be above 0, not {self.embed_s:g}")
         if self.least_depth > self.depth:
-            raise ConfigError(f"least_depth {self.least_depth} is above depth {self.depth}: lower it, or raise depth")
+            raise ConfigError(
+                f"least_depth {self.least_depth} is above depth {self.depth}: lower it, or raise depth"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +78,7 @@ class SearchRequest:
     """One page that a person asks for. `cursor`: of the page before; "" for the first. ConfigError for a bad limit."""
 
     query: str
-    corrections: Corrections = Corrections()
+    corrections: Corrections = UNCORRECTED
     limit: int = 10
     cursor: str = ""
 
@@ -94,7 +106,8 @@ class Searcher:
         placing: Placing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._index, self._features, self._ranker, self._embedder = index, features, ranker, embedder
+        self._index, self._features, self._ranker = index, features, ranker
+        self._vectors = None if embedder is None else QueryVectors(embedder, clock)
         self._understanding, self._placing = understanding or PlainWords(), placing or ByRelevance()
         self._settings, self._clock = settings or SearchSettings(), clock
         self._pages = Pages()
@@ -143,14 +156,12 @@ class Searcher:
 
     def _look(self, wanted: Wanted, missing: list[str]) -> Asked:
         asked = Asked(filters=wanted.filters, terms=wanted.terms)
-        if self._embedder is None or not asked.terms:
+        if not asked.terms:
             return asked
-        try:
-            (vector,) = self._embedder.embed_queries([wanted.query], self._settings.embed_s)
-        except ModelError as error:
-            missing.append(f"embedder: found by words alone ({error})")
-            return asked
-        return replace(asked, vector=vector, model=self._embedder.model)
+        made, why = vector_or_why(self._vectors, wanted.query, self._settings.embed_s)
+        if why:
+            missing.append(f"embedder: found by words alone ({why})")
+        return asked if made is None else replace(asked, vector=made.vector, model=made.model)
 
     def _candidates(self, look: Asked, depth: int) -> tuple[Retrieved, dict[str, FeatureRecord]]:
         """The best postings that also pass every filter by their records of this moment, at most `depth`.
@@ -165,7 +176,9 @@ class Searcher:
             passing = [
                 one
                 for one in retrieved.found
-                if (record := held.get(one.posting_id)) and ready(record) and filters_pass(look.filters, record)
+                if (record := held.get(one.posting_id))
+                and ready(record)
+                and filters_pass(look.filters, record)
             ][:depth]
             if len(passing) >= depth or retrieved.exhausted:
                 return replace(retrieved, found=passing), held

@@ -81,4 +81,3 @@ def notes(query: str) -> tuple[str, ...]:
     if len(query) > MAX_QUERY_CHARS:
         return (f"the ranker reads the first {MAX_QUERY_CHARS} characters of the query",)
     return ()
-

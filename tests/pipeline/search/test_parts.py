@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.match import filter_checks
 from pipeline.search.columns import FilterColumn, filters_pass
 from pipeline.search.fusion import fused
-from pipeline.search.lexical import B, K1, TermIndex
+from pipeline.search.lexical import K1, B, TermIndex
 from pipeline.search.scan import scan, scan_by_numpy
 from pipeline.search.vectors import VectorTable
 from tests.pipeline.builders import feature, search
@@ -76,7 +76,11 @@ def unit(rng: np.random.Generator, rows: int, width: int) -> np.ndarray:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.integers(0, 2**31), st.integers(1, 400), st.sampled_from([8, 64, 256]), st.integers(1, 30), st.floats(0, 1)
+    st.integers(0, 2**31),
+    st.integers(1, 400),
+    st.sampled_from([8, 64, 256]),
+    st.integers(1, 30),
+    st.floats(0, 1),
 )
 def test_nearest_is_that_of_comparing_every_vector_exactly(
     seed: int, rows: int, width: int, most: int, share: float
@@ -121,7 +125,11 @@ ASKED = (None, "Berlin", "UK")
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(("remote", "onsite", None))), min_size=1, max_size=9),
+    st.lists(
+        st.tuples(st.sampled_from(PLACES), st.sampled_from(("remote", "onsite", None))),
+        min_size=1,
+        max_size=9,
+    ),
     st.sampled_from(ASKED),
     st.sampled_from((None, True, False)),
 )

@@ -25,14 +25,22 @@ EMBEDDER = HashingEmbedder()
 
 def posting(name: str, title: str, version: int = 1, **fields: object) -> FeatureRecord:
     (vector,) = EMBEDDER.embed_postings([title], 1.0)
-    made = {"posting_id": name, "title": title, "version": version, "vector": vector, "vector_model": EMBEDDER.model}
+    made = {
+        "posting_id": name,
+        "title": title,
+        "version": version,
+        "vector": vector,
+        "vector_model": EMBEDDER.model,
+    }
     return feature(**(made | fields))
 
 
 class System:
     """Store, index and ranker of one test."""
 
-    def __init__(self, ranker: Ranker | None = None, embedder: Embedder | None = EMBEDDER, **settings: float) -> None:
+    def __init__(
+        self, ranker: Ranker | None = None, embedder: Embedder | None = EMBEDDER, **settings: float
+    ) -> None:
         self.kv = MemoryStore(time.time)
         self.features, self.index = FeatureStore(self.kv), SearchIndex()
         self.searcher = Searcher(
@@ -156,7 +164,9 @@ def test_pages_hold_every_ranked_posting_once_while_others_arrive_and_ask_the_ra
     for number in range(3):
         page = system.searcher.search(SearchRequest(query="nurse", cursor=cursor))
         seen += [one.record.posting_id for one in page.results]
-        assert [one.place for one in page.results] == list(range(10 * number + 1, 10 * number + 1 + len(page.results)))
+        assert [one.place for one in page.results] == list(
+            range(10 * number + 1, 10 * number + 1 + len(page.results))
+        )
         cursor = page.cursor
         system.write(posting(f"new{number}", "Nurse 24"))
     assert not cursor
