@@ -38,7 +38,7 @@ class FilterColumn:
         value = tuple(getattr(record, field) for field in self._fields)
         number = self._numbers.setdefault(value, len(self._examples))
         if number == len(self._examples):
-            self._examples.append(replace(_BLANK, **dict(zip(self._fields, value, strict=True))))  # type: ignore[arg-type]
+            self._examples.append(replace(_BLANK, **dict(zip(self._fields, value, strict=True))))
         self._values = grown(self._values, row + 1)
         self._values[row] = number
 
@@ -47,7 +47,8 @@ class FilterColumn:
         asked = replace(NOTHING, **{field: getattr(search, field) for field in self._asked})
         if asked == NOTHING:
             return allowed
-        return allowed & self._passing(asked)[self._values[: len(allowed)]]
+        passing: NDArray[np.bool_] = self._passing(asked)[self._values[: len(allowed)]]
+        return allowed & passing
 
     def _passing(self, asked: SavedSearch) -> NDArray[np.bool_]:
         """Whether each different value passes; answers that are kept are continued for the values that came since."""

@@ -230,4 +230,5 @@ def _best(scores: NDArray[np.float32], most: int) -> NDArray[np.int64]:
     if len(rows) > most:
         least = np.partition(scores[rows], -most)[-most]
         rows = rows[scores[rows] >= least]
-    return rows[np.lexsort((rows, -scores[rows]))][:most]
+    best: NDArray[np.int64] = rows[np.lexsort((rows, -scores[rows]))][:most]
+    return best

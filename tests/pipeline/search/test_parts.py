@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pipeline.match import filter_checks
 from pipeline.search.columns import FilterColumn, filters_pass
@@ -69,9 +70,10 @@ def test_bm25_agrees_with_the_library_bm25s() -> None:
         assert ours.scores(set(query), len(texts)) == pytest.approx(theirs.get_scores(known), abs=1e-4)
 
 
-def unit(rng: np.random.Generator, rows: int, width: int) -> np.ndarray:
+def unit(rng: np.random.Generator, rows: int, width: int) -> NDArray[np.float32]:
     made = rng.normal(size=(rows, width)).astype(np.float32)
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+    lengths: NDArray[np.float32] = np.linalg.norm(made, axis=1, keepdims=True)
+    return made / lengths
 
 
 @settings(max_examples=40, deadline=None)
