@@ -7,14 +7,12 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from pipeline.places.comparing import only_remote, place_passes
+from pipeline.filters import filters_pass, posting_text
 from pipeline.places.gazetteer import gazetteer
 from pipeline.terms import folded, holds, terms
 from schemas.clean import clean
-from schemas.employment import employment_kinds
 from schemas.merge import is_current
 from schemas.records import NEVER, FeatureRecord, SavedSearch, State
-from schemas.remote_work import remote_forms
 
 
 class Matcher(Protocol):
@@ -31,16 +29,6 @@ class Matcher(Protocol):
     def match(self, feature: FeatureRecord) -> list[SavedSearch]:
         """The searches that this posting is a candidate for, by search id; none unless it is `ready`."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilterCheck:
-    """One filter of a search, with the posting's value; `passed` is true where either is null."""
-
-    name: str
-    wanted: str | None
-    found: str | None
-    passed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +75,7 @@ def has_content(feature: FeatureRecord) -> bool:
 
 def passes(search: SavedSearch, feature: FeatureRecord) -> bool:
     """Hard filters and lexical match of one pair; pure, and the same for matcher, consumer and explain."""
-    return _parse(search.query).stands_in_text(_text(feature)) and _filters_pass(search, feature)
-
-
-def filter_checks(search: SavedSearch, feature: FeatureRecord) -> list[FilterCheck]:
-    """Each hard filter of `passes` by itself, for explain."""
-    remote = None if search.remote is None else ("remote" if search.remote else "on site")
-    found = (feature.location, feature.remote, feature.employment_type)
-    return [
-        FilterCheck(name=name, wanted=wanted, found=found, passed=test(search, feature))
-        for name, wanted, found, test in (
-            ("location", search.location, found[0], _location_passes),
-            ("remote", remote, found[1], _remote_passes),
-            ("employment_type", search.employment_type, found[2], _type_passes),
-        )
-    ]
+    return _parse(search.query).stands_in_text(posting_text(feature)) and filters_pass(search, feature)
 
 
 def query_terms(query: str) -> tuple[frozenset[str], int]:
@@ -124,7 +98,7 @@ def match_score(search: SavedSearch, feature: FeatureRecord) -> float:
 
 def feature_terms(feature: FeatureRecord) -> frozenset[str]:
     """Terms of all that the ranker reads of a posting: metadata and summary."""
-    return terms(_text(feature))
+    return terms(posting_text(feature))
 
 
 class LexicalMatcher(Matcher):
@@ -173,7 +147,7 @@ class LexicalMatcher(Matcher):
         for term in posted & self._index.keys():
             found |= self._index[term]
         worded = sorted(i for i in found if self._queries[i].stands_in(posted))
-        return [self._searches[i] for i in worded if _filters_pass(self._searches[i], feature)]
+        return [self._searches[i] for i in worded if filters_pass(self._searches[i], feature)]
 
     def __len__(self) -> int:
         return len(self._searches)
@@ -186,49 +160,3 @@ class LexicalMatcher(Matcher):
 def _parse(query: str) -> _Query:
     found = terms(clean(query))
     return _Query(found, (len(found) + 1) // 2)
-
-
-def _text(feature: FeatureRecord) -> str:
-    # spaces, because a text with line breaks is searched for what cannot be seen
-    return (
-        f"{feature.title} {feature.company or ''} {feature.location or ''} {feature.employment_type or ''} "
-        f"{feature.remote or ''} {feature.summary}"
-    )
-
-
-def _filters_pass(search: SavedSearch, feature: FeatureRecord) -> bool:
-    return (
-        _type_passes(search, feature)
-        and _remote_passes(search, feature)
-        and _location_passes(search, feature)
-    )
-
-
-def _location_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
-    """Whether one of the wanted places takes one of the posting's, or one of the two names none."""
-    return not search.location or place_passes(search.location, feature.location or "", feature.remote or "")
-
-
-def _remote_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
-    """Whether the posting names a form that is wanted: remote, or else onsite or hybrid; unknown passes for both."""
-    if search.remote is None:
-        return True
-    forms = remote_forms(feature.remote) if feature.remote else ()
-    if not forms and feature.location and only_remote(feature.location):
-        return search.remote
-    return not forms or any((form == "remote") is search.remote for form in forms)
-
-
-def _type_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
-    """Whether the posting names one of the wanted types, or no type at all."""
-    wanted, found = search.employment_type, feature.employment_type
-    return not wanted or not found or _types_pass(wanted, found)
-
-
-@lru_cache(maxsize=4_096)
-def _types_pass(wanted: str, found: str) -> bool:
-    types = employment_kinds(wanted)
-    if not types:
-        return terms(wanted) <= terms(found)
-    named = employment_kinds(found)
-    return not named or not set(types).isdisjoint(named)

@@ -16,6 +16,7 @@ from schemas.errors import EventError
 from schemas.fields import short
 from schemas.ids import from_source, identifier
 from schemas.lines import numbered_lines
+from schemas.pay import read_pay
 from schemas.records import NEVER, THRESHOLD, Op, Posting, PostingUpdate, SavedSearch
 from schemas.settings import Option
 from schemas.times import DateOrder, instant_us
@@ -171,7 +172,7 @@ def parse_search(row: dict[str, Any], threshold: float = THRESHOLD) -> SavedSear
         top_k=int(_number(row, "top_k", _DEFAULTS.top_k, 2**31 - 1, whole=True)),
         must_not=fields.phrases(row.get("must_not"), "must_not"),
         radius_km=float(_number(row, "radius_km", _DEFAULTS.radius_km, _FARTHEST_KM, whole=False)),
-        pay_from=fields.salary(fields.wanted(row.get("pay_from")), "pay_from"),
+        pay_from=_pay_from(row),
         semantic_threshold=_similarity(row),
     )
 
@@ -233,6 +234,13 @@ def _posting(row: dict[str, Any], path: str) -> Posting:
         salary=fields.salary(row.get("salary"), f"{path}salary"),
         description=description,
     )
+
+
+def _pay_from(row: dict[str, Any]) -> str | None:
+    text = fields.salary(fields.wanted(row.get("pay_from")), "pay_from")
+    if text and read_pay(text) is None:
+        raise EventError(f'pay_from names no amount: give one like "30000 GBP per year", not {short(text)}')
+    return text
 
 
 def _similarity(row: dict[str, Any]) -> float | None:

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
+from pipeline.filters import filter_checks
 from pipeline.match import (
     LexicalMatcher,
     feature_terms,
-    filter_checks,
     match_score,
     passes,
     query_terms,
@@ -206,6 +206,8 @@ def test_explain_sees_each_filter_that_decided() -> None:
         ("location", False),
         ("remote", True),
         ("employment_type", True),
+        ("pay_from", True),
+        ("must_not", True),
     ]
     assert query_terms("night nurse wanted in a ward")[1] == 2
 

@@ -274,6 +274,7 @@ def test_a_search_wants_remote_work_does_not_or_does_not_say(value: Any, remote:
         ({"radius_km": -1}, "radius_km must be a number from 0"),
         ({"radius_km": "near"}, "radius_km must be a number from 0"),
         ({"pay_from": True}, "pay_from must be text"),
+        ({"pay_from": "good money"}, "pay_from names no amount"),
         ({"semantic_threshold": 1.5}, "semantic_threshold must be a number from 0 to 1"),
     ],
 )
