@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.vectors import unpack, width_of
+from pipeline.filters import FILTERS
 from pipeline.match import feature_terms, ready
-from pipeline.search.columns import FilterColumn, filters_pass
+from pipeline.search.columns import FilterColumn
 from pipeline.search.fusion import fused
 from pipeline.search.growing import grown
 from pipeline.search.lexical import TermIndex
 from pipeline.search.vectors import VectorTable
 from pipeline.terms import terms
 from schemas.records import FeatureRecord, SavedSearch
+
+#: Filters that read a posting's whole text, which the index does not keep: its user applies them.
+BY_TEXT = frozenset({"must_not"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +79,7 @@ class SearchIndex:
         self._live = np.zeros(0, np.bool_)
         self._terms = TermIndex()
         self._vectors: dict[str, VectorTable] = {}
-        self._columns = (
-            FilterColumn(("location", "remote"), ("location", "radius_km", "remote"), filters_pass),
-            FilterColumn(("employment_type",), ("employment_type",), filters_pass),
-        )
+        self._columns = [FilterColumn(one) for one in FILTERS if one.name not in BY_TEXT]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -120,7 +121,7 @@ class SearchIndex:
             return {model: table.held for model, table in self._vectors.items()}
 
     def find(self, asked: Asked, most: int) -> Retrieved:
-        """The best postings that pass the filters: at most `most` by words, and as many by meaning, as one order.
+        """The best postings that pass the filters (but those `BY_TEXT`): at most `most` by words and as many by meaning.
 
         Without words that occur and without a vector: the newest ones.
         """

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.match import feature_terms, filter_checks
+from pipeline.filters import filter_checks
+from pipeline.match import feature_terms
 from pipeline.search.results import Ranked
 from pipeline.search.wanted import Wanted
 from schemas.records import FeatureRecord

@@ -10,10 +10,10 @@ from models.embedder import Embedder
 from models.ranker import Ranker
 from pipeline.control.depth import DepthController, DepthSample, DepthSettings
 from pipeline.control.recent import RecentLatencies
+from pipeline.filters import filters_pass
 from pipeline.match import ready
 from pipeline.scoring.each import score_each
 from pipeline.scoring.items import item_of
-from pipeline.search.columns import filters_pass
 from pipeline.search.index import Asked, Retrieved, SearchIndex
 from pipeline.search.pages import FIRST, Answer, Cursor, Pages, read_cursor
 from pipeline.search.placing import ByRelevance, Placing

@@ -27,7 +27,16 @@ def test_a_feature_record_is_found_within_a_second_of_its_message(stage: Stage) 
     stage.store_features([feature(posting_id="before", title="Night nurse")])
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    stage.start("streaming.search_service", "--ranker", "instant:", "--embedder", "instant:", "--port", str(port))
+    stage.start(
+        "streaming.search_service",
+        "--ranker",
+        "instant:",
+        "--embedder",
+        "instant:",
+        "--port",
+        str(port),
+        grouped=False,
+    )
     stage.until(lambda: found(url, "nurse") == {"before"})
 
     sent_s = time.monotonic()

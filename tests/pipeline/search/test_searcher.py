@@ -96,6 +96,13 @@ def test_filters_come_first_so_that_rare_postings_are_found_among_many() -> None
     assert system.ids("nurse", corrections=filters(location="Berlin")) == ["rare"]
 
 
+def test_what_must_not_be_is_kept_out_and_the_next_ones_take_the_place() -> None:
+    system = System(depth=20)
+    weekends = (posting(f"x{n}", "Nurse nurse nurse", summary="weekends") for n in range(100))
+    system.write(*weekends, *(posting(f"p{n}", "Nurse", summary="no weekends") for n in range(3)))
+    assert sorted(system.ids("nurse", corrections=filters(must_not=("weekends",)))) == ["p0", "p1", "p2"]
+
+
 def test_meaning_finds_what_no_word_finds() -> None:
     system = System()
     system.write(posting("a", "Nursing home"), posting("b", "Welder"))
