@@ -121,7 +121,7 @@ class SearchIndex:
             return {model: table.held for model, table in self._vectors.items()}
 
     def find(self, asked: Asked, most: int) -> Retrieved:
-        """The best postings that pass the filters (but those `BY_TEXT`): at most `most` by words and as many by meaning.
+        """The best postings that pass the filters (but those `BY_TEXT`): at most `most` by words, as many by meaning.
 
         Without words that occur and without a vector: the newest ones.
         """
