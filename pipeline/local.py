@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from models.ranker import Ranker
 from models.summarizer import Summarizer
 from pipeline.alert import AlertStep, Fate, Located
+from pipeline.embedding import VectorMaker
 from pipeline.featurize import MAX_AHEAD_S, Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
 from pipeline.match import LexicalMatcher
 from pipeline.scoring.cached import CachedScorer
@@ -75,13 +76,15 @@ class LocalPath:
         settings: LocalSettings | None = None,
         *,
         clock: Clock = time.time,
+        vectors: VectorMaker | None = None,
     ) -> None:
+        """`vectors`: gives the records their vectors; without, they have none."""
         self._settings = settings or LocalSettings()
         self._clock = clock
         self.features = FeatureStore(kv)
         self.report = LocalReport()
         limits = FeaturizeSettings(max_ahead_s=self._settings.max_ahead_s)
-        self._featurizer = Featurizer(self.features, summarizer, limits, clock=clock)
+        self._featurizer = Featurizer(self.features, summarizer, limits, clock=clock, vectors=vectors)
         self._matcher = LexicalMatcher()
         self._windows = Windows(self._settings.windows, clock)
         scorer = CachedScorer(ranker, ScoreCache(kv, clock=clock))

@@ -57,6 +57,12 @@ class StackSettings:
             "two SGLangs."
         ),
     ] = "tiny"
+    embedder: Annotated[
+        str,
+        Option(
+            "Embedder whose vectors go into the records: `off` (words alone match), `instant:` (no model), or a URL."
+        ),
+    ] = "off"
     adapter: Annotated[
         Path | None, Option("Adapter of `--models smollm2`, such as RUN/best; default: the shipped one.")
     ] = None
@@ -124,6 +130,11 @@ class StackSettings:
     def summarizer_url(self) -> str:
         """The summarizer's URL, for the feature job."""
         return "instant:" if self.models == "instant" else self.models_url.split(",")[-1]
+
+    @property
+    def embedder_url(self) -> str:
+        """The embedder's URL; "" without one."""
+        return "" if self.embedder == "off" else self.embedder
 
     @property
     def updates_a_batch(self) -> int:
