@@ -23,6 +23,8 @@ _PORTS = {
     "consumer_metrics": 3,
     "jobmanager_metrics": 4,
     "taskmanager_metrics": 5,
+    "search": 40,
+    "search_metrics": 6,
     "couchbase": 11,
     "couchbase_rest": 12,
 }
@@ -113,6 +115,11 @@ class StackSettings:
     def models_url(self) -> str:
         """The address of ranker and summarizer."""
         return self.models if self.models.startswith("http") else f"http://127.0.0.1:{self.port('models')}"
+
+    @property
+    def search_url(self) -> str:
+        """The address of the search service."""
+        return f"http://127.0.0.1:{self.port('search')}"
 
     @property
     def ranker_url(self) -> str:

@@ -82,6 +82,7 @@ def stack_sources(stack: StackSettings) -> list[Source]:
     here = {
         "matcher": "matcher_metrics",
         "alert consumer": "consumer_metrics",
+        "search service": "search_metrics",
         "Flink's JobManager": "jobmanager_metrics",
         "Flink's TaskManager": "taskmanager_metrics",
         "supervisor": "supervisor_metrics",

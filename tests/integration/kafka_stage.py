@@ -43,8 +43,10 @@ class Stage:
         self._reader.assign(partitions)
         self._reader.seek_to_beginning(*partitions)
 
-    def start(self, module: str, *arguments: str, instance: str = "1") -> subprocess.Popen[bytes]:
-        """One process of ours; what it logs goes to a file named after its start."""
+    def start(
+        self, module: str, *arguments: str, instance: str = "1", grouped: bool = True
+    ) -> subprocess.Popen[bytes]:
+        """One process of ours; what it logs goes to a file named after its start. `grouped`: it is in a group."""
         command = [
             sys.executable,
             "-m",
@@ -54,7 +56,8 @@ class Stage:
             "--store",
             self.store_url,
         ]
-        command += ["--group", self.group, "--instance-id", instance, *arguments]
+        command += ["--group", self.group, "--instance-id", instance] if grouped else []
+        command += arguments
         with (self.home / f"{module}-{instance}-{len(self.processes)}.log").open("wb") as out:
             process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
         self.processes.append(process)
