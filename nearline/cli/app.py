@@ -16,6 +16,7 @@ from nearline.cli import (
     evaluate,
     explain,
     models,
+    page,
     plan,
     prune,
     report,
@@ -61,7 +62,7 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, top, stream, serve, summarize, explain, simulate, plan, agreement, evaluate):
+for module in (stack, page, top, stream, serve, summarize, explain, simulate, plan, agreement, evaluate):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)

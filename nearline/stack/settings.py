@@ -18,6 +18,7 @@ _PORTS = {
     "flink": 81,
     "flink_rpc": 82,
     "models": 30,
+    "page": 40,
     "supervisor_metrics": 1,
     "matcher_metrics": 2,
     "consumer_metrics": 3,
