@@ -41,6 +41,8 @@ class Broadcast:
         self._ring: deque[PageEvent] = deque(maxlen=kept)
         self._end = Place(0, 0)
         self._news = asyncio.Event()
+        #: browsers that follow now
+        self.followers = 0
 
     def publish(self, kind: str, data: Mapping[str, Any], *, brings: int = 0) -> None:
         """Add an event that brings this many items, and wake the browsers."""
@@ -62,7 +64,14 @@ class Broadcast:
         at = self._place(last_id) if last_id else None
         if at is None and last_id:
             yield PageEvent("restarted", {}, 0, Place(0, 0))
-        at = at or self._begin()
+        self.followers += 1
+        try:
+            async for event in self._behind(at or self._begin()):
+                yield event
+        finally:
+            self.followers -= 1
+
+    async def _behind(self, at: Place) -> AsyncIterator[PageEvent]:
         while True:
             news, event = self._news, self._next(at.number)
             if event is None:

@@ -126,7 +126,7 @@ class LocalStage(Feed, Desk):
             due = [one for one in fresh if is_whole(one.letter)]
             for one in due:
                 self._letters[one.offset] = one._replace(replayed=True)
-                self._waiting.appendleft(BrokenLine(0, one.letter.value, one.letter.reason))
+                self._waiting.appendleft(BrokenLine(number=0, data=one.letter.value, reason=one.letter.reason))
         return SentBack(len(due), len(found) - len(fresh), len(fresh) - len(due))
 
     def _due(self) -> int:

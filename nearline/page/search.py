@@ -8,7 +8,8 @@ from typing import Protocol
 
 from typing_extensions import override
 
-from pipeline.match import feature_terms, match_score, passes, query_terms, ready
+from pipeline.match import feature_terms, match_score, passes, ready
+from pipeline.terms import terms
 from schemas.records import FeatureRecord, SavedSearch
 
 MOST_RESULTS = 20
@@ -77,7 +78,7 @@ class WordSearcher(Searcher):
     def search(self, question: Question) -> Found:
         """Read every record, those first that hold most of the words, in the title above all."""
         started, wanted = self._clock(), SavedSearch(search_id="", query=question.text)
-        words = sorted(query_terms(question.text)[0])
+        words = [word for word in question.text.split() if terms(word)]
         fitting = (one for one in self._records() if words and ready(one) and passes(wanted, one))
         best = heapq.nlargest(MOST_RESULTS, fitting, key=lambda one: (match_score(wanted, one), one.version))
         return Found(
@@ -91,6 +92,5 @@ class WordSearcher(Searcher):
         )
 
 
-def _among(words: Sequence[str], held: Iterable[str]) -> str:
-    known = set(held)
-    return ", ".join(word for word in words if word in known)
+def _among(words: Sequence[str], held: frozenset[str]) -> str:
+    return ", ".join(word for word in words if terms(word) & held)

@@ -51,12 +51,13 @@ class Watching:
                 await asyncio.sleep(_BACKOFF.wait_s(failures))
 
     async def figures(self) -> None:
-        """Publish the system's figures every LOOK_S, without end."""
+        """Publish the system's figures every LOOK_S while a browser watches, without end."""
         history = History()
         while True:
-            history.add(await asyncio.to_thread(self.look))
-            self.broadcast.publish("figures", readings(history))
-            await asyncio.sleep(LOOK_S)
+            if self.broadcast.followers:
+                history.add(await asyncio.to_thread(self.look))
+                self.broadcast.publish("figures", readings(history))
+            await asyncio.sleep(LOOK_S if self.broadcast.followers else POLL_S)
 
     async def _read_once(self) -> None:
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""The stack's Python processes: model server, matcher, alert consumer."""
+"""The stack's Python processes: model server, matcher, alert consumer, page."""
 
 import sys
 
@@ -43,6 +43,17 @@ def consumer(settings: StackSettings) -> Component:
         *("--ranker", settings.ranker_url, *tokenizer, "--instance-id", "local-1"),
     )
     return _service(settings, "consumer", "streaming.alert_consumer", arguments)
+
+
+def page(settings: StackSettings) -> Component:
+    """The page for browsers; it reads what the others write, and nothing waits for it."""
+    port = settings.port("page")
+    return Component(
+        name="page",
+        command=(sys.executable, "-m", "nearline", "page", "--home", str(settings.home.resolve()), "--port", str(port)),
+        ready=lambda: answers(f"http://127.0.0.1:{port}/health"),
+        stop_timeout_s=5.0,
+    )
 
 
 def _service(settings: StackSettings, name: str, module: str, arguments: tuple[str, ...]) -> Component:

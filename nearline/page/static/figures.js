@@ -9,6 +9,7 @@ let at = null;
 
 export function showFigures(figures) {
   at = Date.now();
+  byId("figures").hidden = !isKnown(figures);
   const cards = figures.stages.map(stageCard);
   cards.push(card("score cache", percent(figures.hit_rate), "hits", [], figures.hit_rate));
   cards.push(card("depth", number(figures.depth), "candidates a request", [], figures.depth));
@@ -16,6 +17,10 @@ export function showFigures(figures) {
   byId("lines").replaceChildren(...figures.lines.flatMap(({ what, figures: said }) => [el("dt", {}, what), el("dd", {}, said)]));
   showAge();
 }
+
+/** Whether any process shows anything; a replay within the page's own process shows nothing. */
+const isKnown = ({ stages, hit_rate, depth }) =>
+  [hit_rate, depth, ...stages.flatMap(({ waits, rate }) => [waits, rate])].some((value) => value !== null);
 
 /** Say how old the figures are as soon as they are older than they should be. */
 export function showAge() {

@@ -33,15 +33,15 @@ export function postingRow(item) {
 export function alertRow(item) {
   if (item.unreadable) return unreadable(item);
   return el("li.row", { "data-posting": item.posting_id },
-    el("p.query", {}, `“${item.query}”`),
+    el("p.query", {}, el("span", {}, `“${item.query}”`),
+      el("a", { href: pairLink(item.search_id, item.posting_id), "aria-label": `Why ${item.title} for ${item.query}` }, "Why")),
     el("p", {}, el("a.name", { href: postingLink(item.posting_id) }, item.title)),
     el("p.where", {}, item.company || NONE),
     el("p.facts", {},
       score(item.p_yes),
       REASONS[item.reason] ? el("span.tag.strong", {}, REASONS[item.reason]) : null,
       clock(item.at_ms),
-      el("span", { title: "from the update's arrival to the alert" }, `after ${seconds(item.late_ms / 1000)}`),
-      el("a.why", { href: pairLink(item.search_id, item.posting_id), "aria-label": `Why ${item.title} for ${item.query}` }, "Why")));
+      el("span", { title: "from the update's arrival to the alert" }, `after ${seconds(item.late_ms / 1000)}`)));
 }
 
 export function resultRow(item) {

@@ -54,7 +54,7 @@ async function main() {
   }
   page.replaceChildren(...shown);
   page.removeAttribute("aria-busy");
-  byId("verdict").focus({ preventScroll: true });
+  byId("said").textContent = byId("verdict").querySelector("h1").textContent;
 }
 
 main();
