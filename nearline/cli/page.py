@@ -100,7 +100,7 @@ def _serve_system(at: Addresses, sources: Iterable[Source], port: int) -> None:
         desk = SystemDesk(at.kafka, lambda: ExplainParts(at))
         watched = watching(KafkaFeed(at.kafka), codec, lambda: look(sources, time.monotonic()))
         with closing(desk):
-            _serve(watched, desk, lambda: desk.features.scan(), port)
+            _serve(watched, desk, desk.records, port)
 
 
 def _serve_sample(port: int, rate: float) -> None:
@@ -109,7 +109,7 @@ def _serve_sample(port: int, rate: float) -> None:
 
     stage = _stage(rate)
     watched = watching(stage, Codec(), lambda: look((), time.monotonic()))
-    _serve(watched, stage, stage.features.scan, port)
+    _serve(watched, stage, stage.records, port)
 
 
 def _stage(rate: float) -> "LocalStage":

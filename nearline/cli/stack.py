@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 @from_settings
 def up(stack: partial[StackSettings], home: options.Home = None) -> None:
-    """Start Kafka, Flink with the feature job, the model server, matcher, alert consumer and the page that shows them."""
+    """Start Kafka, Flink with the feature job, the model server, matcher, alert consumer and their page."""
     settings = options.checked(stack(home=home) if home else stack())
     console = Console()
     with console.status(

@@ -143,7 +143,5 @@ def _found(found: Found) -> Answer:
         "words": list(found.words),
         "how": found.how,
         "seconds": found.seconds,
-        "results": [
-            record_item(one.record) | {"p_yes": one.p_yes, "why": one.why} for one in found.results
-        ],
+        "results": [record_item(one.record) | {"p_yes": one.p_yes, "why": one.why} for one in found.results],
     }

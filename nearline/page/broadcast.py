@@ -15,7 +15,7 @@ KEPT = 512
 
 
 class Place(NamedTuple):
-    """How far a browser is: the number of the last event that it has, and the items that all events to there brought."""
+    """How far a browser is: the number of its last event, and the items that all events up to it brought."""
 
     number: int
     items: int

@@ -1,6 +1,6 @@
 """What a browser may ask of the system: one posting, one pair, the dead letters, and to send them back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Protocol
@@ -88,7 +88,7 @@ class SystemDesk(Desk):
 
     @override
     def posting(self, posting_id: str) -> Read | None:
-        return read(self.features, posting_id)
+        return read(self._opened().features, posting_id)
 
     @override
     def pair(self, search_id: str, posting_id: str) -> Explanation:
@@ -114,10 +114,9 @@ class SystemDesk(Desk):
         with self._lock:
             return dead_letters.replay(self._kafka, first=first, last=last)
 
-    @property
-    def features(self) -> FeatureStore:
-        """The store's records and texts; opens it."""
-        return self._opened().features
+    def records(self) -> Iterator[FeatureRecord]:
+        """Every record of the store, for a search."""
+        return self._opened().features.scan()
 
     def close(self) -> None:
         """Close the store."""

@@ -37,9 +37,7 @@ class Feed(Protocol):
 class KafkaFeed(Feed):
     """`Feed` over a consumer of all partitions, outside any group, so that it disturbs nobody who works."""
 
-    def __init__(
-        self, kafka: KafkaSettings, consumer: Callable[..., KafkaConsumer] = clients.reader
-    ) -> None:
+    def __init__(self, kafka: KafkaSettings, consumer: Callable[..., KafkaConsumer] = clients.reader) -> None:
         self._kafka, self._open = kafka, consumer
         self._consumer: KafkaConsumer | None = None
         self._topics: WholeTopics | None = None

@@ -5,7 +5,7 @@ For a first look, for screenshots, and for tests of what a person sees.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from threading import Lock
@@ -23,7 +23,7 @@ from pipeline.scoring.cached import CachedScorer
 from schemas.codec import Codec, encode
 from schemas.errors import ConfigError
 from schemas.events import BrokenLine
-from schemas.records import Alert, PostingUpdate, SavedSearch
+from schemas.records import Alert, FeatureRecord, PostingUpdate, SavedSearch
 from storage.base import KeyValue
 from storage.features import FeatureStore
 from storage.ledger import AlertLedger
@@ -69,13 +69,14 @@ class LocalStage(Feed, Desk):
         scorer = CachedScorer(ranker, ScoreCache(kv, clock=clock))
         self._explainer = Explainer(FeatureStore(kv), scorer, AlertLedger(kv))
         self._letters = dict[int, StoredLetter]()
-        self._offsets = {name: count() for name in (topics.FEATURES.name, topics.ALERTS.name, topics.DLQ.name)}
+        self._offsets = {
+            name: count() for name in (topics.FEATURES.name, topics.ALERTS.name, topics.DLQ.name)
+        }
         self._sent, self._begun_s, self._codec, self._lock = 0, clock(), Codec(), Lock()
 
-    @property
-    def features(self) -> FeatureStore:
-        """What was replayed so far."""
-        return self._path.features
+    def records(self) -> Iterator[FeatureRecord]:
+        """Every record that was replayed so far, for a search."""
+        return self._path.features.scan()
 
     @override
     def poll(self, timeout_s: float) -> list[Message]:
@@ -94,7 +95,7 @@ class LocalStage(Feed, Desk):
 
     @override
     def posting(self, posting_id: str) -> Read | None:
-        return read(self.features, posting_id)
+        return read(self._path.features, posting_id)
 
     @override
     def pair(self, search_id: str, posting_id: str) -> Explanation:
@@ -126,7 +127,9 @@ class LocalStage(Feed, Desk):
             due = [one for one in fresh if is_whole(one.letter)]
             for one in due:
                 self._letters[one.offset] = one._replace(replayed=True)
-                self._waiting.appendleft(BrokenLine(number=0, data=one.letter.value, reason=one.letter.reason))
+                self._waiting.appendleft(
+                    BrokenLine(number=0, data=one.letter.value, reason=one.letter.reason)
+                )
         return SentBack(len(due), len(found) - len(fresh), len(fresh) - len(due))
 
     def _due(self) -> int:

@@ -76,7 +76,9 @@ def record_item(record: FeatureRecord) -> dict[str, Any]:
 
 def _items(kind: str, messages: Iterable[Message], codec: Codec) -> Iterator[Values]:
     read = _READ.get(kind)
-    for message in messages if read else ():
+    if read is None:
+        return
+    for message in messages:
         try:
             yield read(message, codec)
         except DecodeError as error:

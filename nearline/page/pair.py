@@ -9,7 +9,7 @@ from nearline.page.messages import record_item
 from pipeline.explain import Explanation, ScoreCheck
 from schemas.clean import clean
 from schemas.keys import US_PER_DAY
-from schemas.records import SavedSearch
+from schemas.records import FeatureRecord, SavedSearch
 from schemas.times import iso
 from storage.ledger_entry import LedgerEntry, Sent
 
@@ -40,7 +40,7 @@ def pair_view(made: Explanation) -> dict[str, Any]:
         "fate": made.fate,
         "search": _search(made.search),
         "posting": None if record is None else record_item(record),
-        "times": [] if record is None else _times(made),
+        "times": [] if record is None else _times(record),
         "steps": [step._asdict() for step in _steps(made)],
         "text": None if text is None else pieces(text, spans or ()),
         "verbatim": spans is not None,
@@ -53,14 +53,9 @@ def _search(search: SavedSearch) -> dict[str, Any]:
     return {"search_id": search.search_id, "query": search.query, "threshold": search.threshold}
 
 
-def _times(made: Explanation) -> list[dict[str, str]]:
+def _times(record: FeatureRecord) -> list[dict[str, str]]:
     """When the registers were set, as names and ISO times."""
-    assert made.record is not None
-    found = {
-        "record": made.record.version,
-        "content": made.record.content_version,
-        "open since": made.record.episode,
-    }
+    found = {"record": record.version, "content": record.content_version, "open since": record.episode}
     return [{"name": name, "at": iso(us)} for name, us in found.items() if us >= 0]
 
 

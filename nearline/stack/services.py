@@ -50,7 +50,16 @@ def page(settings: StackSettings) -> Component:
     port = settings.port("page")
     return Component(
         name="page",
-        command=(sys.executable, "-m", "nearline", "page", "--home", str(settings.home.resolve()), "--port", str(port)),
+        command=(
+            sys.executable,
+            "-m",
+            "nearline",
+            "page",
+            "--home",
+            str(settings.home.resolve()),
+            "--port",
+            str(port),
+        ),
         ready=lambda: answers(f"http://127.0.0.1:{port}/health"),
         stop_timeout_s=5.0,
     )

@@ -48,7 +48,9 @@ class StackSettings:
     """
 
     home: Path = Path("build/stack")
-    port_base: Annotated[int, Option("First port; the broker takes +92, Flink +81, the models +30, the page +40.")] = 29000
+    port_base: Annotated[
+        int, Option("First port; the broker takes +92, Flink +81, the models +30, the page +40.")
+    ] = 29000
     models: Annotated[
         str,
         Option(
@@ -84,7 +86,7 @@ class StackSettings:
     taskmanager_memory: str = "1728m"
     session_timeout_s: float = 15.0
     crash_at: str = ""
-    page: Annotated[bool, Option("Serve the page for browsers, on port +40.")] = True
+    page: Annotated[bool, Option("Serve the page for browsers, on port +40.", "--page/--no-page")] = True
 
     def port(self, role: str) -> int:
         """The loopback port of one role."""

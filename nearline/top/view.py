@@ -48,7 +48,7 @@ def _flow(history: History, *, narrow: bool) -> Table:
 
 
 def stages(history: History) -> Iterator[tuple[str, float | None, float | None, str]]:
-    """Each stage: its name, what waits before it, what it does in a second, and the histogram of its latencies or ""."""
+    """Each stage: its name, what waits before it, what it does a second, the histogram of its latencies or ""."""
     yield (
         "updates → features",
         history.value("flink_taskmanager_job_task_operator_pendingRecords"),

@@ -42,7 +42,7 @@ def served(stage: LocalStage, look: Look | None = None) -> Iterator[str]:
     """Serve until the end of the block; the address."""
     shown = look or Look(at_s=0.0, samples={})
     watched = watching(stage, Codec(), lambda: shown)
-    app = create_app(watched, stage, WordSearcher(stage.features.scan))
+    app = create_app(watched, stage, WordSearcher(stage.records))
     port = free_port()
     config = uvicorn.Config(app, port=port, log_level="critical", timeout_graceful_shutdown=1, lifespan="on")
     server = uvicorn.Server(config)

@@ -22,7 +22,7 @@ def stage() -> LocalStage:
 
 
 @pytest.fixture(scope="module")
-def page(stage: LocalStage) -> Iterator[httpx.Client]:
+def client(stage: LocalStage) -> Iterator[httpx.Client]:
     with (
         served(stage) as address,
         httpx.Client(base_url=address, headers={"origin": address}) as client,
@@ -30,10 +30,10 @@ def page(stage: LocalStage) -> Iterator[httpx.Client]:
         yield client
 
 
-def events(page: httpx.Client, kinds: set[str], last_id: str = "") -> Iterator[dict[str, Any]]:
+def events(client: httpx.Client, kinds: set[str], last_id: str = "") -> Iterator[dict[str, Any]]:
     """The stream's events of these kinds: {event, id, data}."""
     headers = {"last-event-id": last_id} if last_id else {}
-    with page.stream("GET", "/api/events", headers=headers, timeout=10) as stream:
+    with client.stream("GET", "/api/events", headers=headers, timeout=10) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         found: dict[str, Any] = {}
         for line in stream.iter_lines():
@@ -46,109 +46,111 @@ def events(page: httpx.Client, kinds: set[str], last_id: str = "") -> Iterator[d
                 found = {}
 
 
-def until(page: httpx.Client, kind: str, total: int) -> list[dict[str, Any]]:
+def until(client: httpx.Client, kind: str, total: int) -> list[dict[str, Any]]:
     """The events of one kind until so many items were seen; the stream is closed then."""
     found = []
-    for event in events(page, {kind}):
+    for event in events(client, {kind}):
         found.append(event)
         if event["data"]["total"] >= total:
             return found
     raise AssertionError("the stream ended")
 
 
-def test_postings_alerts_and_dead_letters_come_as_they_are_written(page: httpx.Client) -> None:
-    postings = [item for event in until(page, "postings", 40) for item in event["data"]["items"]]
+def test_postings_alerts_and_dead_letters_come_as_they_are_written(client: httpx.Client) -> None:
+    postings = [item for event in until(client, "postings", 40) for item in event["data"]["items"]]
     assert len(postings) == 40
     first = postings[0]
     assert first["title"]
     assert first["outcome"] == "summarized"
     assert first["summary"]
     assert first["late_ms"] >= 0
-    alerts = [item for event in until(page, "alerts", 1) for item in event["data"]["items"]]
+    alerts = [item for event in until(client, "alerts", 1) for item in event["data"]["items"]]
     assert {"query", "title", "p_yes", "reason", "search_id", "posting_id"} <= alerts[0].keys()
-    (letter,) = until(page, "letters", 1)[0]["data"]["items"]
+    (letter,) = until(client, "letters", 1)[0]["data"]["items"]
     assert letter["begins"] == "{broken"
     assert letter["whole"]
 
 
-def test_a_browser_that_connects_again_gets_what_came_meanwhile_and_nothing_twice(page: httpx.Client) -> None:
-    seen = until(page, "postings", 40)
-    again = next(events(page, {"postings", "restarted"}, last_id=seen[-2]["id"]))
+def test_a_browser_that_connects_again_gets_what_came_meanwhile_and_nothing_twice(
+    client: httpx.Client,
+) -> None:
+    seen = until(client, "postings", 40)
+    again = next(events(client, {"postings", "restarted"}, last_id=seen[-2]["id"]))
     assert (again["id"], again["event"]) == (seen[-1]["id"], "postings")
-    assert next(events(page, {"restarted"}, last_id="other-1-1"))["data"] == {}
+    assert next(events(client, {"restarted"}, last_id="other-1-1"))["data"] == {}
 
 
-def test_a_posting_is_its_text_cut_where_the_summary_keeps_it(page: httpx.Client) -> None:
-    item = until(page, "postings", 40)[0]["data"]["items"][0]
-    found = page.get("/api/posting", params={"id": item["posting_id"]}).json()
+def test_a_posting_is_its_text_cut_where_the_summary_keeps_it(client: httpx.Client) -> None:
+    item = until(client, "postings", 40)[0]["data"]["items"][0]
+    found = client.get("/api/posting", params={"id": item["posting_id"]}).json()
     assert found["verbatim"]
     assert [piece["kept"] for piece in found["text"]].count(True) >= 1
     kept = [piece["text"] for piece in found["text"] if piece["kept"]]
     assert all(phrase in found["summary"] for phrase in kept)
 
 
-def test_each_alert_leads_to_the_explanation_of_its_pair(page: httpx.Client) -> None:
-    alert = until(page, "alerts", 1)[0]["data"]["items"][0]
+def test_each_alert_leads_to_the_explanation_of_its_pair(client: httpx.Client) -> None:
+    alert = until(client, "alerts", 1)[0]["data"]["items"][0]
     pair = {"search": alert["search_id"], "posting": alert["posting_id"]}
-    found = page.get("/api/pair", params=pair).json()
+    found = client.get("/api/pair", params=pair).json()
     assert found["fate"] == "suppressed"
     steps = {step["name"]: step for step in found["steps"]}
     assert {"state", "location", "words", "score", "ledger"} <= steps.keys()
     assert {step["passed"] for step in found["steps"]} == {"yes", "told"}
     assert steps["ledger"]["found"].startswith("this opening's alert was sent")
     assert found["search"]["query"] == alert["query"]
-    assert page.get("/pair", params=pair).text.startswith("<!doctype html>")
+    assert client.get("/pair", params=pair).text.startswith("<!doctype html>")
 
 
-def test_what_does_not_exist_is_404_with_one_line_that_says_so(page: httpx.Client) -> None:
+def test_what_does_not_exist_is_404_with_one_line_that_says_so(client: httpx.Client) -> None:
     for path in (
         "/api/posting?id=none",
         "/api/pair?search=none&posting=none",
         "/api/letter?partition=0&offset=99",
     ):
-        answer = page.get(path)
+        answer = client.get(path)
         assert answer.status_code == 404, path
         assert "no " in answer.json()["error"]
 
 
-def test_a_search_finds_open_postings_and_says_how(page: httpx.Client) -> None:
-    until(page, "postings", 40)
-    found = page.post("/api/search", json={"text": "nurse"}).json()
+def test_a_search_finds_open_postings_and_says_how(client: httpx.Client) -> None:
+    until(client, "postings", 40)
+    found = client.post("/api/search", json={"text": "nurse"}).json()
     assert found["results"]
     assert all(item["state"] == "open" for item in found["results"])
     assert found["words"] == ["nurse"]
     assert "by words alone" in found["how"]
-    assert page.post("/api/search", json={"text": "the of and"}).json()["results"] == []
-    assert page.post("/api/search", json={"text": "x" * 10_000}).status_code == 422
+    assert client.post("/api/search", json={"text": "the of and"}).json()["results"] == []
+    assert client.post("/api/search", json={"text": "x" * 10_000}).status_code == 422
 
 
-def test_dead_letters_are_listed_shown_and_sent_back_once(page: httpx.Client) -> None:
-    until(page, "letters", 1)
-    letter = page.get("/api/letters").json()["letters"][-1]
+def test_dead_letters_are_listed_shown_and_sent_back_once(client: httpx.Client) -> None:
+    until(client, "letters", 1)
+    letter = client.get("/api/letters").json()["letters"][-1]
     assert (letter["replayed"], letter["begins"]) == (False, "{broken")
     place = {"partition": 0, "offset": letter["offset"]}
-    assert page.get("/api/letter", params=place).json()["value"] == "{broken"
+    assert client.get("/api/letter", params=place).json()["value"] == "{broken"
     asked = {"first": letter["offset"], "last": letter["offset"]}
-    assert page.post("/api/letters/replay", json=asked).json() == {"sent": 1, "already": 0, "unsendable": 0}
-    assert page.post("/api/letters/replay", json=asked).json() == {"sent": 0, "already": 1, "unsendable": 0}
-    until(page, "letters", 2)  # it is as broken as before
-    assert page.get("/api/letters").json()["letters"][-1]["replayed"]
+    assert client.post("/api/letters/replay", json=asked).json() == {"sent": 1, "already": 0, "unsendable": 0}
+    assert client.post("/api/letters/replay", json=asked).json() == {"sent": 0, "already": 1, "unsendable": 0}
+    until(client, "letters", 2)  # it is as broken as before
+    assert client.get("/api/letters").json()["letters"][-1]["replayed"]
 
 
-def test_another_page_of_the_same_browser_can_neither_read_nor_change(page: httpx.Client) -> None:
+def test_another_page_of_the_same_browser_can_neither_read_nor_change(client: httpx.Client) -> None:
     asked = {"first": 0, "last": 0}
     for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
-        answer = page.post("/api/letters/replay", json=asked, headers={"origin": origin})
+        answer = client.post("/api/letters/replay", json=asked, headers={"origin": origin})
         assert answer.status_code == 403
-    del page.headers["origin"], asked["last"]
-    assert page.post("/api/letters/replay", json=asked).status_code == 403
-    assert page.get("/api/letters", headers={"host": "evil.example"}).status_code == 403
-    page.headers["origin"] = str(page.base_url).rstrip("/")
+    del client.headers["origin"], asked["last"]
+    assert client.post("/api/letters/replay", json=asked).status_code == 403
+    assert client.get("/api/letters", headers={"host": "evil.example"}).status_code == 403
+    client.headers["origin"] = str(client.base_url).rstrip("/")
 
 
-def test_the_page_loads_nothing_from_elsewhere_and_says_so_to_the_browser(page: httpx.Client) -> None:
+def test_the_page_loads_nothing_from_elsewhere_and_says_so_to_the_browser(client: httpx.Client) -> None:
     for path in ("/", "/pair", "/static/page.css", "/static/page.js"):
-        answer = page.get(path)
+        answer = client.get(path)
         assert answer.status_code == 200
         assert answer.headers["content-security-policy"].startswith("default-src 'none'")
         foreign = answer.text.replace("http://www.w3.org/2000/svg", "")
