@@ -67,7 +67,8 @@ def _throughput(kept: KeptBenchmarks) -> Iterator[str]:
         yield f"| {title} | {paper:,} | {paper / TABLE_7[0][1]:.2f} | {' | '.join(ours)} |"
     yield ""
     yield "The paper raises the rate of Poisson arrivals until the latency's p95 is 500 ms; ours in this table are one request"
-    yield "after another, without a bound, on a processor instead of a GPU: the factors can be compared, the levels cannot."
+    yield "after another, without a bound, on a processor instead of a GPU, with random weights: the factors can be compared, the"
+    yield "levels cannot. Each case's own date and commit stand in the table \"Each case's run\" of `engine.md`."
     if arrivals := kept.rows(ENGINE, ARRIVALS):
         at_bound = ", ".join(f"{row['server']} {row['items/s']:.0f} items/s" for row in arrivals)
         yield f"With arrivals and bound as in the paper, for the shipped model's shape and 10 items of 220 tokens: {at_bound}."
