@@ -8,7 +8,7 @@ from rich.console import Console
 from nearline.cli.explain import show
 from pipeline.alert import Fate
 from pipeline.explain import Explanation, QuotaCheck
-from pipeline.match import FilterCheck
+from pipeline.filters import FilterCheck
 from schemas.keys import US_PER_DAY
 from schemas.records import FeatureRecord, SavedSearch
 from schemas.vectors import with_vector
