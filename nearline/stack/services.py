@@ -42,6 +42,7 @@ def matcher(settings: StackSettings) -> Component:
         settings.store_url,
         "--window-s",
         str(settings.window_s),
+        *_embedder(settings),
         *_session(settings),
     )
     return _service(settings, "matcher", "streaming.matcher", arguments)
@@ -55,7 +56,7 @@ def consumer(settings: StackSettings) -> Component:
 
 def search(settings: StackSettings) -> Component:
     """The search service, with the alert consumer's ranker and score cache."""
-    arguments = (*_scoring(settings), "--port", str(settings.port("search")))
+    arguments = (*_scoring(settings), *_embedder(settings), "--port", str(settings.port("search")))
     return _service(settings, "search", "streaming.search_service", arguments)
 
 
@@ -66,6 +67,11 @@ def _scoring(settings: StackSettings) -> tuple[str, ...]:
         *("--bootstrap", settings.bootstrap, "--store", settings.store_url, "--cache", settings.cache_url),
         *("--ranker", settings.ranker_url, *tokenizer),
     )
+
+
+def _embedder(settings: StackSettings) -> tuple[str, ...]:
+    """What a process is given that embeds queries: the feature job's embedder."""
+    return ("--embedder", settings.embedder_url) if settings.embedder_url else ()
 
 
 def _session(settings: StackSettings) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from nearline.stack import tools
 from nearline.stack.flink import job_arguments
-from nearline.stack.services import consumer, matcher, model_server
+from nearline.stack.services import consumer, matcher, model_server, search
 from nearline.stack.settings import StackSettings, current_home
 from schemas.errors import ConfigError
 
@@ -77,6 +77,8 @@ def test_the_feature_job_is_given_the_embedder_that_the_stack_was_told(tmp_path:
     served = " ".join(job_arguments(shipped))
     assert f"--embedder {shipped.models_url}" in served
     assert f"--embedder {tmp_path / 'embedder'}" in " ".join(model_server(shipped).command)
+    for asking in (matcher(shipped), search(shipped)):
+        assert f"--embedder {shipped.models_url}" in " ".join(asking.command)
     off = replace(shipped, embedder="off", embedder_dir=None)
     assert "--embedder" not in (*job_arguments(off), *model_server(off).command)
 
