@@ -23,6 +23,12 @@ def serve(config: ServeConfig) -> None:
     """Serve ranker, summarizer and embedder from Hugging Face checkpoints by SGLang's routes; default: the shipped."""
     given = config.ranker or config.summarizer or config.embedder
     if given is None and not config.instant:
-        config = replace(config, **options.shipped())
+        shipped = options.shipped()
+        config = replace(
+            config,
+            ranker=shipped["ranker"],
+            summarizer=shipped["summarizer"],
+            embedder=shipped.get("embedder"),
+        )
     kernels = kernel_choice(os.environ)
     run_server(replace(config, kernel_cache=kernel_cache(os.environ), kernels=kernels))
