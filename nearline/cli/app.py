@@ -35,6 +35,7 @@ from nearline.cli import (
     train_rl,
     train_rl_sweep,
     train_sft,
+    understand,
 )
 from nearline.cli.errors import print_error
 from schemas.errors import NearlineError, exit_status
@@ -62,7 +63,20 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, top, stream, serve, search, summarize, explain, simulate, plan, agreement, evaluate):
+for module in (
+    stack,
+    top,
+    stream,
+    serve,
+    search,
+    summarize,
+    understand,
+    explain,
+    simulate,
+    plan,
+    agreement,
+    evaluate,
+):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)

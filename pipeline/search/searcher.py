@@ -20,7 +20,9 @@ from pipeline.search.placing import ByRelevance, Placing
 from pipeline.search.query_vectors import QueryVectors, vector_or_why
 from pipeline.search.reasons import reasons
 from pipeline.search.results import Ranked, Result, Results
-from pipeline.search.wanted import Corrections, PlainWords, Understanding, Wanted
+from pipeline.search.wanted import Corrections, Wanted, wanted
+from pipeline.understanding.rules import RuleUnderstanding
+from pipeline.understanding.understood import Understanding
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import FeatureRecord
 from schemas.settings import Option
@@ -108,7 +110,7 @@ class Searcher:
     ) -> None:
         self._index, self._features, self._ranker = index, features, ranker
         self._vectors = None if embedder is None else QueryVectors(embedder, clock)
-        self._understanding, self._placing = understanding or PlainWords(), placing or ByRelevance()
+        self._understanding, self._placing = understanding or RuleUnderstanding(), placing or ByRelevance()
         self._settings, self._clock = settings or SearchSettings(), clock
         self._pages = Pages()
         self._load = _Load(self._settings)
@@ -119,7 +121,7 @@ class Searcher:
         return self._load.depth
 
     def search(self, asked: SearchRequest) -> Results:
-        """One page; raises ConfigError for a request that cannot be answered, StoreUnavailable during its outage."""
+        """One page; raises ConfigError or EventError for a request that cannot be answered, StoreUnavailable."""
         steps = _Steps(self._clock)
         cursor = read_cursor(asked.cursor) if asked.cursor else FIRST
         kept = self._pages.get(cursor.name)
@@ -132,20 +134,20 @@ class Searcher:
     def _answer(self, asked: SearchRequest, steps: "_Steps") -> Answer:
         """The whole order for a query, scored anew."""
         missing: list[str] = []
-        wanted = self._understanding.understand(asked.query, asked.corrections)
+        sought = wanted(asked.query, asked.corrections, self._understanding)
         steps.done("understand")
-        look = self._look(wanted, missing)
+        look = self._look(sought, missing)
         steps.done("embed")
         depth = self._load.depth
         retrieved, records = self._candidates(look, depth)
         steps.done("retrieve")
-        ranked, model = self._ranked(wanted, retrieved, records, missing)
+        ranked, model = self._ranked(sought, retrieved, records, missing)
         steps.done("score")
         if model:
             ranked = self._placing.place(ranked, min(asked.limit, 10))
         steps.done("place")
         return Answer(
-            wanted=wanted,
+            wanted=sought,
             ranked=tuple(ranked),
             postings=retrieved.postings,
             passing=retrieved.passing,
@@ -154,11 +156,11 @@ class Searcher:
             missing=tuple(missing),
         )
 
-    def _look(self, wanted: Wanted, missing: list[str]) -> Asked:
-        asked = Asked(filters=wanted.filters, terms=wanted.terms)
+    def _look(self, sought: Wanted, missing: list[str]) -> Asked:
+        asked = Asked(filters=sought.filters, terms=sought.terms)
         if not asked.terms:
             return asked
-        made, why = vector_or_why(self._vectors, wanted.query, self._settings.embed_s)
+        made, why = vector_or_why(self._vectors, sought.query, self._settings.embed_s)
         if why:
             missing.append(f"embedder: found by words alone ({why})")
         return asked if made is None else replace(asked, vector=made.vector, model=made.model)
@@ -185,16 +187,16 @@ class Searcher:
             most *= 4
 
     def _ranked(
-        self, wanted: Wanted, retrieved: Retrieved, records: dict[str, FeatureRecord], missing: list[str]
+        self, sought: Wanted, retrieved: Retrieved, records: dict[str, FeatureRecord], missing: list[str]
     ) -> tuple[list[Ranked], str]:
         """The candidates best first, and the ranker's name; in the order of retrieval and "" without its scores."""
         found = retrieved.found
-        if not found or not wanted.terms:
+        if not found or not sought.terms:
             return [Ranked(found=one) for one in found], ""
         items = [item_of(records[one.posting_id]) for one in found]
         try:
             scores = score_each(
-                self._ranker, wanted.query, items, self._clock() + self._settings.deadline_s, self._clock
+                self._ranker, sought.query, items, self._clock() + self._settings.deadline_s, self._clock
             )
         except ModelUnavailable as error:
             missing.append(f"ranker: in the order of retrieval ({error})")
