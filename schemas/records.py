@@ -165,11 +165,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRequest:
-    """One search with many candidates on topic `score.requests` (key: search id)."""
+    """One search with many candidates on topic `score.requests` (key: search id).
+
+    `query_vector`: what the matcher compared with vectors of postings, made by the embedder `query_model`; candidates
+    reach `least_similarity`. Empty for a search that has none: its words were compared.
+    """
 
     search: SavedSearch
     candidates: tuple[Candidate, ...]
     created_ms: int
+    query_vector: bytes = b""
+    query_model: str = ""
+    least_similarity: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from nearline.cli import (
     evaluate,
     explain,
     models,
+    page,
     plan,
     prune,
     report,
@@ -65,6 +66,7 @@ def root(
 
 for module in (
     stack,
+    page,
     top,
     stream,
     serve,

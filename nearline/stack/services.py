@@ -1,4 +1,4 @@
-"""The stack's Python processes: model server, matcher, alert consumer, search service."""
+"""The stack's Python processes: model server, matcher, alert consumer, search service, page."""
 
 import sys
 
@@ -59,6 +59,26 @@ def _scoring(settings: StackSettings) -> tuple[str, ...]:
 
 def _session(settings: StackSettings) -> tuple[str, ...]:
     return ("--session-timeout-s", str(settings.session_timeout_s))
+
+
+def page(settings: StackSettings) -> Component:
+    """The page for browsers; it reads what the others write, and nothing waits for it."""
+    port = settings.port("page")
+    return Component(
+        name="page",
+        command=(
+            sys.executable,
+            "-m",
+            "nearline",
+            "page",
+            "--home",
+            str(settings.home.resolve()),
+            "--port",
+            str(port),
+        ),
+        ready=lambda: answers(f"http://127.0.0.1:{port}/health"),
+        stop_timeout_s=5.0,
+    )
 
 
 def _service(settings: StackSettings, name: str, module: str, arguments: tuple[str, ...]) -> Component:

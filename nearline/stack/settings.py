@@ -18,6 +18,7 @@ _PORTS = {
     "flink": 81,
     "flink_rpc": 82,
     "models": 30,
+    "page": 40,
     "supervisor_metrics": 1,
     "matcher_metrics": 2,
     "consumer_metrics": 3,
@@ -49,7 +50,9 @@ class StackSettings:
     """
 
     home: Path = Path("build/stack")
-    port_base: Annotated[int, Option("First port; the broker takes +92, Flink +81, the models +30.")] = 29000
+    port_base: Annotated[
+        int, Option("First port; the broker takes +92, Flink +81, the models +30, the page +40.")
+    ] = 29000
     models: Annotated[
         str,
         Option(
@@ -91,6 +94,7 @@ class StackSettings:
     taskmanager_memory: str = "1728m"
     session_timeout_s: float = 15.0
     crash_at: str = ""
+    page: Annotated[bool, Option("Serve the page for browsers, on port +40.", "--page/--no-page")] = True
 
     def port(self, role: str) -> int:
         """The loopback port of one role."""
@@ -105,6 +109,11 @@ class StackSettings:
     def bootstrap(self) -> str:
         """The broker's address."""
         return f"127.0.0.1:{self.port('kafka')}"
+
+    @property
+    def page_url(self) -> str:
+        """The page for browsers."""
+        return f"http://127.0.0.1:{self.port('page')}/"
 
     @property
     def flink_url(self) -> str:
