@@ -25,6 +25,7 @@ from storage.cuts import CutNotes
 from storage.features import FeatureStore
 from storage.ledger import TTL_S, AlertLedger
 from storage.opening import open_store
+from streaming.alerting.arrivals import Arrivals
 from streaming.alerting.kafka_log import RequestGroup
 from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.metrics import ConsumerMetrics
@@ -104,8 +105,17 @@ def consume(member: Running[ConsumerSettings]) -> None:
     # The producer first: it ends the transaction of a killed predecessor, which would hide committed offsets.
     producer = _transactional(settings, member.stopped)
     consumer = member.group_consumer(topics.SCORE_REQUESTS)
+    arrivals = Arrivals(topics.SCORE_REQUESTS.retention_ms / 1000)
     requests = member.closed_at_end(
-        RequestGroup(consumer, producer, metrics.lag, member.probe, member.stopped, member.topics.ids)
+        RequestGroup(
+            consumer,
+            producer,
+            metrics.lag,
+            member.probe,
+            member.stopped,
+            member.topics.ids,
+            arrivals.note,
+        )
     )
     feed = KafkaSearchFeed(searches, member.topics.id_of(topics.SEARCHES.name))
     loop = RequestLoop(
@@ -115,6 +125,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
         unsubscribed=Unsubscribed(feed, member.stopped),
         settings=settings.loop,
         lateness=settings.shaping.lateness(),
+        arrivals=arrivals,
         codec=member.codec,
         probe=member.probe,
         turned=member.turned,
