@@ -44,7 +44,8 @@ def consumer(settings: StackSettings) -> Component:
 
 def search(settings: StackSettings) -> Component:
     """The search service, with the alert consumer's ranker and score cache."""
-    arguments = (*_scoring(settings), "--port", str(settings.port("search")))
+    embedder = ("--embedder", settings.embedder_url) if settings.embedder_url else ()
+    arguments = (*_scoring(settings), *embedder, "--port", str(settings.port("search")))
     return _service(settings, "search", "streaming.search_service", arguments)
 
 
