@@ -32,9 +32,7 @@ def arriving(url: str, bodies: Sequence[Mapping[str, Any]], rate_per_s: float, s
         if not hasattr(held, "client"):
             held.client = httpx.Client(timeout=60, trust_env=False)
         response = held.client.post(url, json=body)
-        return Answered(
-            status=response.status_code, body=response.json(), took_s=time.perf_counter() - due
-        )
+        return Answered(status=response.status_code, body=response.json(), took_s=time.perf_counter() - due)
 
     with ThreadPoolExecutor(SENDERS) as senders:
         due, sent = time.perf_counter(), list[Future[Answered]]()
@@ -51,4 +49,6 @@ def percentiles_ms(seconds: Sequence[float]) -> dict[str, float]:
         raise ValueError("nothing was measured")
     ordered = sorted(seconds)
     last = len(ordered) - 1
-    return {f"p{share * 100:g} ms": 1000 * ordered[min(last, int(share * len(ordered)))] for share in PERCENTILES}
+    return {
+        f"p{share * 100:g} ms": 1000 * ordered[min(last, int(share * len(ordered)))] for share in PERCENTILES
+    }
