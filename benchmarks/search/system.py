@@ -19,10 +19,12 @@ from pipeline.scoring.cached import CachedScorer
 from pipeline.scoring.items import item_of
 from pipeline.search.index import SearchIndex
 from pipeline.search.searcher import Searcher, SearchSettings
+from pipeline.understanding.rules import RuleUnderstanding
 from schemas.records import FeatureRecord
 from schemas.traffic import TrafficClass
 from storage.features import FeatureStore, FeatureWrite
 from storage.opening import open_store
+from streaming.search_service import FIRST_WORDS
 from streaming.searching.app import SearchRoute, create_app
 from streaming.searching.metrics import SearchMetrics
 from streaming.searching.serving import Served
@@ -50,6 +52,7 @@ def running(settings: SearchBenchmark, postings: Sequence[FeatureRecord]) -> Ite
     with TemporaryDirectory() as folder, ExitStack() as opened:
         store = opened.enter_context(closing(open_store(f"lmdb://{folder}/store?sync=os&map_size=4G")))
         features, index = FeatureStore(store), SearchIndex()
+        RuleUnderstanding().understand(FIRST_WORDS)
         _write(features, records)
         put_s = [_timed_put(index, one) for one in records]
         _, port = opened.enter_context(served(Path(settings.ranker), settings.threads))
