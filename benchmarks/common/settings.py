@@ -279,6 +279,22 @@ class PlannerBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchBenchmark:
+    """How long online searches take over HTTP: new ones, the same again from the score cache, and next pages."""
+
+    postings: Annotated[int, Option("Open postings in the index.", at_least=1)] = 50_000
+    depth: Annotated[int, Option("Postings of a search that the ranker scores.", at_least=1)] = 100
+    least_depth: Annotated[
+        int, Option("To how many a slow ranker may lower that; the depth itself: never.", at_least=1)
+    ] = 100
+    rate_per_s: Annotated[float, Option("Searches a second, at random times.")] = 5.0
+    seconds: Annotated[float, Option("How long new queries are sent.")] = 60.0
+    ranker: Annotated[str, Option("Checkpoint directory of the ranker.", metavar="DIR")] = RANKER
+    threads: Annotated[int, Option("Threads of the model server.", at_least=1)] = 1
+    seed: Annotated[int, Option("Seed of postings, queries and times.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RankerBenchmark:
     """The paper's tables 1 to 3 for a tiny ranker."""
 
