@@ -44,6 +44,7 @@ class Embedder(Protocol):
 
 
 WIDTH = 256
+MOST_WORDS = 1_000_000
 _WORDS = re.compile(r"[^\W_]+[+#]*")
 _STEM = 5
 """Letters of a word that count: "nurse", "nurses" and "nursing" share most of them."""
@@ -84,6 +85,16 @@ class HashingEmbedder(Embedder):
         """Embed a posting by its words; the deadline plays no part."""
         del deadline_s
         return self._embed(texts)
+
+    def token_counts(self, texts: Sequence[str], *, queries: bool) -> list[int]:
+        """Count words, of queries and postings alike."""
+        del queries
+        return [len(_WORDS.findall(text)) for text in texts]
+
+    @property
+    def context_tokens(self) -> int:
+        """More words than any text has: all of them are read."""
+        return MOST_WORDS
 
     def _embed(self, texts: Sequence[str]) -> list[bytes]:
         rows = np.zeros((len(texts), self._width), np.float32)

@@ -120,6 +120,11 @@ class FeatureRecord:
     input_tokens: int = 0
     model: str = ""
     generation: int = 0
+    # vector register: of the texts that the record has now, or empty (`schemas/vectors.py`)
+    vector: bytes = b""  # a unit vector in little-endian float16; b"" also where the model gives none
+    vector_hash: bytes = b""  # of the texts that it was made from; b"" if no embedder has read them
+    vector_model: str = ""
+    vector_generation: int = 0
 
 
 THRESHOLD = 0.5

@@ -67,6 +67,10 @@ features = st.builds(
     input_tokens=integer,
     model=text,
     generation=integer,
+    vector=st.binary(max_size=16),
+    vector_hash=st.binary(max_size=16),
+    vector_model=text,
+    vector_generation=integer,
 )
 searches = st.builds(
     SavedSearch,
@@ -145,6 +149,10 @@ EXAMPLES: list[PostingUpdate | FeatureRecord | SavedSearch | ScoreRequest | Aler
         input_tokens=300,
         model="summarizer@7",
         generation=7,
+        vector=bytes(range(8)),
+        vector_hash=bytes(range(32, 48)),
+        vector_model="embedder@2",
+        vector_generation=2,
     ),
     _SEARCH,
     ScoreRequest(

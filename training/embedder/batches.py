@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 
-from models.prompts import Item, item_text
+from models.prompts import Item, embedder_input
 from training.components.arrays import Ints, Singles
 from training.embedder.free_queries import FreeAsker, Score
 from training.embedder.model import Space
@@ -113,7 +113,7 @@ class Drawer:
         texts = tuple(framed(rng, asked if rng.random() < 0.5 else asked.lower()) for asked, _ in pairs)
         return Batch(
             queries=texts,
-            postings=tuple(item_text(_titled(answer)) for answer in answers),
+            postings=tuple(embedder_input(_titled(answer)) for answer in answers),
             labels_QP=np.array(labels, dtype=np.float32),
             rows=np.arange(len(texts)),
             taught=self._space.of(self._encode(texts)),

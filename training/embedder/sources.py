@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 
-from models.prompts import Item, item_text
+from models.prompts import Item, embedder_input
 from training.components.arrays import Ints, Singles
 from training.embedder.summaries import Summaries
 from training.rules.corpus import Corpus
@@ -98,8 +98,8 @@ def view(rng: Random, source: DomainSource, posting: int) -> tuple[str, bool]:
     if rng.random() < 0.5:
         item = replace(item, company=None)
     if roll < 0.1:
-        return item_text(replace(item, text="")), False
+        return embedder_input(replace(item, text="")), False
     if roll < 0.25:
         text = source.corpus.postings[posting].item.text
-        return item_text(replace(item, text=" ".join(text.split()[:FIRST_WORDS]))), False
-    return item_text(item), True
+        return embedder_input(replace(item, text=" ".join(text.split()[:FIRST_WORDS]))), False
+    return embedder_input(item), True
