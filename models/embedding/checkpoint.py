@@ -28,7 +28,7 @@ TOKENS = 192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingCard:
-    """How a checkpoint is used: its name in answers, how much of a text it reads, and from which cosine on pairs match."""
+    """How a checkpoint is used: its name in answers, how much of a text it reads, and from which cosine pairs match."""
 
     name: str = NAME
     tokens: int = TOKENS

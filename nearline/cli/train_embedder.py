@@ -10,7 +10,8 @@ from nearline.cli import options
 from nearline.cli.from_settings import from_settings
 from schemas.errors import ConfigError
 from training.embedder.retrieval.settings import RetrievalConfig
-from training.embedder.settings import EmbedderTraining, RealData
+from training.embedder.settings import EmbedderTraining
+from training.tiny.settings import RealData
 
 
 def register(app: typer.Typer) -> None:

@@ -25,6 +25,7 @@ from training.tiny.checkpoint import TinyShape
 SHAPE = TinyShape(layers=3, heads=4, mlp=512)
 WIDTH = checkpoint.HIDDEN
 PAD = checkpoint.PAD
+PARTS = 6
 
 
 class EmbedderModel(nn.Module):
@@ -35,15 +36,16 @@ class EmbedderModel(nn.Module):
         self.body, self.head = body, head
         self._states: Callable[..., object] = body.model
 
-    def compile(self) -> None:  # type: ignore[override]
+    def compile(self) -> None:
         """Compile the body's forward and backward pass."""
         self._states = torch.compile(self.body.model, dynamic=True)
 
     def forward(self, ids: Sequence[Sequence[int]]) -> Tensor:
-        """Vectors [B, W] of texts given as ids, in order; computed in two halves by length, to pad little."""
+        """Vectors [B, W] of texts given as ids, in order; computed in PARTS by length, to pad little."""
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        halves = [order[: len(order) // 2], order[len(order) // 2 :]]
-        parts = [self._padded([ids[row] for row in half]) for half in halves if half]
+        size = -(-len(order) // PARTS)
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
+        parts = [self._padded([ids[row] for row in group]) for group in groups]
         back = torch.tensor(order).argsort()
         vectors: Tensor = torch.cat(parts)[back]
         return vectors

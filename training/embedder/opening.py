@@ -43,7 +43,9 @@ def train_embedder(settings: EmbedderTraining, report: Log) -> None:
     sources = [source_of(one, settings.postings, teachers) for one in real_domains(real, DOMAINS, report)]
     if not sources:
         raise ConfigError("no postings are given: name one of --health, --technology, --general")
-    banks = WordingFiles(onet=real.onet, esco=real.esco, skills=real.skills, most=settings.wordings).read(teachers.vectors)
+    banks = WordingFiles(onet=real.onet, esco=real.esco, skills=real.skills, most=settings.wordings).read(
+        teachers.vectors
+    )
     titles = title_pool.read(real.onet, real.esco)
     run(settings, report, sources, banks, titles, teachers.vectors.encode)
 

@@ -34,8 +34,8 @@ class Weights:
     level: float = 1.0
     first: float = 6.0
     last: float = 1.5
-    matrix_rate: float = 0.006
-    vector_rate: float = 2e-3
+    matrix_rate: float = 0.012
+    vector_rate: float = 4e-3
 
     def taught(self, done: float) -> float:
         """The weight of MiniLM's vectors at a share `done` of the run."""

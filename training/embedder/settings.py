@@ -18,15 +18,15 @@ class EmbedderTraining:
 
     out: Annotated[Path, Option("Checkpoint directory to write.")]
     name: Annotated[str, Option("Name in answers and records, NAME@GENERATION.")] = "embedder@1"
-    minutes: Annotated[float, Option("Minutes of training, of each thread's processor time.")] = 33.0
+    minutes: Annotated[float, Option("Minutes of training, of each thread's processor time.")] = 13.0
     steps: Annotated[int, Option("Stop after so many steps at the latest.")] = 1_000_000
     seed: Annotated[int, Option("Seed of the weights and of everything that is drawn.")] = 1
     threads: Annotated[int, Option("Processor threads.")] = 1
-    compile: Annotated[bool, Option("Compile the forward and backward pass.")] = True
+    compile: Annotated[bool, Option("Compile the forward and backward pass.")] = False
     postings: Annotated[int, Option("Training postings of each domain, at most.")] = 1600
-    wordings: Annotated[int, Option("Titles and skills of the public lists that MiniLM reads, of each at most.")] = (
-        6000
-    )
+    wordings: Annotated[
+        int, Option("Titles and skills of the public lists that MiniLM reads, of each at most.")
+    ] = 6000
     queries: Annotated[int, Option("Queries of a step.")] = 10
     ranker: Annotated[
         Path, Option("Ranker that grades queries in free wordings: a checkpoint directory.")

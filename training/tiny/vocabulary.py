@@ -123,7 +123,8 @@ def spelled(encoder: Path, tokens: Sequence[str]) -> list[tuple[int, ...]]:
     full = Tokenizer.from_file(str(encoder / "tokenizer.json"))
     full.no_truncation()
     full.no_padding()
-    known = full.get_vocab() | {"[EOS]": full.token_to_id("[SEP]")}
+    known = full.get_vocab()
+    known["[EOS]"] = known["[SEP]"]
     return [
         (known[token],) if token in known else tuple(full.encode(token, add_special_tokens=False).ids)
         for token in tokens

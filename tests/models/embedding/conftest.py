@@ -1,4 +1,5 @@
 """A small embedder of random layers over the shipped ranker's tokenizer."""
+
 from pathlib import Path
 
 import pytest

@@ -18,21 +18,31 @@ from models.prompts import load_tokenizer
 from models.vectors import unpack
 from nearline.cli.options import CHECKPOINTS
 from schemas.errors import ConfigError
-from training.embedder.model import EmbedderModel, texts_of
-
 from tests.models.embedding.conftest import CARD as SAID
 from tests.models.embedding.conftest import CONFIG
+from training.embedder.model import EmbedderModel, texts_of
 
-POSTINGS = ["Title: Staff nurse\nLocation: Leeds\nText: nights on a ward", "Title: Plumber", "Title: Cook\nText: lunch"]
+POSTINGS = [
+    "Title: Staff nurse\nLocation: Leeds\nText: nights on a ward",
+    "Title: Plumber",
+    "Title: Cook\nText: lunch",
+]
 QUERIES = ["nurse nights", "plumber", "school cook, weekdays only"]
 
 
 def test_it_is_an_embedder_with_the_cards_name_and_the_heads_width(embedder: CheckpointEmbedder) -> None:
     made: Embedder = embedder
-    assert (made.model, made.width, embedder.context_tokens, embedder.threshold) == ("embedder@7", 32, 64, 0.4)
+    assert (made.model, made.width, embedder.context_tokens, embedder.threshold) == (
+        "embedder@7",
+        32,
+        64,
+        0.4,
+    )
 
 
-def test_vectors_are_those_of_the_model_that_was_trained(embedder: CheckpointEmbedder, model: EmbedderModel) -> None:
+def test_vectors_are_those_of_the_model_that_was_trained(
+    embedder: CheckpointEmbedder, model: EmbedderModel
+) -> None:
     texts = texts_of(load_tokenizer(CHECKPOINTS / "ranker-tiny"), SAID)
     ids = texts.queries(QUERIES) + texts.postings(POSTINGS)
     with torch.inference_mode():
@@ -75,7 +85,10 @@ def test_any_text_is_embedded(embedder: CheckpointEmbedder, text: str) -> None:
 
 def test_queries_and_postings_end_with_the_marker_and_stay_within_the_limit() -> None:
     texts = Texts(load_tokenizer(CHECKPOINTS / "ranker-tiny"), tokens=8, end=2)
-    queries, postings = texts.queries(["nurse", " "]), texts.postings(["Title: nurse with many words in its title", ""])
+    queries, postings = (
+        texts.queries(["nurse", " "]),
+        texts.postings(["Title: nurse with many words in its title", ""]),
+    )
     assert [row[-1] for row in (queries[0], postings[0])] == [2, 2]
     assert len(postings[0]) == 8
     assert queries[1] == postings[1] == []

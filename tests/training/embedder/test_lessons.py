@@ -26,7 +26,12 @@ from training.tiny.ranker.title_pool import Titles
 
 GENERAL = lexicon("general")
 TITLES = ("Barista", "Plumber", "Primary school teacher", "Warehouse operative")
-SAID = ("Full-time; no weekends", "Training provided; a company car", "Weekend work; night shifts", "Term time only")
+SAID = (
+    "Full-time; no weekends",
+    "Training provided; a company car",
+    "Weekend work; night shifts",
+    "Term time only",
+)
 
 
 def encode(texts: Sequence[str]) -> Singles:
@@ -142,7 +147,10 @@ def test_free_queries_blend_the_rankers_scores_with_the_vectors(source: DomainSo
 
 def test_a_batch_teaches_minilms_vectors_of_what_it_read(source: DomainSource) -> None:
     banks = _banks()
-    titles = [Titles(titles=("barista", "coffee maker"), related=(1,)), Titles(titles=("cook", "chef"), related=(0,))]
+    titles = [
+        Titles(titles=("barista", "coffee maker"), related=(1,)),
+        Titles(titles=("cook", "chef"), related=(0,)),
+    ]
     space = space_of(np.concatenate([source.titles, source.phrase_vectors, banks[0].vectors]), width=16)
     drawer = Drawer(
         [source],
@@ -150,7 +158,7 @@ def test_a_batch_teaches_minilms_vectors_of_what_it_read(source: DomainSource) -
         titles,
         space,
         encode,
-        lambda _: lambda queries, rows: [np.zeros(len(few), np.float32) for few in rows],
+        lambda _: lambda _, rows: [np.zeros(len(few), np.float32) for few in rows],
         queries=4,
         seed=1,
     )

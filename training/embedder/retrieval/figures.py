@@ -1,4 +1,4 @@
-"""Figures of retrieval: recall of the first k, NDCG@10 of what a ranker makes of them, recall at a number of candidates.
+"""Figures of retrieval: recall of the first k, NDCG@10 after ranking them, recall at a number of candidates.
 
 Q queries, N postings. A posting whose grade is unknown stands in no ranking.
 """
@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from training.components.arrays import Floats, Ints, Singles
-from training.evaluation.metrics import ndcg
 from training.embedder.retrieval.sets import RELEVANT, Grades, RetrievalSet
+from training.evaluation.metrics import ndcg
 
 Rerank = Callable[[str, Sequence[int]], Floats]
 """A query and numbers of postings to the ranker's scores."""
@@ -21,7 +21,8 @@ def first(scores_N: Singles, grades_N: Grades, k: int) -> Ints:
     """The k best postings, best first; of equal scores the later posting first, so that no file order helps."""
     scores = np.where(grades_N >= 0, scores_N.astype(np.float64), -np.inf)
     order = np.lexsort((-np.arange(len(scores)), -scores))[:k]
-    return order[scores[order] > -np.inf]
+    found: Ints = order[scores[order] > -np.inf]
+    return found
 
 
 def recall(scores_QN: Singles, found: RetrievalSet, k: int) -> Floats:
@@ -34,7 +35,7 @@ def recall(scores_QN: Singles, found: RetrievalSet, k: int) -> Floats:
 
 
 def reranked_ndcg(scores_QN: Singles, found: RetrievalSet, depth: int, rerank: Rerank) -> Floats:
-    """[Q] NDCG@10, linear gains, of the first `depth` as a ranker orders them; the best order is that of all postings."""
+    """[Q] NDCG@10, linear gains, of the first `depth` as a ranker orders them, beside the best order of all."""
     values = []
     for query, scores_N, grades_N in zip(found.queries, scores_QN, found.grades_QN, strict=True):
         rows = first(scores_N, grades_N, depth)

@@ -41,23 +41,27 @@ def measured(
     if share is not None:
         card = replace(card, threshold=round(derived_threshold(domains, summarize, model, config, share), 4))
         write_card(directory, card)
-    encode, scorer = _encode(report), EngineScorer(ranker)
+    encode, scorer = _encode(config.cache, report), EngineScorer(ranker)
     return measure(domains, summarize, model, encode, scorer, config, card.threshold, report)
 
 
 def _summarize(summaries: Summaries) -> Summarize:
     def summarize(domain: PreparedDomain, split: str) -> Postings:
-        items = [posting.item for name, rows in domain.splits.postings.items() if name == split for posting in rows]
+        items = [
+            posting.item for name, rows in domain.splits.postings.items() if name == split for posting in rows
+        ]
         return summarized(items, summaries.of(f"{domain.words.domain}, {split}", items))
 
     return summarize
 
 
-def _encode(report: Log) -> Encode | None:
+def _encode(cache: Path | None, report: Log) -> Encode | None:
     try:
-        from training.evaluation.baselines.bi_encoder import BiEncoderConfig, SentenceEncoder
+        from training.evaluation.baselines.bi_encoder import BiEncoder
+        from training.evaluation.baselines.minilm import encoder_dir
 
-        return SentenceEncoder(BiEncoderConfig()).encode
+        encoder_dir()
+        return BiEncoder(cache=cache).vectors
     except ImportError as error:
         report(f"MiniLM is left out: {error}")
         return None

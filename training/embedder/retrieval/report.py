@@ -30,7 +30,10 @@ def figure_rows(values: Mapping[str, Floats], config: BootstrapConfig) -> dict[s
 
 
 def candidate_rows(
-    sets: Sequence[RetrievalSet], scores: Sequence[Singles], matched: Sequence[Singles], threshold: float | None
+    sets: Sequence[RetrievalSet],
+    scores: Sequence[Singles],
+    matched: Sequence[Singles],
+    threshold: float | None,
 ) -> dict[str, Any]:
     """Candidates and recall of relevant pairs over several sets: the matcher's, and the embedder's by one threshold.
 
@@ -86,5 +89,3 @@ def _cell(row: Mapping[str, Any] | None) -> str:
     told = f"{row['value']['mean']:.3f}"
     other = row["minus_first"]
     return told if other is None else f"{told} ({other['mean']:+.3f}{'*' if other['excludes_zero'] else ''})"
-
-

@@ -51,7 +51,10 @@ def bi_encoder(encode: Encode, *, whole: bool) -> Retrieve:
 
     def retrieve(queries: Sequence[str], postings: Postings) -> Singles:
         items = postings.whole if whole else postings.summarized
-        asked, found = encode([clean(query) for query in queries]), encode([full_text(item) for item in items])
+        asked, found = (
+            encode([clean(query) for query in queries]),
+            encode([full_text(item) for item in items]),
+        )
         scores: Singles = asked @ found.T
         return scores
 

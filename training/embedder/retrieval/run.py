@@ -52,7 +52,10 @@ def retrievers(model: Embedder, encode: Encode | None) -> dict[str, Retrieve]:
     whole, ours = bm25(whole=True), embedder(model)
     found = {FIRST: ours, "bm25": whole, "bm25, summary": bm25(whole=False)}
     if encode:
-        found |= {"minilm": bi_encoder(encode, whole=True), "minilm, summary": bi_encoder(encode, whole=False)}
+        found |= {
+            "minilm": bi_encoder(encode, whole=True),
+            "minilm, summary": bi_encoder(encode, whole=False),
+        }
     return found | {"hybrid": fused([ours, whole])}
 
 
@@ -67,11 +70,17 @@ def measure(
     report: Log,
 ) -> dict[str, Any]:
     """The report of all domains."""
-    systems, rows, groups = retrievers(model, encode), [], dict[str, list[tuple[RetrievalSet, Singles, Singles]]]()
+    systems, rows, groups = (
+        retrievers(model, encode),
+        [],
+        dict[str, list[tuple[RetrievalSet, Singles, Singles]]](),
+    )
     for domain in domains:
         postings = summarize(domain, "test")
         for one in sets_of(domain, config):
-            report(f"{one.domain}, {one.name}: {len(one.queries)} queries over {one.grades_QN.shape[1]} postings")
+            report(
+                f"{one.domain}, {one.name}: {len(one.queries)} queries over {one.grades_QN.shape[1]} postings"
+            )
             scores = {name: retrieve(one.queries, postings) for name, retrieve in systems.items()}
             rows.append(_row(one, scores, postings, scorer, config))
             group = groups.setdefault(one.name, [])
@@ -86,7 +95,11 @@ def measure(
 
 
 def derived_threshold(
-    domains: Sequence[PreparedDomain], summarize: Summarize, model: Embedder, config: RetrievalConfig, share: float
+    domains: Sequence[PreparedDomain],
+    summarize: Summarize,
+    model: Embedder,
+    config: RetrievalConfig,
+    share: float,
 ) -> float:
     """The cosine at which the dev split has `share` of the lexical matcher's candidates, all domains together."""
     policy, group = load_policy(MATCHING), []
@@ -97,7 +110,9 @@ def derived_threshold(
             (found, embedder(model)(found.queries, postings), half_of_words(found.queries, postings))
         )
     sets, scores, matched = _columns(group)
-    candidates = sum(int((one[found.grades_QN >= 0] > 0).sum()) for found, one in zip(sets, matched, strict=True))
+    candidates = sum(
+        int((one[found.grades_QN >= 0] > 0).sum()) for found, one in zip(sets, matched, strict=True)
+    )
     return pooled_threshold(sets, scores, round(share * candidates))
 
 
@@ -134,8 +149,9 @@ def _ranked(
 
     def rerank(query: str, rows: Sequence[int]) -> Floats:
         new = [row for row in rows if (query, row) not in known]
-        (told,) = scorer.differences([(query, [postings.summarized[row] for row in new])]) if new else ([],)
-        known.update({(query, row): float(score) for row, score in zip(new, told, strict=True)})
+        asked = [(query, [postings.summarized[row] for row in new])] if new else []
+        for told in scorer.differences(asked):
+            known.update({(query, row): float(score) for row, score in zip(new, told, strict=True)})
         return np.array([known[query, row] for row in rows])
 
     few = len(found.queries)
