@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 _WIRE = np.dtype("<f2")
 
 
-def pack(rows: NDArray[np.floating]) -> list[bytes]:
+def pack(rows: NDArray[np.floating[Any]]) -> list[bytes]:
     """Return each row of `(n, width)` as a unit vector in bytes; b"" for a row of zeros or one that is not finite."""
     wide = rows.astype(np.float64)
     lengths = np.sqrt((wide * wide).sum(axis=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from models.embedder import Embedder
 from models.prompts import embedder_input
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 CALL_S = 10.0
 """Longest time of one call: what a batch waits for an embedder that takes requests and answers none."""
-CALL_TEXTS = 64
+CALL_TEXTS = 32
 """Texts of one call, so that a slow embedder's answers are kept although the batch's time ends."""
 PAUSES = Backoff(first_s=1.0, longest_s=60.0)
 """The waits after one, two, ... failed calls, during which records are written without a vector at once."""
@@ -33,6 +33,9 @@ class VectorCounts:
     made: int = 0
     refused: int = 0
     missed: int = 0
+
+
+VECTOR_COUNTS = tuple(field.name for field in fields(VectorCounts))
 
 
 class VectorMaker:
