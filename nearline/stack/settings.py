@@ -63,9 +63,10 @@ class StackSettings:
     embedder: Annotated[
         str,
         Option(
-            "Embedder whose vectors go into the records: `off` (words alone match), `instant:` (no model), or a URL."
+            "Embedder whose vectors go into the records: `tiny` (the shipped one, with `--models tiny` or `smollm2`), "
+            "`instant:` (no model), a URL, or `off` (words alone match)."
         ),
-    ] = "off"
+    ] = "tiny"
     adapter: Annotated[
         Path | None, Option("Adapter of `--models smollm2`, such as RUN/best; default: the shipped one.")
     ] = None
@@ -85,6 +86,7 @@ class StackSettings:
     batch_size: int | None = None
     ranker_dir: Path | None = None
     summarizer_dir: Path | None = None
+    embedder_dir: Path | None = None
     cache: str | None = None
     window_s: float = 0.2
     deadline_s: float = 45.0
@@ -142,7 +144,9 @@ class StackSettings:
 
     @property
     def embedder_url(self) -> str:
-        """The embedder's URL; "" without one."""
+        """The embedder's URL; "" without one: stand-ins and foreign servers bring none unless one is named."""
+        if self.embedder == "tiny":
+            return self.models_url if self.embedder_dir else ""
         return "" if self.embedder == "off" else self.embedder
 
     @property
