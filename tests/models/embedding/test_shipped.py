@@ -1,4 +1,4 @@
-"""The shipped embedder as it is asked in use: a paraphrase is nearer than another trade, and any text gets an answer."""
+"""The shipped embedder as it is asked in use: a paraphrase is nearer than another trade, any text is answered."""
 
 from pathlib import Path
 

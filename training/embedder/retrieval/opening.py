@@ -41,7 +41,7 @@ def measured(
     if share is not None:
         card = replace(card, threshold=round(derived_threshold(domains, summarize, model, config, share), 4))
         write_card(directory, card)
-    encode, scorer = _encode(config.cache, report), EngineScorer(ranker)
+    encode, scorer = _encode(config.minilm, report), EngineScorer(ranker)
     return measure(domains, summarize, model, encode, scorer, config, card.threshold, report)
 
 

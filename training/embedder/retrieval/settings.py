@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from schemas.settings import Option, Options
+from schemas.settings import Option
 from training.evaluation.settings import BootstrapConfig
 
 
@@ -20,6 +20,6 @@ class RetrievalConfig:
         int, Option("Queries of each set whose first postings the ranker orders; 0: none.", at_least=0)
     ] = 40
     depth: Annotated[int, Option("Postings that are retrieved: the k of recall@k.", at_least=10)] = 100
-    cache: Annotated[Path | None, Option("Folder in which MiniLM's vectors are kept.")] = None
+    minilm: Annotated[Path | None, Option("Folder in which MiniLM's vectors are kept.")] = None
     seed: Annotated[int, Option("Seed of the queries.", at_least=0)] = 0
-    bootstrap: Annotated[BootstrapConfig, Options()] = field(default_factory=BootstrapConfig)
+    bootstrap: BootstrapConfig = field(default_factory=BootstrapConfig)
