@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from training.evaluation.baselines.texts import full_text
 from training.judging.word_index import WordIndex
 
 Encode = Callable[[Sequence[str]], Singles]
+Made = TypeVar("Made")
 NO_DEADLINE = 3600.0
 FUSION_PLACE = 60
 """The constant of reciprocal rank fusion, which keeps the first ranks from deciding alone."""
@@ -35,13 +37,29 @@ Retrieve = Callable[[Sequence[str], Postings], Singles]
 """Queries and postings to scores [Q, N]; higher is better."""
 
 
+def once(make: Callable[[Postings], Made]) -> Callable[[Postings], Made]:
+    """What `make` makes of the latest postings, kept for the sets of queries that are asked over the same ones."""
+    kept: list[tuple[Postings, Made]] = []
+
+    def made(postings: Postings) -> Made:
+        if not kept or kept[0][0] is not postings:
+            kept[:] = [(postings, make(postings))]
+        return kept[0][1]
+
+    return made
+
+
 def bm25(*, whole: bool) -> Retrieve:
     """BM25 on title, metadata and the full text, or on the summary in its place."""
 
-    def retrieve(queries: Sequence[str], postings: Postings) -> Singles:
+    @once
+    def index(postings: Postings) -> WordIndex:
         items = postings.whole if whole else postings.summarized
-        index = WordIndex([words(full_text(item)) for item in items], ANSERINI)
-        return np.stack([index.scores(words(query)) for query in queries]).astype(np.float32)
+        return WordIndex([words(full_text(item)) for item in items], ANSERINI)
+
+    def retrieve(queries: Sequence[str], postings: Postings) -> Singles:
+        known = index(postings)
+        return np.stack([known.scores(words(query)) for query in queries]).astype(np.float32)
 
     return retrieve
 
@@ -64,11 +82,14 @@ def bi_encoder(encode: Encode, *, whole: bool) -> Retrieve:
 def embedder(model: Embedder) -> Retrieve:
     """Cosines of an embedder's vectors as the store and the wire have them; a text without a vector has cosine 0."""
 
-    def retrieve(queries: Sequence[str], postings: Postings) -> Singles:
+    @once
+    def vectors(postings: Postings) -> Singles:
         texts = [embedder_input(item) for item in postings.summarized]
-        asked = model.embed_queries(list(queries), NO_DEADLINE)
-        found = model.embed_postings(texts, NO_DEADLINE)
-        scores: Singles = _rows(asked, model.width) @ _rows(found, model.width).T
+        return _rows(model.embed_postings(texts, NO_DEADLINE), model.width)
+
+    def retrieve(queries: Sequence[str], postings: Postings) -> Singles:
+        asked = _rows(model.embed_queries(list(queries), NO_DEADLINE), model.width)
+        scores: Singles = asked @ vectors(postings).T
         return scores
 
     return retrieve
