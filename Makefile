@@ -239,7 +239,7 @@ down: setup  ## stop it
 status: setup  ## show it
 	$(BIN)/nearline status
 
-train: setup  ## train the two tiny checkpoints again (the ranker in two hours): RANKER_DATA="--health FILE --technology FILE --general FILE --onet FILE --esco FILE --skills FILE" SUMMARIZER_POSTINGS=FILE,FILE
+train: setup  ## train the tiny checkpoints again (the ranker in two hours, the embedder in half an hour): RANKER_DATA="--health FILE --technology FILE --general FILE --onet FILE --esco FILE --skills FILE" SUMMARIZER_POSTINGS=FILE,FILE
 	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 64 \
 	  --out build/ranker-first $(RANKER_DATA)
 	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 42 \
@@ -247,6 +247,8 @@ train: setup  ## train the two tiny checkpoints again (the ranker in two hours):
 	$(BIN)/python -m nearline train rl --model models/checkpoints/ranker-tiny $(foreach file,$(subst $(comma), ,$(SUMMARIZER_POSTINGS)),--postings $(file)) \
 	  --out build/rl/3 --threads 1
 	cp build/rl/3/best/* models/checkpoints/summarizer-tiny/
+	$(BIN)/python -m nearline train embedder --out models/checkpoints/embedder-tiny $(RANKER_DATA)
+	$(BIN)/python -m nearline train retrieval --threshold 0.1 $(RANKER_DATA)
 
 openapi: setup  ## the model server's description anew, into docs/openapi.json
 	$(BIN)/python -m models.server.description > docs/openapi.json
