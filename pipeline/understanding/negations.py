@@ -12,17 +12,19 @@ _CUE = (
     r"kein\w*|nicht|ohne|sans|pas de|sin|geen|zonder|senza|bez)"
 )
 _WORD = r"[^\W\d_][\w'+#]*"
-_PHRASE = rf"{_WORD}(?: {_WORD}){{0,3}}"
-_AND = r"(?: ?/ ?| or | nor | and | oder | und | ou | ni | y | o | of )(?:no |any )?"
+_DOING = rf"{_WORD}ing (?:with|for|to|on|of|at) (?:the |an? )?{_WORD}(?: {_WORD})?"
+_PHRASE = rf"(?:{_DOING}|{_WORD}(?: {_WORD}){{0,3}})"
+_AND = r"(?:/| or | nor | and | oder | und | ou | ni | y | o | of )(?:no |any )?"
 _NO = re.compile(
-    rf"\b{_CUE} (?:any |at |an? |the |in |on |de |more |to )*(?P<phrases>{_PHRASE}(?:{_AND}{_PHRASE})*)"
+    rf"\b{_CUE} (?!(?:wanted|needed|required|necessary|possible)\b)(?:any |at |an? |the |in |on |de |more |to )*"
+    rf"(?P<phrases>{_PHRASE}(?:{_AND}{_PHRASE})*)"
 )
 _OFF = re.compile(
     r"\b(?P<phrases>(?:weekends?|saturdays?(?: and sundays?)?|sundays?|evenings?|nights?|wochenenden?|sonntage?|bank holidays)) "
     r"(?:off|free|frei)\b|\bfree (?P<other>weekends?|evenings?|sundays?|saturdays?)\b"
 )
 _AFTER = re.compile(
-    rf"(?:^|[,;.(]|{TAKEN}) ?(?P<phrases>{_WORD}(?: {_WORD}){{0,2}}) (?:is |are )?(?:not wanted|unwanted|excluded|not ok)\b"
+    rf"(?:^|[,;.(]|{TAKEN}) ?(?P<phrases>{_WORD}(?: {_WORD}){{0,4}}) (?:is |are )?(?:not wanted|unwanted|excluded|not ok)\b"
 )
 #: Words at which a phrase ends, because they begin something else.
 _ENDS = re.compile(
@@ -31,12 +33,16 @@ _ENDS = re.compile(
 )
 #: What a posting requires and a person lacks: no filter, since a posting that says so in other words would be refused.
 _LACKED = re.compile(
-    r"\b(?:experience\w*|degrees?|diplomas?|qualifications?|qualified|licen[cs]es?|certificat\w+|references?|training|cv|visa|car|"
+    r"\b(?:experience\w*|degrees?|diplomas?|qualifications?|qualified|licen[cs]es?|certificat\w+|bachelor\w*|master'?s|references?|training|cv|visa|car|"
     r"vehicle|skills?|german|dutch|english|french|spanish|italian|swedish|polish|language|exams?|background|checks?|deadline|"
     r"interviews?|fees?|agencies|agency|less|later|more|longer|sure|yet|just|only|limit|erfahrung|experiencia|"
     r"nederlands|ervaring|matter|mind|care|necessarily|too|problem)\b"
 )
 _DIVIDES = re.compile(_AND)
+#: A word that is looked for, and not one that only leads to what is denied.
+_SOUGHT = re.compile(r"(?!\b(?:but|and|i|a|an|the|want|work|job|with|looking|for)\b)\b[^\W\d_]{2,}")
+#: Words of a phrase that begins a text in which nothing else is sought.
+_FEW = 2
 
 
 def negation_parts(reading: Reading) -> list[Part]:
@@ -53,7 +59,7 @@ def negation_parts(reading: Reading) -> list[Part]:
 def _of(reading: Reading, match: re.Match[str]) -> list[Part]:
     group = "phrases" if match["phrases"] else "other"
     start, end = match.span(group)
-    said = _ENDS.sub("", reading.plain[start:end])
+    said = _phrase(reading, match, start, end)
     cut = start + len(said) < end
     if not said.strip() or _LACKED.search(said) or said in STOP_WORDS:
         return []
@@ -66,6 +72,23 @@ def _of(reading: Reading, match: re.Match[str]) -> list[Part]:
         Part(name="must_not", value=value, words=words, spans=spans if n == 0 else ())
         for n, value in enumerate(dict.fromkeys(values))
     ]
+
+
+def _phrase(reading: Reading, match: re.Match[str], start: int, end: int) -> str:
+    """What is denied: up to a word that begins something else, and two words where what is sought must follow."""
+    said = reading.plain[start:end]
+    if re.fullmatch(_DOING, said) is None:
+        said = _ENDS.sub("", said)
+    sought_before = _SOUGHT.search(reading.plain[: match.start()]) is not None
+    words = said.split(" ")
+    if (
+        sought_before
+        or len(words) <= _FEW
+        or _DIVIDES.search(said)
+        or reading.plain[end:].strip(f" ,;.){TAKEN}")
+    ):
+        return said
+    return " ".join(words[:_FEW])
 
 
 def _phrases(reading: Reading, start: int, end: int) -> list[str]:
