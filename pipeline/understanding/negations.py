@@ -16,7 +16,7 @@ _DOING = rf"{_WORD}ing (?:with|for|to|on|of|at) (?:the |an? )?{_WORD}(?: {_WORD}
 _PHRASE = rf"(?:{_DOING}|{_WORD}(?: {_WORD}){{0,3}})"
 _AND = r"(?:/| or | nor | and | oder | und | ou | ni | y | o | of )(?:no |any )?"
 _NO = re.compile(
-    rf"\b{_CUE} (?!(?:wanted|needed|required|necessary|possible)\b)(?:any |at |an? |the |in |on |de |more |to )*"
+    rf"\b{_CUE} (?!(?:wanted|needed|required|necessary|possible|fewer|less|more than|later|longer)\b)(?:any |at |an? |the |in |on |de |more |to )*"
     rf"(?P<phrases>{_PHRASE}(?:{_AND}{_PHRASE})*)"
 )
 _OFF = re.compile(
@@ -24,13 +24,15 @@ _OFF = re.compile(
     r"(?:off|free|frei)\b|\bfree (?P<other>weekends?|evenings?|sundays?|saturdays?)\b"
 )
 _AFTER = re.compile(
-    rf"(?:^|[,;.(]|{TAKEN}) ?(?P<phrases>{_WORD}(?: {_WORD}){{0,4}}) (?:is |are )?(?:not wanted|unwanted|excluded|not ok)\b"
+    rf"(?:[,;.(]|{TAKEN}|^(?=(?:\S+ ){{1,3}}(?:is |are )?(?:not|un|ex))) ?(?P<phrases>{_WORD}(?: {_WORD}){{0,4}}) (?:is |are )?(?:not wanted|unwanted|excluded|not ok)\b"
 )
 #: Words at which a phrase ends, because they begin something else.
 _ENDS = re.compile(
-    r" (?:in|near|around|for|with|please|but|if|because|that|which|from|to|at|as|within|based|only|job|jobs|needed|required|wanted|"
-    r"necessary|looking|i|we|is|are|thanks)\b.*$"
+    r" (?:in|near|around|please|but|if|because|that|which|within|based|only|job|jobs|needed|required|wanted|necessary|looking|i|we|"
+    r"is|are|thanks)\b.*$"
 )
+#: The same, unless only one word stands before: "no contact with clients".
+_ENDS_LATER = re.compile(r"^(\S+ \S+(?: \S+)*?) (?:for|with|from|to|at|as)\b.*$")
 #: What a posting requires and a person lacks: no filter, since a posting that says so in other words would be refused.
 _LACKED = re.compile(
     r"\b(?:experience\w*|degrees?|diplomas?|qualifications?|qualified|licen[cs]es?|certificat\w+|bachelor\w*|master'?s|references?|training|cv|visa|car|"
@@ -39,6 +41,12 @@ _LACKED = re.compile(
     r"nederlands|ervaring|matter|mind|care|necessarily|too|problem)\b"
 )
 _DIVIDES = re.compile(_AND)
+#: What is often denied; whatever follows it is sought.
+_COMMON = re.compile(
+    r"(?:(?:weekends?|nights?|evenings?|saturdays?|sundays?|late nights?|early mornings?|bank holidays?|shifts?|overnights?)"
+    r"(?: (?:work(?:ing)?|shifts?|dut(?:y|ies)|hours))?|(?:cold|sales) call(?:ing|s)|travel(?:ling|ing)?|overtime|on call(?: work)?|"
+    r"driving|commission|zero hours?|(?:heavy )?lifting)\b"
+)
 #: A word that is looked for, and not one that only leads to what is denied.
 _SOUGHT = re.compile(r"(?!\b(?:but|and|i|a|an|the|want|work|job|with|looking|for)\b)\b[^\W\d_]{2,}")
 #: Words of a phrase that begins a text in which nothing else is sought.
@@ -75,20 +83,29 @@ def _of(reading: Reading, match: re.Match[str]) -> list[Part]:
 
 
 def _phrase(reading: Reading, match: re.Match[str], start: int, end: int) -> str:
-    """What is denied: up to a word that begins something else, and two words where what is sought must follow."""
+    """What is denied: up to a word that begins something else; two words where what is sought may follow unmarked."""
     said = reading.plain[start:end]
-    if re.fullmatch(_DOING, said) is None:
-        said = _ENDS.sub("", said)
-    sought_before = _SOUGHT.search(reading.plain[: match.start()]) is not None
+    if match.re is _AFTER or re.fullmatch(_DOING, said):
+        return said
+    if common := _COMMON.match(said):
+        said = said[: common.end()] if not _DIVIDES.search(said) else said
+    said = _ENDS.sub("", said)
     words = said.split(" ")
     if (
-        sought_before
-        or len(words) <= _FEW
+        len(words) <= _FEW
         or _DIVIDES.search(said)
-        or reading.plain[end:].strip(f" ,;.){TAKEN}")
+        or _is_whole(reading, match, start + len(said), len(words))
     ):
         return said
     return " ".join(words[:_FEW])
+
+
+def _is_whole(reading: Reading, match: re.Match[str], end: int, words: int) -> bool:
+    """Whether a phrase ends at a mark, or ends the text and is short, and something was sought before it."""
+    behind = reading.plain[end:].lstrip(" ")
+    if behind:
+        return not behind[0].isalnum()
+    return words <= _FEW + 1 and _SOUGHT.search(reading.plain[: match.start()]) is not None
 
 
 def _phrases(reading: Reading, start: int, end: int) -> list[str]:

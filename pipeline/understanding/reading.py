@@ -10,16 +10,17 @@ Span = tuple[int, int]
 #: What stands for words that an earlier rule has taken: no rule's words reach across it.
 TAKEN = "\u0001"
 _DASHES = frozenset("-_\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
-_MARKS = r"\s,;:/|&+\-\u2013\u2014.!?"
+_MARKS = r"\s,;:/|&\-\u2013\u2014!?"
 #: What led from the words before to words that are taken, and from these to the words behind.
 _BEFORE = re.compile(
-    rf"(?:[{_MARKS}(]|\b(?:and|or|but|with|in|near|around|at|for|und|oder|mit|et|ou|avec|y|con|a|an|the|is|be|must)\b)+$",
+    rf"(?:[{_MARKS}(.]|\b(?:and|or|but|with|in|near|around|at|for|und|oder|mit|et|ou|avec|y|con|a|an|the|is|be|must)\b)+$",
     re.IGNORECASE,
 )
 _BEHIND = re.compile(
-    rf"^(?:[{_MARKS})]|\b(?:and|or|but|with|in|at|for|und|oder|mit|et|ou|avec|y|con)\b)+", re.IGNORECASE
+    rf"^(?:[{_MARKS})]|\.(?!\w)|\+\s|\b(?:and|or|but|with|in|at|for|und|oder|mit|et|ou|avec|y|con)\b)+",
+    re.IGNORECASE,
 )
-_OUTER = " \t,;:/|&+-\u2013\u2014.!?"
+_OUTER = " \t,;:/|&-\u2013\u2014!?"
 _GAPS = re.compile(r"\(\s*\)|\[\s*\]")
 
 
@@ -69,7 +70,7 @@ def _piece(text: str, start: int, end: int) -> str:
         piece = _BEFORE.sub("", piece)
     if start > 0:
         piece = _BEHIND.sub("", piece)
-    piece = _GAPS.sub(" ", piece).strip(_OUTER)
+    piece = _GAPS.sub(" ", piece).strip(_OUTER).rstrip("." + _OUTER)
     return piece if piece.count("(") == piece.count(")") else piece.replace("(", "").replace(")", "").strip()
 
 
