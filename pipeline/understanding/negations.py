@@ -14,9 +14,9 @@ _CUE = (
 _WORD = r"[^\W\d_][\w'+#]*"
 _DOING = rf"{_WORD}ing (?:with|for|to|on|of|at) (?:the |an? )?{_WORD}(?: {_WORD})?"
 _PHRASE = rf"(?:{_DOING}|{_WORD}(?: {_WORD}){{0,3}})"
-_AND = r"(?:/| or | nor | and | oder | und | ou | ni | y | o | of )(?:no |any )?"
+_AND = r"(?:/| or | nor | and | oder | und | ou | ni | y | o )(?:no |any )?"
 _NO = re.compile(
-    rf"\b{_CUE} (?!(?:wanted|needed|required|necessary|possible|fewer|less|more than|later|longer)\b)(?:any |at |an? |the |in |on |de |more |to )*"
+    rf"\b{_CUE} (?!(?:wanted|needed|required|necessary|possible|fewer|less|more than|later|longer)\b)(?:any |at |an? |the |in |on (?!call)|de |more |to )*"
     rf"(?P<phrases>{_PHRASE}(?:{_AND}{_PHRASE})*)"
 )
 _OFF = re.compile(
@@ -41,12 +41,14 @@ _LACKED = re.compile(
     r"nederlands|ervaring|matter|mind|care|necessarily|too|problem)\b"
 )
 _DIVIDES = re.compile(_AND)
-#: What is often denied; whatever follows it is sought.
-_COMMON = re.compile(
+_OFTEN = (
     r"(?:(?:weekends?|nights?|evenings?|saturdays?|sundays?|late nights?|early mornings?|bank holidays?|shifts?|overnights?)"
-    r"(?: (?:work(?:ing)?|shifts?|dut(?:y|ies)|hours))?|(?:cold|sales) call(?:ing|s)|travel(?:ling|ing)?|overtime|on call(?: work)?|"
+    r"(?: (?:work(?:ing)?|shifts?|dut(?:y|ies)|hours))?|(?:cold|sales) call(?:ing|s)|travel(?:ling|ing)?|overtime|on call(?: work| rota)?|"
     r"driving|commission|zero hours?|(?:heavy )?lifting)\b"
 )
+#: What is often denied: what follows it, or stands before it, is sought.
+_COMMON = re.compile(_OFTEN)
+_COMMON_LAST = re.compile(rf"(?<!\S){_OFTEN}$")
 #: A word that is looked for, and not one that only leads to what is denied.
 _SOUGHT = re.compile(r"(?!\b(?:but|and|i|a|an|the|want|work|job|with|looking|for)\b)\b[^\W\d_]{2,}")
 #: Words of a phrase that begins a text in which nothing else is sought.
@@ -67,12 +69,14 @@ def negation_parts(reading: Reading) -> list[Part]:
 def _of(reading: Reading, match: re.Match[str]) -> list[Part]:
     group = "phrases" if match["phrases"] else "other"
     start, end = match.span(group)
+    if match.re is _AFTER and (common := _COMMON_LAST.search(reading.plain, start, end)):
+        start = common.start()
     said = _phrase(reading, match, start, end)
     cut = start + len(said) < end
     if not said.strip() or _LACKED.search(said) or said in STOP_WORDS:
         return []
     end = start + len(said)
-    whole = (match.start(), end if cut else match.end())
+    whole = (start if match.re is _AFTER else match.start(), end if cut else match.end())
     values = _phrases(reading, start, end)
     words = reading.written(*whole).strip(" ,;.(")
     spans = (reading.take(*whole),)
@@ -85,7 +89,7 @@ def _of(reading: Reading, match: re.Match[str]) -> list[Part]:
 def _phrase(reading: Reading, match: re.Match[str], start: int, end: int) -> str:
     """What is denied: up to a word that begins something else; two words where what is sought may follow unmarked."""
     said = reading.plain[start:end]
-    if match.re is _AFTER or re.fullmatch(_DOING, said):
+    if match.re is not _NO or re.fullmatch(_DOING, said):
         return said
     if common := _COMMON.match(said):
         said = said[: common.end()] if not _DIVIDES.search(said) else said
