@@ -1,11 +1,7 @@
 """Match new features against saved searches: hard filters and a lexical match (docs/semantics.md#matching)."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
-
-from typing_extensions import override
 
 from pipeline.filters import filters_pass, posting_text
 from pipeline.places.gazetteer import gazetteer
@@ -13,22 +9,6 @@ from pipeline.terms import folded, holds, terms
 from schemas.clean import clean
 from schemas.merge import is_current
 from schemas.records import NEVER, FeatureRecord, SavedSearch, State
-
-
-class Matcher(Protocol):
-    """Holds all saved searches and finds those that a posting is a candidate for."""
-
-    def put_search(self, search: SavedSearch) -> None:
-        """Add a search, or replace the one with the same id."""
-        ...
-
-    def drop_search(self, search_id: str) -> None:
-        """Remove a search; an unknown id is no error."""
-        ...
-
-    def match(self, feature: FeatureRecord) -> list[SavedSearch]:
-        """The searches that this posting is a candidate for, by search id; none unless it is `ready`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,61 +79,6 @@ def match_score(search: SavedSearch, feature: FeatureRecord) -> float:
 def feature_terms(feature: FeatureRecord) -> frozenset[str]:
     """Terms of all that the ranker reads of a posting: metadata and summary."""
     return terms(posting_text(feature))
-
-
-class LexicalMatcher(Matcher):
-    """`passes` for many searches at once, by an inverted index on query terms.
-
-    A posting that contains `needed` of a query's n terms contains at least one of any n - needed + 1 of them. So each
-    search is listed under that many of its terms, the rarest; `passes` then decides on the searches found.
-    """
-
-    def __init__(self) -> None:
-        self._searches: dict[str, SavedSearch] = {}
-        self._queries: dict[str, _Query] = {}
-        self._listed: dict[str, tuple[str, ...]] = {}
-        self._index: defaultdict[str, set[str]] = defaultdict(set)
-        self._unconditional: set[str] = set()
-
-    @override
-    def put_search(self, search: SavedSearch) -> None:
-        self.drop_search(search.search_id)
-        self._searches[search.search_id] = search
-        query = self._queries[search.search_id] = _parse(search.query)
-        if not query.needed:
-            self._unconditional.add(search.search_id)
-            return
-        rarest = sorted(query.terms, key=lambda term: (len(self._index.get(term, ())), term))
-        self._listed[search.search_id] = tuple(rarest[: len(rarest) - query.needed + 1])
-        for term in self._listed[search.search_id]:
-            self._index[term].add(search.search_id)
-
-    @override
-    def drop_search(self, search_id: str) -> None:
-        self._searches.pop(search_id, None)
-        self._queries.pop(search_id, None)
-        self._unconditional.discard(search_id)
-        for term in self._listed.pop(search_id, ()):
-            self._index[term].discard(search_id)
-            if not self._index[term]:
-                del self._index[term]
-
-    @override
-    def match(self, feature: FeatureRecord) -> list[SavedSearch]:
-        if not ready(feature):
-            return []
-        found = set(self._unconditional)
-        posted = feature_terms(feature)
-        for term in posted & self._index.keys():
-            found |= self._index[term]
-        worded = sorted(i for i in found if self._queries[i].stands_in(posted))
-        return [self._searches[i] for i in worded if filters_pass(self._searches[i], feature)]
-
-    def __len__(self) -> int:
-        return len(self._searches)
-
-    def __contains__(self, search_id: str) -> bool:
-        return search_id in self._searches
 
 
 @lru_cache(maxsize=65_536)

@@ -8,6 +8,7 @@ from schemas.codec import Codec
 from schemas.errors import DecodeError
 from schemas.records import SavedSearch
 from streaming.kafka.messages import Message
+from streaming.searches.share import EVERY_SEARCH, SearchShare
 
 #: Next offset by partition of the topic `searches`.
 Offsets = Mapping[int, int]
@@ -36,17 +37,25 @@ class Unsubscription(NamedTuple):
 
 
 class SearchTable:
-    """The subscriptions by search id, the next offset of each partition, and the unreadable messages so far."""
+    """The subscriptions by search id, the next offset of each partition, and the unreadable messages so far.
 
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
+    `share`: the part of the searches that the table holds; of the others it notes the offsets alone.
+    """
+
+    def __init__(self, codec: Codec, share: SearchShare = EVERY_SEARCH) -> None:
+        self._codec, self._share = codec, share
         self.subscriptions: dict[str, Subscription] = {}
         self.positions: dict[int, int] = {}
         self.unreadable: list[UnreadableSearch] = []
 
     def apply(self, message: Message) -> Subscription | Unsubscription | UnreadableSearch | None:
-        """Apply one message and return the change, None when the search is as before. Raises RegistryUnavailable."""
+        """Apply one message and return the change; None for a search that is as before, or of another part.
+
+        Raises RegistryUnavailable.
+        """
         self.positions[message.partition] = message.offset + 1
+        if not self._share.holds(message.key or b""):
+            return None
         try:
             change = _read(message, self._codec)
         except (DecodeError, UnicodeDecodeError) as error:
