@@ -51,6 +51,8 @@ _COMMON = re.compile(_OFTEN)
 _COMMON_LAST = re.compile(rf"(?<!\S){_OFTEN}$")
 #: A word that is looked for, and not one that only leads to what is denied.
 _SOUGHT = re.compile(r"(?!\b(?:but|and|i|a|an|the|want|work|job|with|looking|for)\b)\b[^\W\d_]{2,}")
+#: Must-nots that are read of one text.
+_MOST = 20
 #: Words of a phrase that begins a text in which nothing else is sought.
 _FEW = 2
 
@@ -60,10 +62,10 @@ def negation_parts(reading: Reading) -> list[Part]:
     parts: list[Part] = []
     for pattern in (_OFF, _AFTER, _NO):
         at = 0
-        while match := pattern.search(reading.plain, at):
+        while len(parts) < _MOST and (match := pattern.search(reading.plain, at)):
             at = match.end()
             parts += _of(reading, match)
-    return parts
+    return parts[:_MOST]
 
 
 def _of(reading: Reading, match: re.Match[str]) -> list[Part]:
