@@ -26,7 +26,7 @@ _NEAR = re.compile(
     r"in der nahe von|pres de|cerca de|in and around|bei|raum) (?:the )?"
 )
 _IN = re.compile(
-    r"\b(?:in|based in|located in|at|a|en|im|within|anywhere in|somewhere in|inside|living in|live in) (?:the |greater |central )?"
+    r"\b(?:in|based in|located in|at|en|im|within|anywhere in|somewhere in|inside|living in|live in) (?:the |greater |central )?"
 )
 _AREA_AFTER = re.compile(
     r" (?:and|&) (?:the )?(?:surrounding(?:s| areas?)?|environs|umgebung|surroundings)\b| area\b| region\b"
@@ -116,7 +116,7 @@ def _is_place(reading: Reading, start: int, end: int, known: Gazetteer, *, after
 
 
 def _has_own_capital(written: str, text: str) -> bool:
-    return written[:1].isupper() and not text.isupper() and not text.istitle()
+    return written[:1].isupper() and written[1:].islower() and not text.istitle()
 
 
 def _unknown_end(reading: Reading, start: int, words: list[re.Match[str]]) -> int:

@@ -10,11 +10,17 @@ Span = tuple[int, int]
 #: What stands for words that an earlier rule has taken: no rule's words reach across it.
 TAKEN = "\u0001"
 _DASHES = frozenset("-_\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
-_EDGES = re.compile(
-    r"^(?:[\s,;:/|&+\-\u2013\u2014.!?)]|\b(?:and|or|but|with|in|at|for|und|oder|mit|et|ou|avec|y|con)\b)+|"
-    r"(?:[\s,;:/|&+\-\u2013\u2014.!?(]|\b(?:and|or|but|with|in|near|around|at|for|und|oder|mit|et|ou|avec|y|con|a|an|the|is|be|must)\b)+$",
+_MARKS = r"\s,;:/|&\-\u2013\u2014!?"
+#: What led from the words before to words that are taken, and from these to the words behind.
+_BEFORE = re.compile(
+    rf"(?:[{_MARKS}(.]|\b(?:and|or|but|with|in|near|around|at|for|und|oder|mit|et|ou|avec|y|con|a|an|the|is|be|must)\b)+$",
     re.IGNORECASE,
 )
+_BEHIND = re.compile(
+    rf"^(?:[{_MARKS})]|\.(?!\w)|\+\s|\b(?:and|or|but|with|in|at|for|und|oder|mit|et|ou|avec|y|con)\b)+",
+    re.IGNORECASE,
+)
+_OUTER = " \t,;:/|&-\u2013\u2014!?"
 _GAPS = re.compile(r"\(\s*\)|\[\s*\]")
 
 
@@ -46,7 +52,7 @@ class Reading:
 
 def joined(text: str, spans: Sequence[Span]) -> str:
     """The text without these spans, and without the words that only led to them."""
-    pieces = [_piece(text[start:end]) for start, end in _between(sorted(spans), len(text))]
+    pieces = [_piece(text, start, end) for start, end in _between(sorted(spans), len(text))]
     return ", ".join(piece for piece in pieces if piece)
 
 
@@ -58,11 +64,20 @@ def _between(spans: Iterable[Span], size: int) -> Iterator[Span]:
     yield at, size
 
 
-def _piece(text: str) -> str:
-    return _GAPS.sub(" ", _EDGES.sub("", text.strip())).strip()
+def _piece(text: str, start: int, end: int) -> str:
+    piece = text[start:end].strip()
+    if end < len(text):
+        piece = _BEFORE.sub("", piece)
+    if start > 0:
+        piece = _BEHIND.sub("", piece)
+    piece = _GAPS.sub(" ", piece).strip(_OUTER).rstrip("." + _OUTER)
+    return piece if piece.count("(") == piece.count(")") else piece.replace("(", "").replace(")", "").strip()
 
 
 def _letters(text: str, at: int, letter: str) -> str:
+    """The plain letters for one letter: dashes and slashes that divide are commas, those within a word are spaces."""
+    if letter == "/" and text[at - 1 : at].isspace() and text[at + 1 : at + 2].isspace():
+        return ","
     if letter in _DASHES:
         before, behind = text[at - 1 : at], text[at + 1 : at + 2]
         if not before.isalnum():

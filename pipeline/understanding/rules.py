@@ -5,7 +5,6 @@ import unicodedata
 from typing_extensions import override
 
 from pipeline.must_not import offers
-from pipeline.terms import terms
 from pipeline.understanding.negations import negation_parts
 from pipeline.understanding.pay import pay_parts
 from pipeline.understanding.place import place_parts
@@ -43,10 +42,9 @@ class RuleUnderstanding(Understanding):
 
 def _agreeing(read: Understood) -> tuple[tuple[Part, ...], list[str]]:
     """The parts without must-nots that the other words ask for, and a remark for each of these."""
-    against = [part for part in read.parts if part.name == "must_not" and offers(read.words, part.value)]
-    remarks = [
-        f'"{part.words}" contradicts "{read.words}": it is no filter' for part in against if terms(part.value)
-    ]
+    words = read.words
+    against = [part for part in read.parts if part.name == "must_not" and offers(words, part.value)]
+    remarks = [f'"{part.words}" contradicts "{words}": it is no filter' for part in against]
     return tuple(part for part in read.parts if part not in against), remarks
 
 

@@ -14,7 +14,8 @@ _HOURS = (
 _AROUND = r"(?: (?:only|work|job|jobs|hours|role|roles|position|positions|contract|basis|employment))*"
 _TIMES = re.compile(rf"\b(?:only )?(?:{_HOURS})\b(?! (?:students?|education|equivalent)){_AROUND}")
 _DENIED = re.compile(
-    rf"\b(?:no|not|never|without|don'?t want|do not want|kein\w*|nicht|ohne|pas de|sin|geen) (?:a |any )?(?P<denied>{_HOURS})\b{_AROUND}"
+    rf"\b(?:no|not|never|without|don'?t want|do not want|kein\w*|nicht|ohne|pas de|sin|geen) (?:a |any )?(?P<denied>{_HOURS})\b{_AROUND}|"
+    rf"\b(?P<unwanted>{_HOURS})\b{_AROUND} (?:is |are )?(?:not wanted|unwanted|excluded|not (?:possible|for me|an option|ok))\b"
 )
 _OTHER_TIME = {"full-time": "part-time", "part-time": "full-time"}
 
@@ -39,7 +40,7 @@ def type_parts(reading: Reading) -> tuple[list[Part], list[str]]:
 
 def _denied(reading: Reading, match: re.Match[str]) -> Part:
     """Who wants no full-time work wants part-time work, and the other way round."""
-    kinds = employment_kinds(match["denied"])
+    kinds = employment_kinds(match["denied"] or match["unwanted"])
     return _part(reading, match, _OTHER_TIME[kinds[0]] if len(kinds) == 1 else "")
 
 

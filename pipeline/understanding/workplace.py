@@ -24,7 +24,9 @@ _AROUND = (
 _BEFORE = r"(?:(?:fully|100 ?%|completely|entirely|purely|only|mainly|mostly|must be|can be|working|work) )*"
 _FORMS = {
     "remote": re.compile(rf"\b{_BEFORE}(?:{_REMOTE})\b{_OTHER}{_AROUND}"),
-    "on site": re.compile(rf"\b{_BEFORE}(?:{_ON_SITE})\b{_AROUND}"),
+    "on site": re.compile(
+        rf"(?<!live )(?<!living )(?<!parking )\b{_BEFORE}(?:{_ON_SITE})\b{_AROUND}(?! (?:parking|gym|nursery|creche|canteen|accommodation|manager|managers)\b)"
+    ),
 }
 _HYBRID_WORK = re.compile(rf"\b(?:{_HYBRID})\b")
 _INDIFFERENT = re.compile(
@@ -36,11 +38,11 @@ _INDIFFERENT = re.compile(
 _DENIED = {
     "on site": re.compile(
         rf"\b(?:no|not|non|never|without|don'?t want|do not want|kein\w*|nicht|ohne|pas de|sin|geen) (?:to )?(?:fully |any |be |a )?"
-        rf"(?:{_REMOTE})\b{_OTHER}{_AROUND}|\b(?:{_REMOTE})\b{_OTHER} (?:is )?not (?:wanted|possible|for me|an option|ok)\b"
+        rf"(?:{_REMOTE})\b{_OTHER}{_AROUND}|\b{_BEFORE}(?:{_REMOTE})\b{_OTHER}{_AROUND} (?:is )?not (?:wanted|possible|for me|an option|ok)\b"
     ),
     "remote": re.compile(
         rf"\b(?:no|not|never|without|don'?t want|do not want|kein\w*|nicht|ohne|pas de|sin|geen) (?:to )?(?:be |an |any )?"
-        rf"(?:{_ON_SITE}|office|offices|commute|commuting)\b(?! (?:\w+))|\b(?:{_ON_SITE}) not (?:wanted|possible|for me|an option)\b"
+        rf"(?:{_ON_SITE}|office|offices|commute|commuting)\b(?! (?:\w+))|\b{_BEFORE}(?:{_ON_SITE}){_AROUND} (?:is )?not (?:wanted|possible|for me|an option)\b"
     ),
 }
 
