@@ -48,7 +48,9 @@ export function resultRow(item) {
   return el("li.row", { "data-posting": item.posting_id },
     el("p", {}, el("a.name", { href: postingLink(item.posting_id) }, item.title)),
     el("p.where", {}, facts(item) || NONE),
-    el("p.facts", {}, item.p_yes === null ? null : score(item.p_yes), el("span", {}, item.why)));
+    el("p.facts", {}, item.p_yes === null ? null : score(item.p_yes),
+      item.promoted ? el("span.tag.strong", { title: `without the promotion at place ${item.promoted.organic_place}` }, "promoted") : null,
+      el("span", {}, item.reasons.join("; "))));
 }
 
 const score = (p) => el("span", { title: `the ranker's p_yes: ${p}` },
