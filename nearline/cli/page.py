@@ -53,7 +53,8 @@ def page(
     search: Annotated[
         str | None,
         typer.Option(
-            help="The search service behind the search box, http://host:port; without one words alone decide."
+            help="The search service behind the search box, http://host:port; default: the local stack's, for a deployed "
+            "system none: then words alone decide."
         ),
     ] = None,
     port: Annotated[
@@ -81,6 +82,8 @@ def page(
     addressed = addresses(system, home, os.environ)
     stack = None if system.is_deployed else options.running_stack(home)
     sources = [source(one) for one in at or ()] or ([] if stack is None else stack_sources(stack))
+    if stack is not None and search is None:
+        search = stack.search_url
     _serve_system(addressed, sources, search, port or _port(stack or StackSettings()))
 
 

@@ -24,6 +24,8 @@ _PORTS = {
     "consumer_metrics": 3,
     "jobmanager_metrics": 4,
     "taskmanager_metrics": 5,
+    "search": 40,
+    "search_metrics": 6,
     "couchbase": 11,
     "couchbase_rest": 12,
 }
@@ -58,6 +60,12 @@ class StackSettings:
             "two SGLangs."
         ),
     ] = "tiny"
+    embedder: Annotated[
+        str,
+        Option(
+            "Embedder whose vectors go into the records: `off` (words alone match), `instant:` (no model), or a URL."
+        ),
+    ] = "off"
     adapter: Annotated[
         Path | None, Option("Adapter of `--models smollm2`, such as RUN/best; default: the shipped one.")
     ] = None
@@ -118,6 +126,11 @@ class StackSettings:
         return self.models if self.models.startswith("http") else f"http://127.0.0.1:{self.port('models')}"
 
     @property
+    def search_url(self) -> str:
+        """The address of the search service."""
+        return f"http://127.0.0.1:{self.port('search')}"
+
+    @property
     def ranker_url(self) -> str:
         """The ranker's URL, for the alert consumer."""
         return "instant:" if self.models == "instant" else self.models_url.split(",")[0]
@@ -126,6 +139,11 @@ class StackSettings:
     def summarizer_url(self) -> str:
         """The summarizer's URL, for the feature job."""
         return "instant:" if self.models == "instant" else self.models_url.split(",")[-1]
+
+    @property
+    def embedder_url(self) -> str:
+        """The embedder's URL; "" without one."""
+        return "" if self.embedder == "off" else self.embedder
 
     @property
     def updates_a_batch(self) -> int:

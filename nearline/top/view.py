@@ -16,6 +16,8 @@ from nearline.top.troubles import troubles
 
 NARROW = 64
 """Terminals with fewer columns get no latencies beside the rates."""
+NO_QUEUE = frozenset({"alerts sent", "model server, items"})
+"""Stages before which nothing waits by their nature; of the others a dash says that it is not known."""
 OUTCOMES = "flink_taskmanager_job_task_operator_nearline_outcome_*"
 
 
@@ -43,7 +45,7 @@ def _flow(history: History, *, narrow: bool) -> Table:
             if narrow
             else [seconds(history.quantile(share, histogram)) if histogram else "" for share in (0.5, 0.95)]
         )
-        table.add_row(stage, count(waits), number(rate), *late)
+        table.add_row(stage, "" if stage in NO_QUEUE else count(waits), number(rate), *late)
     return table
 
 

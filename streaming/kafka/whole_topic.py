@@ -54,6 +54,11 @@ class WholeTopics:
         found: Ends = self._consumer.end_offsets(self._partitions)
         return found
 
+    def settle(self) -> None:
+        """Find out where reading begins: every message that comes after this call is read, from an end on too."""
+        for partition in self._partitions:
+            self._position(partition)
+
     def read_until(self, ends: Ends, stopped: Callable[[], bool] = lambda: False) -> Iterator[list[Message]]:
         """Messages in batches as they arrive, each partition in offset order, until all of `ends` are reached.
 
