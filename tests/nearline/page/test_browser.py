@@ -99,7 +99,9 @@ def test_an_alert_leads_to_the_explanation_of_its_pair_at_an_address_of_its_own(
         title = alert.locator("a.name").inner_text()
         alert.get_by_role("link", name=re.compile("^Why ")).click()
         expect(seen.page).to_have_url(re.compile(r"/pair\?search=.+&posting=.+"))
-        expect(seen.page.get_by_role("heading", level=1)).to_have_text("it alerted: this opening's alert was sent")
+        expect(seen.page.get_by_role("heading", level=1)).to_have_text(
+            "it alerted: this opening's alert was sent"
+        )
         expect(seen.page).to_have_title(re.compile(re.escape(title)))
         score = seen.page.get_by_role("row", name=re.compile("^score"))
         expect(score).to_contain_text("passes")
