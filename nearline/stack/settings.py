@@ -18,7 +18,7 @@ _PORTS = {
     "flink": 81,
     "flink_rpc": 82,
     "models": 30,
-    "page": 40,
+    "page": 80,
     "supervisor_metrics": 1,
     "matcher_metrics": 2,
     "consumer_metrics": 3,
@@ -51,7 +51,7 @@ class StackSettings:
 
     home: Path = Path("build/stack")
     port_base: Annotated[
-        int, Option("First port; the broker takes +92, Flink +81, the models +30, the page +40.")
+        int, Option("First port; the broker takes +92, Flink +81, the models +30, the page +80.")
     ] = 29000
     models: Annotated[
         str,
@@ -96,7 +96,7 @@ class StackSettings:
     taskmanager_memory: str = "1728m"
     session_timeout_s: float = 15.0
     crash_at: str = ""
-    page: Annotated[bool, Option("Serve the page for browsers, on port +40.", "--page/--no-page")] = True
+    page: Annotated[bool, Option("Serve the page for browsers, on port +80.", "--page/--no-page")] = True
 
     def port(self, role: str) -> int:
         """The loopback port of one role."""
