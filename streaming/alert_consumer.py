@@ -17,6 +17,7 @@ from pipeline.alert import AlertSettings, AlertStep
 from pipeline.control.admitted_ranker import AdmittedRanker
 from pipeline.match import load_places
 from pipeline.scoring.cached import CachedScorer, CacheSettings
+from schemas.collecting import collect_seldom
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import Alert, ScoreRequest
 from schemas.settings import Option, Options
@@ -129,6 +130,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
     )
     load_places()
     log.info("consuming %s as %s", topics.SCORE_REQUESTS.name, settings.instance_id)
+    collect_seldom()
     loop.run(member.stopped)
 
 

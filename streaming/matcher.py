@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pipeline.match import LexicalMatcher, load_places
 from pipeline.windows import Windows, WindowSettings
+from schemas.collecting import collect_seldom
 from schemas.records import ScoreRequest
 from schemas.settings import Option, Options
 from storage.features import FeatureStore
@@ -54,6 +55,7 @@ def match(member: Running[MatcherSettings]) -> None:
         topic_ids=lambda: {name: i for name, i in member.topics.ids().items() if name in MATCHED},
     )
     load_places()
+    collect_seldom()
     loop.run(member.stopped)
 
 

@@ -3,7 +3,6 @@
 Flink pickles the function as a reference to this module, which therefore must never run as `__main__`.
 """
 
-import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from models.client.limiter import Load
 from pipeline.control.rounds import in_rounds
 from pipeline.featurize import OutcomeRow, SourceRow
 from pipeline.outages import outlast
+from schemas.collecting import collect_seldom
 from schemas.records import Outcome
 from streaming.features.drift import DriftMetrics
 from streaming.features.messages import Row, columns
@@ -51,9 +51,7 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         self._drift = DriftMetrics(group, self._worker.drift) if self._worker.drift else None
         # Two sums instead of a distribution, which Flink's Prometheus reporter always shows as 0.
         self._batches, self._batch_ms = group.counter("batches"), group.counter("batch_ms")
-        # Objects that live as long as the worker need not be examined by each garbage collection.
-        gc.collect()
-        gc.freeze()
+        collect_seldom()
 
     def close(self) -> None:
         """Close what `open` opened: the drift monitor, the store and the registry."""

@@ -47,10 +47,10 @@ class Stage:
     def start(self, module: str, *arguments: str, instance: str = "1") -> Forked:
         """One process of ours; what it logs goes to a file named after its start."""
         log = self.home / f"{module}-{instance}-{len(self.processes)}.log"
-        given = ("--bootstrap", self.kafka.bootstrap, "--store", self.store_url)
-        given += ("--group", self.group, "--instance-id", instance)
+        given = ["--bootstrap", self.kafka.bootstrap, "--store", self.store_url]
+        given += ["--group", self.group, "--instance-id", instance]
         process = fork(
-            Start(module=module, arguments=(*given, *arguments), stdout=log, stderr=log, imported=IMPORTED)
+            Start(module=module, arguments=[*given, *arguments], stdout=log, stderr=log, imported=IMPORTED)
         )
         self.processes.append(process)
         return process
