@@ -44,13 +44,19 @@ class Stage:
         self._reader.assign(partitions)
         self._reader.seek_to_beginning(*partitions)
 
-    def start(self, module: str, *arguments: str, instance: str = "1") -> Forked:
-        """One process of ours; what it logs goes to a file named after its start."""
+    def start(self, module: str, *arguments: str, instance: str = "1", grouped: bool = True) -> Forked:
+        """One process of ours; what it logs goes to a file named after its start. `grouped`: it is in a group."""
         log = self.home / f"{module}-{instance}-{len(self.processes)}.log"
-        given = ["--bootstrap", self.kafka.bootstrap, "--store", self.store_url]
-        given += ["--group", self.group, "--instance-id", instance]
+        given = ("--bootstrap", self.kafka.bootstrap, "--store", self.store_url)
+        member = ("--group", self.group, "--instance-id", instance) if grouped else ()
         process = fork(
-            Start(module=module, arguments=[*given, *arguments], stdout=log, stderr=log, imported=IMPORTED)
+            Start(
+                module=module,
+                arguments=(*given, *member, *arguments),
+                stdout=log,
+                stderr=log,
+                imported=IMPORTED,
+            )
         )
         self.processes.append(process)
         return process
