@@ -18,10 +18,11 @@ from training.components.machine import Machine
 from training.components.optimizer import orthogonalized
 from training.evaluation import intervals, metrics
 from training.evaluation.offline import TransformersScorer, load
+from training.judging.records import Judged
 from training.synthetic.lexicon import load as load_lexicon
 from training.synthetic.postings import GeneratedPosting, Writer
 from training.tiny.encoding import Encoder, item_of
-from training.tiny.judged_sets import Judged, generated
+from training.tiny.judged_sets import generated
 from training.tiny.ranker.mix import mix_maker
 from training.tiny.ranker.mix_config import MixConfig
 from training.tiny.ranker.pools import WindowStage
