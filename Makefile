@@ -15,10 +15,10 @@ TORCH_BACKEND ?=
 T ?=
 AT ?=
 PROCESSES ?= $(shell nproc)
-# Two more than a machine of two cores has, since many tests wait for clusters. Each worker's torch computes on one thread:
+# Three more than a machine of two cores has, since many tests wait for clusters. Each worker's torch computes on one thread:
 # with two each, the threads of several workers wait for one another and a test takes many times as long. The JVMs of tests
 # live for a minute or two: without the second compiler, whose work pays later, Flink and Kafka take a quarter less time there.
-WORKERS ?= 4
+WORKERS ?= 5
 PYTEST := OMP_NUM_THREADS=1 JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SEED ?= 1
 comma := ,
