@@ -17,9 +17,10 @@ from batch.split_folder import Folder
 from batch.state_lock import held
 from batch.survey import finish_survey, surveyed_rows
 from batch.worker import Task, paced
+from models.client.embedder import open_embedder
 from models.summarizer import Summarizer
 from pipeline.publish import OpenPublisher
-from pipeline.refresh import served_generation
+from pipeline.refresh import served_embedder, served_generation
 from schemas.errors import ModelUnavailable, StoreUnavailable
 from storage.couchbase.url import without_login
 from storage.features import FeatureStore
@@ -46,9 +47,9 @@ def backfill(
     files = list_files(settings.catalog)
     splits = split_files(files, parallelism=settings.parallelism, split_bytes=settings.split_mib << 20)
     summarizer = paced(settings)
-    generation = _generation(summarizer, settings)
+    generation, vector_model = _generation(summarizer, settings), _vector_model(settings)
     with closing(open_store(settings.store_url)) as kv, held(settings.state, tell):
-        run = open_run(settings, files, generation)
+        run = open_run(settings, files, generation, vector_model)
         resumed, ledger = surveyed_rows(run) is not None, Ledger(run)
         tell(
             f"{'going on with' if resumed else 'run'} {run.address}: {len(files)} files, {len(splits)} splits"
@@ -58,7 +59,13 @@ def backfill(
             finish_survey(splits, places, _missing(FeatureStore(kv), settings.mode), run)
         before, began_work = ledger.rows_done(), time.monotonic()
         with _telling(tell, ledger, surveyed_rows(run) or 0, before):
-            task = Task(settings=settings, run=run.address, generation=generation, publisher=publisher)
+            task = Task(
+                settings=settings,
+                run=run.address,
+                generation=generation,
+                vector_model=vector_model,
+                publisher=publisher,
+            )
             engine.work(_unfinished(ledger, splits), task)
         ended_work = time.monotonic()
     report = BackfillReport(
@@ -117,6 +124,19 @@ def _generation(summarizer: Summarizer, settings: BackfillSettings) -> int:
     except ModelUnavailable as error:
         raise ModelUnavailable(
             f"summarizer {settings.summarizer_url}: {error}; nothing was begun",
+            retry_after_s=error.retry_after_s,
+        ) from error
+
+
+def _vector_model(settings: BackfillSettings) -> str:
+    """The model that the embedder answers with, "" without one; raises ModelUnavailable, naming the server."""
+    if not settings.embedder_url or settings.dry_run:
+        return ""
+    try:
+        return served_embedder(open_embedder(settings.embedder_url), PROBE_S)
+    except ModelUnavailable as error:
+        raise ModelUnavailable(
+            f"embedder {settings.embedder_url}: {error}; nothing was begun",
             retry_after_s=error.retry_after_s,
         ) from error
 

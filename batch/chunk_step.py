@@ -40,7 +40,11 @@ LEFT_ALONE = RowResult(outcome=Outcome.UNCHANGED, left_alone=True)
 
 
 class ChunkStep:
-    """Processes chunks in one mode. In mode STALE, summaries of a generation older than `generation` are refreshed."""
+    """Processes chunks in one mode.
+
+    In mode STALE, summaries of a generation older than `generation` are refreshed, and with `vector_model` also the
+    postings that have no vector of it.
+    """
 
     def __init__(
         self,
@@ -49,9 +53,10 @@ class ChunkStep:
         refresher: Refresher,
         mode: BackfillMode,
         generation: int,
+        vector_model: str = "",
     ) -> None:
         self._store, self._featurizer, self._refresher = store, featurizer, refresher
-        self._mode, self._generation = mode, generation
+        self._mode, self._generation, self._vector_model = mode, generation, vector_model
 
     def run(self, chunk: Sequence[NumberedUpdate]) -> list[RowResult]:
         """Process a chunk; what each row did, in order. Raises as `featurize` does; then run the chunk again."""
@@ -75,7 +80,7 @@ class ChunkStep:
         """Refresh the stale postings; the first row of each has the outcome of its refresh."""
         first: dict[str, int] = {}
         for i, record in enumerate(held):
-            if record is not None and is_old(record, self._generation):
+            if record is not None and is_old(record, self._generation, self._vector_model):
                 first.setdefault(record.posting_id, i)
         for posting_id, now in self._refresher.refresh(list(first), self._generation).items():
             i = first[posting_id]

@@ -12,7 +12,8 @@ class BackfillProgress:
 
     `outcomes` add up to `rows_in`; `left_alone` of them are rows that the mode skips, counted as unchanged. `rows_in`
     leaves out the `not_sampled` rows. Tokens are the model's own counts: `tokens_before` of the texts summarized,
-    `tokens_after` of their summaries.
+    `tokens_after` of their summaries. `vectors_made` records got a vector, `vectors_refused` have texts that the
+    embedder refuses, `vectors_missed` are without one because it was away; a repeated chunk counts again.
     """
 
     rows_done: int = 0
@@ -24,6 +25,9 @@ class BackfillProgress:
     summarizer_calls: int = 0
     tokens_before: int = 0
     tokens_after: int = 0
+    vectors_made: int = 0
+    vectors_refused: int = 0
+    vectors_missed: int = 0
 
     def to_json(self) -> bytes:
         """The counts as the content of a file."""

@@ -26,9 +26,14 @@ _SAME = (
 )
 
 
-def open_run(settings: BackfillSettings, files: Sequence[CatalogFile], generation: int) -> Folder:
-    """The folder of the unfinished run with the same settings and files, else a new one. Raises OSError."""
-    kind = f"{settings.state.rstrip('/')}/{_key(settings, files, generation)}"
+def open_run(
+    settings: BackfillSettings, files: Sequence[CatalogFile], generation: int, vector_model: str = ""
+) -> Folder:
+    """The folder of the unfinished run with the same settings and files, else a new one. Raises OSError.
+
+    The summarizer's `generation` and the embedder's `vector_model` decide what is stale.
+    """
+    kind = f"{settings.state.rstrip('/')}/{_key(settings, files, generation, vector_model)}"
     numbers = Folder(kind).folders()
     newest = Folder(f"{kind}/{numbers[-1]}") if numbers else None
     if newest is not None and newest.read(_REPORT) is None:
@@ -48,9 +53,14 @@ def _shown(settings: BackfillSettings) -> dict[str, Any]:
     return asdict(settings) | {"store_url": without_login(settings.store_url)}
 
 
-def _key(settings: BackfillSettings, files: Sequence[CatalogFile], generation: int) -> str:
+def _key(settings: BackfillSettings, files: Sequence[CatalogFile], generation: int, vector_model: str) -> str:
     shown = _shown(settings)
     asked = {name: shown[name] for name in _SAME}
-    wanted = generation if settings.mode is BackfillMode.STALE else None
+    # without an embedder as before there were any, so that an unfinished run of that time goes on
+    wanted = (
+        ([generation, vector_model] if vector_model else generation)
+        if settings.mode is BackfillMode.STALE
+        else None
+    )
     text = json.dumps([asked, [asdict(file) for file in files], wanted], sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]

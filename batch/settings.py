@@ -49,11 +49,18 @@ class BackfillSettings:
             also=("--tokenizer-dir",),
         ),
     ] = ""
+    embedder_url: Annotated[
+        str,
+        Option(
+            "Embedder whose vectors go into the records, or `instant:` (no model); default: records have no vectors.",
+            "--embedder",
+        ),
+    ] = ""
     mode: Annotated[
         BackfillMode,
         Option(
             "`all`; `missing`: postings that the store does not have; `stale`: those with another text than the "
-            "catalog's, or a summary of an older generation."
+            "catalog's, or a summary of an older generation, or (with --embedder) no vector of its model."
         ),
     ] = BackfillMode.ALL
     sample: Annotated[float, Option("The part of the postings to work on, by their ids.")] = 1.0

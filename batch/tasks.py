@@ -3,7 +3,6 @@
 Spark pickles them by reference to this module, which must therefore never be `__main__`.
 """
 
-import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from batch.catalog import Split
 from batch.split_folder import Folder
 from batch.survey import survey_split
 from batch.worker import SplitWorker, Task
+from schemas.collecting import collect_seldom
 from schemas.events import EventFormat
 
 #: Rows of one batch that goes to Spark.
@@ -61,9 +61,7 @@ class WorkFunction:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Work on all splits of the groups with one worker."""
         worker = SplitWorker(self.task)
-        # objects that live as long as the worker: the garbage collector need not look at them again
-        gc.collect()
-        gc.freeze()
+        collect_seldom()
         try:
             for split in _splits(self.groups, batches):
                 for progress in worker.run(split):

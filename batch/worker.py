@@ -19,16 +19,19 @@ from batch.rows import BadRow, data_of, dead_letter, in_sample, parse
 from batch.rows_read import CatalogRow, UnreadableRest
 from batch.settings import BackfillSettings
 from batch.split_folder import Folder
+from models.client.embedder import open_embedder
 from models.client.http import ClientConfig
 from models.client.remote import open_summarizer
 from models.summarizer import Summarizer, Summary, SummaryFailure, SummaryRejected
 from pipeline.control.pace import Pace, PacedSummarizer
+from pipeline.embedding import VECTOR_COUNTS, VectorCounts, VectorMaker
 from pipeline.featurize import Featurizer, FeaturizeSettings
 from pipeline.outages import outlast
 from pipeline.publish import OpenPublisher
 from pipeline.refresh import Refresher
 from schemas.events import ParsedEvent
 from schemas.records import Outcome
+from schemas.traffic import TrafficClass
 from storage.base import Clock, KeyValue
 from storage.dry_run import DryRunStore
 from storage.features import FeatureStore
@@ -39,11 +42,15 @@ MAX_BACKOFF_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is sent to each worker: settings, the run's folder, the generation of summaries, the publisher."""
+    """What is sent to each worker: settings, the run's folder, the publisher.
+
+    `generation` of the summaries and `vector_model`, which the servers answered with when the run began.
+    """
 
     settings: BackfillSettings
     run: str
     generation: int
+    vector_model: str = ""
     publisher: OpenPublisher | None = None
 
 
@@ -90,15 +97,23 @@ class SplitWorker:
         self._kv = self._dry_run or self._kv
         self._store = FirstReadsStore(self._kv)
         self._publisher = task.publisher() if task.publisher and not settings.dry_run else None
+        self._vectors = _vectors(settings)
         limits = FeaturizeSettings(deadline_s=settings.deadline_s, max_ahead_s=settings.max_ahead_s)
         # refreshing reads the store as it is now; only outcomes compare with the records of the first attempt
-        refresher = Refresher(FeatureStore(self._kv), self._summarizer, deadline_s=settings.deadline_s)
+        refresher = Refresher(
+            FeatureStore(self._kv),
+            self._summarizer,
+            deadline_s=settings.deadline_s,
+            vectors=self._vectors,
+            vector_model=task.vector_model,
+        )
         self._step = ChunkStep(
             self._store,
-            Featurizer(self._store, self._summarizer, limits, clock=clock),
+            Featurizer(self._store, self._summarizer, limits, clock=clock, vectors=self._vectors),
             refresher,
             settings.mode,
             task.generation,
+            task.vector_model,
         )
 
     def close(self) -> None:
@@ -155,6 +170,7 @@ class SplitWorker:
         updates, bad = self._read(notes, chunk, made)
         begun = self._ledger.journal(split.number, sofar.rows_done)
         self._store.begin(begun, lambda held: self._ledger.write_journal(split.number, sofar.rows_done, held))
+        before = self._vector_counts()
         done = outlast(
             lambda: self._attempt(updates),
             max_backoff_s=MAX_BACKOFF_S,
@@ -162,6 +178,7 @@ class SplitWorker:
             sleep=self._sleep,
         )
         self._summarizer.forget()
+        _count_vectors(made, before, self._vector_counts())
         if self._dry_run is not None:
             self._dry_run.forget_writes()
         sources = {row.number: row for row in chunk}
@@ -171,6 +188,9 @@ class SplitWorker:
                 bad[update.number] = BadRow(data_of(sources[update.number]), result.reason)
         letters = [dead_letter(split.address, notes.base + n, bad[n]) for n in sorted(bad)]
         return made, letters
+
+    def _vector_counts(self) -> VectorCounts:
+        return self._vectors.counts if self._vectors else VectorCounts()
 
     def _attempt(self, updates: Sequence[NumberedUpdate]) -> list[RowResult]:
         self._store.begin_again()
@@ -219,6 +239,15 @@ def _summarizer(task: Task) -> Summarizer:
     )
 
 
+def _vectors(settings: BackfillSettings) -> VectorMaker | None:
+    """What gives the records their vectors, at the lowest class of traffic. Raises ConfigError."""
+    if not settings.embedder_url or settings.dry_run:
+        return None
+    share = max(1, settings.concurrency // settings.parallelism)
+    config = ClientConfig(concurrency=share, traffic=TrafficClass.REFRESH)
+    return VectorMaker(open_embedder(settings.embedder_url, config))
+
+
 def paced(settings: BackfillSettings) -> PacedSummarizer:
     """The summarizer, limited to one task's part of concurrency and rate. Raises ConfigError."""
     share = settings.concurrency // settings.parallelism
@@ -236,3 +265,9 @@ def _count(made: BackfillProgress, done: RowResult) -> None:
     made.summarizer_calls += done.summarizer_called
     made.tokens_before += done.tokens_before
     made.tokens_after += done.tokens_after
+
+
+def _count_vectors(made: BackfillProgress, before: VectorCounts, after: VectorCounts) -> None:
+    for name in VECTOR_COUNTS:
+        new = getattr(after, name) - getattr(before, name)
+        setattr(made, f"vectors_{name}", getattr(made, f"vectors_{name}") + new)

@@ -17,7 +17,7 @@ from benchmarks.common.settings import SizesBenchmark
 from benchmarks.common.updates import ROLES, WORDS, additions
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer, OutcomeRow, SourceRow
-from pipeline.match import LexicalMatcher
+from pipeline.percolation.percolator import Percolator
 from schemas.codec import Codec, encode
 from schemas.records import Alert, Candidate, Posting, PostingUpdate, SavedSearch, ScoreRequest
 from storage.features import FeatureStore
@@ -125,7 +125,7 @@ def message_bytes(settings: SizesBenchmark) -> list[Row]:
 
 def search_bytes(settings: SizesBenchmark) -> Row:
     """What Python allocates for each search that a matcher holds."""
-    matcher, table = LexicalMatcher(), SearchTable(Codec())
+    matcher, table = Percolator(), SearchTable(Codec())
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for number in range(settings.searches):

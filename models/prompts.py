@@ -47,6 +47,9 @@ SUMMARY_MAX_TOKENS = 128
 MAX_CHARS = 12_000
 MAX_QUERY_CHARS = 500
 MAX_FIELD_CHARS = 200
+EMBEDDER_CHARS = 2_000
+"""Most characters that an embedder reads: those of a title, metadata and a summary of SUMMARY_MAX_TOKENS, about 500
+tokens, which is what small embedders take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,11 @@ def summarizer_input(title: str, description: str) -> str:
     """Return what the summarizer reads of a posting, cut to MAX_CHARS; `summary_hash` is the hash of it."""
     # a record holds the whole cleaned title: made from that, the input has to be the same
     return f"Title: {clean(clean(title), MAX_FIELD_CHARS)}{_TEXT}{clean(description, MAX_CHARS)}"
+
+
+def embedder_input(item: Item) -> str:
+    """Return what an embedder reads of a posting: title, metadata and summary as the ranker reads them, cut."""
+    return item_text(item)[:EMBEDDER_CHARS]
 
 
 def is_textless(summarizer_input: str) -> bool:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from models.ranker import Ranker
-from pipeline.match import has_content, match_score, passes
+from pipeline.match import has_content
+from pipeline.percolation.meaning import QueryVector, fit, fits, query_of
+from pipeline.scoring.each import score_each
 from pipeline.scoring.items import item_of
-from schemas.errors import ModelRejected, ModelUnavailable
+from schemas.errors import ModelRejected
 from schemas.keys import alert_id, day_of
 from schemas.merge import is_current
 from schemas.openings import opening_reason
@@ -84,7 +86,7 @@ class _Pair:
         self.model = ""
         self.reason = ""
         self.cut: Cut | None = None
-        self.fate = fate_of(source.request.search, candidate.version, record)
+        self.fate = fate_of(source.request.search, candidate.version, record, query_of(source.request))
 
 
 class AlertStep:
@@ -111,7 +113,7 @@ class AlertStep:
     def run(self, requests: Sequence[Located], depth: int | None = None) -> AlertBatch:
         """Alerts to send in one transaction with the requests' offsets; claims are in the ledger when it returns.
 
-        `depth`: how many candidates of a request are scored, those whose words fit best; None: all.
+        `depth`: how many candidates of a request are scored, those that fit best, by their vectors or words; None: all.
         Raises ModelUnavailable, StoreError and BrokersUnavailable: nothing is lost, call again with the same requests.
         """
         # 1. one bulk read; postings that are open, summarized and still match go on
@@ -190,25 +192,16 @@ class AlertStep:
                 pair.fate = Fate.BELOW_THRESHOLD
 
     def _ask(self, query: str, pairs: list[_Pair], deadline: float) -> None:
-        """Score the postings of one query; a refused call is halved until only the refused item is left."""
-        left_s = deadline - self._monotonic()
-        if left_s <= 0:
-            raise ModelUnavailable("no time is left for this step's model calls")
+        """Score the postings of one query; an item that the ranker refuses gets the fate REJECTED."""
         items = {pair.candidate.posting_id: item_of(pair.record) for pair in pairs}
-        try:
-            scores = self._ranker.score_many(query, list(items.values()), left_s)
-        except ModelRejected as refusal:
-            if len(items) == 1:
-                for pair in pairs:
-                    pair.fate, pair.reason = Fate.REJECTED, str(refusal)
-                return
-            half = set(list(items)[: len(items) // 2])
-            self._ask(query, [pair for pair in pairs if pair.candidate.posting_id in half], deadline)
-            self._ask(query, [pair for pair in pairs if pair.candidate.posting_id not in half], deadline)
-            return
-        found, model = dict(zip(items, scores, strict=True)), self._ranker.model
+        answers = score_each(self._ranker, query, list(items.values()), deadline, self._monotonic)
+        found, model = dict(zip(items, answers, strict=True)), self._ranker.model
         for pair in pairs:
-            pair.p_yes, pair.model = found[pair.candidate.posting_id], model
+            answer = found[pair.candidate.posting_id]
+            if isinstance(answer, ModelRejected):
+                pair.fate, pair.reason = Fate.REJECTED, str(answer)
+            else:
+                pair.p_yes, pair.model = answer, model
 
     def _settle(self, pairs: list[_Pair]) -> None:
         # quotas are given in the order of the claims: best first within a request
@@ -221,7 +214,9 @@ class AlertStep:
                 pair.fate = Fate.OVER_QUOTA
 
 
-def fate_of(search: SavedSearch, version: int, record: FeatureRecord | None) -> Fate:
+def fate_of(
+    search: SavedSearch, version: int, record: FeatureRecord | None, query: QueryVector | None = None
+) -> Fate:
     """A candidate's fate as far as it is known before scoring; ALERTED if nothing rules it out."""
     if record is None or record.version < version:
         return Fate.DEFERRED
@@ -232,13 +227,14 @@ def fate_of(search: SavedSearch, version: int, record: FeatureRecord | None) -> 
         return Fate.FILTERED
     if not is_current(record):
         return Fate.DEFERRED
-    return Fate.ALERTED if passes(search, record) else Fate.FILTERED
+    return Fate.ALERTED if fits(search, query, record) else Fate.FILTERED
 
 
-def _fits_worse(pair: _Pair) -> tuple[float, int, str]:
-    """A key that orders pairs by the matcher's score, the best first; of equal ones the newest posting first."""
-    score = match_score(pair.source.request.search, pair.record)
-    return -score, -pair.record.version, pair.record.posting_id
+def _fits_worse(pair: _Pair) -> tuple[bool, float, int, str]:
+    """A key that orders pairs as the matcher does, the best first; of equal ones the newest posting first."""
+    request = pair.source.request
+    compared, score = fit(request.search, query_of(request), pair.record)
+    return not compared, -score, -pair.record.version, pair.record.posting_id
 
 
 def _alert_id(pair: _Pair) -> str:

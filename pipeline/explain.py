@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from models.prompts import SUFFIX, Prompter, item_text, query_text
 from pipeline.alert import Fate, fate_of
-from pipeline.match import FilterCheck, feature_terms, filter_checks, has_content, query_terms
+from pipeline.filters import FilterCheck, filter_checks
+from pipeline.match import feature_terms, has_content, query_terms
 from pipeline.scoring.cached import CachedScorer
 from pipeline.scoring.items import item_of
 from schemas.errors import ModelRejected

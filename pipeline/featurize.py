@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from models.summarizer import Summarizer, SummaryUnavailable
+from pipeline.embedding import VectorMaker
 from pipeline.fold import Fold, FoldedPosting
 from schemas.codec import Codec
 from schemas.errors import ConfigError, ModelUnavailable
@@ -70,7 +71,10 @@ Ready = tuple[list[OutcomeRow | None], ModelUnavailable | None]
 
 
 class Featurizer:
-    """Featurizes batches: one bulk read, summaries only of texts that changed, one bulk write."""
+    """Featurizes batches: one bulk read, summaries only of texts that changed, one bulk write.
+
+    With `vectors` the records also get their vectors, or stay without while the embedder is away.
+    """
 
     def __init__(
         self,
@@ -81,9 +85,11 @@ class Featurizer:
         codec: Codec | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         clock: Clock = time.time,
+        vectors: VectorMaker | None = None,
     ) -> None:
         self._store = store
         self._summarizer = summarizer
+        self._vectors = vectors
         self._settings = settings or FeaturizeSettings()
         self._codec = codec or Codec()
         self._monotonic = monotonic
@@ -122,14 +128,16 @@ class Featurizer:
         fold = Fold(self._codec, self._store, batch, latest)
         # 2. summaries of each posting's newest text
         outage = self._summarize(fold, deadline)
-        # 3. one bulk write of everything but the missing summaries
+        # 3. vectors of each posting whose texts are complete
+        self._embed(fold, deadline)
+        # 4. one bulk write of everything but the missing summaries
         self._write(fold)
-        # 4. reprocess postings with a rejected row one row at a time, so that only that row fails
+        # 5. reprocess postings with a rejected row one row at a time, so that only that row fails
         again: dict[int, OutcomeRow | None] = {}
         for posting in fold.postings.values():
             if posting.needs_single_rows():
                 outage = self._apart(batch, posting, again, deadline, latest) or outage
-        # 5. rows of postings without their summary have no outcome yet: the caller calls again with them
+        # 6. rows of postings without their summary have no outcome yet: the caller calls again with them
         made = [again[i] if i in again else _row(fold, i, value) for i, value in enumerate(batch)]
         return made, outage
 
@@ -167,6 +175,14 @@ class Featurizer:
             for posting in postings:
                 posting.take_answer(answer)
         return outage
+
+    def _embed(self, fold: Fold, deadline: float) -> None:
+        if self._vectors is None:
+            return
+        wanting = {i: p.record for i, p in fold.postings.items() if p.record is not None and p.wants_vector()}
+        made = self._vectors.fill(list(wanting.values()), deadline)
+        for posting_id, record in zip(wanting, made, strict=True):
+            fold.postings[posting_id].record = record
 
     def _write(self, fold: Fold) -> None:
         """Write what changed; a posting whose record or text the store refuses has failed."""

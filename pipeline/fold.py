@@ -12,8 +12,9 @@ from schemas.events import parse_line
 from schemas.keys import text_hash
 from schemas.merge import delta, is_current, merge
 from schemas.outcomes import assume_summarized, outcome, reason
-from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, Reason
+from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate, Reason, State
 from schemas.times import iso
+from schemas.vectors import NO_VECTOR, has_vector
 from storage.features import FeatureStore, FeatureWrite, RawText
 
 _NEEDS_POSTING = frozenset((Op.ADD, Op.UPDATE, Op.REPOST))
@@ -55,6 +56,14 @@ class FoldedPosting:
             self.failure = f"summarizer: {answer.reason}"
         elif self.record is not None:
             self.record = with_summary(self.record, answer)
+
+    def wants_vector(self) -> bool:
+        """Whether its texts are complete and no embedder has read them; a closed posting's only if they are new."""
+        record = self.record
+        if record is None or self.failure is not None or self.waits or record.content_version == NEVER:
+            return False
+        matters = record.state is State.OPEN or bool(self.content_rows)
+        return matters and is_current(record) and not has_vector(record)
 
     def write(self) -> FeatureWrite | None:
         """What to write; None if the record did not change or the rows are reprocessed one at a time."""
@@ -150,8 +159,9 @@ def _as_line(value: bytes) -> str:
 def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
     """Fast path of `merge` for the commonest case: a record without summary receives the summary of its text.
 
-    The generation is read from the name of the model that answered.
+    The generation is read from the name of the model that answered. A vector of another summary is dropped.
     """
+    vector = record if summary.text == record.summary else NO_VECTOR
     return _record(
         posting_id=record.posting_id,
         version=record.version,
@@ -179,6 +189,10 @@ def with_summary(record: FeatureRecord, summary: Summary) -> FeatureRecord:
         input_tokens=summary.input_tokens,
         model=summary.model,
         generation=generation_of(summary.model),
+        vector=vector.vector,
+        vector_hash=vector.vector_hash,
+        vector_model=vector.vector_model,
+        vector_generation=vector.vector_generation,
     )
 
 

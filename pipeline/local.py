@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from models.ranker import Ranker
 from models.summarizer import Summarizer
 from pipeline.alert import AlertStep, Fate, Located
+from pipeline.embedding import VectorMaker
 from pipeline.featurize import MAX_AHEAD_S, Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
-from pipeline.match import LexicalMatcher
+from pipeline.percolation.matcher import Matches
+from pipeline.percolation.percolator import Percolator
+from pipeline.percolation.rows import BATCH
 from pipeline.scoring.cached import CachedScorer
 from pipeline.windows import Windows, WindowSettings, stronger
 from schemas.codec import decode, encode
@@ -75,14 +78,16 @@ class LocalPath:
         settings: LocalSettings | None = None,
         *,
         clock: Clock = time.time,
+        vectors: VectorMaker | None = None,
     ) -> None:
+        """`vectors`: gives the records their vectors; without, they have none."""
         self._settings = settings or LocalSettings()
         self._clock = clock
         self.features = FeatureStore(kv)
         self.report = LocalReport()
         limits = FeaturizeSettings(max_ahead_s=self._settings.max_ahead_s)
-        self._featurizer = Featurizer(self.features, summarizer, limits, clock=clock)
-        self._matcher = LexicalMatcher()
+        self._featurizer = Featurizer(self.features, summarizer, limits, clock=clock, vectors=vectors)
+        self._matcher = Percolator()
         self._windows = Windows(self._settings.windows, clock)
         scorer = CachedScorer(ranker, ScoreCache(kv, clock=clock))
         self._alerts = AlertStep(self.features, scorer, AlertLedger(kv))
@@ -91,12 +96,14 @@ class LocalPath:
 
     def subscribe(self, searches: Iterable[SavedSearch]) -> list[Alert]:
         """Add saved searches, and match them against the open postings that the store already has; the alerts."""
-        newcomers, requests = LexicalMatcher(), list[ScoreRequest]()
+        newcomers, requests = Percolator(), list[ScoreRequest]()
         for search in searches:
             self._matcher.put_search(search)
             newcomers.put_search(search)
-        for feature in self.features.scan():
-            requests += self._collect(newcomers.match(feature), feature, self._now_ms(), Reason.SEARCH)
+        stored = self.features.scan()
+        while postings := list(itertools.islice(stored, BATCH)):
+            for feature, found in zip(postings, newcomers.match_many(postings), strict=True):
+                requests += self._collect(found, feature, self._now_ms(), Reason.SEARCH)
         return self._settle(requests)
 
     def push(self, events: Sequence[PostingUpdate | BrokenLine]) -> list[OutcomeRow]:
@@ -115,9 +122,9 @@ class LocalPath:
                 reasons.get(row.posting_id, row.alert_reason), row.alert_reason
             )
         requests = list[ScoreRequest]()
-        for posting_id, value in current.items():
-            feature = decode(FeatureRecord, value)
-            requests += self._collect(self._matcher.match(feature), feature, now_ms, reasons[posting_id])
+        features = [decode(FeatureRecord, value) for value in current.values()]
+        for feature, found in zip(features, self._matcher.match_many(features), strict=True):
+            requests += self._collect(found, feature, now_ms, reasons[feature.posting_id])
         self._settle(requests)
         return rows
 
@@ -128,12 +135,12 @@ class LocalPath:
         return self.report
 
     def _collect(
-        self, searches: Iterable[SavedSearch], feature: FeatureRecord, updated_ms: int, reason: Reason
+        self, found: Matches, feature: FeatureRecord, updated_ms: int, reason: Reason
     ) -> Iterator[ScoreRequest]:
         candidate = Candidate(
             posting_id=feature.posting_id, version=feature.version, updated_ms=updated_ms, reason=reason
         )
-        for search in searches:
+        for search in found.searches():
             full = self._windows.add(search, candidate, self._clock())
             if full is not None:
                 yield full

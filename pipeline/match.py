@@ -1,46 +1,14 @@
 """Match new features against saved searches: hard filters and a lexical match (docs/semantics.md#matching)."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
-from typing_extensions import override
-
-from pipeline.places.comparing import only_remote, place_passes
+from pipeline.filters import filters_pass, posting_text
 from pipeline.places.gazetteer import gazetteer
 from pipeline.terms import folded, holds, terms
 from schemas.clean import clean
-from schemas.employment import employment_kinds
 from schemas.merge import is_current
 from schemas.records import NEVER, FeatureRecord, SavedSearch, State
-from schemas.remote_work import remote_forms
-
-
-class Matcher(Protocol):
-    """Holds all saved searches and finds those that a posting is a candidate for."""
-
-    def put_search(self, search: SavedSearch) -> None:
-        """Add a search, or replace the one with the same id."""
-        ...
-
-    def drop_search(self, search_id: str) -> None:
-        """Remove a search; an unknown id is no error."""
-        ...
-
-    def match(self, feature: FeatureRecord) -> list[SavedSearch]:
-        """The searches that this posting is a candidate for, by search id; none unless it is `ready`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilterCheck:
-    """One filter of a search, with the posting's value; `passed` is true where either is null."""
-
-    name: str
-    wanted: str | None
-    found: str | None
-    passed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +55,7 @@ def has_content(feature: FeatureRecord) -> bool:
 
 def passes(search: SavedSearch, feature: FeatureRecord) -> bool:
     """Hard filters and lexical match of one pair; pure, and the same for matcher, consumer and explain."""
-    return _parse(search.query).stands_in_text(_text(feature)) and _filters_pass(search, feature)
-
-
-def filter_checks(search: SavedSearch, feature: FeatureRecord) -> list[FilterCheck]:
-    """Each hard filter of `passes` by itself, for explain."""
-    remote = None if search.remote is None else ("remote" if search.remote else "on site")
-    found = (feature.location, feature.remote, feature.employment_type)
-    return [
-        FilterCheck(name=name, wanted=wanted, found=found, passed=test(search, feature))
-        for name, wanted, found, test in (
-            ("location", search.location, found[0], _location_passes),
-            ("remote", remote, found[1], _remote_passes),
-            ("employment_type", search.employment_type, found[2], _type_passes),
-        )
-    ]
+    return _parse(search.query).stands_in_text(posting_text(feature)) and filters_pass(search, feature)
 
 
 def query_terms(query: str) -> tuple[frozenset[str], int]:
@@ -124,111 +78,10 @@ def match_score(search: SavedSearch, feature: FeatureRecord) -> float:
 
 def feature_terms(feature: FeatureRecord) -> frozenset[str]:
     """Terms of all that the ranker reads of a posting: metadata and summary."""
-    return terms(_text(feature))
-
-
-class LexicalMatcher(Matcher):
-    """`passes` for many searches at once, by an inverted index on query terms.
-
-    A posting that contains `needed` of a query's n terms contains at least one of any n - needed + 1 of them. So each
-    search is listed under that many of its terms, the rarest; `passes` then decides on the searches found.
-    """
-
-    def __init__(self) -> None:
-        self._searches: dict[str, SavedSearch] = {}
-        self._queries: dict[str, _Query] = {}
-        self._listed: dict[str, tuple[str, ...]] = {}
-        self._index: defaultdict[str, set[str]] = defaultdict(set)
-        self._unconditional: set[str] = set()
-
-    @override
-    def put_search(self, search: SavedSearch) -> None:
-        self.drop_search(search.search_id)
-        self._searches[search.search_id] = search
-        query = self._queries[search.search_id] = _parse(search.query)
-        if not query.needed:
-            self._unconditional.add(search.search_id)
-            return
-        rarest = sorted(query.terms, key=lambda term: (len(self._index.get(term, ())), term))
-        self._listed[search.search_id] = tuple(rarest[: len(rarest) - query.needed + 1])
-        for term in self._listed[search.search_id]:
-            self._index[term].add(search.search_id)
-
-    @override
-    def drop_search(self, search_id: str) -> None:
-        self._searches.pop(search_id, None)
-        self._queries.pop(search_id, None)
-        self._unconditional.discard(search_id)
-        for term in self._listed.pop(search_id, ()):
-            self._index[term].discard(search_id)
-            if not self._index[term]:
-                del self._index[term]
-
-    @override
-    def match(self, feature: FeatureRecord) -> list[SavedSearch]:
-        if not ready(feature):
-            return []
-        found = set(self._unconditional)
-        posted = feature_terms(feature)
-        for term in posted & self._index.keys():
-            found |= self._index[term]
-        worded = sorted(i for i in found if self._queries[i].stands_in(posted))
-        return [self._searches[i] for i in worded if _filters_pass(self._searches[i], feature)]
-
-    def __len__(self) -> int:
-        return len(self._searches)
-
-    def __contains__(self, search_id: str) -> bool:
-        return search_id in self._searches
+    return terms(posting_text(feature))
 
 
 @lru_cache(maxsize=65_536)
 def _parse(query: str) -> _Query:
     found = terms(clean(query))
     return _Query(found, (len(found) + 1) // 2)
-
-
-def _text(feature: FeatureRecord) -> str:
-    # spaces, because a text with line breaks is searched for what cannot be seen
-    return (
-        f"{feature.title} {feature.company or ''} {feature.location or ''} {feature.employment_type or ''} "
-        f"{feature.remote or ''} {feature.summary}"
-    )
-
-
-def _filters_pass(search: SavedSearch, feature: FeatureRecord) -> bool:
-    return (
-        _type_passes(search, feature)
-        and _remote_passes(search, feature)
-        and _location_passes(search, feature)
-    )
-
-
-def _location_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
-    """Whether one of the wanted places takes one of the posting's, or one of the two names none."""
-    return not search.location or place_passes(search.location, feature.location or "", feature.remote or "")
-
-
-def _remote_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
-    """Whether the posting names a form that is wanted: remote, or else onsite or hybrid; unknown passes for both."""
-    if search.remote is None:
-        return True
-    forms = remote_forms(feature.remote) if feature.remote else ()
-    if not forms and feature.location and only_remote(feature.location):
-        return search.remote
-    return not forms or any((form == "remote") is search.remote for form in forms)
-
-
-def _type_passes(search: SavedSearch, feature: FeatureRecord) -> bool:
-    """Whether the posting names one of the wanted types, or no type at all."""
-    wanted, found = search.employment_type, feature.employment_type
-    return not wanted or not found or _types_pass(wanted, found)
-
-
-@lru_cache(maxsize=4_096)
-def _types_pass(wanted: str, found: str) -> bool:
-    types = employment_kinds(wanted)
-    if not types:
-        return terms(wanted) <= terms(found)
-    named = employment_kinds(found)
-    return not named or not set(types).isdisjoint(named)

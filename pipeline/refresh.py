@@ -1,19 +1,24 @@
 """Replace summaries of an older generation, or of texts that older rules cleaned, from the raw texts in the store.
 
+With an embedder also give their vectors to the postings that have none, or one of another model.
+
 A stream may write to the store meanwhile.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from models.embedder import Embedder
 from models.prompts import is_textless, summarizer_input
 from models.summarizer import Summarizer, Summary, SummaryRejected, SummaryUnavailable
+from pipeline.embedding import VectorMaker
 from pipeline.fold import generation_of, with_summary
 from schemas.clean import TEXT_RULES
 from schemas.errors import ModelRejected, ModelUnavailable, StoreError
 from schemas.keys import text_hash
 from schemas.merge import cleaned, is_current
 from schemas.records import NEVER, FeatureRecord
+from schemas.vectors import has_vector
 from storage.features import FeatureStore, FeatureWrite, RawText
 
 PROBE = summarizer_input("Night nurse", "Three nights a week on a surgical ward.")
@@ -32,10 +37,16 @@ def served_generation(summarizer: Summarizer, deadline_s: float) -> int:
     return generation_of(answer.model)
 
 
-def is_old(record: FeatureRecord, generation: int) -> bool:
+def served_embedder(embedder: Embedder, deadline_s: float) -> str:
+    """The model that the embedder answers with, from one vector. Raises ModelUnavailable."""
+    embedder.embed_postings([PROBE], deadline_s)
+    return embedder.model
+
+
+def is_old(record: FeatureRecord, generation: int, vector_model: str = "") -> bool:
     """Whether a posting's text was cleaned by older rules, has no summary, or one of an older generation.
 
-    Never true of a posting without content.
+    With `vector_model` also whether that model has not read its texts. Never true of a posting without content.
     """
     if record.content_version == NEVER:
         return False
@@ -43,7 +54,12 @@ def is_old(record: FeatureRecord, generation: int) -> bool:
         record.text_rules < TEXT_RULES
         or not is_current(record)
         or (record.model != "" and record.generation < generation)
+        or _lacks_vector(record, vector_model)
     )
+
+
+def _lacks_vector(record: FeatureRecord, vector_model: str) -> bool:
+    return vector_model != "" and not (has_vector(record) and record.vector_model == vector_model)
 
 
 class Refresher:
@@ -59,14 +75,18 @@ class Refresher:
         *,
         deadline_s: float,
         monotonic: Callable[[], float] = time.monotonic,
+        vectors: VectorMaker | None = None,
+        vector_model: str = "",
     ) -> None:
+        """`vectors` gives vectors to postings without one of `vector_model`, which it answers with; else none does."""
         self._store, self._summarizer = store, summarizer
+        self._vectors, self._vector_model = vectors, vector_model if vectors else ""
         self._deadline_s, self._monotonic = deadline_s, monotonic
 
     def refresh(self, posting_ids: Sequence[str], generation: int) -> dict[str, FeatureRecord | str]:
         """Bring these postings' summaries to `generation` or a newer one; returns each record, or why that failed.
 
-        Raises ModelUnavailable after writing the summaries that did arrive, StoreUnavailable or StoreFull.
+        Raises ModelUnavailable after writing the summaries and vectors that did arrive, StoreUnavailable or StoreFull.
         """
         deadline = self._monotonic() + self._deadline_s
         failed: dict[str, str] = {}
@@ -83,14 +103,14 @@ class Refresher:
         return {i: failed.get(i) or record for i, record in records if record is not None}
 
     def _old(self, posting_ids: Sequence[str], generation: int) -> dict[str, tuple[bytes, FeatureRecord]]:
-        """The stored bytes and records of those postings whose summary is old."""
+        """The stored bytes and records of those postings whose summary or vector is old."""
         held = zip(
             posting_ids, self._store.read_raw(posting_ids), self._store.get_many(posting_ids), strict=True
         )
         return {
             i: (raw, record)
             for i, raw, record in held
-            if raw is not None and record is not None and is_old(record, generation)
+            if raw is not None and record is not None and is_old(record, generation, self._vector_model)
         }
 
     def _round(
@@ -100,7 +120,7 @@ class Refresher:
         if not texts:
             return dict.fromkeys(old, "the store holds no text of this posting's content")
         old = {i: (old[i][0], _by_todays_rules(old[i][1], text)) for i, text in texts.items()}
-        # where cleaning alone was missing, the summary fits as before
+        # where cleaning alone was missing, or the vector, the summary fits as before
         ready = {i: kept for i, kept in old.items() if not is_old(kept[1], generation)}
         failed = self._write(ready)
         return failed | self._summarize(old, {i: texts[i] for i in old if i not in ready}, deadline)
@@ -144,13 +164,30 @@ class Refresher:
         return inputs
 
     def _write(self, made: Mapping[str, tuple[bytes, FeatureRecord]]) -> dict[str, str]:
-        writes = [FeatureWrite(posting_id=i, seen=raw, record=record) for i, (raw, record) in made.items()]
+        """Write records with their vectors; in an outage of the embedder, write them without and raise it."""
+        outage: ModelUnavailable | None = None
+        records = {i: record for i, (_, record) in made.items()}
+        try:
+            records |= self._embedded(records)
+        except ModelUnavailable as error:
+            outage = error
+        writes = [FeatureWrite(posting_id=i, seen=made[i][0], record=record) for i, record in records.items()]
         results = self._store.merge_many(writes) if writes else []
+        if outage is not None:
+            raise outage
         return {
             write.posting_id: str(result)
             for write, result in zip(writes, results, strict=True)
             if isinstance(result, StoreError)
         }
+
+    def _embedded(self, records: Mapping[str, FeatureRecord]) -> dict[str, FeatureRecord]:
+        """Those records that lack a vector of the model, with it. Raises ModelUnavailable."""
+        lacking = {i: record for i, record in records.items() if _lacks_vector(record, self._vector_model)}
+        if self._vectors is None or not lacking:
+            return {}
+        made = self._vectors.make_many(list(lacking.values()), self._monotonic() + self._deadline_s)
+        return dict(zip(lacking, made, strict=True))
 
 
 def _is_of(text: RawText, made: str, record: FeatureRecord) -> bool:

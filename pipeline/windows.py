@@ -21,16 +21,21 @@ class WindowSettings:
 
 
 class _Window:
-    __slots__ = ("candidates", "due_s", "search")
+    __slots__ = ("candidates", "due_s", "search", "similarities")
 
     def __init__(self, search: SavedSearch, due_s: float) -> None:
         self.search = search
         self.due_s = due_s
         self.candidates: dict[str, Candidate] = {}
+        self.similarities: dict[str, float] = {}
+
+    def dissimilarity(self, candidate: Candidate) -> float:
+        """Orders the most similar candidates first, and those that their words found after them as they came."""
+        return -self.similarities.get(candidate.posting_id, -1.0)
 
 
 class Windows:
-    """At most one open window for each search.
+    """At most one open window for each search; its request has the most similar candidates first.
 
     `now_s`: seconds of the caller's monotonic clock, so that a step of the wall clock neither holds a window back nor
     ends it early. `utc_s`: UTC seconds, from which a request has its `created_ms`.
@@ -41,8 +46,10 @@ class Windows:
         # in the order in which they opened, which is the order in which they end
         self._open: dict[str, _Window] = {}
 
-    def add(self, search: SavedSearch, candidate: Candidate, now_s: float) -> ScoreRequest | None:
-        """Add a candidate; returns the request if that filled the window.
+    def add(
+        self, search: SavedSearch, candidate: Candidate, now_s: float, similarity: float | None = None
+    ) -> ScoreRequest | None:
+        """Add a candidate, with its similarity if vectors found it; returns the request if that filled the window.
 
         Of several candidates of one posting the newest version stays, with the strongest of their reasons: an edit of a
         posting that was new a moment ago leaves it new. The request has the search as last given.
@@ -51,6 +58,10 @@ class Windows:
         if window is None:
             window = self._open[search.search_id] = _Window(search, now_s + self._settings.window_s)
         window.search = search
+        if similarity is not None:
+            window.similarities[candidate.posting_id] = similarity
+        else:
+            window.similarities.pop(candidate.posting_id, None)
         waiting = window.candidates.get(candidate.posting_id)
         window.candidates[candidate.posting_id] = (
             candidate if waiting is None else _joined(waiting, candidate)
@@ -81,7 +92,7 @@ class Windows:
         window = self._open.pop(search_id)
         return ScoreRequest(
             search=window.search,
-            candidates=tuple(window.candidates.values()),
+            candidates=tuple(sorted(window.candidates.values(), key=window.dissimilarity)),
             created_ms=int(self._utc_s() * 1000),
         )
 

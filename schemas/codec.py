@@ -190,6 +190,10 @@ def _from_datum(schema: Any, datum: Any) -> Any:
             return None if datum is None else _from_datum(branch, datum)
         case {"type": "array", "items": items}:
             return tuple(_from_datum(items, item) for item in datum)
+        case "bytes" if isinstance(datum, str):
+            return datum.encode(
+                "latin-1"
+            )  # a default: JSON has no bytes, and fastavro leaves it as it stands there
         case {"type": "enum", "name": name}:
             return getattr(records, name.rpartition(".")[2])(datum)
         case {"type": "record", "name": name, "fields": fields}:

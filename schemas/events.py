@@ -16,6 +16,7 @@ from schemas.errors import EventError
 from schemas.fields import short
 from schemas.ids import from_source, identifier
 from schemas.lines import numbered_lines
+from schemas.pay import read_pay
 from schemas.records import NEVER, THRESHOLD, Op, Posting, PostingUpdate, SavedSearch
 from schemas.settings import Option
 from schemas.times import DateOrder, instant_us
@@ -25,6 +26,8 @@ _OPS = {op.value: op for op in Op}
 _NEED_POSTING = (Op.ADD, Op.UPDATE, Op.REPOST)
 _DROP_POSTING = (Op.CLOSE, Op.REMOVE)
 _DEFAULTS = SavedSearch(search_id="", query="")
+#: Half of the way around the Earth, which no two places are farther apart than.
+_FARTHEST_KM = 20_040
 #: Every field of a line that the documented formats read.
 FIELDS = frozenset(
     (
@@ -167,6 +170,10 @@ def parse_search(row: dict[str, Any], threshold: float = THRESHOLD) -> SavedSear
         employment_type=fields.employment_type(types, "employment_type"),
         threshold=float(_number(row, "threshold", threshold, 1, whole=False)),
         top_k=int(_number(row, "top_k", _DEFAULTS.top_k, 2**31 - 1, whole=True)),
+        must_not=fields.phrases(row.get("must_not"), "must_not"),
+        radius_km=float(_number(row, "radius_km", _DEFAULTS.radius_km, _FARTHEST_KM, whole=False)),
+        pay_from=_pay_from(row),
+        semantic_threshold=_similarity(row),
     )
 
 
@@ -227,6 +234,18 @@ def _posting(row: dict[str, Any], path: str) -> Posting:
         salary=fields.salary(row.get("salary"), f"{path}salary"),
         description=description,
     )
+
+
+def _pay_from(row: dict[str, Any]) -> str | None:
+    text = fields.salary(fields.wanted(row.get("pay_from")), "pay_from")
+    if text and read_pay(text) is None:
+        raise EventError(f'pay_from names no amount: give one like "30000 GBP per year", not {short(text)}')
+    return text
+
+
+def _similarity(row: dict[str, Any]) -> float | None:
+    given = row.get("semantic_threshold") is not None
+    return float(_number(row, "semantic_threshold", 0.0, 1, whole=False)) if given else None
 
 
 def _number(row: dict[str, Any], name: str, default: float, most: int, *, whole: bool) -> float:

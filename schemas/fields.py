@@ -118,6 +118,12 @@ def salary(value: Any, name: str) -> str | None:
     return ", ".join([amount] * bool(amount) + more) or None
 
 
+def phrases(value: Any, name: str) -> tuple[str, ...]:
+    """A list of short texts, or one such text, each once and as a reader sees it; blank ones are left out."""
+    entries = value if isinstance(value, list) else [value]
+    return tuple(dict.fromkeys([phrase for entry in entries if (phrase := label(entry, name))]))
+
+
 def _remark(key: str, value: Any, name: str) -> str | None:
     """What an entry of a salary says beside its amount: `gs_level 15`; of true the key alone, of false nothing."""
     said = clean(key)

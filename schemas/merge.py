@@ -7,6 +7,7 @@
 | begun_version, reposted_version, ended_version | themselves |
 | removed_version | itself; content and summary at or below it are erased |
 | summary | (summary_version, generation) among the summaries of the winning text |
+| vector | vector_generation among the vectors of the texts that won (`schemas/vectors.py`) |
 
 `episode` is no register: it is derived from the registers (`schemas/openings.py`), because rows of plain lists must not
 begin an opening where one lasts, and the first row after a close is not known while older rows may still come.
@@ -21,6 +22,7 @@ from schemas.compiled import constructor
 from schemas.keys import content_hash
 from schemas.openings import begun_at, ended_at, episode_of, is_listed
 from schemas.records import NEVER, FeatureRecord, Op, PostingUpdate, State
+from schemas.vectors import vector_of, without_old_vector
 
 _RANK = {State.OPEN: 0, State.CLOSED: 1, State.REMOVED: 2}
 _record = constructor(FeatureRecord)
@@ -88,7 +90,8 @@ def delta(update: PostingUpdate, input_hash: bytes, *, textless: bool = False) -
 def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
     """Merge two records of one posting, register by register; raises ValueError for two different postings.
 
-    Commutative and idempotent. Associative too, except in the summary of a record whose text is not summarized yet.
+    Commutative and idempotent. Associative too, except in the summary of a record whose text is not summarized yet, and
+    in vectors: one whose texts lose is dropped, also if the same texts win later.
     """
     if a.posting_id != b.posting_id:
         raise ValueError(f"cannot merge {a.posting_id!r} with {b.posting_id!r}")
@@ -117,6 +120,7 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
         summary, summary_version = _blank(a.posting_id), NEVER
     elif summary.summary_hash == text_hash and summary_version < content_version:
         summary_version = content_version  # newer content with the same text keeps the summary
+    vector = vector_of(a, b, content, summary.summary)
     return _record(
         posting_id=a.posting_id,
         version=max(life.lifecycle_version, episode, removed, content_version),
@@ -144,6 +148,10 @@ def merge(a: FeatureRecord, b: FeatureRecord) -> FeatureRecord:
         input_tokens=summary.input_tokens,
         model=summary.model,
         generation=summary.generation,
+        vector=vector.vector,
+        vector_hash=vector.vector_hash,
+        vector_model=vector.vector_model,
+        vector_generation=vector.vector_generation,
     )
 
 
@@ -153,9 +161,9 @@ def renewed(record: FeatureRecord) -> FeatureRecord:
 
 
 def cleaned(record: FeatureRecord, input_hash: bytes, *, textless: bool) -> FeatureRecord:
-    """A stored record whose texts older rules cleaned, as today's rules clean them; its summary stays if it fits."""
+    """A stored record whose texts older rules cleaned, by today's rules; its summary and vector stay if they fit."""
     blank = _blank(record.posting_id) if textless else record
-    return replace(
+    made = replace(
         record,
         title=clean(record.title),
         company=_label(record.company),
@@ -173,6 +181,7 @@ def cleaned(record: FeatureRecord, input_hash: bytes, *, textless: bool) -> Feat
         model=blank.model,
         generation=blank.generation,
     )
+    return without_old_vector(made)
 
 
 def is_current(record: FeatureRecord) -> bool:

@@ -120,6 +120,11 @@ class FeatureRecord:
     input_tokens: int = 0
     model: str = ""
     generation: int = 0
+    # vector register: of the texts that the record has now, or empty (`schemas/vectors.py`)
+    vector: bytes = b""  # a unit vector in little-endian float16; b"" also where the model gives none
+    vector_hash: bytes = b""  # of the texts that it was made from; b"" if no embedder has read them
+    vector_model: str = ""
+    vector_generation: int = 0
 
 
 THRESHOLD = 0.5
@@ -128,7 +133,12 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedSearch:
-    """One saved search on topic `searches`; null filters pass everything, `top_k` 0 means no limit a day."""
+    """One saved search on topic `searches`; null filters pass everything, `top_k` 0 means no limit a day.
+
+    `must_not`: phrases that a posting must not offer. `radius_km`: 0 takes the place as it is named. `pay_from`: the
+    least pay, with its currency and period as far as they are known ("13.50 GBP per hour"). `semantic_threshold`: the
+    least similarity of the search's vector and a posting's; null leaves it to the matcher.
+    """
 
     search_id: str
     query: str
@@ -137,6 +147,10 @@ class SavedSearch:
     employment_type: str | None = None
     threshold: float = THRESHOLD
     top_k: int = 0
+    must_not: tuple[str, ...] = ()
+    radius_km: float = 0.0
+    pay_from: str | None = None
+    semantic_threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,11 +165,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRequest:
-    """One search with many candidates on topic `score.requests` (key: search id)."""
+    """One search with many candidates on topic `score.requests` (key: search id).
+
+    `query_vector`: what the matcher compared with vectors of postings, made by the embedder `query_model`; candidates
+    reach `least_similarity`. Empty for a search that has none: its words were compared.
+    """
 
     search: SavedSearch
     candidates: tuple[Candidate, ...]
     created_ms: int
+    query_vector: bytes = b""
+    query_model: str = ""
+    least_similarity: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

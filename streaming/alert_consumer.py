@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from kafka import KafkaProducer
 
@@ -17,6 +16,7 @@ from pipeline.alert import AlertSettings, AlertStep
 from pipeline.control.admitted_ranker import AdmittedRanker
 from pipeline.match import load_places
 from pipeline.scoring.cached import CachedScorer, CacheSettings
+from schemas.collecting import collect_seldom
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import Alert, ScoreRequest
 from schemas.settings import Option, Options
@@ -25,7 +25,6 @@ from storage.cuts import CutNotes
 from storage.features import FeatureStore
 from storage.ledger import TTL_S, AlertLedger
 from storage.opening import open_store
-from storage.scores import ScoreCache
 from streaming.alerting.arrivals import Arrivals
 from streaming.alerting.kafka_log import RequestGroup
 from streaming.alerting.loop import RequestLoop, RequestLoopSettings
@@ -35,6 +34,7 @@ from streaming.alerting.shaping import ShapingSettings
 from streaming.kafka import clients, topics
 from streaming.kafka.waiting import within
 from streaming.process.member import MemberSettings, Program, Running, run_member
+from streaming.process.score_cache import MEMORY, CacheUrl, shared_cache
 from streaming.searches.feed import KafkaSearchFeed
 from streaming.searches.unsubscribed import Unsubscribed
 
@@ -44,7 +44,6 @@ log = logging.getLogger(__name__)
 TRANSACTION_TIMEOUT_MS = 20_000
 #: kafka-python gives up by itself a little earlier.
 OPEN_S = 70.0
-MEMORY = "memory:"
 DAY_S = 86_400
 
 
@@ -80,14 +79,7 @@ class ConsumerSettings(MemberSettings):
             metavar="WORD",
         ),
     ] = None
-    cache_url: Annotated[
-        str,
-        Option(
-            "Score cache that instances share, such as lmdb:///path?sync=os; memory: keeps scores in this process alone.",
-            "--cache",
-            metavar="URL",
-        ),
-    ] = MEMORY
+    cache_url: CacheUrl = MEMORY
     ledger_ttl_days: Annotated[
         float,
         Option("How long a pair cannot alert again in one opening; longer than any topic keeps messages."),
@@ -140,6 +132,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
     )
     load_places()
     log.info("consuming %s as %s", topics.SCORE_REQUESTS.name, settings.instance_id)
+    collect_seldom()
     loop.run(member.stopped)
 
 
@@ -167,20 +160,12 @@ def _step(member: Running[ConsumerSettings], metrics: ConsumerMetrics) -> AlertS
     gate = settings.shaping.gate()
     metrics.watch(gate)
     admitted = AdmittedRanker(ranker, gate, TrafficClass.NEARLINE)
-    scorer = CachedScorer(admitted, _shared_cache(member), settings.cache)
+    scorer = CachedScorer(
+        admitted, shared_cache(member, settings.cache_url, settings.cache.lifetimes), settings.cache
+    )
     metrics.show_cache(scorer.counts)
     ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S, sent=KafkaSentAlerts(settings.kafka))
     return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts, cuts=CutNotes(store))
-
-
-def _shared_cache(member: Running[ConsumerSettings]) -> ScoreCache | None:
-    """The cache behind the memory of this process; None where there is only that."""
-    settings = member.settings
-    if settings.cache_url == MEMORY:
-        return None
-    store = member.closed_at_end(open_store(settings.cache_url))
-    waits = urlsplit(settings.cache_url).scheme != "lmdb"
-    return ScoreCache(store, ttl_s=settings.cache.lifetimes.ttl_s, reads_wait=waits)
 
 
 def _reach(ranker: Ranker) -> None:

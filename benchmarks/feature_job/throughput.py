@@ -1,5 +1,6 @@
 """Run one contender over the loaded updates and measure speed, memory and processor time."""
 
+import os
 import shutil
 import time
 from contextlib import closing
@@ -24,6 +25,7 @@ def run(contender: Contender, setup: JobSetup, updates: int) -> Run:
     bootstrap, target = setup.broker.bootstrap, min(updates, contender.most or updates)
     empty(bootstrap, OUTPUTS)
     shutil.rmtree(STORE, ignore_errors=True)
+    os.sync()  # what earlier runs wrote is not written to the disk during this one
     with closing(Offsets(bootstrap)) as offsets:
         with contender.running(setup) as roles:
             sampler = Sampler(roles=roles, outputs=lambda: offsets.ends(OUTPUTS), store=STORE)

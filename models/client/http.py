@@ -23,12 +23,11 @@ import stamina
 from models.client.attribution import FailureAttribution
 from models.client.responses import (
     Misconfigured,
+    Naming,
     RequestLate,
     ServedModel,
     ServerBusy,
     SuspectInput,
-    check_model,
-    find_model,
     raise_for_status,
 )
 from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
@@ -104,19 +103,19 @@ class ModelClient:
     def __init__(
         self,
         url: str,
-        model: str,
+        naming: Naming,
         config: ClientConfig,
         *,
         vocab_size: int,
-        context_tokens: int,
         canary: Call[Any],
+        health_route: str | None = "/health",
     ) -> None:
-        """`model` is the base of the name that must answer: `ranker` of `ranker@7`."""
+        """`naming`: which model must answer; `health_route`: None for a server of which only the canary tells."""
         headers = {TRAFFIC_HEADER: config.traffic.label}
         if config.bearer:
             headers["Authorization"] = f"Bearer {config.bearer}"
-        self._url, self._model, self._config = url.rstrip("/"), model, config
-        self._vocab_size, self._context, self._canary_call = vocab_size, context_tokens, canary
+        self._url, self._naming, self._config = url.rstrip("/"), naming, config
+        self._vocab_size, self._canary_call, self._health_route = vocab_size, canary, health_route
         self._http = httpx.AsyncClient(
             base_url=self._url,
             headers=headers,
@@ -128,7 +127,7 @@ class ModelClient:
         )
         self._attribution = FailureAttribution(self._healthy, self._canary)
         self._served: ServedModel | None = None
-        self._naming: asyncio.Task[ServedModel] | None = None
+        self._asking: asyncio.Task[ServedModel] | None = None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -143,10 +142,10 @@ class ModelClient:
         """Return the served model's name; callers at the same time share one request. Raises ModelUnavailable."""
         if self._served and time.monotonic() < self._served.asked_at + self._config.name_ttl_s:
             return self._served
-        if self._naming is None or self._naming.done():
-            self._naming = asyncio.create_task(self._ask_name())
-            self._naming.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return await asyncio.shield(self._naming)
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_name())
+            self._asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._asking)
 
     async def ask(self, call: Call[Result], deadline: float, watch: Watch | None = None) -> Result:
         """Return what `call` reads, by `deadline` (monotonic); raises ModelUnavailable or ModelRejected.
@@ -183,12 +182,14 @@ class ModelClient:
         raise AssertionError  # stamina either returns from the loop or raises
 
     async def _ask_name(self) -> ServedModel:
+        if (given := self._naming.given()) is not None:
+            return ServedModel(name=given, asked_at=time.monotonic())
         try:
             async with _transport_errors(), asyncio.timeout(self._config.attempt_s):
                 answer = raise_for_status(await self._http.get("/v1/models"))
         except (SuspectInput, TimeoutError) as error:
             raise ModelUnavailable(f"{self._url} does not list its models: {error!r}") from error
-        self._served = find_model(answer, self._model, self._context)
+        self._served = self._naming.find(answer)
         return self._served
 
     def _reject_or_retry(self, failure: SuspectInput, failures: int) -> NoReturn:
@@ -229,7 +230,7 @@ class ModelClient:
             self._served = None  # the server that comes back may serve another generation
             raise
         answer = raise_for_status(response)
-        check_model(answer, self._model)
+        self._naming.check(answer)
         result = call.read(answer)
         self._attribution.record_success()
         return result
@@ -259,9 +260,11 @@ class ModelClient:
                 )
 
     async def _healthy(self) -> bool:
+        if self._health_route is None:
+            return True
         try:
             async with asyncio.timeout(self._config.connect_s):
-                return (await self._http.get("/health")).status_code == httpx.codes.OK
+                return (await self._http.get(self._health_route)).status_code == httpx.codes.OK
         except (httpx.HTTPError, TimeoutError):
             return False
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
 from models.calibration import Calibration, is_calibrated, read_calibration
-from models.client.background_loop import BackgroundLoop
+from models.client.connected import Connected
 from models.client.http import Call, ClientConfig, ModelClient, Watch, check_url, trust
 from models.client.limiter import Load, Sent, TextLimiter
-from models.client.responses import read_completion, read_scores
+from models.client.responses import ByBaseName, read_completion, read_scores
 from models.client.texts import TextSender
 from models.prompts import Item, Prompter, summarizer_input
 from models.ranker import SCORED_AS, LexicalRanker, Ranker
@@ -82,32 +82,6 @@ def open_summarizer(
     return HttpSummarizer(url, *_checked(url, tokenizer, config))
 
 
-class _Remote:
-    """What ranker and summarizer share: a `ModelClient` on a background loop, one for each process that uses it."""
-
-    def __init__(self, make: Callable[[], ModelClient]) -> None:
-        self._make = make
-        self._loop = BackgroundLoop()
-        self._clients: dict[asyncio.AbstractEventLoop, ModelClient] = {}
-
-    def close(self) -> None:
-        """Close the connections and stop the loop; the next call opens them again."""
-        self._loop.run(self._close())
-        self._loop.close()
-
-    async def _close(self) -> None:
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client:
-            await client.close()
-
-    def _client(self) -> ModelClient:
-        """Return the client of this process's loop; a forked child drops its parent's, whose loop does not run here."""
-        loop = asyncio.get_running_loop()
-        if loop not in self._clients:
-            self._clients = {loop: self._make()}
-        return self._clients[loop]
-
-
 class _InFlight(Watch):
     """A text in flight, as the client's watch over its attempts."""
 
@@ -135,7 +109,7 @@ class _InFlight(Watch):
         return self._limiter.overtaken(self._sent)
 
 
-class HttpRanker(_Remote, Ranker):
+class HttpRanker(Connected, Ranker):
     """A ranker behind a model server, which computes `p_yes` in fp32 as a softmax over the two labels."""
 
     def __init__(
@@ -237,7 +211,7 @@ class HttpRanker(_Remote, Ranker):
         return Call(route="/v1/score", body=body, prompts=[prefix, *items], read=read)
 
 
-class HttpSummarizer(_Remote, Summarizer):
+class HttpSummarizer(Connected, Summarizer):
     """A summarizer behind a model server: greedy decoding, one request a text, as many at a time as it keeps up with.
 
     `concurrency` of them at most. A text that the server has accepted is waited for also by later calls, for `KEPT_S`.
@@ -334,9 +308,8 @@ class HttpSummarizer(_Remote, Summarizer):
 
 
 def _client(url: str, model: str, prompter: Prompter, config: ClientConfig, canary: Call[Any]) -> ModelClient:
-    return ModelClient(
-        url, model, config, vocab_size=prompter.vocab_size, context_tokens=prompter.budget, canary=canary
-    )
+    naming = ByBaseName(model, prompter.budget)
+    return ModelClient(url, naming, config, vocab_size=prompter.vocab_size, canary=canary)
 
 
 def _checked(url: str, tokenizer: Path | None, config: ClientConfig | None) -> tuple[Prompter, ClientConfig]:

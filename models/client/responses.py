@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
+from typing_extensions import override
 
 from schemas.errors import ModelError, ModelUnavailable
 
@@ -66,6 +67,43 @@ def raise_for_status(response: httpx.Response) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise SuspectInput("the answer is no JSON object")
     return answer
+
+
+class Naming(Protocol):
+    """Which of the models that a server lists is asked, and whose answers are taken."""
+
+    def given(self) -> str | None:
+        """The name of a model that is asked without looking at the server's list; None: the list is asked for."""
+        ...
+
+    def find(self, answer: dict[str, Any]) -> ServedModel:
+        """Choose from the answer of /v1/models; raises Misconfigured."""
+        ...
+
+    def check(self, answer: dict[str, Any]) -> None:
+        """Raise Misconfigured for an answer of another model than the one that was asked."""
+        ...
+
+
+class ByBaseName(Naming):
+    """Any generation of the model `model`, whose context holds `context_tokens`."""
+
+    def __init__(self, model: str, context_tokens: int) -> None:
+        self._model, self._context = model, context_tokens
+
+    @override
+    def given(self) -> None:
+        """Nothing: the list says the generation."""
+
+    @override
+    def find(self, answer: dict[str, Any]) -> ServedModel:
+        """Find the base name."""
+        return find_model(answer, self._model, self._context)
+
+    @override
+    def check(self, answer: dict[str, Any]) -> None:
+        """Compare base names."""
+        check_model(answer, self._model)
 
 
 def find_model(answer: dict[str, Any], model: str, context_tokens: int) -> ServedModel:

@@ -21,27 +21,34 @@ from models.server.openapi import (
     Card,
     Cards,
     CompletionAnswer,
+    EmbeddingAnswer,
     GenerativeScoringAnswer,
     Health,
     ScoreAnswer,
     request_of,
 )
 from models.server.pauses import LagProbe, collections_timed
-from models.server.requests import AbortBody, CompletionBody, GenerativeScoringBody, ScoreBody
+from models.server.requests import (
+    AbortBody,
+    CompletionBody,
+    EmbeddingBody,
+    GenerativeScoringBody,
+    ScoreBody,
+)
 from models.server.routes.abort import ABORT, AbortRoute
 from models.server.routes.completions import COMPLETE, CompletionRoute
+from models.server.routes.embeddings import EMBED, EmbeddingRoute
 from models.server.routes.overview import OverviewRoutes
 from models.server.routes.scoring import GENERATIVE, SCORE, ScoringRoutes
 from models.server.routes.shared import Handler, Shared
-from models.server.service import HostedRanker, HostedSummarizer, ServedModels
+from models.server.service import ServedModels
 
 Responses = dict[int | str, dict[str, Any]]
 """What a route answers, by status, as FastAPI describes it."""
 
 
-def create_app(ranker: HostedRanker | None, summarizer: HostedSummarizer | None, limits: Limits) -> FastAPI:
+def create_app(served: ServedModels, limits: Limits) -> FastAPI:
     """Return the application that serves these models; a route without its model answers 404."""
-    served = ServedModels(ranker, summarizer)
     metrics = ServerMetrics(served.by_task())
     lifespan = partial(_pauses_measured, metrics)
     app = FastAPI(title="nearline model server", docs_url=None, redoc_url=None, lifespan=lifespan)
@@ -68,6 +75,8 @@ def _add_posts(app: FastAPI, served: ServedModels, shared: Shared) -> None:
     in_vllms_form = "Score items by label tokens, in vLLM's form"
     answer = {"model": GenerativeScoringAnswer}
     add(GENERATIVE, in_vllms_form, scoring.generative_scoring, GenerativeScoringBody, answer, nested=True)
+    embeddings = EmbeddingRoute(served, shared).embeddings
+    add(EMBED, "Embed texts", embeddings, EmbeddingBody, {"model": EmbeddingAnswer})
     add(ABORT, "Abort one request, or all", AbortRoute(shared).abort, AbortBody, {"content": {}})
 
 

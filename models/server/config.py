@@ -46,10 +46,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeConfig:
-    """Models and address of one server; at least one of `ranker`, `summarizer` and `instant` must be given."""
+    """Models and address of one server; at least one of `ranker`, `summarizer`, `embedder` and `instant` is given."""
 
     ranker: Annotated[Path | None, Option("Checkpoint directory behind /v1/score.")] = None
     summarizer: Annotated[Path | None, Option("Checkpoint directory behind /v1/completions.")] = None
+    embedder: Annotated[Path | None, Option("Checkpoint directory behind /v1/embeddings.")] = None
     instant: Annotated[
         bool, Option("Stand-ins without a model where no directory is given; no torch is loaded.")
     ] = False
@@ -76,4 +77,7 @@ class ServeConfig:
     """Which of them compute."""
     summarizer_batching: BatchConfig = field(
         default_factory=lambda: BatchConfig(batch_jobs=32, linger_s=0.01)
+    )
+    embedder_batching: BatchConfig = field(
+        default_factory=lambda: BatchConfig(batch_tokens=16_384, batch_jobs=256)
     )

@@ -8,11 +8,12 @@ import sys
 
 from models.server.app import create_app
 from models.server.config import Limits
+from models.server.service import ServedModels
 
 
 def description() -> str:
     """What `/openapi.json` answers, as indented JSON; the same whatever is served."""
-    return json.dumps(create_app(None, None, Limits()).openapi(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(create_app(ServedModels(), Limits()).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

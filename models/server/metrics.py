@@ -24,7 +24,7 @@ TOKENS = (256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768, 65_536)
 class ServerMetrics:
     """Requests by route and status, refusals by reason, items and tokens computed, queues, batches and pauses."""
 
-    def __init__(self, hosted: dict[str, Hosted[Any, Any]]) -> None:
+    def __init__(self, hosted: dict[str, Hosted[Any, Any, Any]]) -> None:
         self.registry = CollectorRegistry()
         self.loop_lag, self.collections = PauseHistogram(), PauseHistogram()
         self._requests = self._counter("requests", "Requests answered", "route", "status")
@@ -32,7 +32,7 @@ class ServerMetrics:
         self._seconds = self._histogram(
             "request_seconds", "Time from a request's head to its answer", SECONDS, "route"
         )
-        self._items = self._counter("items", "Items scored or prompts continued", "route")
+        self._items = self._counter("items", "Items scored, prompts continued or texts embedded", "route")
         self._tokens = self._counter("tokens", "Prompt tokens computed, shared ones once", "route")
         self._queue_seconds = self._histogram("queue_seconds", "Time that a job waited", SECONDS, "task")
         self._batch_jobs = self._histogram("batch_jobs", "Jobs of one batch", JOBS, "task")
@@ -68,7 +68,7 @@ class ServerMetrics:
         self._items(route).inc(items)
         self._tokens(route).inc(tokens)
 
-    def _watch(self, task: str, model: Hosted[Any, Any]) -> None:
+    def _watch(self, task: str, model: Hosted[Any, Any, Any]) -> None:
         self._pending.labels(task).set_function(model.pending_tokens)
         waited, jobs, tokens, took = (
             family(task)

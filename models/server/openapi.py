@@ -87,6 +87,30 @@ class GenerativeScoringAnswer(_Answer):
     usage: Usage
 
 
+class Embedding(_Answer):
+    """The vector of one text: numbers, or little-endian float32 in base64."""
+
+    index: int
+    object: Literal["embedding"]
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(_Answer):
+    """How many tokens of the texts were read."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingAnswer(_Answer):
+    """One unit vector for each text; zeros for a text in which nothing is to be embedded."""
+
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
+
+
 class Card(_Answer):
     """One served model; `task` names the route that it answers.
 
@@ -101,7 +125,7 @@ class Card(_Answer):
     root: str
     parent: None
     max_model_len: int
-    task: Literal["score", "completions"]
+    task: Literal["score", "completions", "embeddings"]
     calibrated: bool
     alert_threshold: float | None
     scored_as: str | None

@@ -1,4 +1,7 @@
-"""The engine that a checkpoint directory needs: phrases where its card says so, else scores or a decode loop."""
+"""The engine that a checkpoint directory needs: phrases where its card says so, else scores or a decode loop.
+
+An embedder's directory becomes an embedder.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from models.card import is_extractive
 from models.engine.base import Engine
 from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.extractive.engine import ExtractiveEngine
+from models.server.embeddings import CountingEmbedder
+from schemas.errors import ConfigError
 
 
 def open_engine(path: Path, config: EngineConfig) -> Engine:
@@ -15,3 +20,8 @@ def open_engine(path: Path, config: EngineConfig) -> Engine:
     if config.role == "summarizer" and is_extractive(path):
         return ExtractiveEngine(path, config)
     return CheckpointEngine(path, config)
+
+
+def open_embedder(path: Path, config: EngineConfig) -> CountingEmbedder:
+    """Load an embedder's directory; ConfigError for one that cannot be served."""
+    raise ConfigError(f"{path}: this version computes no embedder's checkpoint ({config.role})")

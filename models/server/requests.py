@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
 from pydantic import (
@@ -53,6 +53,12 @@ def _text_or_ids_given(value: object) -> object:
     if isinstance(value, str) or _all(value, int):
         return value
     raise _wrong("a text or a list of token ids")
+
+
+def _text_or_texts(value: object) -> object:
+    if isinstance(value, str) or _all(value, str):
+        return value
+    raise _wrong("a text or a list of texts (token ids are not served)")
 
 
 def _lists_of_either(value: object) -> object:
@@ -111,6 +117,10 @@ SCORE_EXAMPLES: list[JsonValue] = [
 GENERATIVE_EXAMPLES: list[JsonValue] = [
     {"query": [5, 6], "items": [[7], [8, 9]], "label_token_ids": [1, 2]},
     {"query": "nurse", "items": [" ward", " kitchen"], "label_token_ids": [1, 2], "request_id": "a"},
+]
+EMBEDDING_EXAMPLES: list[JsonValue] = [
+    {"input": "night nurse", "input_type": "query"},
+    {"input": ["Title: Night nurse\nText: wards", "Title: Cook"], "encoding_format": "base64"},
 ]
 COMPLETION_EXAMPLES: list[JsonValue] = [{"prompt": "night nurse", "max_tokens": 4}, {"prompt": [[5, 6], [7]]}]
 
@@ -206,6 +216,24 @@ class GenerativeScoringBody(_Body):
     add_special_tokens: bool = True
     priority: Priority = 0
     request_id: Rid = None
+
+
+class EmbeddingBody(_Body):
+    """POST /v1/embeddings. Another field than these is refused.
+
+    `input_type` is ours (other servers have it too): whether the texts are what somebody searches for.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": EMBEDDING_EXAMPLES}, extra="forbid")
+
+    input: Annotated[str | list[str], PlainValidator(_text_or_texts, str | list[str])]
+    model: str = DEFAULT_MODEL
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = None
+    user: str | None = None
+    input_type: Literal["query", "document"] = "document"
+    rid: Rid = None
+    priority: Priority | None = None
 
 
 class AbortBody(_Body):

@@ -12,21 +12,24 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from models.embedder import HashingEmbedder
 from models.engine.instant import InstantEngine
 from models.server.app import create_app
 from models.server.config import ServeConfig
-from models.server.service import HostedRanker, HostedSummarizer, host_ranker, host_summarizer
+from models.server.embeddings import CountingEmbedder, EmbeddingEngine
+from models.server.service import ServedModels, host_embedder, host_ranker, host_summarizer
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from models.engine.base import Engine
+    from models.engine.checkpoint_engine import EngineConfig
 
 
 def run(config: ServeConfig) -> None:
     """Load the models, then answer requests until SIGTERM; what is under way is given `drain_s` to end."""
-    ranker, summarizer = load(config)
+    served = load(config)
     settings = uvicorn.Config(
-        create_app(ranker, summarizer, config.limits),
+        create_app(served, config.limits),
         host=config.host,
         port=config.port,
         access_log=False,
@@ -40,34 +43,57 @@ def run(config: ServeConfig) -> None:
     gc.freeze()
     with _ignoring_second_signal():
         uvicorn.Server(settings).run()
-    for hosted in (ranker, summarizer):
-        if hosted:
-            hosted.batcher.close()
+    served.close()
 
 
-def load(config: ServeConfig) -> tuple[HostedRanker | None, HostedSummarizer | None]:
+def load(config: ServeConfig) -> ServedModels:
     """Load the models; raises ConfigError for a directory that cannot be served, or if there is nothing to serve."""
     ranker = _engine(config.ranker, "ranker", config)
     summarizer = _engine(config.summarizer, "summarizer", config)
-    if not ranker and not summarizer:
-        raise ConfigError("nothing to serve: give a ranker or a summarizer directory, or ask for instant")
-    return (
-        host_ranker(ranker, config.ranker_batching) if ranker else None,
-        host_summarizer(summarizer, config.summarizer_batching) if summarizer else None,
+    embedder = _embedder(config.embedder, config)
+    if not ranker and not summarizer and not embedder:
+        raise ConfigError(
+            "nothing to serve: give a ranker's, a summarizer's or an embedder's directory, or ask for instant"
+        )
+    return ServedModels(
+        ranker=host_ranker(ranker, config.ranker_batching) if ranker else None,
+        summarizer=host_summarizer(summarizer, config.summarizer_batching) if summarizer else None,
+        embedder=host_embedder(EmbeddingEngine(embedder), config.embedder_batching) if embedder else None,
     )
 
 
 def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
     if path is None:
         return InstantEngine(f"{role}@0", config.tokenizer) if config.instant else None
-    try:
-        from models.engine.checkpoint_engine import EngineConfig
+    with _torch_needed():
         from models.server.opening import open_engine
+
+        return open_engine(path, _engine_config(role, config))
+
+
+def _embedder(path: Path | None, config: ServeConfig) -> CountingEmbedder | None:
+    if path is None:
+        return HashingEmbedder() if config.instant else None
+    with _torch_needed():
+        from models.server.opening import open_embedder
+
+        return open_embedder(path, _engine_config("embedder", config))
+
+
+@contextlib.contextmanager
+def _torch_needed() -> Iterator[None]:
+    try:
+        yield
     except ImportError as error:
         raise ConfigError(
             "serving a checkpoint needs torch: pip install 'nearline-job-search[models]'"
         ) from error
-    engine_config = EngineConfig(
+
+
+def _engine_config(role: str, config: ServeConfig) -> EngineConfig:
+    from models.engine.checkpoint_engine import EngineConfig
+
+    return EngineConfig(
         dtype=config.dtype,
         device=config.device,
         threads=config.threads,
@@ -75,7 +101,6 @@ def _engine(path: Path | None, role: str, config: ServeConfig) -> Engine | None:
         kernel_cache=config.kernel_cache,
         kernels=config.kernels,
     )
-    return open_engine(path, engine_config)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from models.extractive.kept import kept
 from models.prompts import MAX_CHARS
+from models.vectors import width_of
 from nearline.cli import options
 from nearline.cli.explain_parts import ExplainedSystem, ExplainParts, addresses
 from nearline.cli.from_settings import from_settings
@@ -19,6 +20,7 @@ from schemas.clean import clean
 from schemas.keys import US_PER_DAY
 from schemas.records import FeatureRecord
 from schemas.times import iso
+from schemas.vectors import has_vector
 from storage.ledger_entry import LedgerEntry, Sent
 
 
@@ -120,6 +122,18 @@ def _print_record(record: FeatureRecord | None, console: Console) -> None:
         f"  summary by {markup(record.model) or 'nothing yet'}",
         highlight=False,
     )
+    _print_vector(record, console)
+
+
+def _print_vector(record: FeatureRecord, console: Console) -> None:
+    """Print which model's vector the record has; without one, words alone decide whether the pair is a candidate."""
+    if record.vector:
+        told = f"{width_of(record.vector)} numbers by {markup(record.vector_model)}"
+    elif has_vector(record):
+        told = f"none: {markup(record.vector_model)} gives none for these texts"
+    else:
+        told = "none: no embedder has read these texts"
+    console.print(f"vector   {told}", highlight=False)
 
 
 def _print_text(made: Explanation, console: Console) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from models.client.embedder import open_embedder
 from models.client.remote import open_ranker, open_summarizer
 from nearline.cli import options
 from nearline.cli.full_export import planned
 from nearline.cli.reading import ReadFile
 from nearline.shown import cell
+from pipeline.embedding import VectorMaker
 from pipeline.featurize import MAX_AHEAD_S
 from pipeline.full_export import FullExport
 from pipeline.local import LocalPath, LocalReport, LocalSettings
@@ -31,6 +33,7 @@ def replay_in_process(
     *,
     threshold: float | None = None,
     max_ahead_s: float = MAX_AHEAD_S,
+    embedder: str = "",
     export: FullExport | None = None,
 ) -> LocalReport:
     """Replay `stream` in this process and print alerts and counts; `store` gets the same records as in a stack."""
@@ -41,6 +44,7 @@ def replay_in_process(
             open_summarizer(url, options.CHECKPOINTS / "summarizer-tiny"),
             open_ranker(url, options.CHECKPOINTS / "ranker-tiny"),
             LocalSettings(max_ahead_s=max_ahead_s),
+            vectors=VectorMaker(open_embedder(embedder)) if embedder else None,
         )
         if threshold is None:
             threshold = options.default_threshold(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from models.calibration import read_calibration
+from models.client.embedder import open_embedder
 from nearline.stack.settings import StackSettings, current_home
 from nearline.stack.smollm2 import smollm2_ranker
 from schemas.errors import ConfigError
@@ -35,6 +36,8 @@ def checked(stack: StackSettings) -> StackSettings:
             f"--models {models!r}: give `tiny`, `smollm2`, `instant`, `instant-server`, a URL or two with a comma "
             "between"
         )
+    if stack.embedder_url:
+        open_embedder(stack.embedder_url)
     if stack.adapter and models != "smollm2":
         raise ConfigError("--adapter is for --models smollm2")
     if store not in {None, "couchbase"}:

@@ -139,6 +139,9 @@ class ReplayRun:
         ),
     ] = None
     models: Annotated[str, Option("With --in-process: `instant` or a model server's URL.")] = "instant"
+    embedder: Annotated[
+        str, Option("With --in-process: `instant:` or an embedder's URL; default: records have no vectors.")
+    ] = ""
     reading: Annotated[EventFormat, Options("How lines are read")] = DOCUMENTED
     max_ahead_s: Annotated[
         float,
@@ -170,6 +173,7 @@ def replay(run: ReplayRun, home: options.Home = None) -> None:
             console,
             threshold=run.threshold,
             max_ahead_s=run.max_ahead_s,
+            embedder=run.embedder,
             export=_export(run),
         )
         return

@@ -135,6 +135,7 @@ def job_arguments(settings: StackSettings) -> tuple[str, ...]:
             settings.summarizer_url,
             *tokenizer,
         ),
+        *(("--embedder", settings.embedder_url) if settings.embedder_url else ()),
         *_drift_arguments(settings),
         *("--parallelism", str(settings.parallelism), "--batch-size", str(settings.updates_a_batch)),
         *("--deadline-s", str(settings.deadline_s), "--max-backoff-s", str(settings.max_backoff_s)),

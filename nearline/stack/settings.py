@@ -18,11 +18,14 @@ _PORTS = {
     "flink": 81,
     "flink_rpc": 82,
     "models": 30,
+    "page": 40,
     "supervisor_metrics": 1,
     "matcher_metrics": 2,
     "consumer_metrics": 3,
     "jobmanager_metrics": 4,
     "taskmanager_metrics": 5,
+    "search": 40,
+    "search_metrics": 6,
     "couchbase": 11,
     "couchbase_rest": 12,
 }
@@ -47,7 +50,9 @@ class StackSettings:
     """
 
     home: Path = Path("build/stack")
-    port_base: Annotated[int, Option("First port; the broker takes +92, Flink +81, the models +30.")] = 29000
+    port_base: Annotated[
+        int, Option("First port; the broker takes +92, Flink +81, the models +30, the page +40.")
+    ] = 29000
     models: Annotated[
         str,
         Option(
@@ -55,6 +60,12 @@ class StackSettings:
             "two SGLangs."
         ),
     ] = "tiny"
+    embedder: Annotated[
+        str,
+        Option(
+            "Embedder whose vectors go into the records: `off` (words alone match), `instant:` (no model), or a URL."
+        ),
+    ] = "off"
     adapter: Annotated[
         Path | None, Option("Adapter of `--models smollm2`, such as RUN/best; default: the shipped one.")
     ] = None
@@ -83,6 +94,7 @@ class StackSettings:
     taskmanager_memory: str = "1728m"
     session_timeout_s: float = 15.0
     crash_at: str = ""
+    page: Annotated[bool, Option("Serve the page for browsers, on port +40.", "--page/--no-page")] = True
 
     def port(self, role: str) -> int:
         """The loopback port of one role."""
@@ -99,6 +111,11 @@ class StackSettings:
         return f"127.0.0.1:{self.port('kafka')}"
 
     @property
+    def page_url(self) -> str:
+        """The page for browsers."""
+        return f"http://127.0.0.1:{self.port('page')}/"
+
+    @property
     def flink_url(self) -> str:
         """The JobManager's REST address."""
         return f"http://127.0.0.1:{self.port('flink')}"
@@ -109,6 +126,11 @@ class StackSettings:
         return self.models if self.models.startswith("http") else f"http://127.0.0.1:{self.port('models')}"
 
     @property
+    def search_url(self) -> str:
+        """The address of the search service."""
+        return f"http://127.0.0.1:{self.port('search')}"
+
+    @property
     def ranker_url(self) -> str:
         """The ranker's URL, for the alert consumer."""
         return "instant:" if self.models == "instant" else self.models_url.split(",")[0]
@@ -117,6 +139,11 @@ class StackSettings:
     def summarizer_url(self) -> str:
         """The summarizer's URL, for the feature job."""
         return "instant:" if self.models == "instant" else self.models_url.split(",")[-1]
+
+    @property
+    def embedder_url(self) -> str:
+        """The embedder's URL; "" without one."""
+        return "" if self.embedder == "off" else self.embedder
 
     @property
     def updates_a_batch(self) -> int:

@@ -95,12 +95,15 @@ def stack_sources(stack: StackSettings) -> list[Source]:
     here = {
         "matcher": "matcher_metrics",
         "alert consumer": "consumer_metrics",
+        "search service": "search_metrics",
         "Flink's JobManager": "jobmanager_metrics",
         "Flink's TaskManager": "taskmanager_metrics",
         "supervisor": "supervisor_metrics",
     }
     found = [Source(name, f"http://127.0.0.1:{stack.port(role)}/metrics") for name, role in here.items()]
-    models = dict.fromkeys(url for url in (stack.ranker_url, stack.summarizer_url) if url.startswith("http"))
+    models = dict.fromkeys(
+        url for url in (stack.ranker_url, stack.summarizer_url, stack.embedder_url) if url.startswith("http")
+    )
     names = ["model server"] if len(models) == 1 else ["ranker", "summarizer"]
     return found + [Source(name, f"{url}/metrics") for name, url in zip(names, models, strict=False)]
 

@@ -39,7 +39,7 @@ def _flow(history: History, *, narrow: bool) -> Table:
     table.add_column("stage", no_wrap=True, overflow="ellipsis")
     for name in ("waits", "a second", *(() if narrow else ("p50", "p95"))):
         table.add_column(name, justify="right", no_wrap=True)
-    for stage, waits, rate, histogram in _stages(history):
+    for stage, waits, rate, histogram in stages(history):
         late = (
             []
             if narrow
@@ -49,7 +49,8 @@ def _flow(history: History, *, narrow: bool) -> Table:
     return table
 
 
-def _stages(history: History) -> Iterator[tuple[str, float | None, float | None, str]]:
+def stages(history: History) -> Iterator[tuple[str, float | None, float | None, str]]:
+    """Each stage: its name, what waits before it, what it does a second, the histogram of its latencies or ""."""
     yield (
         "updates → features",
         history.value("flink_taskmanager_job_task_operator_pendingRecords"),

@@ -41,6 +41,7 @@ class Gazetteer:
         self._codes: defaultdict[str, list[str]] = defaultdict(list)
         self._nicknames: dict[str, list[City]] = {}
         self._meant: dict[str, list[City]] = {}
+        self._points: dict[str, tuple[float, float]] = {}
         self._add_areas(source.get_us_states(), countries)
         self._add_cities(source.get_cities())
         self._add_parts()
@@ -84,6 +85,14 @@ class Gazetteer:
     def is_code(self, name: str) -> bool:
         """Whether `name` is only the code of an area, as "OR" is."""
         return name in self._codes and name not in self._areas
+
+    def point(self, path: str) -> tuple[float, float] | None:
+        """Latitude and longitude of a city, or of the city that it is a part of; None for an area."""
+        while path:
+            if path in self._points:
+                return self._points[path]
+            path = path.rpartition("/")[0]
+        return None
 
     def knows(self, name: str) -> bool:
         """Whether any place has this name."""
@@ -134,6 +143,7 @@ class Gazetteer:
         for number, city in cities.items():
             path = _path(city, number, largest)
             found = City(path, city["population"])
+            self._points[path] = (city["latitude"], city["longitude"])
             own = fold_plain(city["name"].lower()) if city["name"].isascii() else fold(city["name"])
             self._named[own].append(found)
             for name in _other_names(city, own) if found.population >= _OTHER_NAMES else ():

@@ -14,9 +14,12 @@ from storage.tools.row_kinds import RowKind, kinds
 Row = tuple[bytes, bytes]
 
 SUMMARY_FIELDS = frozenset(
-    ("summary", "summary_version", "summary_hash", "summary_tokens", "input_tokens", "model", "generation")
+    (
+        *("summary", "summary_version", "summary_hash", "summary_tokens", "input_tokens"),
+        *("model", "generation", "vector", "vector_hash", "vector_model", "vector_generation"),
+    )
 )
-"""The fields of a feature record that a new summarizer generation changes."""
+"""The fields of a feature record that a new generation of summarizer or embedder changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 Flink pickles the function as a reference to this module, which therefore must never run as `__main__`.
 """
 
-import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,8 +14,10 @@ from pyflink.table.udf import ScalarFunction
 
 from models.client.limiter import Load
 from pipeline.control.rounds import in_rounds
+from pipeline.embedding import VECTOR_COUNTS, VectorCounts
 from pipeline.featurize import OutcomeRow, SourceRow
 from pipeline.outages import outlast
+from schemas.collecting import collect_seldom
 from schemas.records import Outcome
 from streaming.features.drift import DriftMetrics
 from streaming.features.messages import Row, columns
@@ -48,12 +49,12 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         self._not_sent = group.counter("summarizer_texts_not_sent")
         self._load = Load()
         group.gauge("summarizer_limit", lambda: self._worker.load().limit)
+        self._vectors = VectorCounts()
+        self._vector_counters = {name: group.counter(f"vectors_{name}") for name in VECTOR_COUNTS}
         self._drift = DriftMetrics(group, self._worker.drift) if self._worker.drift else None
         # Two sums instead of a distribution, which Flink's Prometheus reporter always shows as 0.
         self._batches, self._batch_ms = group.counter("batches"), group.counter("batch_ms")
-        # Objects that live as long as the worker need not be examined by each garbage collection.
-        gc.collect()
-        gc.freeze()
+        collect_seldom()
 
     def close(self) -> None:
         """Close what `open` opened: the drift monitor, the store and the registry."""
@@ -94,6 +95,9 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         before, self._load = self._load, self._worker.load()
         self._decreases.inc(self._load.decreases - before.decreases)
         self._not_sent.inc(self._load.not_sent - before.not_sent)
+        vectors_before, self._vectors = self._vectors, self._worker.vector_counts()
+        for name, counter in self._vector_counters.items():
+            counter.inc(getattr(self._vectors, name) - getattr(vectors_before, name))
         if self._drift is not None:
             self._drift.update()
         self._batches.inc()

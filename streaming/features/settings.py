@@ -46,6 +46,15 @@ class FeatureJobSettings:
         str,
         Option("The summarizer's checkpoint, to cut texts by its tokens.", "--tokenizer", metavar="DIR"),
     ] = ""
+    embedder_url: Annotated[
+        str,
+        Option(
+            "Embedder whose vectors go into the records: http://host:port (?model=NAME where it has several), or "
+            "instant: (no model); empty: records have no vectors.",
+            "--embedder",
+            metavar="URL",
+        ),
+    ] = ""
     drift_ranker_url: Annotated[
         str,
         Option(

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from models.client.embedder import open_embedder
+from models.client.http import ClientConfig
 from models.client.limiter import Load
 from models.client.remote import HttpSummarizer, open_summarizer
+from pipeline.embedding import VectorCounts, VectorMaker
 from pipeline.featurize import Featurizer, FeaturizeSettings, OutcomeRow, SourceRow
 from schemas.errors import ModelUnavailable, NearlineError
 from schemas.records import FeatureRecord, Outcome
+from schemas.traffic import TrafficClass
 from storage.features import FeatureStore
 from storage.opening import open_store
 from streaming.features.drift import open_drift
@@ -18,6 +22,8 @@ from streaming.process.fault_probe import crash_at
 
 Ready = tuple[list[tuple[OutcomeRow, Row] | None], ModelUnavailable | None]
 """Outcome and message of each row, None while it waits for a summary, and why one does."""
+
+EMBEDDER_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,7 @@ class WorkerSettings:
     max_backoff_s: float
     max_ahead_s: float
     registry: RegistrySettings
+    embedder_url: str = ""
     drift_ranker_url: str = ""
     drift_tokenizer_dir: str = ""
     drift_share: float = 0.0
@@ -59,8 +66,10 @@ class FeatureWorker:
         except NearlineError:
             self._codec.close()
             raise
+        self._vectors = open_vectors(settings.embedder_url)
         limits = FeaturizeSettings(deadline_s=settings.deadline_s, max_ahead_s=settings.max_ahead_s)
-        self._featurizer = Featurizer(FeatureStore(self._kv), summarizer, limits, codec=self._codec)
+        store = FeatureStore(self._kv)
+        self._featurizer = Featurizer(store, summarizer, limits, codec=self._codec, vectors=self._vectors)
 
     def reach(self) -> None:
         """Read from the store once. Raises StoreUnavailable, or ConfigError for a wrong login or address."""
@@ -93,6 +102,10 @@ class FeatureWorker:
         """What the summarizer's client does now, for metrics; zeros without a model server."""
         return self._summarizer.load() if isinstance(self._summarizer, HttpSummarizer) else Load()
 
+    def vector_counts(self) -> VectorCounts:
+        """How many records got a vector or did not, for metrics; zeros without an embedder."""
+        return self._vectors.counts if self._vectors else VectorCounts()
+
     def _reframed(self, outcome: OutcomeRow) -> OutcomeRow:
         """The outcome with its record in Confluent framing, for the topic; a dead letter's bytes stay as they are."""
         if outcome.outcome is Outcome.DEAD_LETTERS:
@@ -105,3 +118,14 @@ class FeatureWorker:
             self.drift.close()
         self._kv.close()
         self._codec.close()
+
+
+def open_vectors(embedder_url: str) -> VectorMaker | None:
+    """Open what gives records their vectors, None for the URL "". Raises ConfigError for a URL that names no embedder.
+
+    Calls are hardly repeated: while the embedder is away, records are written without vectors.
+    """
+    if not embedder_url:
+        return None
+    config = ClientConfig(attempts=EMBEDDER_ATTEMPTS, traffic=TrafficClass.NEARLINE)
+    return VectorMaker(open_embedder(embedder_url, config))

@@ -2,11 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pipeline.match import Matcher
+from pipeline.percolation.matcher import Matcher, Matches
+from pipeline.percolation.meaning import with_query
+from pipeline.percolation.query_vectors import QueryVectors
+from pipeline.percolation.rows import BATCH
 from pipeline.windows import Windows
 from schemas.codec import Codec
 from schemas.errors import DecodeError, StoreError
@@ -20,6 +23,7 @@ from streaming.matching.metrics import MatcherMetrics
 from streaming.matching.progress import Progress
 from streaming.matching.store_pass import StorePass
 from streaming.searches.feed import SearchFeed
+from streaming.searches.share import EVERY_SEARCH, SearchShare
 from streaming.searches.table import SearchTable, Subscription, UnreadableSearch, Unsubscription
 
 log = logging.getLogger(__name__)
@@ -49,6 +53,8 @@ class MatchLoop:
     a topic that was created anew from the one before.
     `turned` is called after each turn (streaming/process/health.py).
     `new_matcher` makes the matcher of all searches, and one for each store pass with that pass's searches.
+    `query_vectors` makes the vectors of searches; None: all are matched by their words. `share`: the searches that
+    this instance holds.
     """
 
     feed: SearchFeed
@@ -62,6 +68,8 @@ class MatchLoop:
     clock: Callable[[], float] = time.monotonic
     turned: Callable[[], None] = lambda: None
     topic_ids: Callable[[], TopicIds] = dict
+    query_vectors: QueryVectors | None = None
+    share: SearchShare = EVERY_SEARCH
     matcher: Matcher = field(init=False)
     table: SearchTable = field(init=False)
     progress: Progress = field(default_factory=Progress)
@@ -72,7 +80,7 @@ class MatchLoop:
 
     def __post_init__(self) -> None:
         self.matcher = self.new_matcher()
-        self.table = SearchTable(self.codec)
+        self.table = SearchTable(self.codec, self.share)
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Read all searches, then turn until `stopped()`; send every open window and commit at the end.
@@ -91,16 +99,17 @@ class MatchLoop:
 
     def turn(self) -> None:
         """One round of the loop."""
-        # 2. searches that users subscribed, changed or unsubscribed
+        # 2. searches that users subscribed, changed or unsubscribed, and vectors that were made of them
         self._take_new_searches()
+        self._take_vectors()
         # 3. features of postings that changed
         messages = self.features.poll(self._patience_s())
         now_s = self.clock()
         self._apply_rebalance(self.features.assignment())
         if self.progress.notice(self.topic_ids(), self.table.positions):
             self._match_all_again()
-        for message in messages:
-            self._take_feature(message, now_s)
+        for start in range(0, len(messages), BATCH):
+            self._take_features(messages[start : start + BATCH], now_s)
         # 4. new searches are matched with the postings already stored
         self._match_stored(now_s)
         # 5. windows that have ended are sent as score requests
@@ -123,14 +132,32 @@ class MatchLoop:
             self._forget_searches()
         self._take_searches(messages)
 
+    def _take_vectors(self) -> None:
+        """Match by their vectors from now on the searches whose vectors have arrived."""
+        if self.query_vectors is None:
+            return
+        failures = self.query_vectors.failures
+        for search, query in self.query_vectors.advance(self.clock()):
+            self.matcher.put_search(search, query)
+        self.metrics.embedder_failures.inc(self.query_vectors.failures - failures)
+        self.metrics.without_vector.set(len(self.query_vectors.waiting))
+
+    def _renew_vectors(self, features: Iterable[FeatureRecord]) -> None:
+        """Make all vectors of searches anew once postings have vectors of another embedder."""
+        models = {feature.vector_model for feature in features}
+        if self.query_vectors is not None and self.query_vectors.other_model(models):
+            log.info("postings have vectors of %s: making those of the searches anew", ", ".join(models))
+            for subscription in self.table.subscriptions.values():
+                self.query_vectors.put(subscription.search, self.clock())
+
     def _forget_searches(self) -> None:
         """Begin with no search, as after a restart: the topic `searches` was created anew or lost its end.
 
         Each search that it says from now on is a new one, which meets the stored postings.
         """
         for search_id in self.table.subscriptions:
-            self.metrics.cancelled.inc(self.windows.cancel(search_id))
-        self.matcher, self.table = self.new_matcher(), SearchTable(self.codec)
+            self._forget(search_id)
+        self.matcher, self.table = self.new_matcher(), SearchTable(self.codec, self.share)
         self._match_all_again()
 
     def _match_all_again(self) -> None:
@@ -145,12 +172,20 @@ class MatchLoop:
             self.metrics.search_changes.labels(_name(change)).inc()
             if isinstance(change, Subscription):
                 # Open candidates were matched with the old wording; a store pass repeats it with the new one.
-                self.metrics.cancelled.inc(self.windows.cancel(change.search.search_id))
+                self._forget(change.search.search_id)
                 self.matcher.put_search(change.search)
+                if self.query_vectors is not None:
+                    self.query_vectors.put(change.search, self.clock())
             elif isinstance(change, Unsubscription):
                 self.matcher.drop_search(change.search_id)
-                self.metrics.cancelled.inc(self.windows.cancel(change.search_id))
+                self._forget(change.search_id)
         self.metrics.searches.set(len(self.table.subscriptions))
+
+    def _forget(self, search_id: str) -> None:
+        """Drop what waits for a search that has changed or gone: its candidates, and the making of its vector."""
+        self.metrics.cancelled.inc(self.windows.cancel(search_id))
+        if self.query_vectors is not None:
+            self.query_vectors.drop(search_id)
 
     def _apply_rebalance(self, assignment: Mapping[int, PartitionProgress] | None) -> None:
         """After a rebalance, send every open window and start again from the committed progress.
@@ -164,24 +199,38 @@ class MatchLoop:
         self.progress.assign(assignment, self.table.positions)
         self._store_pass = None
 
-    def _take_feature(self, message: Message, now_s: float) -> None:
+    def _take_features(self, messages: Sequence[Message], now_s: float) -> None:
+        """Match a batch: the cost of a batch hardly depends on how many features are in it."""
+        read = [(message, feature) for message in messages if (feature := self._read(message)) is not None]
+        self._renew_vectors([feature for _, feature in read])
+        found = self.matcher.match_many([feature for _, feature in read])
+        for (message, feature), matches in zip(read, found, strict=True):
+            self._count(matches)
+            candidate = changed_candidate(message, feature)
+            for search, similarity in matches:
+                self._collect(search, candidate, now_s, similarity)
+
+    def _read(self, message: Message) -> FeatureRecord | None:
+        """The feature of a message; None for one that is not a feature, which becomes a dead letter."""
         if self.progress.has_lost_its_end(message.partition, message.offset):
             self._match_all_again()
+        self.progress.read(message.partition, message.offset)
         try:
-            feature = feature_of(message, self.codec)
+            return feature_of(message, self.codec)
         except DecodeError as error:
             self.features.send(dead_letter(message, str(error)))
             self.metrics.features.labels("dead_letters").inc()
-        else:
-            candidate = changed_candidate(message, feature)
-            searches = self.matcher.match(feature)
-            self.metrics.features.labels("matched" if searches else "unmatched").inc()
-            for search in searches:
-                self._collect(search, candidate, now_s)
-        self.progress.read(message.partition, message.offset)
+            return None
 
-    def _collect(self, search: SavedSearch, candidate: Candidate, now_s: float) -> None:
-        full = self.windows.add(search, candidate, now_s)
+    def _count(self, matches: Matches) -> None:
+        self.metrics.features.labels("matched" if len(matches) else "unmatched").inc()
+        self.metrics.pairs.labels("vectors").inc(len(matches.similar))
+        self.metrics.pairs.labels("words").inc(len(matches.worded))
+
+    def _collect(
+        self, search: SavedSearch, candidate: Candidate, now_s: float, similarity: float | None
+    ) -> None:
+        full = self.windows.add(search, candidate, now_s, similarity)
         if full is not None:
             self._produce([full])
 
@@ -198,9 +247,9 @@ class MatchLoop:
             log.warning("the store cannot be read, trying again in %.0f s: %s", self.settings.retry_s, error)
             self._store_pass, self._next_pass_s = None, now_s + self.settings.retry_s
             return
-        for subscription, posting in matches:
+        for subscription, posting, similarity in matches:
             if self._is_due(subscription, posting):
-                self._collect(subscription.search, stored_candidate(posting, subscription), now_s)
+                self._collect(subscription.search, stored_candidate(posting, subscription), now_s, similarity)
         self.metrics.stored_postings.inc(self._store_pass.postings_read - read_before)
         if self._store_pass.finished:
             self.progress.set_searches_matched(self._store_pass.searches_until)
@@ -208,7 +257,7 @@ class MatchLoop:
 
     def _start_store_pass(self) -> None:
         behind = list(self.progress.behind(self.table.positions))
-        if not behind:
+        if not behind or (self.query_vectors is not None and self.query_vectors.holds_up(self.clock())):
             return
         new = {s.search.search_id: s for matched in behind for s in self.table.since(matched)}
         if new:
@@ -218,6 +267,7 @@ class MatchLoop:
                 self.stored(),
                 self.new_matcher(),
                 searches_until=self.table.positions,
+                vector_of=self.matcher.vector_of,
             )
         else:
             self.progress.set_searches_matched(self.table.positions)
@@ -249,7 +299,8 @@ class MatchLoop:
 
     def _produce(self, requests: Iterable[ScoreRequest]) -> None:
         for request in requests:
-            for message in request_messages(request, self.codec):
+            query = self.matcher.vector_of(request.search.search_id)
+            for message in request_messages(with_query(request, query), self.codec):
                 self.features.send(message)
             self.metrics.requests.inc()
             self.metrics.candidates.inc(len(request.candidates))

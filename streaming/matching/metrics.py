@@ -38,6 +38,23 @@ class MatcherMetrics:
         self.candidates = Counter(
             "nearline_matcher_candidates", "Candidates in the score requests produced.", registry=registry
         )
+        self.pairs = counter_by(
+            "by",
+            ("vectors", "words"),
+            "nearline_matcher_pairs",
+            "Pairs of a changed posting and a search that it is a candidate for, by what was compared.",
+            registry,
+        )
+        self.without_vector = Gauge(
+            "nearline_matcher_searches_without_vector",
+            "Searches that wait for their vectors and are matched by their words meanwhile.",
+            registry=registry,
+        )
+        self.embedder_failures = Counter(
+            "nearline_matcher_embedder_failures",
+            "Calls of the embedder that failed; searches are matched by their words meanwhile.",
+            registry=registry,
+        )
         self.lag = lag_gauge("nearline_matcher", registry)
         self.latency_s = latency_histogram(
             "nearline_matcher", "a request's oldest update (broker timestamp) to its score request", registry

@@ -1,27 +1,29 @@
 """Match new and changed searches with the open postings already in the store (docs/semantics.md#matching)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from pipeline.match import Matcher
+from pipeline.percolation.matcher import Matcher
+from pipeline.percolation.meaning import QueryVector
 from schemas.records import FeatureRecord
 from streaming.searches.table import Offsets, Subscription
 
 
 class StoredMatch(NamedTuple):
-    """A stored posting and a search that it is a candidate for."""
+    """A stored posting and a search that it is a candidate for; the similarity if their vectors say so."""
 
     subscription: Subscription
     feature: FeatureRecord
+    similarity: float | None = None
 
 
 class StorePass:
     """Reads all stored postings once, in small steps, and matches each with the new and changed searches.
 
-    `matcher`: an empty one, for those searches. `searches_until`: offsets of the topic `searches`; once the pass has
-    finished, every search before them was matched with the stored postings. `postings_read`: how many postings the pass
-    has read so far.
+    `matcher`: an empty one, for those searches. `vector_of`: the vector of a search, if it has one. `searches_until`:
+    offsets of the topic `searches`; once the pass has finished, every search before them was matched with the stored
+    postings. `postings_read`: how many postings the pass has read so far.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class StorePass:
         matcher: Matcher,
         *,
         searches_until: Offsets,
+        vector_of: Callable[[str], QueryVector | None] = lambda _: None,
     ) -> None:
         self.searches_until: Offsets = dict(searches_until)
         self.finished = False
@@ -39,7 +42,8 @@ class StorePass:
         self._postings = postings
         self._matcher = matcher
         for subscription in subscriptions:
-            self._matcher.put_search(subscription.search)
+            search = subscription.search
+            self._matcher.put_search(search, vector_of(search.search_id))
 
     def advance(self, max_postings: int) -> list[StoredMatch]:
         """The matches of the next `max_postings` stored postings; `finished` becomes true with the last posting."""
@@ -47,7 +51,7 @@ class StorePass:
         self.postings_read += len(postings)
         self.finished = len(postings) < max_postings
         return [
-            StoredMatch(self._subscriptions[search.search_id], posting)
-            for posting in postings
-            for search in self._matcher.match(posting)
+            StoredMatch(self._subscriptions[search.search_id], posting, similarity)
+            for posting, found in zip(postings, self._matcher.match_many(postings), strict=True)
+            for search, similarity in found
         ]

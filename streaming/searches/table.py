@@ -1,12 +1,14 @@
 """All saved searches, built from the messages of the compacted topic `searches`."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import NamedTuple
 
 from schemas.codec import Codec
 from schemas.errors import DecodeError
 from schemas.records import SavedSearch
 from streaming.kafka.messages import Message
+from streaming.searches.share import EVERY_SEARCH, SearchShare
 
 #: Next offset by partition of the topic `searches`.
 Offsets = Mapping[int, int]
@@ -35,17 +37,25 @@ class Unsubscription(NamedTuple):
 
 
 class SearchTable:
-    """The subscriptions by search id, the next offset of each partition, and the unreadable messages so far."""
+    """The subscriptions by search id, the next offset of each partition, and the unreadable messages so far.
 
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
+    `share`: the part of the searches that the table holds; of the others it notes the offsets alone.
+    """
+
+    def __init__(self, codec: Codec, share: SearchShare = EVERY_SEARCH) -> None:
+        self._codec, self._share = codec, share
         self.subscriptions: dict[str, Subscription] = {}
         self.positions: dict[int, int] = {}
         self.unreadable: list[UnreadableSearch] = []
 
     def apply(self, message: Message) -> Subscription | Unsubscription | UnreadableSearch | None:
-        """Apply one message and return the change, None when the search is as before. Raises RegistryUnavailable."""
+        """Apply one message and return the change; None for a search that is as before, or of another part.
+
+        Raises RegistryUnavailable.
+        """
         self.positions[message.partition] = message.offset + 1
+        if not self._share.holds(message.key or b""):
+            return None
         try:
             change = _read(message, self._codec)
         except (DecodeError, UnicodeDecodeError) as error:
@@ -78,6 +88,10 @@ def check_search(search: SavedSearch) -> None:
         raise DecodeError(f"threshold {search.threshold} is not between 0 and 1")
     if search.top_k < 0:
         raise DecodeError(f"top_k {search.top_k} is negative")
+    if not 0 <= search.radius_km < inf:
+        raise DecodeError(f"radius_km {search.radius_km} is not a distance")
+    if search.semantic_threshold is not None and not -1 <= search.semantic_threshold <= 1:
+        raise DecodeError(f"semantic_threshold {search.semantic_threshold} is not between -1 and 1")
 
 
 def _read(message: Message, codec: Codec) -> Subscription | Unsubscription:

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from models.embedder import HashingEmbedder
+from models.ranker import LexicalRanker
 from models.summarizer import InstantSummarizer
+from pipeline.embedding import VectorMaker
 from pipeline.featurize import Featurizer, SourceRow
+from pipeline.local import LocalPath
 from schemas.codec import encode
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.events import read_events
@@ -199,3 +203,36 @@ def test_a_lmdb_store_and_masters_of_other_machines_do_not_go_together(tmp_path:
     for master in ("spark://10.0.0.1:7077", "yarn", "k8s://https://k:6443"):
         with pytest.raises(ConfigError, match="one machine"):
             asked.check_master(master)
+
+
+def test_stale_with_an_embedder_gives_vectors_to_records_that_have_none_of_its_model(tmp_path: Path) -> None:
+    path, store = write(tmp_path / "c.jsonl", postings(45)), f"lmdb://{tmp_path}/store"
+    run(tmp_path, path)
+    made = run(tmp_path, path, mode="stale", embedder_url="instant:").figures()
+    again = run(tmp_path, path, mode="stale", embedder_url="instant:").figures()
+    newer = run(tmp_path, path, mode="stale", embedder_url="instant:2").figures()
+    assert [each["vectors_made"] for each in (made, again, newer)] == [45, 0, 45]
+    assert (made["metadata_only"], made["summarizer_calls"], again["left_alone"]) == (45, 0, 45)
+    assert {record.vector_model for record in stored(store).values()} == {"hashing@2"}
+
+
+def test_a_backfill_with_an_embedder_ends_in_the_records_of_a_stream_with_it(tmp_path: Path) -> None:
+    rows = postings(30)
+    figures = run(tmp_path, write(tmp_path / "c.jsonl", rows), embedder_url="instant:").figures()
+    path = LocalPath(
+        open_store("memory:"),
+        InstantSummarizer(),
+        LexicalRanker(),
+        vectors=VectorMaker(HashingEmbedder()),
+    )
+    path.replay(read_events(write(tmp_path / "same.jsonl", rows)))
+    wanted = {record.posting_id: record for record in path.features.scan()}
+    assert (figures["vectors_made"], figures["vectors_missed"]) == (30, 0)
+    assert stored(f"lmdb://{tmp_path}/store") == wanted
+
+
+def test_an_embedder_that_is_down_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.jsonl", postings(3))
+    with pytest.raises(ModelUnavailable, match=r"embedder http://127.0.0.1:9: .*nothing was begun"):
+        run(tmp_path, path, embedder_url="http://127.0.0.1:9")
+    assert not (tmp_path / "state").exists()

@@ -16,7 +16,7 @@ from models.ranker import LexicalRanker
 from models.summarizer import InstantSummarizer
 from pipeline.alert import AlertStep
 from pipeline.local import LocalPath
-from pipeline.match import LexicalMatcher
+from pipeline.percolation.percolator import Percolator
 from pipeline.scoring.cached import CachedScorer
 from pipeline.windows import Windows, WindowSettings
 from schemas.codec import decode, encode
@@ -104,7 +104,7 @@ def test_the_matcher_sends_its_windows_and_commits_at_their_time(clocks: Clocks)
     loop = MatchLoop(
         feed=MemorySearchFeed(searches),
         features=log,
-        new_matcher=LexicalMatcher,
+        new_matcher=Percolator,
         windows=Windows(WindowSettings(window_s=1.0), clocks.wall),
         stored=lambda: iter(()),
         metrics=MatcherMetrics(CollectorRegistry()),

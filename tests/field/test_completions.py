@@ -13,6 +13,7 @@ from models.engine.instant import InstantEngine
 from models.server import Limits
 from models.server.app import create_app
 from models.server.requests import CompletionBody
+from models.server.service import ServedModels
 from models.server.unserved import UNSERVED
 from tests.models.running import COMPLETION, post, running, serving
 
@@ -147,7 +148,7 @@ def test_a_model_that_is_not_served_is_not_found(url: str, name: str) -> None:
 
 
 def test_a_server_without_models_has_none_by_any_name() -> None:
-    with running(create_app(None, None, Limits())) as url:
+    with running(create_app(ServedModels(), Limits())) as url:
         answer = httpx.get(f"{url}/v1/models/ranker")
         assert httpx.get(f"{url}/v1/models").json() == {"object": "list", "data": []}
     assert (answer.status_code, answer.json()["type"]) == (404, "NotFoundError")

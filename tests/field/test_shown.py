@@ -13,7 +13,7 @@ from nearline.demo.alerts import alert_table
 from nearline.shown import cell, markup, visible
 from pipeline.alert import Fate
 from pipeline.explain import Explanation, QuotaCheck, ScoreCheck, TermCheck
-from pipeline.match import FilterCheck
+from pipeline.filters import FilterCheck
 from schemas.keys import US_PER_DAY
 from schemas.records import Alert, FeatureRecord, SavedSearch
 from streaming.kafka.messages import Message, dead_letter

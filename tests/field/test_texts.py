@@ -8,7 +8,8 @@ import pytest
 from models.prompts import Item, item_text, summarizer_input
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
-from pipeline.match import LexicalMatcher, passes
+from pipeline.match import passes
+from pipeline.percolation.percolator import Percolator
 from pipeline.refresh import Refresher, is_old
 from pipeline.scoring.items import item_of
 from schemas.clean import TEXT_RULES
@@ -174,6 +175,10 @@ def test_a_stream_that_brings_a_stored_posting_again_summarizes_it_anew() -> Non
 
 
 def test_the_index_and_the_plain_definition_find_a_query_that_was_escaped() -> None:
-    matcher = LexicalMatcher()
+    matcher = Percolator()
     matcher.put_search(SavedSearch(search_id="s", query="caf&eacute; cr\u00e8me"))
-    assert [s.search_id for s in matcher.match(record_of(title="Cafe creme", description="x"))] == ["s"]
+    assert [
+        s.search_id
+        for found in matcher.match_many([record_of(title="Cafe creme", description="x")])
+        for s in found.searches()
+    ] == ["s"]

@@ -12,7 +12,7 @@ from models.engine.batcher import BatchConfig
 from models.engine.instant import InstantEngine
 from models.server import Limits
 from models.server.app import create_app
-from models.server.service import host_ranker, host_summarizer
+from models.server.service import ServedModels, host_ranker, host_summarizer
 from nearline.stack.tools import free_port
 from schemas.keys import alert_id
 from schemas.records import Candidate, FeatureRecord, SavedSearch, ScoreRequest
@@ -197,7 +197,7 @@ def test_a_model_server_that_is_away_is_waited_for_by_a_member_that_stays(stage:
     with (
         closing(ranker.batcher),
         closing(summarizer.batcher),
-        running(create_app(ranker, summarizer, Limits()), model),
+        running(create_app(ServedModels(ranker, summarizer), Limits()), model),
     ):
         stage.until(lambda: len(ids(stage)) == 10, 60)
     assert ids(stage) == wanted([("a", n) for n in range(10)])

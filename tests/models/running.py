@@ -19,7 +19,7 @@ from models.engine.base import Engine
 from models.engine.batcher import BatchConfig
 from models.server import Limits
 from models.server.app import create_app
-from models.server.service import host_ranker, host_summarizer
+from models.server.service import ServedModels, host_ranker, host_summarizer
 from nearline.stack.tools import free_port
 
 LIMITS = Limits(body_bytes=200_000, items=400, request_tokens=20_000)
@@ -57,7 +57,7 @@ def serving(
     batching = batching or BatchConfig()
     ranker, summarizer = host_ranker(engine, batching), host_summarizer(engine, batching)
     try:
-        with running(create_app(ranker, summarizer, limits or Limits())) as url:
+        with running(create_app(ServedModels(ranker, summarizer), limits or Limits())) as url:
             yield url
     finally:
         ranker.batcher.close()

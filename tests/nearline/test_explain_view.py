@@ -8,9 +8,10 @@ from rich.console import Console
 from nearline.cli.explain import show
 from pipeline.alert import Fate
 from pipeline.explain import Explanation, QuotaCheck
-from pipeline.match import FilterCheck
+from pipeline.filters import FilterCheck
 from schemas.keys import US_PER_DAY
 from schemas.records import FeatureRecord, SavedSearch
+from schemas.vectors import with_vector
 from storage.ledger_entry import LedgerEntry, Sent
 
 MADE = Explanation(
@@ -51,6 +52,15 @@ def test_text_and_summary_stand_together_and_what_the_summary_repeats_is_marked(
     assert "summary  nights are paid; a car  (9 tokens before, 7 after)" in told
     written = replace(MADE, record=replace(record, summary="a night nurse"), description="nights are paid")
     assert "text     nights are paid\n" in shown(written)
+
+
+def test_the_vector_line_says_whose_it_is_or_why_there_is_none() -> None:
+    assert MADE.record is not None
+    assert "vector   none: no embedder has read these texts" in shown(MADE)
+    made = with_vector(MADE.record, b"12" * 256, "embedder@2", 2)
+    assert "vector   256 numbers by embedder@2" in shown(replace(MADE, record=made))
+    refused = with_vector(MADE.record, b"", "embedder@2", 2)
+    assert "vector   none: embedder@2 gives none for these texts" in shown(replace(MADE, record=refused))
 
 
 def test_a_search_without_top_k_has_no_quota_line() -> None:

@@ -1,6 +1,7 @@
 """Absent tools and busy ports are named, with what to do."""
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,13 @@ def test_every_part_that_reads_a_topic_is_told_of_the_schema_registry(tmp_path: 
     for command in (matcher(made).command, consumer(made).command, job_arguments(made)):
         assert "--schema-registry http://r:8081" in " ".join(command)
     assert "--schema-registry" not in job_arguments(StackSettings(home=tmp_path, models="instant"))
+
+
+def test_the_feature_job_is_given_the_embedder_that_the_stack_was_told(tmp_path: Path) -> None:
+    without = StackSettings(home=tmp_path, models="instant")
+    told = " ".join(job_arguments(replace(without, embedder="instant:")))
+    assert "--embedder instant:" in told
+    assert "--embedder" not in job_arguments(without)
 
 
 def test_the_stack_last_started_is_the_local_one(tmp_path: Path) -> None:

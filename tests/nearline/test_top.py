@@ -213,7 +213,7 @@ def test_the_sources_of_a_stack_are_its_processes() -> None:
     assert found["alert consumer"] == "http://127.0.0.1:29003/metrics"
     assert "model server" not in found
     assert "model server" in {one.name for one in stack_sources(StackSettings())}
-    assert len(stack_sources(StackSettings(models="instant"))) == 5
+    assert len(stack_sources(StackSettings(models="instant"))) == 6
 
 
 def test_the_command_names_what_it_cannot_reach_and_ends_with_status_1() -> None:

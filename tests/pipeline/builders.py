@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from models.embedder import HashingEmbedder
 from models.prompts import Item
 from models.ranker import Ranker
 from models.summarizer import Summary, SummaryFailure, SummaryRejected, SummaryUnavailable
 from pipeline.featurize import SourceRow
 from schemas.clean import TEXT_RULES
 from schemas.codec import encode
-from schemas.errors import ModelRejected
+from schemas.errors import ModelRejected, ModelUnavailable
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate, SavedSearch
 from storage.base import KeyValue
 from storage.features import FeatureStore
@@ -89,6 +90,26 @@ class FlakySummarizer:
         if text in self.poison:
             return SummaryRejected(reason="poison")
         return Summary(text=text, tokens=1, input_tokens=2, model=self.model)
+
+
+class FlakyEmbedder(HashingEmbedder):
+    """The stand-in, which can be taken away, refuse texts that hold a word, and tells how many it was asked for."""
+
+    def __init__(self, *, down: bool = False, poison: str = "", model: str = "hashing@1") -> None:
+        super().__init__(16, model)
+        self.down, self.poison = down, poison
+        self.calls: list[int] = []
+
+    def embed_postings(self, texts: Sequence[str], deadline_s: float) -> list[bytes]:
+        assert deadline_s > 0
+        self.calls.append(len(texts))
+        if self.down:
+            raise ModelUnavailable("the embedder is down", retry_after_s=0.0)
+        made = super().embed_postings(texts, deadline_s)
+        return [
+            b"" if self.poison and self.poison in text else vector
+            for text, vector in zip(texts, made, strict=True)
+        ]
 
 
 class TableRanker(Ranker):

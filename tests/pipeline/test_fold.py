@@ -47,7 +47,7 @@ def test_a_summary_arrives_as_the_merge_would_have_it(waiting: FeatureRecord) ->
     assert is_current(with_summary(waiting, summary))
 
 
-def test_a_summary_leaves_every_other_field_of_the_record_as_it_was() -> None:
+def test_a_summary_leaves_every_other_field_of_the_record_as_it_was_but_a_vector_of_another_summary() -> None:
     waiting = filled(FeatureRecord)
     summary = Summary(text="words", tokens=3, input_tokens=9, model="summarizer@4")
     assert with_summary(waiting, summary) == replace(
@@ -59,6 +59,10 @@ def test_a_summary_leaves_every_other_field_of_the_record_as_it_was() -> None:
         input_tokens=9,
         model="summarizer@4",
         generation=4,
+        vector=b"",
+        vector_hash=b"",
+        vector_model="",
+        vector_generation=0,
     )
 
 

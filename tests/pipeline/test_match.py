@@ -6,16 +6,16 @@ from hypothesis import strategies as st
 
 from models.summarizer import InstantSummarizer
 from pipeline.featurize import Featurizer
+from pipeline.filters import filter_checks
 from pipeline.match import (
-    LexicalMatcher,
     feature_terms,
-    filter_checks,
     match_score,
     passes,
     query_terms,
 )
+from pipeline.percolation.percolator import Percolator
 from pipeline.terms import stem, terms
-from schemas.records import FeatureRecord, Op, PostingUpdate, SavedSearch, State
+from schemas.records import FeatureRecord, Op, PostingUpdate, State
 from tests.pipeline.builders import content, feature, memory, rows, search, update
 
 
@@ -126,37 +126,16 @@ WORDS = ["nurse", "ward", "night", "driver", "truck", "python", "the", "remote",
 _texts = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
 
 
-@pytest.mark.timeout(60)
-@given(st.lists(st.tuples(st.integers(0, 8), st.none() | _texts), max_size=30), st.lists(_texts, min_size=1))
-@settings(max_examples=100, deadline=None)
-def test_the_index_finds_what_the_plain_definition_finds(
-    edits: list[tuple[int, str | None]], titles: list[str]
-) -> None:
-    matcher, held = LexicalMatcher(), dict[str, SavedSearch]()
-    for number, query in edits:
-        name = f"s{number}"
-        if query is None:
-            matcher.drop_search(name)
-            held.pop(name, None)
-        else:
-            held[name] = search(query, search_id=name, remote=True if number % 3 == 0 else None)
-            matcher.put_search(held[name])
-    assert len(matcher) == len(held)
-    for title in titles:
-        posting = feature(title=title, remote="onsite")
-        assert matcher.match(posting) == [held[i] for i in sorted(held) if passes(held[i], posting)]
-
-
 @pytest.mark.parametrize(
     "changes",
     [{"state": State.CLOSED}, {"state": State.REMOVED}, {"input_hash": b"other"}, {"content_version": -1}],
 )
 def test_only_open_postings_with_a_current_summary_match(changes: dict[str, object]) -> None:
-    matcher = LexicalMatcher()
+    matcher = Percolator()
     matcher.put_search(search(""))
     ready: FeatureRecord = feature(title="Nurse")
-    assert matcher.match(ready)
-    assert not matcher.match(feature(**changes))
+    found = matcher.match_many([feature(**changes), ready])
+    assert list(map(len, found)) == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -174,16 +153,16 @@ def test_only_open_postings_with_a_current_summary_match(changes: dict[str, obje
 def test_an_open_posting_without_content_matches_not_even_a_search_that_takes_everything(
     history: list[PostingUpdate],
 ) -> None:
-    features, everything = memory(), LexicalMatcher()
+    features, everything = memory(), Percolator()
     everything.put_search(search(""))
     featurizer = Featurizer(features, InstantSummarizer())
     featurizer.featurize(rows(history))
     (record,) = features.scan()
     assert record.state is State.OPEN
-    assert everything.match(record) == []
+    assert not any(everything.match_many([record]))
     featurizer.featurize(rows([update("p", 4, Op.UPDATE, content("Nurse", "a ward"))]))
     (record,) = features.scan()
-    assert len(everything.match(record)) == 1
+    assert [len(found) for found in everything.match_many([record])] == [1]
 
 
 def test_it_is_a_trade_and_no_stop_word() -> None:
@@ -192,12 +171,12 @@ def test_it_is_a_trade_and_no_stop_word() -> None:
 
 
 def test_a_replaced_search_matches_by_its_new_words_alone() -> None:
-    matcher = LexicalMatcher()
+    matcher = Percolator()
     matcher.put_search(search("nurse"))
     matcher.put_search(search("welder"))
     assert len(matcher) == 1
-    assert not matcher.match(feature(title="Nurse"))
-    assert [found.query for found in matcher.match(feature(title="Welder"))] == ["welder"]
+    found = matcher.match_many([feature(title="Nurse"), feature(title="Welder")])
+    assert [[one.query for one in matches.searches()] for matches in found] == [[], ["welder"]]
 
 
 def test_explain_sees_each_filter_that_decided() -> None:
@@ -206,6 +185,8 @@ def test_explain_sees_each_filter_that_decided() -> None:
         ("location", False),
         ("remote", True),
         ("employment_type", True),
+        ("pay_from", True),
+        ("must_not", True),
     ]
     assert query_terms("night nurse wanted in a ward")[1] == 2
 

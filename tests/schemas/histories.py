@@ -10,6 +10,7 @@ from schemas.keys import content_hash, text_hash
 from schemas.merge import delta, is_current, merge
 from schemas.outcomes import assume_summarized, outcome
 from schemas.records import NEVER, FeatureRecord, Op, Outcome, Posting, PostingUpdate, State
+from schemas.vectors import embedded_hash, has_vector, with_vector
 
 ID = "p"
 CONTENT_OPS = (Op.ADD, Op.UPDATE, Op.REPOST, Op.OPEN)
@@ -47,9 +48,9 @@ def input_hash(update: PostingUpdate) -> bytes:
 
 
 def summarized(record: FeatureRecord, generation: int = 1) -> FeatureRecord:
-    """The record after a deterministic summarizer has summarized its text."""
+    """The record after a deterministic summarizer has summarized its text, and an embedder embedded that."""
     if is_current(record):
-        return record
+        return embedded(record)
     made = FeatureRecord(
         posting_id=record.posting_id,
         version=record.content_version,
@@ -61,7 +62,15 @@ def summarized(record: FeatureRecord, generation: int = 1) -> FeatureRecord:
         model=f"summarizer@{generation}",
         generation=generation,
     )
-    return merge(record, made)
+    return embedded(merge(record, made))
+
+
+def embedded(record: FeatureRecord, model: str = "embedder@1") -> FeatureRecord:
+    """The record after a deterministic embedder has read what is there to be read."""
+    if has_vector(record) or record.content_version == NEVER:
+        return record
+    vector = embedded_hash(record, record.summary) + model.encode()
+    return with_vector(record, vector, model, int(model[-1]))
 
 
 def delta_of(update: PostingUpdate) -> FeatureRecord:
@@ -150,4 +159,4 @@ def expected(history: Sequence[PostingUpdate]) -> FeatureRecord:
     )
     if posting.description.strip():
         return summarized(with_content)
-    return replace(with_content, summary_version=version, summary_hash=with_content.input_hash)
+    return summarized(replace(with_content, summary_version=version, summary_hash=with_content.input_hash))

@@ -67,6 +67,10 @@ features = st.builds(
     input_tokens=integer,
     model=text,
     generation=integer,
+    vector=st.binary(max_size=16),
+    vector_hash=st.binary(max_size=16),
+    vector_model=text,
+    vector_generation=integer,
 )
 searches = st.builds(
     SavedSearch,
@@ -77,6 +81,10 @@ searches = st.builds(
     employment_type=maybe,
     threshold=real,
     top_k=integer,
+    must_not=st.lists(text, max_size=3).map(tuple),
+    radius_km=real,
+    pay_from=maybe,
+    semantic_threshold=st.none() | real,
 )
 candidates = st.builds(
     Candidate, posting_id=text, version=long, updated_ms=long, reason=st.sampled_from(Reason)
@@ -86,6 +94,9 @@ requests = st.builds(
     search=searches,
     candidates=st.lists(candidates, max_size=5).map(tuple),
     created_ms=long,
+    query_vector=st.binary(max_size=16),
+    query_model=text,
+    least_similarity=real,
 )
 alerts = st.builds(
     Alert,
@@ -145,6 +156,10 @@ EXAMPLES: list[PostingUpdate | FeatureRecord | SavedSearch | ScoreRequest | Aler
         input_tokens=300,
         model="summarizer@7",
         generation=7,
+        vector=bytes(range(8)),
+        vector_hash=bytes(range(32, 48)),
+        vector_model="embedder@2",
+        vector_generation=2,
     ),
     _SEARCH,
     ScoreRequest(
@@ -154,6 +169,9 @@ EXAMPLES: list[PostingUpdate | FeatureRecord | SavedSearch | ScoreRequest | Aler
             Candidate(posting_id="p-2", version=5, updated_ms=0),
         ),
         created_ms=1432672807999,
+        query_vector=bytes(range(8)),
+        query_model="embedder@2",
+        least_similarity=0.375,
     ),
     Alert(
         alert_id="0123456789abcdef0123456789abcdef",

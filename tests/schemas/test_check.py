@@ -99,11 +99,11 @@ def test_a_compatible_change_is_a_problem_until_it_is_frozen_as_the_next_version
     assert check(folder) == [
         "saved_search.avsc is not yet in history: run `nearline schemas freeze` once it is final"
     ]
-    assert freeze(folder) == [folder / "history" / "saved_search.3.avsc"]
+    assert freeze(folder) == [folder / "history" / "saved_search.4.avsc"]
     assert check(folder) == []
     edit(path, lambda schema: field(schema, "top_k").update(type="int"))
     assert check(folder) == [
-        "saved_search.avsc cannot read history/saved_search.3.avsc: saved_search.top_k: long cannot be read as int"
+        "saved_search.avsc cannot read history/saved_search.4.avsc: saved_search.top_k: long cannot be read as int"
     ]
 
 

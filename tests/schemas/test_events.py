@@ -231,6 +231,10 @@ def test_a_saved_search_reads_with_all_its_fields() -> None:
         "employment_type": "Part time",
         "threshold": 0.25,
         "top_k": 3,
+        "must_not": ["weekends", " on  call ", "", "weekends"],
+        "radius_km": 15,
+        "pay_from": {"min": 13.5, "currency": "GBP", "unit": "HOUR"},
+        "semantic_threshold": 0.4,
     }
     assert parse_search(row) == SavedSearch(
         search_id="s-1",
@@ -240,6 +244,10 @@ def test_a_saved_search_reads_with_all_its_fields() -> None:
         employment_type="part-time",
         threshold=0.25,
         top_k=3,
+        must_not=("weekends", "on call"),
+        radius_km=15.0,
+        pay_from="from 13.5 GBP per hour",
+        semantic_threshold=0.4,
     )
 
 
@@ -261,6 +269,13 @@ def test_a_search_wants_remote_work_does_not_or_does_not_say(value: Any, remote:
         ({"top_k": 2.5}, "top_k must be a whole number"),
         ({"top_k": 2**31}, "top_k must be a whole number"),
         ({"location": 1.0, "remote": {}}, "remote must be text"),
+        ({"must_not": {}}, "must_not must be text"),
+        ({"must_not": [["weekends"], [True]]}, "must_not must be text"),
+        ({"radius_km": -1}, "radius_km must be a number from 0"),
+        ({"radius_km": "near"}, "radius_km must be a number from 0"),
+        ({"pay_from": True}, "pay_from must be text"),
+        ({"pay_from": "good money"}, "pay_from names no amount"),
+        ({"semantic_threshold": 1.5}, "semantic_threshold must be a number from 0 to 1"),
     ],
 )
 def test_a_broken_search_is_an_error_that_names_the_field_and_its_line(

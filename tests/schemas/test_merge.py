@@ -11,6 +11,7 @@ from schemas.compiled import constructor
 from schemas.keys import content_hash
 from schemas.merge import delta, is_current, merge
 from schemas.records import NEVER, FeatureRecord, Op, Posting, PostingUpdate, State
+from schemas.vectors import embedded_hash
 from tests.schemas.histories import (
     batch,
     delta_of,
@@ -248,7 +249,7 @@ def test_merging_the_deltas_alone_gives_the_fold_without_summaries(history: list
 
 
 FILLED = filled(FeatureRecord, episode=90, begun_version=90, ended_version=106, removed_version=106)
-FILLED = replace(FILLED, version=FILLED.content_version)
+FILLED = replace(FILLED, version=FILLED.content_version, vector_hash=embedded_hash(FILLED, FILLED.summary))
 """A record as a store may hold it, with another value than the default in every field."""
 BLANK = FeatureRecord(posting_id=FILLED.posting_id, version=NEVER)
 

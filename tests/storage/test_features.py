@@ -11,6 +11,7 @@ from schemas.errors import StoreError, ValueTooLarge
 from schemas.keys import feature_key, text_hash, text_key
 from schemas.merge import delta, merge
 from schemas.records import FeatureRecord, Op, Posting, PostingUpdate, State
+from schemas.vectors import with_vector
 from storage.base import MAX_VALUE_BYTES, KeyValue, Merge
 from storage.features import FeatureStore, FeatureWrite, RawText
 from storage.memory import MemoryStore
@@ -155,6 +156,16 @@ def test_ids_of_any_length_and_script_keep_apart(tmp_path: Path) -> None:
     assert [text and text.description for text in store.texts(ids)] == ids
     assert sorted(record.posting_id for record in store.scan()) == sorted(ids)
     kv.close()
+
+
+def test_a_dump_tells_a_vectors_width_and_the_count_of_each_model() -> None:
+    store = fresh()
+    texts = [event(Op.ADD, n, name, name) for n, name in enumerate(("a", "b", "c"))]
+    store.merge_many([blind(with_vector(r, b"12" * 8, "m@1", 1), r.posting_id) for r in texts[:2]])
+    store.merge_many([blind(with_vector(texts[2], b"", "m@1", 1), "c")])
+    rows = [record_dict(record) for record in store.scan()]
+    assert [(row["vector_width"], row["vector_model"]) for row in rows] == [(8, "m@1")] * 2 + [(0, "m@1")]
+    assert store_stats(store)["vectors of m@1"] == 2
 
 
 def test_a_dump_is_plain_and_says_what_waits_for_its_summary() -> None:

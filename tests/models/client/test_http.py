@@ -11,6 +11,7 @@ import pytest
 from models.calibration import Calibration, write_calibration
 from models.client.http import Call, ClientConfig, ModelClient
 from models.client.remote import HttpRanker, HttpSummarizer, open_ranker, open_summarizer
+from models.client.responses import ByBaseName
 from models.engine.instant import InstantEngine
 from models.ranker import LexicalRanker
 from models.summarizer import InstantSummarizer, Summary
@@ -132,7 +133,7 @@ def test_what_would_kill_an_sglang_is_never_sent(
     call: Call[Any] = Call(route="/v1/completions", body={"prompt": prompt}, prompts=[prompt], read=dict)
 
     async def ask() -> None:
-        client = ModelClient(url, "summarizer", FAST, vocab_size=300, context_tokens=512, canary=call)
+        client = ModelClient(url, ByBaseName("summarizer", 512), FAST, vocab_size=300, canary=call)
         try:
             await client.ask(call, time.monotonic() + 5)
         finally:

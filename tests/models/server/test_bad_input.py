@@ -14,6 +14,7 @@ from models.engine.instant import InstantEngine
 from models.server.complete import generate_jobs
 from models.server.requests import BadRequest, CompletionBody, ScoreBody, parse
 from models.server.score import score_answer, score_request
+from models.server.service import ServedModels
 from tests.models.running import (
     COMPLETION,
     LIMITS,
@@ -166,7 +167,7 @@ def test_a_deadline_that_is_no_time_is_answered_400(url: str, deadline: str) -> 
 def test_a_route_without_its_model_names_the_option_that_is_missing() -> None:
     from models.server.app import create_app
 
-    with running(create_app(None, None, LIMITS)) as url:
+    with running(create_app(ServedModels(), LIMITS)) as url:
         answer = post(url, "completions", COMPLETION)
     assert answer.status_code == 404
     assert "--summarizer DIR" in answer.json()["message"]

@@ -26,6 +26,6 @@ def test_every_route_has_a_name_of_its_own() -> None:
     paths = json.loads(description())["paths"]
     names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
     models = {"/v1/models", "/v1/models/{model}"}
-    ours = {"/v1/score", "/v1/completions", "/generative_scoring", "/abort_request"}
+    ours = {"/v1/score", "/v1/completions", "/v1/embeddings", "/generative_scoring", "/abort_request"}
     assert set(paths) == {*ours, *models, "/health", "/metrics"}
     assert len(set(names)) == len(names)

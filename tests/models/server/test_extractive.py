@@ -55,7 +55,7 @@ def test_the_client_gets_phrases_letter_by_letter(directory: Path) -> None:
 
 
 def test_the_card_decides_which_engine_serves(directory: Path) -> None:
-    _, summarizer = load(ServeConfig(summarizer=directory, device="cpu"))
+    summarizer = load(ServeConfig(summarizer=directory, device="cpu")).summarizer
     assert summarizer is not None
     summarizer.batcher.close()
     assert isinstance(summarizer.engine, ExtractiveEngine)

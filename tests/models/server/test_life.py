@@ -154,16 +154,14 @@ def test_a_checkpoint_is_served_by_the_command_and_a_wrong_one_is_refused(
 def test_a_checkpoint_without_a_card_is_served_under_a_name_that_clients_take(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "Qwen3-tiny", byte_level_tokenizer(), max_position_embeddings=2048)
     (path / "nearline.json").unlink()
-    hosted = load(ServeConfig(ranker=path, summarizer=path, device="cpu", threads=1))
-    with running(create_app(*hosted, Limits())) as url:
+    served = load(ServeConfig(ranker=path, summarizer=path, device="cpu", threads=1))
+    with running(create_app(served, Limits())) as url:
         ranker, summarizer = HttpRanker(url, *asked(path)), HttpSummarizer(url, *asked(path))
         (score,) = ranker.score_many("nurse", [item("ward")], 9.0)
         (summary,) = summarizer.summarize_many(["Title: Nurse\nText: ward"], 9.0)
         ranker.close()
         summarizer.close()
-    for model in hosted:
-        assert model is not None
-        model.batcher.close()
+    served.close()
     assert (ranker.model, 0 <= score <= 1) == ("ranker@Qwen3-tiny", True)
     assert isinstance(summary, Summary)
     assert summary.model == "summarizer@Qwen3-tiny"

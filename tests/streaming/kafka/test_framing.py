@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from models.ranker import LexicalRanker
 from pipeline.alert import AlertStep
 from pipeline.featurize import SourceRow
-from pipeline.match import LexicalMatcher
+from pipeline.percolation.percolator import Percolator
 from pipeline.windows import Windows, WindowSettings
 from schemas import avro
 from schemas.codec import Codec, decode, encode
@@ -91,7 +91,7 @@ def match(codec: Codec, home: str, search: Outgoing, features: list[Row], out: l
         loop = MatchLoop(
             feed=MemorySearchFeed(searches),
             features=MemoryFeatures(arrived, {}, out),
-            new_matcher=LexicalMatcher,
+            new_matcher=Percolator,
             windows=Windows(WindowSettings(window_s=0.0)),
             stored=FeatureStore(kv).scan,
             metrics=MatcherMetrics(CollectorRegistry()),

@@ -1,6 +1,6 @@
 """The matcher's loop without a broker: commits, unsubscribes, store passes, kills and rebalances."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from typing_extensions import override
 
-from pipeline.match import LexicalMatcher, Matcher
+from pipeline.percolation.matcher import Matcher, Matches
+from pipeline.percolation.meaning import QueryVector
+from pipeline.percolation.percolator import Percolator
 from pipeline.windows import Windows, WindowSettings
 from schemas.codec import Codec, decode, encode
 from schemas.errors import StoreUnavailable
@@ -45,7 +47,7 @@ class World:
         self.requests_id = 0
 
     def start(
-        self, new_matcher: Callable[[], Matcher] = LexicalMatcher, **changes: Any
+        self, new_matcher: Callable[[], Matcher] = Percolator, **changes: Any
     ) -> tuple[MatchLoop, MemoryFeatures]:
         log = MemoryFeatures(self.features, self.committed, self.out)
         loop = MatchLoop(
@@ -421,7 +423,7 @@ class MatchesAll(Matcher):
         self.searches: dict[str, SavedSearch] = {}
 
     @override
-    def put_search(self, search: SavedSearch) -> None:
+    def put_search(self, search: SavedSearch, query: QueryVector | None = None) -> None:
         self.searches[search.search_id] = search
 
     @override
@@ -429,8 +431,12 @@ class MatchesAll(Matcher):
         self.searches.pop(search_id, None)
 
     @override
-    def match(self, feature: FeatureRecord) -> list[SavedSearch]:
-        return list(self.searches.values())
+    def match_many(self, features: Sequence[FeatureRecord]) -> list[Matches]:
+        return [Matches(worded=list(self.searches.values())) for _ in features]
+
+    @override
+    def vector_of(self, search_id: str) -> QueryVector | None:
+        return None
 
 
 def test_stored_and_new_postings_are_matched_by_the_matcher_that_the_loop_was_given() -> None:

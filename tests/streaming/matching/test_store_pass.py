@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.match import LexicalMatcher
+from pipeline.percolation.percolator import Percolator
 from schemas.records import FeatureRecord, SavedSearch, State
 from streaming.matching.store_pass import StorePass
 from streaming.searches.table import Subscription
@@ -24,7 +24,7 @@ def test_each_stored_posting_is_matched_with_every_new_search() -> None:
     made = StorePass(
         [NURSE, BAKER],
         postings("Nurse", "Welder", "Baker and nurse"),
-        LexicalMatcher(),
+        Percolator(),
         searches_until={0: 8},
     )
     found = {(match.subscription.search.search_id, match.feature.posting_id) for match in made.advance(10)}
@@ -33,9 +33,7 @@ def test_each_stored_posting_is_matched_with_every_new_search() -> None:
 
 
 def test_a_step_reads_no_more_than_it_was_told_and_the_last_step_finishes() -> None:
-    made = StorePass(
-        [NURSE], postings("Nurse", "Nurse", "Nurse", "Nurse"), LexicalMatcher(), searches_until={}
-    )
+    made = StorePass([NURSE], postings("Nurse", "Nurse", "Nurse", "Nurse"), Percolator(), searches_until={})
     steps = []
     while not made.finished:
         steps.append([match.feature.posting_id for match in made.advance(2)])
@@ -45,13 +43,13 @@ def test_a_step_reads_no_more_than_it_was_told_and_the_last_step_finishes() -> N
 
 def test_a_closed_posting_is_read_and_matches_nothing() -> None:
     closed = feature(posting_id="p", title="Nurse", state=State.CLOSED)
-    made = StorePass([NURSE], iter([closed]), LexicalMatcher(), searches_until={})
+    made = StorePass([NURSE], iter([closed]), Percolator(), searches_until={})
     assert made.advance(2) == []
     assert made.postings_read == 1
 
 
 def test_the_offsets_stay_as_they_were_when_the_pass_began() -> None:
     positions = {0: 8}
-    made = StorePass([NURSE], postings(), LexicalMatcher(), searches_until=positions)
+    made = StorePass([NURSE], postings(), Percolator(), searches_until=positions)
     positions[0] = 9
     assert made.searches_until == {0: 8}
