@@ -184,12 +184,14 @@ def _findings(
     memory: Sequence[Row],
 ) -> list[str]:
     grown = [str(row["component"]) for row in memory if row["flat"] == "no"]
+    flat = sum(row["flat"] == "yes" for row in memory)
     return [
         f"{soak.minutes:g} minutes, {events:,} updates, {len(failures)} failures of {', '.join(VICTIMS)} in turn",
         f"{len(seen.outcomes):,} of {events:,} updates have an outcome, {len(seen.alerts):,} alerts, "
         f"{seen.duplicate_alert_ids} of them twice; store and alerts "
         + (f"differ from an undisturbed run: {broken}" if broken else "equal those of an undisturbed run"),
-        f"memory: {'grown in ' + ', '.join(grown) if grown else 'flat in every component'}",
+        f"memory: flat in {flat} of {len(memory)} components; "
+        + (f"grown in {', '.join(grown)}" if grown else "the others were killed too often to tell"),
     ]
 
 
