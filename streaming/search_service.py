@@ -50,7 +50,7 @@ class ServiceSettings(ProcessSettings):
     """Settings of a search service."""
 
     host: Annotated[str, Option("Address to listen on; in a pod 0.0.0.0.")] = "127.0.0.1"
-    port: Annotated[int, Option("Port of POST /v1/search.", at_least=0, at_most=65_535)] = 29040
+    port: Annotated[int, Option("Port of POST /v1/search.", at_least=0, at_most=65_535)] = 29041
     ranker_url: Annotated[
         str, Option("As the alert consumer's: a model server, or instant:.", "--ranker", metavar="URL")
     ]

@@ -24,7 +24,7 @@ _PORTS = {
     "consumer_metrics": 3,
     "jobmanager_metrics": 4,
     "taskmanager_metrics": 5,
-    "search": 40,
+    "search": 41,
     "search_metrics": 6,
     "couchbase": 11,
     "couchbase_rest": 12,
