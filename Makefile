@@ -27,7 +27,7 @@ STARTED := $(shell date +%s)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help rl-oracle verl-env verl-smoke setup demo test lint style types fix unit test-one browser integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm-wheel test-smollm2 test-arm test-browser screenshots images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-pruning-pretrained bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help rl-oracle verl-env verl-smoke setup demo test lint style types fix unit test-one browser integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm-wheel test-smollm2 test-arm test-browser screenshots images test-images faults fuzz fuzz-inputs soak soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-pruning-pretrained bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -149,6 +149,9 @@ verl-env: .envs/verl/.stamp  ## verl's own environment, never ours: 5.5 GB
 
 verl-smoke: setup verl-env  ## verl's own main_ppo on a CPU for two steps with our configuration, data and reward (minutes)
 	$(BIN)/python -m pytest -q -n 0 -m verl tests/training/rl/test_verl_smoke.py
+
+soak: setup  ## a stack for half an hour while broker, store and model server fail in turn; report into docs/benchmarks: SOAK_ARGS="--minutes 3"
+	$(BIN)/python -m tests.faults.soak $(SOAK_ARGS)
 
 soak-engine: setup  ## the model server at saturation for ten minutes: its overhead and pauses, into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'

@@ -163,7 +163,7 @@ class OverloadBenchmark:
 
     workers: Annotated[int, Option("Model servers, each as fast as the one that was measured.")] = 10
     seeds: Annotated[int, Option("Traces of each kind.")] = 5
-    queries: Annotated[int, Option("Queries by which a smaller depth is judged; 0: leave that out.")] = 40
+    queries: Annotated[int, Option("Queries by which a smaller depth is judged; 0: leave that out.")] = 120
     postings: Annotated[int, Option("Generated postings that they search.")] = 2000
     ranker: Annotated[str, Option("Checkpoint directory.", metavar="DIR")] = RANKER
     threads: Annotated[int, Option("Processor threads of the ranker.")] = 2
