@@ -50,7 +50,7 @@ class WordSegment(Segment):
         that makes them enough.
         """
         needed = self.needed[:rows]
-        enough = np.where(needed == 0, EVERY, np.uint64(0))
+        enough: Words = np.where(needed == 0, EVERY, np.uint64(0))
         digits = [_as_bits(-needed, digit) for digit in range(max(0, most_needed - 1).bit_length())]
         found, carry = np.empty_like(enough), np.empty_like(enough)
         for terms in self.terms:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from models.vectors import pack
 from pipeline.match import ready
@@ -146,7 +147,7 @@ def test_many_searches_of_real_width_in_several_segments_equal_brute_force() -> 
     assert sum(map(len, found)) > BATCH // 4
 
 
-def _wide(vectors: Sequence[bytes]) -> np.ndarray:
+def _wide(vectors: Sequence[bytes]) -> NDArray[np.float64]:
     return np.stack([np.frombuffer(vector, "<f2") for vector in vectors]).astype(np.float64)
 
 
