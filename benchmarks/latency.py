@@ -46,7 +46,7 @@ class Latencies:
 def measure(settings: LatencyBenchmark, folder: Path = FOLDER) -> Result:
     """Measure rate after rate on one stack and write the results into `folder`."""
     where = measured_on()
-    stack = StackSettings(home=HOME, port_base=PORT_BASE, models="instant")
+    stack = StackSettings(home=HOME, port_base=PORT_BASE, models="instant", page=False)
     check_ports(stack.ports)
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)

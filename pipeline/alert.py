@@ -9,8 +9,9 @@ from enum import StrEnum
 from models.ranker import Ranker
 from pipeline.match import has_content
 from pipeline.percolation.meaning import QueryVector, fit, fits, query_of
+from pipeline.scoring.each import score_each
 from pipeline.scoring.items import item_of
-from schemas.errors import ModelRejected, ModelUnavailable
+from schemas.errors import ModelRejected
 from schemas.keys import alert_id, day_of
 from schemas.merge import is_current
 from schemas.openings import opening_reason
@@ -191,25 +192,16 @@ class AlertStep:
                 pair.fate = Fate.BELOW_THRESHOLD
 
     def _ask(self, query: str, pairs: list[_Pair], deadline: float) -> None:
-        """Score the postings of one query; a refused call is halved until only the refused item is left."""
-        left_s = deadline - self._monotonic()
-        if left_s <= 0:
-            raise ModelUnavailable("no time is left for this step's model calls")
+        """Score the postings of one query; an item that the ranker refuses gets the fate REJECTED."""
         items = {pair.candidate.posting_id: item_of(pair.record) for pair in pairs}
-        try:
-            scores = self._ranker.score_many(query, list(items.values()), left_s)
-        except ModelRejected as refusal:
-            if len(items) == 1:
-                for pair in pairs:
-                    pair.fate, pair.reason = Fate.REJECTED, str(refusal)
-                return
-            half = set(list(items)[: len(items) // 2])
-            self._ask(query, [pair for pair in pairs if pair.candidate.posting_id in half], deadline)
-            self._ask(query, [pair for pair in pairs if pair.candidate.posting_id not in half], deadline)
-            return
-        found, model = dict(zip(items, scores, strict=True)), self._ranker.model
+        answers = score_each(self._ranker, query, list(items.values()), deadline, self._monotonic)
+        found, model = dict(zip(items, answers, strict=True)), self._ranker.model
         for pair in pairs:
-            pair.p_yes, pair.model = found[pair.candidate.posting_id], model
+            answer = found[pair.candidate.posting_id]
+            if isinstance(answer, ModelRejected):
+                pair.fate, pair.reason = Fate.REJECTED, str(answer)
+            else:
+                pair.p_yes, pair.model = answer, model
 
     def _settle(self, pairs: list[_Pair]) -> None:
         # quotas are given in the order of the claims: best first within a request

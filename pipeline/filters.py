@@ -123,8 +123,9 @@ def _types_pass(wanted: str, found: str) -> bool:
 
 
 def _said(feature: FeatureRecord) -> str:
-    """What is searched for must-nots: title, type and summary, but no names of companies and places."""
-    return f"{feature.title}\n{feature.employment_type or ''}\n{feature.remote or ''}\n{feature.summary}"
+    """What is searched for must-nots, a line each: all that the ranker reads but the name of the company."""
+    parts = (feature.title, feature.location, feature.employment_type, feature.remote, feature.summary)
+    return "\n".join(part for part in parts if part)
 
 
 def _place_shown(search: SavedSearch) -> str | None:

@@ -8,6 +8,7 @@
 | `a/1/<alert id>` | a ledger entry |
 | `q/1/<day>/<search id>` | the alerts of one search and event-time day |
 | `n/1/<alert id>` | why a pair was not scored |
+| `b/1/<day>/<campaign>` | what a campaign has spent on one day |
 | `m/1/<hash of a URL>` | how far an interrupted copy from the store at that URL came |
 
 A key is UTF-8 text without NUL of at most `storage.base.MAX_KEY_BYTES` bytes, so that it fits every back end as it
@@ -93,6 +94,11 @@ def cut_key(alert_id: str) -> bytes:
 def quota_key(search_id: str, day: int) -> bytes:
     """Where the quota of a search on one event-time day (`day_of`) is."""
     return b"q/1/%d/" % day + _id_bytes(search_id)
+
+
+def spend_key(campaign: str, day: int) -> bytes:
+    """Where it stands what a campaign has spent on one day."""
+    return b"b/1/%d/" % day + _id_bytes(campaign)
 
 
 def copy_key(source: str) -> bytes:

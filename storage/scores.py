@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 _VALUE = struct.Struct("<Bdddd")
 _SCORE, _REJECTION = 1, 2
 _LEASE = struct.Struct("<dd")  # from when to when it holds, UTC seconds; then its holder's token
+CLOCKS_DIFFER_S = 5.0
 _FREE = b""
 _FREE_S = 1.0  # a merge cannot delete: a lease that was given back stays as an empty value for so long
 MAX_REASON_CHARS = 500
@@ -108,6 +109,19 @@ class ScoreCache:
             free.discard(key)
         return granted
 
+    def renew_many(self, keys: Sequence[bytes], ttl_s: float) -> None:
+        """Have leases of this object end `ttl_s` seconds from now, because their holder still computes the scores.
+
+        A lease that has ended and was not granted to another caller holds again; one that was given back does not.
+        """
+        now = self.clock()
+        try:
+            self.kv.merge_many(
+                list(map(_lease_key, keys)), lambda _, stored: self._longer(stored, now, ttl_s), ttl_s=ttl_s
+            )
+        except StoreError as error:
+            self.failed(error)
+
     def release_many(self, keys: Sequence[bytes]) -> None:
         """Give leases of this object back before they end, because its holder could not compute the scores."""
         try:
@@ -121,7 +135,15 @@ class ScoreCache:
         log.warning("the score cache is passed over: %s", error)
 
     def _given_back(self, _: bytes, stored: bytes | None) -> bytes | None:
-        return _FREE if stored and stored.startswith(self._me, _LEASE.size) else None
+        return _FREE if self._is_mine(stored) else None
+
+    def _longer(self, stored: bytes | None, now: float, ttl_s: float) -> bytes | None:
+        if stored is None or not self._is_mine(stored):
+            return None
+        return _LEASE.pack(now, now + ttl_s) + stored[_LEASE.size :]
+
+    def _is_mine(self, stored: bytes | None) -> bool:
+        return stored is not None and stored.startswith(self._me, _LEASE.size)
 
 
 def _lease_key(key: bytes) -> bytes:
@@ -129,11 +151,15 @@ def _lease_key(key: bytes) -> bytes:
 
 
 def _holds(lease: bytes | None, now: float) -> bool:
-    """Whether a lease holds: not one that was given back, or begins later than now, because the clock was set back."""
+    """Whether a lease holds: not one that was given back, or begins well after now, because the clock was set back.
+
+    A little after now begins the lease of a caller whose clock is ahead, and of one in this process that looked at the
+    clock after this one and came to the store before it.
+    """
     if not lease or len(lease) < _LEASE.size:
         return False
     begins, ends = _LEASE.unpack_from(lease)
-    return bool(begins <= now < ends)
+    return bool(begins - CLOCKS_DIFFER_S <= now < ends)
 
 
 def _value(stored: StoredScore, now: float) -> bytes:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from kafka import KafkaProducer
 
@@ -26,7 +25,7 @@ from storage.cuts import CutNotes
 from storage.features import FeatureStore
 from storage.ledger import TTL_S, AlertLedger
 from storage.opening import open_store
-from storage.scores import ScoreCache
+from streaming.alerting.arrivals import Arrivals
 from streaming.alerting.kafka_log import RequestGroup
 from streaming.alerting.loop import RequestLoop, RequestLoopSettings
 from streaming.alerting.metrics import ConsumerMetrics
@@ -35,6 +34,7 @@ from streaming.alerting.shaping import ShapingSettings
 from streaming.kafka import clients, topics
 from streaming.kafka.waiting import within
 from streaming.process.member import MemberSettings, Program, Running, run_member
+from streaming.process.score_cache import MEMORY, CacheUrl, shared_cache
 from streaming.searches.feed import KafkaSearchFeed
 from streaming.searches.unsubscribed import Unsubscribed
 
@@ -44,7 +44,6 @@ log = logging.getLogger(__name__)
 TRANSACTION_TIMEOUT_MS = 20_000
 #: kafka-python gives up by itself a little earlier.
 OPEN_S = 70.0
-MEMORY = "memory:"
 DAY_S = 86_400
 
 
@@ -80,14 +79,7 @@ class ConsumerSettings(MemberSettings):
             metavar="WORD",
         ),
     ] = None
-    cache_url: Annotated[
-        str,
-        Option(
-            "Score cache that instances share, such as lmdb:///path?sync=os; memory: keeps scores in this process alone.",
-            "--cache",
-            metavar="URL",
-        ),
-    ] = MEMORY
+    cache_url: CacheUrl = MEMORY
     ledger_ttl_days: Annotated[
         float,
         Option("How long a pair cannot alert again in one opening; longer than any topic keeps messages."),
@@ -113,8 +105,17 @@ def consume(member: Running[ConsumerSettings]) -> None:
     # The producer first: it ends the transaction of a killed predecessor, which would hide committed offsets.
     producer = _transactional(settings, member.stopped)
     consumer = member.group_consumer(topics.SCORE_REQUESTS)
+    arrivals = Arrivals(topics.SCORE_REQUESTS.retention_ms / 1000)
     requests = member.closed_at_end(
-        RequestGroup(consumer, producer, metrics.lag, member.probe, member.stopped, member.topics.ids)
+        RequestGroup(
+            consumer,
+            producer,
+            metrics.lag,
+            member.probe,
+            member.stopped,
+            member.topics.ids,
+            arrivals.note,
+        )
     )
     feed = KafkaSearchFeed(searches, member.topics.id_of(topics.SEARCHES.name))
     loop = RequestLoop(
@@ -124,6 +125,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
         unsubscribed=Unsubscribed(feed, member.stopped),
         settings=settings.loop,
         lateness=settings.shaping.lateness(),
+        arrivals=arrivals,
         codec=member.codec,
         probe=member.probe,
         turned=member.turned,
@@ -158,20 +160,12 @@ def _step(member: Running[ConsumerSettings], metrics: ConsumerMetrics) -> AlertS
     gate = settings.shaping.gate()
     metrics.watch(gate)
     admitted = AdmittedRanker(ranker, gate, TrafficClass.NEARLINE)
-    scorer = CachedScorer(admitted, _shared_cache(member), settings.cache)
+    scorer = CachedScorer(
+        admitted, shared_cache(member, settings.cache_url, settings.cache.lifetimes), settings.cache
+    )
     metrics.show_cache(scorer.counts)
     ledger = AlertLedger(store, ttl_s=settings.ledger_ttl_days * DAY_S, sent=KafkaSentAlerts(settings.kafka))
     return AlertStep(FeatureStore(store), scorer, ledger, settings.alerts, cuts=CutNotes(store))
-
-
-def _shared_cache(member: Running[ConsumerSettings]) -> ScoreCache | None:
-    """The cache behind the memory of this process; None where there is only that."""
-    settings = member.settings
-    if settings.cache_url == MEMORY:
-        return None
-    store = member.closed_at_end(open_store(settings.cache_url))
-    waits = urlsplit(settings.cache_url).scheme != "lmdb"
-    return ScoreCache(store, ttl_s=settings.cache.lifetimes.ttl_s, reads_wait=waits)
 
 
 def _reach(ranker: Ranker) -> None:

@@ -30,6 +30,8 @@ class EngineSetup:
     device: str
     threads: int
     logs: Path
+    product: tuple[int, int, int] = (2000, 1024, 3072)
+    """Rows, inner width and columns of the matrix product whose speed is the peak."""
     workers: dict[tuple[str, ...], Worker] = field(default_factory=dict)
 
     def log(self, *name: str) -> Path:
@@ -63,6 +65,7 @@ def worker(
             "device": setup.device,
             "threads": setup.threads,
             "labels": LABELS,
+            "product": setup.product,
         }
         threads = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS"), str(setup.threads))
         env = OFFLINE | threads | {"PYTHONPATH": str(ROOT), **limit}

@@ -16,10 +16,12 @@ from nearline.cli import (
     evaluate,
     explain,
     models,
+    page,
     plan,
     prune,
     report,
     schemas,
+    search,
     serve,
     simulate,
     stack,
@@ -34,6 +36,7 @@ from nearline.cli import (
     train_rl,
     train_rl_sweep,
     train_sft,
+    understand,
 )
 from nearline.cli.errors import print_error
 from schemas.errors import NearlineError, exit_status
@@ -61,7 +64,21 @@ def root(
     """Options of `nearline` itself."""
 
 
-for module in (stack, top, stream, serve, summarize, explain, simulate, plan, agreement, evaluate):
+for module in (
+    stack,
+    page,
+    top,
+    stream,
+    serve,
+    search,
+    summarize,
+    understand,
+    explain,
+    simulate,
+    plan,
+    agreement,
+    evaluate,
+):
     module.register(app)
 train_judge.register(train.app)
 train_sft.register(train.app)

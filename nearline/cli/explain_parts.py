@@ -120,6 +120,8 @@ class ExplainParts:
         with ExitStack() as opened:
             store = opened.enter_context(closing(open_store(at.store_url)))
             cache = opened.enter_context(closing(open_store(at.cache_url)))
+            #: records and texts of the postings
+            self.features = FeatureStore(store)
             self._explainer = _explainer(at, store, DryRunStore(cache))
             self._opened = opened.pop_all()
 
@@ -129,6 +131,10 @@ class ExplainParts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close store and cache."""
         self._opened.close()
 
     def explain(self, search_id: str, posting_id: str) -> Explanation:

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 @from_settings
 def up(stack: partial[StackSettings], home: options.Home = None) -> None:
-    """Start Kafka, Flink with the feature job, the model server, matcher and alert consumer, and keep them running."""
+    """Start Kafka, Flink with the feature job, the model server, matcher, alert consumer and their page."""
     settings = options.checked(stack(home=home) if home else stack())
     console = Console()
     with console.status(
@@ -61,6 +61,8 @@ def status(home: options.Home = None) -> None:
             f"kafka {settings.bootstrap}   flink {settings.flink_url}   models {settings.models_url}",
             markup=False,
         )
+        if settings.page:
+            console.print(f"page {settings.page_url}", markup=False)
         console.print(f"store {without_login(settings.store_url)}", soft_wrap=True, markup=False)
     outdated = _outdated(settings) if states else ""
     if outdated:

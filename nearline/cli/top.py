@@ -38,7 +38,7 @@ def top(
     minute. What cannot be reached is named on top, its figures are dashes. Exit status of --once: 1 if it reached
     nothing.
     """
-    sources = [_source(one) for one in at or ()] or stack_sources(options.running_stack(home))
+    sources = [source(one) for one in at or ()] or stack_sources(options.running_stack(home))
     console = Console(emoji=False)
     if not once:
         show(sources, console, every_s=every_s, clock=Clock())
@@ -46,7 +46,7 @@ def top(
         raise typer.Exit(1)
 
 
-def _source(given: str) -> Source:
+def source(given: str) -> Source:
     """A process by its name and address; the path /metrics may be left out."""
     name, equals, url = given.partition("=")
     if not (name and equals and url.startswith(("http://", "https://"))):

@@ -8,6 +8,7 @@ from streaming.create_topics import TopicSettings
 from streaming.features.settings import FeatureJobSettings
 from streaming.matcher import MATCHER
 from streaming.process.options import Connections
+from streaming.search_service import SEARCH_SERVICE
 from training.rl.start_settings import StartRun
 from training.tiny.settings import TinyRun
 
@@ -23,7 +24,11 @@ def services() -> list[Section]:
     """The processes of a deployment."""
     members = [
         Section(3, f"{title}: `python -m {one.module}`", CONNECTIONS, options(Connections, one.settings))
-        for title, one in (("Matcher", MATCHER), ("Alert consumer", ALERT_CONSUMER))
+        for title, one in (
+            ("Matcher", MATCHER),
+            ("Alert consumer", ALERT_CONSUMER),
+            ("Search service", SEARCH_SERVICE),
+        )
     ]
     return [
         Section(2, "Services", "The processes of a deployment; `--help` of each says the same."),

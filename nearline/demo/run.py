@@ -60,6 +60,8 @@ def run(settings: DemoSettings, stack: StackSettings, console: Console, setup_st
         _fresh(stack)
         with waiting(console, "starting Kafka, Flink, the model server, matcher and alert consumer …"):
             daemon.up(stack)
+        if stack.page:
+            console.print(f"watch it on {stack.page_url}", markup=False)
         try:
             report = _replay(settings, stack, console, events, codec, max(0.0, time.time() - setup_started))
             report.write(settings.report)

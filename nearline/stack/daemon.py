@@ -18,7 +18,7 @@ from nearline.stack.couchbase import couchbase, ensure_test_server
 from nearline.stack.flink import feature_job, jobmanager, taskmanager
 from nearline.stack.jars import ensure_jars
 from nearline.stack.metrics import StackMetrics
-from nearline.stack.services import consumer, matcher, model_server
+from nearline.stack.services import consumer, matcher, model_server, page, search
 from nearline.stack.settings import StackSettings
 from nearline.stack.state import read_state
 from nearline.stack.supervisor import ComponentFailed, Supervisor
@@ -35,9 +35,10 @@ def waves(settings: StackSettings) -> list[list[Component | Submission]]:
     hosted = [model_server(settings)] if settings.hosts_models else []
     if settings.hosts_couchbase:
         hosted.append(couchbase(settings))
+    shown = [page(settings)] if settings.page else []
     return [
         [broker(settings), jobmanager(settings), taskmanager(settings), *hosted],
-        [feature_job(settings), matcher(settings), consumer(settings)],
+        [feature_job(settings), matcher(settings), consumer(settings), search(settings), *shown],
     ]
 
 

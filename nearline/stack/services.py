@@ -1,4 +1,4 @@
-"""The stack's Python processes: model server, matcher, alert consumer."""
+"""The stack's Python processes: model server, matcher, alert consumer, search service, page."""
 
 import sys
 
@@ -31,24 +31,60 @@ def matcher(settings: StackSettings) -> Component:
         settings.store_url,
         "--window-s",
         str(settings.window_s),
+        *_session(settings),
     )
     return _service(settings, "matcher", "streaming.matcher", arguments)
 
 
 def consumer(settings: StackSettings) -> Component:
     """The alert consumer."""
-    tokenizer = () if settings.ranker_dir is None else ("--tokenizer", str(settings.ranker_dir.resolve()))
-    arguments = (
-        *("--bootstrap", settings.bootstrap, "--store", settings.store_url, "--cache", settings.cache_url),
-        *("--ranker", settings.ranker_url, *tokenizer, "--instance-id", "local-1"),
-    )
+    arguments = (*_scoring(settings), "--instance-id", "local-1", *_session(settings))
     return _service(settings, "consumer", "streaming.alert_consumer", arguments)
+
+
+def search(settings: StackSettings) -> Component:
+    """The search service, with the alert consumer's ranker and score cache."""
+    arguments = (*_scoring(settings), "--port", str(settings.port("search")))
+    return _service(settings, "search", "streaming.search_service", arguments)
+
+
+def _scoring(settings: StackSettings) -> tuple[str, ...]:
+    """What a process that scores postings is given: brokers, store, cache and ranker."""
+    tokenizer = () if settings.ranker_dir is None else ("--tokenizer", str(settings.ranker_dir.resolve()))
+    return (
+        *("--bootstrap", settings.bootstrap, "--store", settings.store_url, "--cache", settings.cache_url),
+        *("--ranker", settings.ranker_url, *tokenizer),
+    )
+
+
+def _session(settings: StackSettings) -> tuple[str, ...]:
+    return ("--session-timeout-s", str(settings.session_timeout_s))
+
+
+def page(settings: StackSettings) -> Component:
+    """The page for browsers; it reads what the others write, and nothing waits for it."""
+    port = settings.port("page")
+    return Component(
+        name="page",
+        command=(
+            sys.executable,
+            "-m",
+            "nearline",
+            "page",
+            "--home",
+            str(settings.home.resolve()),
+            "--port",
+            str(port),
+        ),
+        ready=lambda: answers(f"http://127.0.0.1:{port}/health"),
+        stop_timeout_s=5.0,
+    )
 
 
 def _service(settings: StackSettings, name: str, module: str, arguments: tuple[str, ...]) -> Component:
     port = settings.port(f"{name}_metrics")
     probe = f"http://127.0.0.1:{port}"
-    common = ("--metrics-port", str(port), "--session-timeout-s", str(settings.session_timeout_s))
+    common = ("--metrics-port", str(port))
     crash = ("--crash-at", settings.crash_at) if settings.crash_at else ()
     optional = (*settings.registry_arguments, *crash)
     return Component(

@@ -18,11 +18,14 @@ _PORTS = {
     "flink": 81,
     "flink_rpc": 82,
     "models": 30,
+    "page": 40,
     "supervisor_metrics": 1,
     "matcher_metrics": 2,
     "consumer_metrics": 3,
     "jobmanager_metrics": 4,
     "taskmanager_metrics": 5,
+    "search": 40,
+    "search_metrics": 6,
     "couchbase": 11,
     "couchbase_rest": 12,
 }
@@ -47,7 +50,9 @@ class StackSettings:
     """
 
     home: Path = Path("build/stack")
-    port_base: Annotated[int, Option("First port; the broker takes +92, Flink +81, the models +30.")] = 29000
+    port_base: Annotated[
+        int, Option("First port; the broker takes +92, Flink +81, the models +30, the page +40.")
+    ] = 29000
     models: Annotated[
         str,
         Option(
@@ -89,6 +94,7 @@ class StackSettings:
     taskmanager_memory: str = "1728m"
     session_timeout_s: float = 15.0
     crash_at: str = ""
+    page: Annotated[bool, Option("Serve the page for browsers, on port +40.", "--page/--no-page")] = True
 
     def port(self, role: str) -> int:
         """The loopback port of one role."""
@@ -105,6 +111,11 @@ class StackSettings:
         return f"127.0.0.1:{self.port('kafka')}"
 
     @property
+    def page_url(self) -> str:
+        """The page for browsers."""
+        return f"http://127.0.0.1:{self.port('page')}/"
+
+    @property
     def flink_url(self) -> str:
         """The JobManager's REST address."""
         return f"http://127.0.0.1:{self.port('flink')}"
@@ -113,6 +124,11 @@ class StackSettings:
     def models_url(self) -> str:
         """The address of ranker and summarizer."""
         return self.models if self.models.startswith("http") else f"http://127.0.0.1:{self.port('models')}"
+
+    @property
+    def search_url(self) -> str:
+        """The address of the search service."""
+        return f"http://127.0.0.1:{self.port('search')}"
 
     @property
     def ranker_url(self) -> str:

@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from nearline.stack.component import HTTP
 from nearline.stack.settings import StackSettings
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 3.0
+"""A TaskManager takes a second for its page when the machine is busy."""
 
 
 class Source(NamedTuple):
@@ -69,12 +70,24 @@ def look(sources: Iterable[Source], now_s: float, get: Get = fetched) -> Look:
 
 
 def parsed(text: str) -> dict[str, list[Sample]]:
-    """The samples of one page by name; ValueError for a text that is no page of metrics."""
+    """The samples of one page that are ours or Flink's lag, by name; ValueError for a text that is no page of metrics.
+
+    A TaskManager's page has half a megabyte, of which a hundredth is of use here.
+    """
     found: dict[str, list[Sample]] = {}
-    for family in text_string_to_metric_families(text):
+    lines = text.splitlines(keepends=True)
+    if lines and not any(line.startswith("# TYPE") for line in lines):
+        raise ValueError("no metric has a type")
+    for family in text_string_to_metric_families("".join(filter(_is_of_use, lines))):
         for one in family.samples:
             found.setdefault(one.name, []).append(Sample(one.labels, one.value))
     return found
+
+
+def _is_of_use(line: str) -> bool:
+    """Whether a line has a sample, a type or a help of a metric that the view shows; labels do not count."""
+    name = line.split("{", 1)[0]
+    return "nearline_" in name or name.rstrip().endswith("pendingRecords") or "pendingRecords " in name
 
 
 def stack_sources(stack: StackSettings) -> list[Source]:
@@ -82,6 +95,7 @@ def stack_sources(stack: StackSettings) -> list[Source]:
     here = {
         "matcher": "matcher_metrics",
         "alert consumer": "consumer_metrics",
+        "search service": "search_metrics",
         "Flink's JobManager": "jobmanager_metrics",
         "Flink's TaskManager": "taskmanager_metrics",
         "supervisor": "supervisor_metrics",

@@ -17,8 +17,8 @@ def number(value: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """A whole number; empty where nothing waits by its nature."""
-    return "" if value is None else f"{value:,.0f}"
+    """A whole number."""
+    return NONE if value is None else f"{value:,.0f}"
 
 
 def seconds(value: float | None) -> str:

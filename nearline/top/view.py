@@ -16,6 +16,8 @@ from nearline.top.troubles import troubles
 
 NARROW = 64
 """Terminals with fewer columns get no latencies beside the rates."""
+NO_QUEUE = frozenset({"alerts sent", "model server, items"})
+"""Stages before which nothing waits by their nature; of the others a dash says that it is not known."""
 OUTCOMES = "flink_taskmanager_job_task_operator_nearline_outcome_*"
 
 
@@ -37,17 +39,18 @@ def _flow(history: History, *, narrow: bool) -> Table:
     table.add_column("stage", no_wrap=True, overflow="ellipsis")
     for name in ("waits", "a second", *(() if narrow else ("p50", "p95"))):
         table.add_column(name, justify="right", no_wrap=True)
-    for stage, waits, rate, histogram in _stages(history):
+    for stage, waits, rate, histogram in stages(history):
         late = (
             []
             if narrow
             else [seconds(history.quantile(share, histogram)) if histogram else "" for share in (0.5, 0.95)]
         )
-        table.add_row(stage, count(waits), number(rate), *late)
+        table.add_row(stage, "" if stage in NO_QUEUE else count(waits), number(rate), *late)
     return table
 
 
-def _stages(history: History) -> Iterator[tuple[str, float | None, float | None, str]]:
+def stages(history: History) -> Iterator[tuple[str, float | None, float | None, str]]:
+    """Each stage: its name, what waits before it, what it does a second, the histogram of its latencies or ""."""
     yield (
         "updates → features",
         history.value("flink_taskmanager_job_task_operator_pendingRecords"),

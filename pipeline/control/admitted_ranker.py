@@ -11,6 +11,7 @@ from models.ranker import Ranker
 from pipeline.control.admission import Work
 from pipeline.control.concurrency_limit import Outcome
 from pipeline.control.gate import Gate
+from pipeline.control.partial_scores import PartialScores
 from schemas.errors import ModelDeferred, ModelRejected, ModelUnavailable
 from schemas.traffic import TrafficClass
 
@@ -20,9 +21,8 @@ class AdmittedRanker(Ranker):
 
     `waits`: whether a call waits for its turn; otherwise a call that has to wait raises ModelDeferred at once, for
     callers that have other things to do meanwhile. Parts behind the first one wait in any case. A call that ends by an
-    error in a later part keeps the scores of the parts before it for the next call, so that calls which are interrupted
-    again and again come to their end. What is kept is that of the newest call: where threads share a ranker, one's call
-    may drop what another's kept, which is then scored again.
+    error in a later part keeps the scores of the parts before it for a call that asks for the same (`PartialScores`),
+    so that calls which are interrupted again and again come to their end, also where threads share a ranker.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class AdmittedRanker(Ranker):
     ) -> None:
         self._ranker, self._gate, self._traffic = ranker, gate, traffic
         self._waits, self._monotonic = waits, monotonic
-        self._kept: dict[tuple[str, str, Item], float] = {}
+        self._kept = PartialScores(monotonic=monotonic)
 
     @property
     @override
@@ -61,18 +61,17 @@ class AdmittedRanker(Ranker):
     @override
     def answer_many(self, query: str, items: Sequence[Item], deadline_s: float) -> tuple[str, list[float]]:
         """Raises as `score_many` does."""
-        kept, deadline = self._kept, self._monotonic() + deadline_s
-        model = self._ranker.model if kept else ""
-        found = {item: kept[model, query, item] for item in items if (model, query, item) in kept}
+        deadline = self._monotonic() + deadline_s
+        model = self._ranker.model if self._kept else ""
+        found = self._kept.take(model, query, items) if model else {}
         left = [item for item in dict.fromkeys(items) if item not in found]
         models = {model} if found else set[str]()
         try:
             self._score(query, left, deadline, found, models)
         except (ModelUnavailable, ModelRejected):
-            name = models.pop() if len(models) == 1 else ""
-            self._kept = {(name, query, item): p_yes for item, p_yes in found.items()} if name else {}
+            if len(models) == 1:
+                self._kept.keep(models.pop(), query, found)
             raise
-        self._kept = {}
         if len(models) > 1:
             raise ModelUnavailable(f"the model changed during one request: {sorted(models)}")
         return models.pop() if models else self._ranker.model, [found[item] for item in items]

@@ -1,10 +1,10 @@
 """A concurrency limit learned from the ratio of the latency without a queue to the latency now.
 
 The limit is multiplied by that ratio while answers are slow, and grows by its square root while they are not. The
-latency without a queue is measured: from time to time the limit is `probe` for as long as it takes to see a few answers
-to requests that began then. `probe` and the floor `least` are two settings, because a floor that a server needs in
-normal work may be far too much to measure an idle server by. The square root is added only when the ratio is 1: added
-always, it lets the limit climb without end where the ratio stays a little below 1.
+latency without a queue is measured, for each size of work its own: from time to time the limit is `probe` for as long
+as it takes to see a few answers to requests that began then. `probe` and the floor `least` are two settings, because a
+floor that a server needs in normal work may be far too much to measure an idle server by. The square root is added only
+when the ratio is 1: added always, it lets the limit climb without end where the ratio stays a little below 1.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from math import inf, sqrt
 
 from typing_extensions import override
 
+from pipeline.control.baselines import Baselines
 from pipeline.control.checks import need_order, need_positive, need_share
 from pipeline.control.concurrency_limit import Completion, ConcurrencyLimit, LimitState, Outcome, is_lesson
 from pipeline.control.forward_time import ForwardTime
@@ -25,8 +26,9 @@ class GradientSettings:
     """Bounds and rhythm of `GradientLimit`; ConfigError for settings that cannot work.
 
     `tolerance`: latencies up to so many times the baseline count as no queue. `window`: answers between two changes.
-    `smoothing`: the weight of each change. `probe_every_s`: from one measurement of the baseline to the next;
-    `probe_answers`: how many answers one takes. `probe_most_s`: a measurement ends after this time whatever was seen.
+    `smoothing`: the weight of each decrease; an increase is small enough by itself. `probe_every_s`: from one
+    measurement of the baselines to the next; `probe_answers`: how many answers one takes. `probe_most_s`: a measurement
+    ends after this time whatever was seen.
     """
 
     start: float = 100.0
@@ -55,31 +57,31 @@ class GradientLimit(ConcurrencyLimit):
     """Learns from answers alone; requests that were given up count as answers that took as long as was waited."""
 
     __slots__ = (
-        "_baseline_s",
-        "_count",
+        "_answers",
+        "_baselines",
         "_decreases",
         "_ignored",
         "_increases",
+        "_last_cost",
         "_limit",
         "_most_in_flight",
-        "_probe_seen",
-        "_probe_shortest_s",
+        "_probed",
         "_probed_at",
         "_probing_since",
         "_settings",
-        "_sum_s",
         "_time",
     )
 
     def __init__(self, settings: GradientSettings) -> None:
         self._settings = settings
         self._limit = settings.start
-        self._baseline_s: float | None = None
-        self._sum_s = self._most_in_flight = 0.0
-        self._count = self._increases = self._decreases = self._ignored = 0
+        self._baselines, self._last_cost = Baselines(), 1.0
+        self._answers: list[tuple[float, float]] = []
+        self._probed: list[tuple[float, float]] = []
+        self._most_in_flight = 0.0
+        self._increases = self._decreases = self._ignored = 0
         self._probing_since: float | None = None
         self._probed_at = -inf
-        self._probe_shortest_s, self._probe_seen = inf, 0
         self._time = ForwardTime()
 
     @property
@@ -94,7 +96,9 @@ class GradientLimit(ConcurrencyLimit):
         now = self._time.at(now)
         if not is_lesson(done):
             self._ignored += 1
-        elif self._probing_since is not None:
+            return self.limit
+        self._last_cost = done.cost
+        if self._probing_since is not None:
             self._probe(now, done)
         else:
             self._learn(now, done)
@@ -102,10 +106,10 @@ class GradientLimit(ConcurrencyLimit):
 
     @override
     def state(self) -> LimitState:
-        """The limit, the baseline and the changes."""
+        """The limit, the baseline of work as large as the last, and the changes."""
         return LimitState(
             limit=self.limit,
-            baseline_s=self._baseline_s,
+            baseline_s=self._baselines.of(self._last_cost),
             increases=self._increases,
             decreases=self._decreases,
             ignored=self._ignored,
@@ -115,38 +119,31 @@ class GradientLimit(ConcurrencyLimit):
     def _learn(self, now: float, done: Completion) -> None:
         if self._probed_at == -inf:
             self._probed_at = now
-        self._sum_s += done.latency_s
-        self._count += 1
+        self._answers.append((done.cost, done.latency_s))
         self._most_in_flight = max(self._most_in_flight, done.in_flight)
-        if self._count >= self._settings.window:
-            self._change(self._sum_s / self._count)
-            self._sum_s, self._count, self._most_in_flight = 0.0, 0, 0.0
+        if len(self._answers) >= self._settings.window:
+            self._change(self._baselines.learn(self._answers))
+            self._answers, self._most_in_flight = [], 0.0
         if now - self._probed_at >= self._settings.probe_every_s:
-            self._probing_since, self._probe_shortest_s, self._probe_seen = now, inf, 0
+            self._probing_since, self._probed = now, []
 
-    def _change(self, latency_s: float) -> None:
-        own = self._settings
-        if self._baseline_s is None or latency_s < self._baseline_s:
-            self._baseline_s = latency_s
-        ratio = 1.0 if not latency_s else min(1.0, own.tolerance * self._baseline_s / latency_s)
+    def _change(self, slowdown: float) -> None:
+        own, ratio = self._settings, min(1.0, self._settings.tolerance / slowdown)
         if ratio < 1.0:
-            wanted = self._limit * max(LEAST_RATIO, ratio)
+            changed = self._limit * (1 - own.smoothing * (1 - max(LEAST_RATIO, ratio)))
             self._decreases += 1
         elif 2 * self._most_in_flight >= self._limit:
-            wanted = self._limit + sqrt(self._limit)
+            changed = self._limit + sqrt(self._limit)
             self._increases += 1
         else:
             return
-        changed = (1 - own.smoothing) * self._limit + own.smoothing * wanted
         self._limit = max(own.least, min(own.most, changed))
 
     def _probe(self, now: float, done: Completion) -> None:
-        """Take the shortest answer to a request that began within the probe as the new baseline."""
+        """Take the shortest answers to requests that began within the probe as the new baselines."""
         own, since = self._settings, self._probing_since
         if since is not None and done.outcome is Outcome.ANSWERED and now - done.latency_s >= since:
-            self._probe_shortest_s = min(self._probe_shortest_s, done.latency_s)
-            self._probe_seen += 1
-        if self._probe_seen >= own.probe_answers or (since is not None and now - since >= own.probe_most_s):
-            if self._probe_seen:
-                self._baseline_s = self._probe_shortest_s
+            self._probed.append((done.cost, done.latency_s))
+        if len(self._probed) >= own.probe_answers or (since is not None and now - since >= own.probe_most_s):
+            self._baselines.measured(self._probed)
             self._probing_since, self._probed_at = None, now

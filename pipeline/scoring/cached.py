@@ -1,5 +1,6 @@
 """A ranker behind a score cache, with the protocol of the ranker that it wraps, for threads that call it together."""
 
+import contextlib
 import random
 import threading
 import time
@@ -16,6 +17,7 @@ from pipeline.scoring.items import score_keys
 from pipeline.scoring.leader import Call, Leader, OtherModel, Signal
 from pipeline.scoring.lifetimes import Kept, ScoreLifetimes
 from pipeline.scoring.refresher import Refresher
+from pipeline.scoring.renewals import Renewals
 from pipeline.scoring.shared import BUDGET_S, SharedScores
 from schemas.errors import ModelRejected, ModelUnavailable
 from schemas.settings import Option, Options
@@ -64,7 +66,8 @@ class CachedScorer(Ranker):
         self._shared = SharedScores(cache, settings.budget_s, clock=clock)
         self._table = FlightTable(settings.lifetimes, entries=settings.entries, rng=rng)
         self._lock = threading.Lock()
-        self._leader = Leader(ranker, self._table, self._lock, self._shared, clock)
+        renewals = Renewals(settings.lifetimes.lease_s, clock)
+        self._leader = Leader(ranker, self._table, self._lock, self._shared, renewals, clock)
         self._refresher = Refresher()
         self._answered = threading.local()
 
@@ -192,14 +195,18 @@ class CachedScorer(Ranker):
         return found
 
     def _end(self, call: Call, flight: Flight) -> Kept | ModelUnavailable | None:
-        """What another caller's flight ended with; None when that caller takes longer than its lease."""
+        """What another caller's flight ended with; None when that caller has let its lease end."""
         signal: Signal = flight.signal
-        try:
-            return signal.result(max(0.0, min(call.until_s, flight.ends_s) - self._clock()))
-        except TimeoutError:
-            if self._clock() < call.until_s:
+        while not signal.done():
+            now = self._clock()
+            if now >= call.until_s:
+                raise ModelUnavailable("another caller has not computed the score by the deadline")
+            if now >= flight.ends_s:
                 return None
-        raise ModelUnavailable("another caller has not computed the score by the deadline")
+            # the lease may be renewed meanwhile
+            with contextlib.suppress(TimeoutError):
+                return signal.result(min(call.until_s, flight.ends_s) - now)
+        return signal.result()
 
 
 class _Looks:

@@ -28,7 +28,7 @@ class Verdict(Enum):
 
 
 class Flight:
-    """One score being computed. `ends_s`: from then on another caller may take over from its leader.
+    """One score being computed. `ends_s`: from then on another caller may take over, unless its leader renews it.
 
     `signal`: whatever the table's user hangs there for those who wait, such as a future or a list.
     """
@@ -172,6 +172,14 @@ class FlightTable:
         kept = self._memory.get(flight.key)
         if kept is not None:
             kept.rests_until_s = now + self.settings.retry_s
+        return True
+
+    def renewed(self, now: float, flight: Flight) -> bool:
+        """Begin a flight's lease anew, because its leader still computes; false as `failed`."""
+        self._pass_to(now)
+        if self._flights.get(flight.key) is not flight:
+            return False
+        flight.ends_s = now + self.settings.lease_s
         return True
 
     def in_flight(self) -> int:

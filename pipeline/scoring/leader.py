@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 
 from models.prompts import Item
@@ -13,6 +14,7 @@ from pipeline.scoring.bounded import Allowance
 from pipeline.scoring.flights import Flight, FlightTable
 from pipeline.scoring.items import score_keys
 from pipeline.scoring.lifetimes import Kept
+from pipeline.scoring.renewals import Renewals
 from pipeline.scoring.shared import SharedScores
 from schemas.errors import ModelRejected, ModelUnavailable
 from storage.scores import StoredScore
@@ -46,11 +48,12 @@ class Leader:
         table: FlightTable,
         lock: Lock,
         shared: SharedScores,
+        renewals: Renewals,
         clock: Callable[[], float],
     ) -> None:
         """`lock` guards `table`."""
         self._ranker, self._table, self._lock = ranker, table, lock
-        self._store, self._clock = shared, clock
+        self._store, self._renewals, self._clock = shared, renewals, clock
         self._lease_s = table.settings.lease_s
         self.shared = 0
 
@@ -63,7 +66,8 @@ class Leader:
         """
         error, scores = None, dict[bytes, float]()
         try:
-            scores = self._scores(model, call, items)
+            with self._renewals.during(partial(self._renew, flights), call.until_s):
+                scores = self._scores(model, call, items)
         except ModelUnavailable as unavailable:
             # a caller that waits has more time perhaps: then it asks again
             error = unavailable if self._clock() < call.until_s else None
@@ -84,8 +88,9 @@ class Leader:
             due = [key for key in items if key not in renewed]
             mine = self._store.lease_many(due, self._lease_s, allowance)
             self._leave([flights[key] for key in due if key not in mine])
-            if mine:
-                self._compute(model, call, {key: items[key] for key in due if key in mine}, allowance)
+            with self._renewals.during(partial(self._renew, flights), call.until_s):
+                if mine:
+                    self._compute(model, call, {key: items[key] for key in due if key in mine}, allowance)
         except (ModelUnavailable, ModelRejected, OtherModel) as error:
             log.info("%d scores are not refreshed: %s", len(items), error)
         finally:
@@ -135,7 +140,8 @@ class Leader:
         """Ask the ranker and keep what it says; leases of scores that could not be kept are given back."""
         began, kept = self._clock(), dict[bytes, Kept]()
         try:
-            name, scores = self._ranker.answer_many(call.query, list(items.values()), self._left_s(call))
+            with self._renewals.during(partial(self._renew_shared, list(items)), call.until_s):
+                name, scores = self._ranker.answer_many(call.query, list(items.values()), self._left_s(call))
             keys = list(items)
             if name != model:
                 keys = score_keys(name, self._ranker.scored_as, call.query, list(items.values()))
@@ -150,6 +156,15 @@ class Leader:
         if name != model:
             raise OtherModel
         return kept
+
+    def _renew(self, flights: Mapping[bytes, Flight]) -> None:
+        with self._lock:
+            now = self._clock()
+            for flight in flights.values():
+                self._table.renewed(now, flight)
+
+    def _renew_shared(self, keys: Sequence[bytes]) -> None:
+        self._store.renew_many(keys, self._lease_s, self._store.allowance())
 
     def _left_s(self, call: Call) -> float:
         left_s = call.until_s - self._clock()

@@ -54,8 +54,8 @@ class ScoreLifetimes:
     lease_s: Annotated[
         float,
         Option(
-            "How long one caller alone computes a score while others wait; then another one takes over from it. Longer "
-            "than a call of the ranker takes, or scores are computed twice.",
+            "How long one caller alone computes a score while others wait, unless it renews its lease, which it does "
+            "until its own deadline: after so long another one takes over from a process that died or stands still.",
             "--score-lease-s",
         ),
     ] = 30.0

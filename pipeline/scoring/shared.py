@@ -64,6 +64,11 @@ class SharedScores:
         if self.cache is not None and items:
             self._ask(partial(self.cache.put_many, items), allowance, None)
 
+    def renew_many(self, keys: Sequence[bytes], ttl_s: float, allowance: Allowance) -> None:
+        """Have the leases on these keys that this caller still holds begin anew."""
+        if self.cache is not None and keys:
+            self._ask(partial(self.cache.renew_many, keys, ttl_s), allowance, None)
+
     def release_many(self, keys: Sequence[bytes], allowance: Allowance) -> None:
         """Give leases back whose scores could not be computed."""
         if self.cache is not None and keys:
@@ -74,15 +79,13 @@ class SharedScores:
     ) -> tuple[dict[bytes, StoredScore], set[bytes]]:
         """Wait for scores that other processes compute: those that came, and the keys that this caller takes over.
 
-        A key is taken over when its lease has ended or was given back, when the store does not answer, and after twice
-        the time of a lease. Returns at `until_s` with neither for the keys that are left.
+        A key is taken over when its lease has ended, because its holder renews it no more, or was given back, and when
+        the store does not answer. Returns at `until_s` with neither for the keys that are left.
         """
         came: dict[bytes, StoredScore] = {}
-        left, pause_s, began_s = list(keys), FIRST_POLL_S, self._clock()
-        lease_at_s = began_s + LEASE_AGAIN_S
+        left, pause_s = list(keys), FIRST_POLL_S
+        lease_at_s = self._clock() + LEASE_AGAIN_S
         while left and (now := self._clock()) < until_s:
-            if now >= began_s + 2 * ttl_s:
-                return came, set(left)
             self._sleep(min(pause_s, until_s - now))
             pause_s = min(2 * pause_s, LONGEST_POLL_S)
             failures = self.failures

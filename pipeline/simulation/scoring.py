@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from pipeline.control.concurrency_limit import Outcome
 from pipeline.scoring.flights import Flight, FlightTable, Verdict
+from pipeline.scoring.renewals import SHARE
 from pipeline.simulation.asked import Asked, Payload, Refresh, Unit, pairs_of, prefix_of
 from pipeline.simulation.clock import Agenda
 from pipeline.simulation.outcomes import Tally
@@ -158,6 +159,18 @@ class Scorer:
         )
         servers = self._servers
         (servers[0] if len(servers) == 1 else min(servers, key=_pending)).submit(job)
+        if self._flights is not None and request.deadline_s > self._flights.settings.lease_s:
+            self._renew((led, request.at + request.deadline_s))
+
+    def _renew(self, computing: tuple[Led, float]) -> None:
+        """Renew the leases of a job's flights that have not ended, and look again later, up to its deadline."""
+        (led, until), now = computing, self._agenda.clock.now
+        if self._flights is None:
+            return
+        again = now + SHARE * self._flights.settings.lease_s
+        left = [(one, items) for one, items in led if one is not None and self._flights.renewed(now, one)]
+        if left and again < until:
+            self._agenda.add(again, self._renew, (left, until))
 
     def _part_done(self, asked: Asked) -> None:
         asked.pending -= 1

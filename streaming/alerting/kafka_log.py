@@ -15,6 +15,7 @@ from schemas.errors import BrokersUnavailable
 from streaming.alerting.log import RequestLog
 from streaming.kafka import clients, commit_metadata, topics
 from streaming.kafka.group_member import FENCED, GroupMember
+from streaming.kafka.lag import EndsSeen
 from streaming.kafka.messages import Outgoing
 from streaming.kafka.topic_watch import TopicIds
 from streaming.kafka.waiting import within
@@ -45,9 +46,12 @@ class RequestGroup(GroupMember, RequestLog):
         probe: Callable[[str], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
         topic_ids: Callable[[], TopicIds] = dict,
+        ends_seen: EndsSeen = lambda _, __: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(consumer, producer, lag, probe, stopped, topics.SCORE_REQUESTS.name, topic_ids)
+        super().__init__(
+            consumer, producer, lag, probe, stopped, topics.SCORE_REQUESTS.name, topic_ids, ends_seen
+        )
         self._clock = clock
         self._refused_since_s: float | None = None
 

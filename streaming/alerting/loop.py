@@ -18,13 +18,23 @@ from schemas.errors import (
     RegistryUnavailable,
     StoreError,
 )
+from schemas.records import ScoreRequest
 from schemas.settings import Option
+from streaming.alerting.arrivals import Arrivals
 from streaming.alerting.log import RequestLog, RequestStep
 from streaming.alerting.messages import alert_message, rejection, request_of, request_parts
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.alerting.shaping import MOST, Lateness, ShapingSettings
 from streaming.alerting.turn import Turn
-from streaming.kafka.messages import Message, Outgoing, dead_letter, request_id, whole_candidates
+from streaming.kafka.messages import (
+    Message,
+    Outgoing,
+    dead_letter,
+    request_id,
+    request_waited_s,
+    whole_candidates,
+)
+from streaming.kafka.topics import SCORE_REQUESTS
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +82,7 @@ class RequestLoop:
     unsubscribed: Callable[[], Collection[str]] = frozenset
     settings: RequestLoopSettings = field(default_factory=RequestLoopSettings)
     lateness: Lateness = field(default_factory=ShapingSettings().lateness)
+    arrivals: Arrivals = field(default_factory=lambda: Arrivals(SCORE_REQUESTS.retention_ms / 1000))
     codec: Codec = field(default_factory=Codec)
     clock: Callable[[], float] = time.monotonic
     utc_s: Callable[[], float] = time.time
@@ -185,7 +196,8 @@ class RequestLoop:
         if request.search.search_id in unsubscribed:
             return _Entry(message, "cancelled", cancelled=located)
         if len(request.candidates) > self.settings.max_candidates:
-            parts = request_parts(located, self.settings.max_candidates, self.codec)
+            waited_s = self._waited_s(message, request)
+            parts = request_parts(located, self.settings.max_candidates, waited_s, self.codec)
             return _Entry(message, "split", out=parts)
         return _Entry(message, "scored", located=located)
 
@@ -194,7 +206,13 @@ class RequestLoop:
         assert entry.located is not None  # noqa: S101  (only requests that are scored have an age)
         held_since = self._deferred_since.get((entry.message.partition, entry.message.offset))
         held_s = 0.0 if held_since is None else self.clock() - held_since
-        return max(0.0, self.utc_s() - entry.located.request.created_ms / 1000 - held_s)
+        return max(0.0, self._waited_s(entry.message, entry.located.request) - held_s)
+
+    def _waited_s(self, message: Message, request: ScoreRequest) -> float:
+        """How long ago a request was made: by the wall clock, within what is known of its way through the topic."""
+        before_s = request_waited_s(message)
+        believed_s = self.utc_s() - request.created_ms / 1000 - before_s
+        return before_s + self.arrivals.age_s(self.clock(), message.partition, message.offset, believed_s)
 
     def _observe_ages(self, ages_s: Sequence[float]) -> None:
         self.lateness.observe(self.clock(), ages_s)

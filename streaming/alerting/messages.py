@@ -10,6 +10,7 @@ from streaming.kafka import topics
 from streaming.kafka.messages import (
     REQUEST_CANDIDATES,
     REQUEST_ID,
+    REQUEST_WAITED_MS,
     Message,
     Outgoing,
     dead_letter,
@@ -27,12 +28,18 @@ def request_of(message: Message, codec: Codec) -> ScoreRequest:
     return request
 
 
-def request_parts(located: Located, size: int, codec: Codec) -> list[Outgoing]:
-    """Split a score request into requests of at most `size` candidates each, which keep its id and tell its size."""
+def request_parts(located: Located, size: int, waited_s: float, codec: Codec) -> list[Outgoing]:
+    """Split a score request into requests of at most `size` candidates each, which keep its id and tell its size.
+
+    They come into the topic anew, so that they tell how long the request has waited, too.
+    """
     request, candidates = located.request, located.request.candidates
     parts = [replace(request, candidates=candidates[i : i + size]) for i in range(0, len(candidates), size)]
     key = request.search.search_id.encode()
-    headers = {REQUEST_CANDIDATES: b"%d" % max(located.whole, len(candidates))}
+    headers = {
+        REQUEST_CANDIDATES: b"%d" % max(located.whole, len(candidates)),
+        REQUEST_WAITED_MS: b"%d" % round(1000 * waited_s),
+    }
     if located.request_id:
         headers[REQUEST_ID] = located.request_id
     return [Outgoing(topics.SCORE_REQUESTS.name, key, codec.encode(part), headers) for part in parts]

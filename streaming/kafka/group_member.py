@@ -12,7 +12,7 @@ from prometheus_client import Gauge
 from schemas.errors import InstanceTaken
 from streaming.kafka import clients
 from streaming.kafka.commit_metadata import topic_ids
-from streaming.kafka.lag import LagMeter
+from streaming.kafka.lag import EndsSeen, LagMeter
 from streaming.kafka.messages import Message
 from streaming.kafka.topic_watch import TopicIds, differs
 
@@ -28,7 +28,8 @@ class GroupMember:
 
     `probe` is called with the name of each step at which a fault test may kill the process
     (streaming/process/fault_probe.py). Waits for the brokers end early once `stopped()`. `topic_ids` tells when `topic`
-    was created anew: then it is read from its first message on, whatever was committed.
+    was created anew: then it is read from its first message on, whatever was committed. `ends_seen` is told where the
+    partitions end.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class GroupMember:
         stopped: Callable[[], bool] = lambda: False,
         topic: str = "",
         topic_ids: Callable[[], TopicIds] = dict,
+        ends_seen: EndsSeen = lambda _, __: None,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
@@ -49,7 +51,7 @@ class GroupMember:
         #: The commits of a new assignment, until the caller has taken them.
         self.commits: dict[TopicPartition, Any] | None = None
         self._producer = producer
-        self._lag = LagMeter(consumer, lag)
+        self._lag = LagMeter(consumer, lag, ends_seen)
         self._probe = probe
         self._stopped = stopped
         self._fenced_polls = 0

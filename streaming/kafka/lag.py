@@ -1,6 +1,7 @@
 """Measure lag: how many messages of a topic a consumer group has not processed yet."""
 
 import contextlib
+from collections.abc import Callable, Mapping
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import CoordinatorNotAvailableError, KafkaError
@@ -41,11 +42,23 @@ def lag(kafka: KafkaSettings, group: str, topic: str) -> int:
     return sum(end - done.get(partition, 0) for partition, end in end_offsets(kafka, topic).items())
 
 
+#: Is told when the partitions' ends were read, and what they were.
+EndsSeen = Callable[[float, Mapping[int, int]], None]
+
+
 class LagMeter:
     """Sets a gauge to the lag of a consumer's partitions every `interval_s`, also of paused ones."""
 
-    def __init__(self, consumer: KafkaConsumer, gauge: Gauge, *, interval_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        gauge: Gauge,
+        ends_seen: EndsSeen = lambda _, __: None,
+        *,
+        interval_s: float = 5.0,
+    ) -> None:
         self._consumer = consumer
+        self._ends_seen = ends_seen
         self._gauge = gauge
         self._interval_s = interval_s
         self._next_s = 0.0
@@ -58,6 +71,7 @@ class LagMeter:
         assigned = list(self._consumer.assignment())
         with contextlib.suppress(KafkaError):
             ends = self._consumer.end_offsets(assigned, timeout_ms=LAG_TIMEOUT_MS) if assigned else {}
+            self._ends_seen(now_s, {partition.partition: end for partition, end in ends.items()})
             for partition, end in ends.items():
                 position = self._consumer.position(partition, timeout_ms=LAG_TIMEOUT_MS) or 0
                 self._gauge.labels(str(partition.partition)).set(max(0, end - position))

@@ -55,6 +55,16 @@ def whole_candidates(message: Message) -> int:
     return int(found) if found.isdigit() else 0
 
 
+#: Header of a part of a score request: how long the whole request had waited when it was split.
+REQUEST_WAITED_MS = "request_waited_ms"
+
+
+def request_waited_s(message: Message) -> float:
+    """How long the request had waited in its topic that this one is a part of; 0 if it is no part."""
+    found = message.headers.get(REQUEST_WAITED_MS, b"")
+    return int(found) / 1000 if found.isdigit() else 0.0
+
+
 def request_id(message: Message) -> bytes:
     """The id in a score request's header; empty when there is none of the right length."""
     found = message.headers.get(REQUEST_ID, b"")

@@ -20,10 +20,18 @@ Ends = Mapping[TopicPartition, int]
 class WholeTopics:
     """All partitions of some topics, from their beginning or from their present end. The caller closes `consumer`.
 
-    A topic that the brokers do not have has no partition to read.
+    A topic that the brokers do not have has no partition to read. `newest`: begin so many offsets before each
+    partition's end instead.
     """
 
-    def __init__(self, consumer: KafkaConsumer, names: Sequence[str], *, from_beginning: bool = True) -> None:
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        names: Sequence[str],
+        *,
+        from_beginning: bool = True,
+        newest: int | None = None,
+    ) -> None:
         self._consumer = consumer
         self._partitions = [
             TopicPartition(name, number)
@@ -33,11 +41,23 @@ class WholeTopics:
         consumer.assign(self._partitions)
         if self._partitions:
             (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)(*self._partitions)
+            if newest is not None:
+                self._seek_to_newest(newest)
+
+    @property
+    def partitions(self) -> Sequence[TopicPartition]:
+        """The partitions that are read; none where the brokers have none of the topics."""
+        return self._partitions
 
     def ends(self) -> Ends:
         """Where the topics end now."""
         found: Ends = self._consumer.end_offsets(self._partitions)
         return found
+
+    def settle(self) -> None:
+        """Find out where reading begins: every message that comes after this call is read, from an end on too."""
+        for partition in self._partitions:
+            self._position(partition)
 
     def read_until(self, ends: Ends, stopped: Callable[[], bool] = lambda: False) -> Iterator[list[Message]]:
         """Messages in batches as they arrive, each partition in offset order, until all of `ends` are reached.
@@ -51,6 +71,11 @@ class WholeTopics:
     def poll(self, timeout_s: float) -> list[Message]:
         """The next messages, if any arrive within `timeout_s`."""
         return clients.poll(self._consumer, timeout_s)
+
+    def _seek_to_newest(self, number: int) -> None:
+        begins = self._consumer.beginning_offsets(self._partitions)
+        for partition, end in self.ends().items():
+            self._consumer.seek(partition, max(begins[partition], end - number))
 
     def _position(self, partition: TopicPartition) -> int:
         """The next offset that is read; 0 while the broker does not say where the partition begins."""

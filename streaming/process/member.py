@@ -1,6 +1,7 @@
-"""Run one member of a consumer group as a process: its command line, what every member opens, and its end.
+"""Run a Kafka process: its command line, what each of them opens, and its end; most are members of a consumer group.
 
-An entry module (`streaming.matcher`, `streaming.alert_consumer`) describes what is particular about it in a `Program`.
+An entry module (`streaming.matcher`, `streaming.alert_consumer`, `streaming.search_service`) describes what is
+particular about it in a `Program`.
 """
 
 import argparse
@@ -28,16 +29,35 @@ from streaming.process.metrics import MetricsServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemberSettings:
-    """Settings of every member of a consumer group."""
+class ProcessSettings:
+    """Settings of every Kafka process."""
 
     kafka: KafkaSettings
     store_url: Annotated[
         str,
         Option("Feature store: lmdb:///absolute/path or couchbase://host/bucket.", "--store", metavar="URL"),
     ]
-    group: str
     registry: RegistrySettings = field(default_factory=RegistrySettings)
+    metrics_port: Annotated[
+        int, Option("Port of Prometheus' /metrics and of the probes /live and /ready; 0 is off.")
+    ] = 0
+    metrics_host: Annotated[str, Option("Address that /metrics listens on; in a pod 0.0.0.0.")] = "127.0.0.1"
+    live_s: Annotated[
+        float,
+        Option(
+            "After so long without a finished turn of its loop /live answers 503; longer than any turn takes."
+        ),
+    ] = LIMIT_S
+    crash_at: Annotated[
+        str, Option("For the fault tests (streaming/process/fault_probe.py).", hidden=True)
+    ] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSettings(ProcessSettings):
+    """Settings of every member of a consumer group."""
+
+    group: str
     instance_id: Annotated[
         str,
         Option(
@@ -49,23 +69,11 @@ class MemberSettings:
         float,
         Option("After so long without a sign of life the group gives this instance's partitions away."),
     ] = 45.0
-    metrics_port: Annotated[
-        int, Option("Port of Prometheus' /metrics and of the probes /live and /ready; 0 is off.")
-    ] = 0
-    metrics_host: Annotated[str, Option("Address that /metrics listens on; in a pod 0.0.0.0.")] = "127.0.0.1"
-    live_s: Annotated[
-        float,
-        Option(
-            "After so long without a finished turn of its loop /live answers 503; longer than any turn takes."
-        ),
-    ] = LIMIT_S
     max_poll_records: int = 500
-    crash_at: Annotated[
-        str, Option("For the fault tests (streaming/process/fault_probe.py).", hidden=True)
-    ] = ""
 
 
-SettingsT = TypeVar("SettingsT", bound=MemberSettings)
+SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
+MemberT = TypeVar("MemberT", bound=MemberSettings)
 
 
 class Closeable(Protocol):
@@ -81,7 +89,7 @@ CloseableT = TypeVar("CloseableT", bound=Closeable)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running(Generic[SettingsT]):
-    """What a running member works with; parts given to `closed_at_end` are closed at its end, the last one first."""
+    """What a running process works with; parts given to `closed_at_end` are closed at its end, the last one first."""
 
     settings: SettingsT
     stopped: Callable[[], bool]
@@ -97,10 +105,10 @@ class Running(Generic[SettingsT]):
         self.health.turned(self.topics.trouble())
 
     def closed_at_end(self, part: CloseableT) -> CloseableT:
-        """Return `part`, which is closed when the member ends."""
+        """Return `part`, which is closed when the process ends."""
         return self._opened.enter_context(closing(part))
 
-    def group_consumer(self, topic: Topic) -> KafkaConsumer:
+    def group_consumer(self: "Running[MemberT]", topic: Topic) -> KafkaConsumer:
         """A consumer of `topic` in the member's group, under its instance's name."""
         return clients.group_consumer(
             self.settings.kafka,
@@ -137,7 +145,7 @@ def run_member(program: Program[SettingsT], argv: Sequence[str] | None = None) -
 
 
 def parser(program: Program[Any]) -> argparse.ArgumentParser:
-    """The command line: the connections, the options of every member, then the program's own."""
+    """The command line: the connections, the options of every process, then the program's own."""
     return options.parser(
         program.settings, prog=f"python -m {program.module}", description=program.description
     )

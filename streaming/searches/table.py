@@ -1,6 +1,7 @@
 """All saved searches, built from the messages of the compacted topic `searches`."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import NamedTuple
 
 from schemas.codec import Codec
@@ -87,6 +88,10 @@ def check_search(search: SavedSearch) -> None:
         raise DecodeError(f"threshold {search.threshold} is not between 0 and 1")
     if search.top_k < 0:
         raise DecodeError(f"top_k {search.top_k} is negative")
+    if not 0 <= search.radius_km < inf:
+        raise DecodeError(f"radius_km {search.radius_km} is not a distance")
+    if search.semantic_threshold is not None and not -1 <= search.semantic_threshold <= 1:
+        raise DecodeError(f"semantic_threshold {search.semantic_threshold} is not between -1 and 1")
 
 
 def _read(message: Message, codec: Codec) -> Subscription | Unsubscription:

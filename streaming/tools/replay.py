@@ -149,13 +149,22 @@ def send_searches(kafka: KafkaSettings, searches: Iterable[SavedSearch], codec: 
     codec = codec or Codec()
     messages = [search_message(search, codec) for search in searches]
     require_small(messages, largest_message(kafka, topics.SEARCHES))
+    _deliver(kafka, messages)
+    return len(messages)
+
+
+def unsubscribe(kafka: KafkaSettings, search_id: str) -> None:
+    """End a saved search by the message without a value under its id. Raises BrokersUnavailable."""
+    _deliver(kafka, [Outgoing(topics.SEARCHES.name, search_id.encode(), None)])
+
+
+def _deliver(kafka: KafkaSettings, messages: Iterable[Outgoing]) -> None:
     producer = clients.producer(kafka, delivery_s=clients.LONG_DELIVERY_S)
     try:
         delivery = Delivery(producer, delivery_s=clients.LONG_DELIVERY_S)
         for message in messages:
             delivery.send(message)
         delivery.wait()
-        return len(messages)
     finally:
         clients.close_producer(producer)
 

@@ -49,6 +49,7 @@ def stack_settings(tmp_path: Path, **changes: Any) -> StackSettings:
         "summarizer_dir": TOKENIZER,
         "checkpoint_s": 2.0,
         "max_backoff_s": 3.0,
+        "page": False,
         "crash_at": f"@{tmp_path / 'order'}",
     }
     return StackSettings(**usual | changes)

@@ -31,7 +31,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackSettings]:
     settings = StackSettings(
-        home=tmp_path_factory.mktemp("orders") / "stack", port_base=24500, models="instant"
+        home=tmp_path_factory.mktemp("orders") / "stack", port_base=24500, models="instant", page=False
     )
     daemon.up(settings, timeout_s=600)
     yield settings

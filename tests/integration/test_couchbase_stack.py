@@ -21,6 +21,7 @@ def stack(stack_settings: StackSettings) -> Iterator[StackSettings]:
         models="instant",
         store="couchbase",
         checkpoint_s=2.0,
+        page=False,
     )
     daemon.up(settings)
     yield settings

@@ -14,7 +14,7 @@ from nearline.cli.app import app
 from nearline.stack.metrics import StackMetrics
 from nearline.stack.settings import StackSettings
 from nearline.top.history import History
-from nearline.top.pages import Look, Sample, Source, look, stack_sources
+from nearline.top.pages import Look, Sample, Source, look, parsed, stack_sources
 from nearline.top.run import Clock, show, show_once
 from schemas.errors import ConfigError
 from streaming.alerting.metrics import ConsumerMetrics
@@ -123,6 +123,38 @@ def test_what_is_wrong_stands_on_top_and_what_nobody_shows_is_a_dash() -> None:
     assert "–" in line(lines, "model server, items")
 
 
+#: As Flink writes it, whose labels name the job in every line.
+TASKMANAGER = """\
+# HELP flink_taskmanager_Status_JVM_CPU_Load Load (scope: taskmanager_Status_JVM_CPU)
+# TYPE flink_taskmanager_Status_JVM_CPU_Load gauge
+flink_taskmanager_Status_JVM_CPU_Load{host="127_0_0_1",job_name="nearline_features",} 0.5
+# HELP flink_taskmanager_job_task_operator_nearline_outcome_applied applied (scope: taskmanager_job_task_operator)
+# TYPE flink_taskmanager_job_task_operator_nearline_outcome_applied gauge
+flink_taskmanager_job_task_operator_nearline_outcome_applied{job_name="nearline_features",subtask_index="0",} 40.0
+"""
+PENDING = """\
+# HELP flink_taskmanager_job_task_operator_pendingRecords pendingRecords (scope: taskmanager_job_task_operator)
+# TYPE flink_taskmanager_job_task_operator_pendingRecords gauge
+flink_taskmanager_job_task_operator_pendingRecords{job_name="nearline_features",subtask_index="0",} 12.0
+flink_taskmanager_job_task_operator_pendingRecords{job_name="nearline_features",subtask_index="1",} 5.0
+"""
+
+
+@pytest.mark.parametrize(("page", "waits"), [(TASKMANAGER, "–"), (TASKMANAGER + PENDING, "17")])
+def test_the_updates_that_wait_are_flinks_and_a_dash_before_it_has_read_any(page: str, waits: str) -> None:
+    out, hand = io.StringIO(), Hand(lambda _: None)
+    flink = [Source("TaskManager", "t")]
+    assert show_once(flink, Console(file=out, width=80), every_s=2.0, clock=hand.clock(), get=lambda _: page)
+    row = next(one for one in out.getvalue().splitlines() if one.startswith("updates → features"))
+    assert row.split()[3:] == [waits, "0"]
+
+
+def test_of_a_page_only_what_is_shown_is_kept_and_another_text_is_no_page() -> None:
+    assert len(parsed(TASKMANAGER + PENDING)) == 2
+    with pytest.raises(ValueError, match="type"):
+        parsed("<html>nearline_is_not_here</html>")
+
+
 def test_an_idle_cache_shows_its_hit_rate_since_the_start() -> None:
     processes, out = Processes(), io.StringIO()
     show_once(
@@ -181,7 +213,7 @@ def test_the_sources_of_a_stack_are_its_processes() -> None:
     assert found["alert consumer"] == "http://127.0.0.1:29003/metrics"
     assert "model server" not in found
     assert "model server" in {one.name for one in stack_sources(StackSettings())}
-    assert len(stack_sources(StackSettings(models="instant"))) == 5
+    assert len(stack_sources(StackSettings(models="instant"))) == 6
 
 
 def test_the_command_names_what_it_cannot_reach_and_ends_with_status_1() -> None:

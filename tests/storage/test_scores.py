@@ -98,6 +98,25 @@ def test_a_lease_that_its_holder_gives_back_is_free_and_no_one_elses_is() -> Non
     assert one.lease_many([b"a"], ttl_s=5) == [False]
 
 
+def test_a_lease_is_renewed_by_its_holder_alone_and_not_once_it_was_given_back() -> None:
+    clock = ManualClock()
+    one = cache(clock)
+    other = ScoreCache(one.kv, clock=clock)
+    assert one.lease_many([b"a", b"b"], ttl_s=5) == [True, True]
+    one.release_many([b"b"])
+    clock.now += 4.0
+    one.renew_many([b"a", b"b", b"never"], ttl_s=5)
+    assert other.lease_many([b"b", b"never"], ttl_s=5) == [True, True]
+    other.renew_many([b"a"], ttl_s=60)
+    clock.now += 4.999
+    assert other.lease_many([b"a"], ttl_s=5) == [False]
+    clock.now += 0.001
+    assert other.lease_many([b"a"], ttl_s=5) == [True]
+    one.renew_many([b"a"], ttl_s=5)
+    clock.now += 5.0
+    assert one.lease_many([b"a"], ttl_s=5) == [True], "another caller's lease ends in its time"
+
+
 def test_a_lease_that_begins_in_the_future_does_not_hold() -> None:
     clock = ManualClock()
     held = cache(clock)
@@ -107,13 +126,22 @@ def test_a_lease_that_begins_in_the_future_does_not_hold() -> None:
     assert held.lease_many([b"a"], ttl_s=5) == [False]
 
 
+def test_a_lease_of_a_caller_whose_clock_is_a_little_ahead_holds() -> None:
+    one = cache(ManualClock())
+    behind = ManualClock()
+    behind.now -= 0.001
+    assert one.lease_many([b"a"], ttl_s=5) == [True]
+    assert ScoreCache(one.kv, clock=behind).lease_many([b"a"], ttl_s=5) == [False]
+
+
 def test_an_outage_is_a_miss_that_is_counted() -> None:
     held = ScoreCache(Down())
     assert held.get_many([b"a", b"b"]) == [None, None]
     held.put_many([(b"a", stored())])
     assert held.lease_many([b"a", b"b"], ttl_s=5) == [True, True]
+    held.renew_many([b"a"], ttl_s=5)
     held.release_many([b"a"])
-    assert (held.stats.misses, held.stats.failures) == (2, 4)
+    assert (held.stats.misses, held.stats.failures) == (2, 5)
 
 
 def test_a_key_that_cannot_be_kept_is_counted_and_leased_to_all() -> None:

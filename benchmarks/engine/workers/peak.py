@@ -1,16 +1,15 @@
-"""Measure the peak of matrix multiplication: 2000 x 1024 x 3072 by every available routine, in operations a second."""
+"""Measure the peak of matrix multiplication: one product by every available routine, in operations a second."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 
 from benchmarks.engine.workers.protocol import Handler, Settings, run
 
-ROWS, INNER, COLUMNS = 2000, 1024, 3072
 LEAST_TIMES, LEAST_S = 3, 0.2
 Multiply = Callable[[], object]
 
@@ -19,31 +18,35 @@ def load(settings: Settings) -> tuple[str, Handler]:
     """Prepare every routine that runs on this device."""
     torch.set_num_threads(settings["threads"])
     device = torch.device(settings["device"])
+    rows, inner, columns = settings["product"]
     with torch.inference_mode():
         routines = {
-            name: multiply for name, multiply in _candidates(device).items() if _runs(multiply, device)
+            name: multiply
+            for name, multiply in _candidates(device, settings["product"]).items()
+            if _runs(multiply, device)
         }
 
     @torch.inference_mode()
     def measure(_: Settings) -> dict[str, float]:
-        return {name: 2 * ROWS * INNER * COLUMNS / _fastest(one, device) for name, one in routines.items()}
+        return {name: 2 * rows * inner * columns / _fastest(one, device) for name, one in routines.items()}
 
     return f"torch {torch.__version__}", measure
 
 
-def _candidates(device: torch.device) -> dict[str, Multiply]:
-    """Names are `dtype routine`."""
+def _candidates(device: torch.device, product: Sequence[int]) -> dict[str, Multiply]:
+    """Names are `dtype routine`; `product`: rows, inner width, columns."""
+    rows, inner, columns = product
     found: dict[str, Multiply] = {}
     for dtype in (torch.float32, torch.bfloat16):
-        x = torch.randn(ROWS, INNER, device=device).to(dtype)
-        w = torch.randn(COLUMNS, INNER, device=device).to(dtype)
+        x = torch.randn(rows, inner, device=device).to(dtype)
+        w = torch.randn(columns, inner, device=device).to(dtype)
         name = str(dtype).removeprefix("torch.")
         found[f"{name} linear"] = partial(torch.nn.functional.linear, x, w)
         if device.type == "cpu":
             found[f"{name} onednn prepacked"] = _prepacked(x, w)
     a, b = (
         torch.randint(-127, 127, size, dtype=torch.int8, device=device)
-        for size in ((ROWS, INNER), (COLUMNS, INNER))
+        for size in ((rows, inner), (columns, inner))
     )
     found["int8 _int_mm"] = partial(torch._int_mm, a, b.t())  # noqa: SLF001  (the only int8 product there is)
     return found
@@ -55,7 +58,7 @@ def _prepacked(x: torch.Tensor, w: torch.Tensor) -> Multiply:
 
     def multiply() -> object:
         if not packed:
-            packed.append(torch.ops.mkldnn._reorder_linear_weight(w, ROWS))  # noqa: SLF001
+            packed.append(torch.ops.mkldnn._reorder_linear_weight(w, x.shape[0]))  # noqa: SLF001
         return torch.ops.mkldnn._linear_pointwise(x, packed[0], None, "none", [], "")  # noqa: SLF001
 
     return multiply

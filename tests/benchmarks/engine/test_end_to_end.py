@@ -27,7 +27,9 @@ CASE = Case(
 @pytest.fixture
 def setup(tmp_path: Path) -> EngineSetup:
     write(tmp_path / "small", SHAPE, "small")
-    return EngineSetup(path=tmp_path / "small", device="cpu", threads=1, logs=tmp_path / "logs")
+    return EngineSetup(
+        path=tmp_path / "small", device="cpu", threads=1, logs=tmp_path / "logs", product=(64, 64, 64)
+    )
 
 
 @pytest.mark.integration

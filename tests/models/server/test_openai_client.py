@@ -1,17 +1,26 @@
 """OpenAI's own client against our model server."""
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-import openai
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.models.running import COMPLETION, post
+
+if (
+    TYPE_CHECKING
+):  # each worker of a test run collects all tests; only the one that runs these loads the client
+    import openai
 
 PROMPT = "night nurse"
 
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Iterator[openai.OpenAI]:
+    import openai
+
     with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=9) as client:
         yield client
 
@@ -43,6 +52,8 @@ def test_models_are_listed_and_found(client: openai.OpenAI) -> None:
 
 
 def test_errors_are_the_clients_typed_exceptions(client: openai.OpenAI) -> None:
+    import openai
+
     with pytest.raises(openai.BadRequestError, match="n:"):
         client.completions.create(model="tiny@1", prompt=PROMPT, n=2)
     with pytest.raises(openai.NotFoundError, match="not served here"):

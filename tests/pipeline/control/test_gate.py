@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from math import inf
 
 import pytest
@@ -14,6 +15,7 @@ from pipeline.control.admission import Admission, AdmissionSettings, ClassPolicy
 from pipeline.control.admitted_ranker import AdmittedRanker
 from pipeline.control.concurrency_limit import FixedLimit, Outcome
 from pipeline.control.gate import Gate
+from pipeline.control.partial_scores import PartialScores
 from schemas.errors import ModelDeferred, ModelUnavailable
 from schemas.traffic import TrafficClass
 
@@ -160,7 +162,47 @@ def test_a_call_that_is_interrupted_again_and_again_comes_to_its_end() -> None:
             continue
     assert scores == LexicalRanker().score_many("nurse 7", items(40), 10.0)
     assert ranker.scored == 40
-    assert caller._kept == {}
+    assert not caller._kept
+
+
+def test_calls_that_are_interrupted_in_turn_keep_their_parts_for_each_other() -> None:
+    """Two queries in turn, as two threads do; each call scores one more part before it is interrupted."""
+
+    class EverySecondBusy(LexicalRanker):
+        calls = 0
+        scored = 0
+
+        def score_many(self, query: str, items: Sequence[Item], deadline_s: float) -> list[float]:
+            self.calls += 1
+            if self.calls % 2 == 0:
+                raise ServerBusy("503", retry_after_s=1.0)
+            self.scored += len(items)
+            return super().score_many(query, items, deadline_s)
+
+    ranker = EverySecondBusy()
+    caller = AdmittedRanker(ranker, gate(4.0), NEARLINE)
+    scores: dict[str, list[float]] = {}
+    for n in range(40):
+        query = ("nurse 7", "carer 7")[n % 2]
+        if query not in scores:
+            with suppress(ModelDeferred):
+                scores[query] = caller.score_many(query, items(20), 10.0)
+    assert scores == {query: LexicalRanker().score_many(query, items(20), 10.0) for query in scores}
+    assert len(scores) == 2
+    assert ranker.scored == 40
+    assert not caller._kept
+
+
+def test_parts_that_nobody_asks_for_make_room_and_are_forgotten_in_time() -> None:
+    now = [0.0]
+    partial = PartialScores(entries=10, kept_s=60.0, monotonic=lambda: now[0])
+    partial.keep("r@1", "nurse", dict.fromkeys(items(25), 0.5))
+    assert len(partial) == 10
+    now[0] = 59.0
+    assert partial.take("r@2", "nurse", items(25)) == {}
+    assert len(partial.take("r@1", "nurse", items(24))) == 9
+    now[0] = 60.0
+    assert partial.take("r@1", "nurse", items(25)) == {}
 
 
 def test_it_says_how_the_ranker_behind_it_computes() -> None:

@@ -1,12 +1,14 @@
 """Every concurrency limit: bounds, what it learns from, and that it finds what a server bears."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import cycle
 from math import inf, nan
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.control.baselines import Baselines
 from pipeline.control.concurrency_limit import (
     AimdLimit,
     AimdSettings,
@@ -141,7 +143,7 @@ def test_the_gradient_measures_its_baseline_with_few_in_flight_and_returns_to_it
     now = served(limit, 59.0, bears=400.0)
     before = limit.limit
     while limit.limit > GRADIENT.probe:
-        now = served(limit, 0.5, 400.0, now=now)
+        now = served(limit, 0.1, 400.0, now=now)
     # what began before the probe was slowed by the queue, and counts for nothing
     limit.observe(now, Completion(5.0, 1.0))
     for _ in range(GRADIENT.probe_answers):
@@ -150,6 +152,37 @@ def test_the_gradient_measures_its_baseline_with_few_in_flight_and_returns_to_it
         limit.observe(now, Completion(0.05, 1.0))
     assert limit.state().baseline_s == 0.05
     assert limit.limit > before / 2
+
+
+def mixed(
+    limit: ConcurrencyLimit, seconds: float, now: float, sizes: Sequence[float], load: float = 1.0
+) -> float:
+    """Requests of several sizes in turn, 20 a second; each takes 2 ms a unit at an idle server, `load` times that."""
+    ends, turns = now + seconds, cycle(sizes)
+    while now < ends:
+        size = next(turns)
+        now += 0.05
+        limit.observe(now, Completion(0.002 * load * size, min(limit.limit, 600.0), size))
+    return now
+
+
+def test_small_work_of_a_burst_does_not_keep_the_gradient_low_when_large_work_comes_back() -> None:
+    limit = GradientLimit(GradientSettings(start=400.0, least=100.0))
+    now = mixed(limit, 100.0, 0.0, (250.0, 20.0))
+    before = limit.limit
+    now = mixed(limit, 30.0, now, (60.0, 20.0, 20.0, 20.0), load=4.0)
+    assert limit.limit < before / 2
+    mixed(limit, 40.0, now, (250.0, 20.0))
+    assert limit.limit > 0.75 * before
+
+
+def test_an_idle_servers_new_speed_is_taken_for_sizes_that_the_measurement_has_not_seen() -> None:
+    baselines = Baselines()
+    assert baselines.learn([(10.0, 0.1), (100.0, 1.0), (100.0, 3.0)]) == pytest.approx((1.0 + 0.5 + 1.5) / 3)
+    baselines.measured([(10.0, 0.2), (10.0, 0.3)])
+    assert (baselines.of(10.0), baselines.of(100.0), baselines.of(1_000.0)) == (0.2, 4.0, None)
+    baselines.measured([])
+    assert baselines.of(10.0) == 0.2
 
 
 def test_a_probe_without_answers_ends() -> None:

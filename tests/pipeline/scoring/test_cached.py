@@ -209,11 +209,35 @@ def test_those_who_wait_get_the_leaders_outage_and_do_not_ask_one_after_another(
     assert len(engine.asked) == 1
 
 
-def test_a_leader_that_hangs_is_replaced_when_its_lease_ends() -> None:
+def test_a_call_that_outlasts_the_lease_is_made_once_in_one_process_and_in_two() -> None:
+    kv = MemoryStore(time.time)
+    engines = [Engine(), Engine()]
+    for engine in engines:
+        engine.gate.clear()
+    scorers = [CachedScorer(engine, ScoreCache(kv), settings(lease_s=0.06)) for engine in engines]
+    calls = iter(range(100))
+
+    def ask() -> object:
+        return scorers[next(calls) % 2].score_many("nurse", [NURSE], 20.0)
+
+    def open_gates() -> None:
+        for scorer in scorers:
+            waiting(scorer, 3)
+        time.sleep(0.3)
+        for engine in engines:
+            engine.gate.set()
+
+    threading.Thread(target=open_gates, daemon=True).start()
+    assert together(8, ask) == [[0.5]] * 8
+    assert sum(len(engine.asked) for engine in engines) == 1
+    assert sum(scorer.counts()["takeovers"] for scorer in scorers) == 0
+
+
+def test_a_leader_that_hangs_beyond_its_deadline_is_replaced_when_its_lease_ends() -> None:
     engine = Engine()
     engine.gate.clear()
     scorer = CachedScorer(engine, settings=settings(lease_s=0.05))
-    hung = threading.Thread(target=lambda: scorer.score_many("nurse", [NURSE], 20.0), daemon=True)
+    hung = threading.Thread(target=lambda: scorer.score_many("nurse", [NURSE], 0.1), daemon=True)
     hung.start()
     until = time.monotonic() + 20.0
     while not engine.asked:

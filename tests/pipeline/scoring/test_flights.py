@@ -45,6 +45,17 @@ def test_a_leader_that_dies_is_replaced_when_its_lease_ends_and_by_one_caller() 
     assert flights.counts.takeovers == 1
 
 
+def test_a_leader_that_renews_its_lease_is_not_replaced_and_one_that_was_cannot_renew_any_more() -> None:
+    flights = table(lease_s=10.0)
+    first = flights.look_up(0.0, KEY).flight
+    assert first is not None
+    assert flights.renewed(9.0, first)
+    assert flights.look_up(18.999, KEY).verdict is Verdict.WAIT
+    assert flights.look_up(19.0, KEY).verdict is Verdict.LEAD
+    assert not flights.renewed(20.0, first)
+    assert flights.look_up(29.0, KEY).verdict is Verdict.LEAD, "the successor's lease is its own"
+
+
 def test_a_late_leader_that_fails_leaves_its_successor_and_one_that_answers_ends_it() -> None:
     flights = table(lease_s=10.0)
     first = flights.look_up(0.0, KEY).flight

@@ -6,6 +6,7 @@ from pipeline.control.depth import DepthSettings
 from pipeline.scoring.lifetimes import ScoreLifetimes
 from pipeline.simulation.report import figures
 from pipeline.simulation.run import Simulation
+from pipeline.simulation.services import ServiceTimes
 from pipeline.simulation.settings import SimulationSettings
 from pipeline.simulation.traces import Request
 from schemas.errors import ConfigError
@@ -58,6 +59,13 @@ def test_requests_at_the_same_time_share_one_flight() -> None:
     tally = run(CACHED, [asked(0.0)] * 1000).tallies[ONLINE]
     assert (tally.scored_items, tally.joined_items) == (20, 20 * 999)
     assert tally.answered == 1000
+
+
+def test_a_computation_that_outlasts_the_lease_is_not_begun_a_second_time() -> None:
+    slow = ServiceTimes(name="slow", token_s=1e-5, batch_s=100.0)
+    trace = [asked(at)._replace(deadline_s=300.0) for at in (0.0, 31.0, 65.0)]
+    tally = Simulation(CACHED, [slow], 1).run(trace).tallies[ONLINE]
+    assert (tally.scored_items, tally.joined_items, tally.answered) == (20, 40, 3)
 
 
 def test_a_score_is_computed_again_after_its_time() -> None:

@@ -25,7 +25,7 @@ from streaming.alerting.memory_log import MemoryRequests, MemorySentAlerts
 from streaming.alerting.metrics import ConsumerMetrics
 from streaming.alerting.shaping import MOST, Lateness, ShapingSettings
 from streaming.kafka import topics
-from streaming.kafka.messages import REQUEST_CANDIDATES
+from streaming.kafka.messages import REQUEST_CANDIDATES, REQUEST_WAITED_MS
 from tests.streaming.alerting.play import World
 
 LATE_S = 100.0
@@ -85,6 +85,10 @@ def late(least: int) -> Lateness:
         lateness.observe(float(step), [10 * LATE_S])
     assert lateness.depth == least
     return lateness
+
+
+def ends(world: World) -> dict[int, int]:
+    return {number: len(messages) for number, messages in enumerate(world.topic.partitions)}
 
 
 def note(world: World, search_id: str, posting_id: str) -> Cut | None:
@@ -150,6 +154,46 @@ def test_a_backlog_that_stays_is_cut_within_minutes() -> None:
         loop.turn()
     assert loop.lateness.depth == 2
     assert not_scored(loop) > 100
+
+
+def test_a_wall_clock_set_forward_by_hours_cuts_nothing() -> None:
+    world, ahead_s = World(), [0.0]
+    filled(world, 20)
+    loop, _ = started(world, world.model)
+    loop.utc_s = lambda: world.now_s + ahead_s[0]
+    for step in range(100):
+        loop.arrivals.note(world.now_s, ends(world))
+        world.request("a", *range(8))
+        world.request("b", *range(20))  # which is split, so that its parts come anew
+        world.turns(loop, count=2)
+        ahead_s[0] = 7 * 3_600.0 if step > 10 else 0.0
+    assert (not_scored(loop), loop.lateness.depth) == (0, None)
+
+
+def test_a_backlog_is_cut_although_the_wall_clock_was_set_back_by_hours() -> None:
+    world = World()
+    filled(world)
+    loop, _ = started(world, world.model)
+    loop.utc_s = lambda: world.now_s - 7 * 3_600.0
+    loop.arrivals.note(world.now_s, ends(world))
+    for _ in range(2_000):
+        world.request("b", *range(8))
+    loop.arrivals.note(world.now_s + 1.0, ends(world))
+    world.now_s += 10 * LATE_S
+    world.turns(loop, count=100, step_s=1.0)
+    assert not_scored(loop) > 100
+
+
+def test_parts_of_a_request_tell_how_long_it_had_waited() -> None:
+    world = World()
+    filled(world, 20)
+    loop, _ = started(world, world.model)
+    loop.arrivals.note(world.now_s, ends(world))
+    world.request("a", *range(20))
+    world.now_s += 60.0
+    loop.turn()
+    waited = [m.headers.get(REQUEST_WAITED_MS) for messages in world.topic.partitions for m in messages]
+    assert waited == [b"60000", b"60000", None]
 
 
 def test_a_lateness_of_0_never_cuts() -> None:

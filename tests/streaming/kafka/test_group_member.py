@@ -43,6 +43,17 @@ def test_closing_closes_consumer_and_producer() -> None:
     assert producer.closed
 
 
+def test_a_poll_tells_where_the_partitions_end() -> None:
+    seen: list[dict[int, int]] = []
+    gauge = Gauge("lag", "Lag.", ["partition"], registry=CollectorRegistry())
+    consumer = FakeConsumer({"t": [[b"a", b"b", b"c", b"d"], [b"e"]]}, most=1)
+    consumer.assign([T0, T1])
+    made = GroupMember(consumer, FakeProducer(), gauge, ends_seen=lambda _, ends: seen.append(dict(ends)))
+    made.poll(0.0)
+    made.poll(0.0)
+    assert seen == [{0: 4, 1: 1}], "not more often than the lag is measured"
+
+
 T0, T1 = TopicPartition("t", 0), TopicPartition("t", 1)
 
 

@@ -92,10 +92,27 @@ def read_tables(runs: Path, *, some: bool = True) -> PaperComparison:
     dense = found.get(DENSE)
     for name, report in found.items():
         check_same(dense, report, paths[name], f"{DENSE}.json")
-    tables = [(t, [_line(row, manifest, found, paths) for row in t.rows]) for t in TABLES]
+    blocks = _scan(scan) if scan.is_file() else None
     return PaperComparison(
-        note=manifest.note, dense=dense, tables=tables, blocks=_scan(scan) if scan.is_file() else None
+        note=manifest.note, dense=dense, tables=_tables(manifest, found, paths), blocks=blocks
     )
+
+
+def nothing() -> PaperComparison:
+    """What to show where there is no folder of reports: each row of the tables as not measured."""
+    paths = {row.file: Path(f"{row.file}.json") for table in TABLES for row in table.rows}
+    return PaperComparison(note="", dense=None, tables=_tables(Manifest(), {}, paths), blocks=None)
+
+
+def measured(tables: PaperComparison) -> bool:
+    """Whether any row of the tables has a figure of ours."""
+    return bool(tables.blocks) or any(line.measured for _, lines in tables.tables for line in lines)
+
+
+def _tables(
+    manifest: Manifest, found: Mapping[str, EvaluationReport], paths: Mapping[str, Path]
+) -> Sequence[tuple[PaperTable, Sequence[ComparedRow]]]:
+    return [(table, [_line(row, manifest, found, paths) for row in table.rows]) for table in TABLES]
 
 
 def _line(

@@ -1,4 +1,4 @@
-"""One page with the paper's tables 1 to 6 beside ours, from kept reports; what is missing is told so."""
+"""One page with the paper's tables 1 to 9 beside ours, from kept reports; what is missing is told so."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from training.evaluation.compression.page import cliff_line, taken_away
 from training.evaluation.compression.plot import draw
 from training.evaluation.compression.published import PRODUCTION, TABLE_4, TABLE_5, TABLE_6, PublishedRun
 from training.evaluation.compression.results import Results, systems
-from training.evaluation.paper.measured import PaperComparison, read_tables
+from training.evaluation.paper.kept import KeptBenchmarks
+from training.evaluation.paper.measured import PaperComparison, measured, nothing, read_tables
 from training.evaluation.paper.page import NOT_MEASURED, numbered
+from training.evaluation.paper.serving import serving
 from training.evaluation.paper.short_texts import (
     DENSE,
     FILES,
@@ -25,30 +27,36 @@ from training.evaluation.paper.short_texts import (
     ShortTextReports,
     read_short_texts,
 )
+from training.evaluation.paper.traffic import traffic
 
+RANKER_PAGE = "ranker.md"
+"""The page of `nearline report ranker`, beside this page where it was written."""
 NAMES = {"grpo": "GRPO", "dr_grpo": "Dr. GRPO", "gspo": "GSPO"}
 Ranked = tuple[str, str, str, str, float | None]
 """A ranker of table 6: its report, its name, what it was fine-tuned on, what it reads, the paper's NDCG@10."""
 
 
-def write_whole_page(runs: Path, out: Path) -> list[Path]:
-    """Write the page from the reports in `runs`, and the frontier's plot beside it; returns what was written.
+def write_whole_page(runs: Path | None, out: Path, benchmarks: Path | None = None) -> list[Path]:
+    """Write the page, and the frontier's plot beside it; returns what was written.
 
-    ConfigError for a folder without any report, and for files that are none.
+    `runs`: the reports for tables 1 to 6; without it these are told not measured. `benchmarks`: the results of
+    `python -m benchmarks`, for tables 7 to 9. ConfigError for `runs` without any report, and for files that are none.
     """
-    short, ranker = read_short_texts(runs), read_tables(runs, some=False)
-    measured = any(line.measured for _, lines in ranker.tables for line in lines) or ranker.blocks
-    if not (short.reports or short.sweep or measured):
+    kept = KeptBenchmarks(benchmarks)
+    short = read_short_texts(runs) if runs else ShortTextReports(reports={}, sweep=None)
+    ranker = read_tables(runs, some=False) if runs else nothing()
+    if runs and not (short.reports or short.sweep or measured(ranker)):
         raise ConfigError(
             f"--runs {runs} holds none of {', '.join(FILES)}, dense.json, mlp50.json, scan.json, …"
         )
     plot = out.with_name(f"{out.stem}-frontier.png")
     drawn = bool(short.sweep) and draw(short.sweep or {}, plot)
-    write_whole(out, "\n".join(_page(ranker, short, plot.name if drawn else None)) + "\n")
+    lines = [*_page(ranker, short, plot.name if drawn else None, out), *serving(kept), *traffic(kept)]
+    write_whole(out, "\n".join(lines) + "\n")
     return [out, plot] if drawn else [out]
 
 
-def _page(ranker: PaperComparison, short: ShortTextReports, plot: str | None) -> Iterator[str]:
+def _page(ranker: PaperComparison, short: ShortTextReports, plot: str | None, out: Path) -> Iterator[str]:
     yield "# The paper's tables beside ours"
     yield ""
     yield "Written by `nearline report paper` from kept reports; the paper is arXiv 2510.22101, whose models, queries and"
@@ -56,6 +64,8 @@ def _page(ranker: PaperComparison, short: ShortTextReports, plot: str | None) ->
     yield "on raw text, on the same queries, with 95% intervals; a star marks one that excludes 0."
     yield ""
     yield from _measured_on(short)
+    if not measured(ranker) and out.with_name(RANKER_PAGE).is_file():
+        yield f"Tables 1 to 3 were measured earlier: [{RANKER_PAGE}]({RANKER_PAGE}); the reports behind them are not kept."
     yield from numbered(ranker, ("Table 1", "Table 3"))
     yield from ("", "## Table 4: shorter texts without training", "")
     yield from _table_4(short)

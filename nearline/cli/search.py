@@ -1,0 +1,117 @@
+"""`nearline search "TEXT"`: the best open postings for a person's words, from a search service."""
+
+import json
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+
+from nearline.cli import options
+from nearline.shown import markup
+from schemas.errors import ConfigError, NearlineError
+
+TIMEOUT_S = 30.0
+
+
+class SearchUnavailable(NearlineError):
+    """The search service cannot answer now; the message says why."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(search)
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="What is looked for, such as 'night nurse near Leeds'.")],
+    *,
+    location: Annotated[str | None, typer.Option(help="Where, instead of what the text says.")] = None,
+    radius_km: Annotated[float, typer.Option(help="How far from there; 0: the place as named.", min=0)] = 0.0,
+    remote: Annotated[
+        bool | None, typer.Option("--remote/--on-site", help="Remote work, or on site and hybrid.")
+    ] = None,
+    employment_type: Annotated[
+        str | None, typer.Option("--type", help="Employment type, such as part-time.")
+    ] = None,
+    pay_from: Annotated[str | None, typer.Option(help="Least pay, such as '13.50 GBP per hour'.")] = None,
+    must_not: Annotated[
+        list[str] | None, typer.Option(help="What a posting must not offer; may be given several times.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Name of an understood part to take out, such as location.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Results of a page.", min=1, max=100)] = 10,
+    cursor: Annotated[str, typer.Option(help="Next page: the cursor that the page before ended with.")] = "",
+    url: Annotated[
+        str | None, typer.Option(help="The search service, http://host:port; default: the local stack's.")
+    ] = None,
+    home: options.Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the service's answer as it is.")] = False,
+) -> None:
+    """Search the open postings: what was understood, the results best first, and why each is there.
+
+    Exit status 2: a request that cannot be answered; 1: the service is away.
+    """
+    given = {
+        "location": location,
+        "radius_km": radius_km or None,
+        "remote": remote,
+        "employment_type": employment_type,
+        "pay_from": pay_from,
+        "must_not": must_not or None,
+    }
+    filters = {name: value for name, value in given.items() if value is not None}
+    body = {"query": text, "dropped": drop or [], "filters": filters, "limit": limit, "cursor": cursor}
+    answer = asked(url or options.running_stack(home).search_url, body)
+    if as_json:
+        Console().print_json(json.dumps(answer))
+    else:
+        show(answer, Console(emoji=False))
+
+
+def asked(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The service's answer; ConfigError for a request that it refuses, SearchUnavailable while it is away."""
+    try:
+        response = httpx.post(f"{url.rstrip('/')}/v1/search", json=body, timeout=TIMEOUT_S, trust_env=False)
+        answer: dict[str, Any] = response.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise SearchUnavailable(
+            f"no search service answers at {url} ({error}): `nearline up` starts one, `nearline status` shows it"
+        ) from error
+    if response.status_code == 200:
+        return answer
+    line = str(answer.get("error", response.text))
+    raise ConfigError(line) if response.status_code == 400 else SearchUnavailable(line)
+
+
+def show(answer: dict[str, Any], console: Console) -> None:
+    """Print an answer."""
+    for part in answer["understood"]:
+        console.print(
+            f"understood {part['name']}: {markup(part['value'])} (from {markup(part['words'])})",
+            highlight=False,
+        )
+    for line in (*answer["notes"], *answer["missing"]):
+        console.print(f"[yellow]{markup(line)}[/]", highlight=False)
+    for one in answer["results"]:
+        _show_result(one, console)
+    took = sum(answer["took_ms"].values())
+    console.print(
+        f"{len(answer['results'])} of {answer['total']} ranked, {answer['passing']} of {answer['postings']} open postings "
+        f"pass the filters; {took:.0f} ms",
+        highlight=False,
+    )
+    if answer["cursor"]:
+        console.print(f"next page: --cursor {answer['cursor']}", highlight=False)
+
+
+def _show_result(one: dict[str, Any], console: Console) -> None:
+    score = "  –  " if one["p_yes"] is None else f"{one['p_yes']:.3f}"
+    place = ", ".join(str(one[name]) for name in ("company", "location", "employment_type") if one[name])
+    console.print(
+        f"{one['place']:>3}  {score}  [bold]{markup(one['title'])}[/]  {markup(place)}", highlight=False
+    )
+    console.print(
+        f"            {markup(one['posting_id'])}: {markup('; '.join(one['reasons']))}", highlight=False
+    )
