@@ -66,8 +66,9 @@ class WordSegment(Segment):
 
 def _as_bits(numbers: NDArray[np.int32], digit: int) -> Words:
     """All ones for each number whose binary digit is one (of a negative number: in two's complement), else zeros."""
-    one: Words = -(numbers >> digit & 1).astype(np.int64)
-    return one.view(np.uint64)
+    one = -(numbers >> digit & 1).astype(np.int64)
+    bits: Words = one.view(np.uint64)
+    return bits
 
 
 class WordPlace(NamedTuple):

@@ -148,7 +148,10 @@ def test_many_searches_of_real_width_in_several_segments_equal_brute_force() -> 
 
 
 def _wide(vectors: Sequence[bytes]) -> NDArray[np.float64]:
-    return np.stack([np.frombuffer(vector, "<f2") for vector in vectors]).astype(np.float64)
+    wide: NDArray[np.float64] = np.stack([np.frombuffer(vector, "<f2") for vector in vectors]).astype(
+        np.float64
+    )
+    return wide
 
 
 def test_vectors_of_another_model_or_width_are_never_compared() -> None:

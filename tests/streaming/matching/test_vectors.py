@@ -40,6 +40,9 @@ class Words(HashingEmbedder):
     away = False
     asked = 0
 
+    def exchanged_for(self, model: str) -> None:
+        self._model = model
+
     @override
     def embed_queries(self, texts: Sequence[str], deadline_s: float) -> list[bytes]:
         if self.away:
@@ -122,7 +125,7 @@ def test_an_exchanged_embedder_makes_the_vectors_of_all_searches_anew_once_for_e
     world.subscribe("s", "nurse driver welder")
     world.turns(loop)
     assert embedder.asked == 1
-    embedder._model = "hashing@2"
+    embedder.exchanged_for("hashing@2")
     publish(world, embedder, "near", "welder nurse driver")
     world.turns(loop)
     assert embedder.asked == 2
