@@ -9,6 +9,7 @@ import resource
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -98,10 +99,8 @@ def _slowest_ms(percolator: Percolator, given: argparse.Namespace, embedder: Has
     slowest = 0.0
     for search, query in _saved(_CHANGES, given.seed + 2, embedder, given.similarity):
         new = replace(search, search_id=f"new-{search.search_id}")
-        for change in (
-            lambda: percolator.put_search(new, query),
-            lambda: percolator.drop_search(new.search_id),
-        ):
+        changes = (partial(percolator.put_search, new, query), partial(percolator.drop_search, new.search_id))
+        for change in changes:
             began = time.process_time()
             change()
             slowest = max(slowest, time.process_time() - began)

@@ -24,6 +24,7 @@ from streaming.kafka.topics import UPDATES
 from tests.faults.test_brokers_away import AWAY_S, suspended
 from tests.integration.kafka_stage import Stage, gauge
 from tests.pipeline.builders import feature
+from tests.support.forked import Forked
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
@@ -39,7 +40,7 @@ def silent(settings: StackSettings) -> Iterator[None]:
         yield
 
 
-def holding(stage: Stage, window_s: str) -> subprocess.Popen[bytes]:
+def holding(stage: Stage, window_s: str) -> Forked:
     """A matcher that has read ten postings and will send their requests when its windows end."""
     port = free_port()
     stage.send_searches([SEARCH])

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +21,7 @@ from schemas.records import (
 from tests.schemas.strategies import EXAMPLES, records
 from tests.schemas.wire import as_datum, written
 
+RecordT = TypeVar("RecordT", bound=Record)
 KEPT = json.loads((Path(__file__).parent / "kept_bytes.json").read_text())
 """Records as the code of each version wrote them; they must read for ever, so never write them again."""
 VERSIONS = [(name, number) for name in avro.NAMES for number, _ in avro.history(name)]
@@ -46,10 +47,11 @@ def test_every_version_of_every_contract_still_reads(name: str, number: int) -> 
     assert decode(type(record), data) == as_far_as(version(name, number), record)
 
 
-def as_far_as(schema: avro.Schema, record: Any) -> Any:
+def as_far_as(schema: avro.Schema, record: RecordT) -> RecordT:
     """The record with the defaults of all fields that a version of its contract does not have."""
     known = {field["name"] for field in schema.parsed["fields"]}
-    return replace(record, **{one.name: one.default for one in fields(record) if one.name not in known})
+    defaults: dict[str, Any] = {one.name: one.default for one in fields(record) if one.name not in known}
+    return replace(record, **defaults)
 
 
 @settings(deadline=None, max_examples=100)
@@ -59,7 +61,7 @@ def test_any_record_written_by_version_1_still_reads(record: Record) -> None:
     assert decode(type(record), data) == as_version_1(record)  # type: ignore[type-var]
 
 
-def as_version_1(record: Record) -> Any:
+def as_version_1(record: Record) -> Record:
     """The record with the defaults of all fields that version 1 of its contract does not have."""
     plain = as_far_as(version(SCHEMA_NAMES[type(record)], 1), record)
     if not isinstance(plain, ScoreRequest):
