@@ -59,13 +59,21 @@ def _compared(settings: PercolationBenchmark, count: int, condition: str) -> lis
         for peer in PEERS:
             found = _run([str(PYTHON), str(Path(__file__).parent / "workers" / "peers.py"), peer, name])
             row = _row(peer, count, condition, found)
-            rows.append(row | {"same candidates": found["digest"] == same["digest"]})
+            rows.append({**row, "same candidates": found["digest"] == same["digest"]})
     return rows
 
 
 def _ours(settings: PercolationBenchmark, count: int, condition: str, postings: int) -> dict[str, Any]:
-    numbers = (count, postings, settings.batch, settings.width, settings.seed, settings.similarity)
-    return _run([sys.executable, "-m", "benchmarks.percolation.worker", condition, *map(str, numbers)])
+    given = {
+        "condition": condition,
+        "searches": count,
+        "postings": postings,
+        "batch": settings.batch,
+        "width": settings.width,
+        "seed": settings.seed,
+        "similarity": settings.similarity,
+    }
+    return _run([sys.executable, "-m", "benchmarks.percolation.workers.ours", json.dumps(given)])
 
 
 def _run(command: Sequence[str]) -> dict[str, Any]:

@@ -1,16 +1,20 @@
-"""Our percolator over the workload, in a process of its own, which tells its memory; prints one line of JSON."""
+"""Our percolator over the workload, in a process of its own, which tells its memory; prints one line of JSON.
+
+Usage: `python -m benchmarks.percolation.workers.ours JSON`, the fields of `Given`.
+"""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import resource
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,9 +37,21 @@ _CHECKED = 4
 Saved = tuple[SavedSearch, QueryVector | None]
 
 
+class Given(NamedTuple):
+    """What is measured: the condition is `all` or `half` of the words, or `vectors`."""
+
+    condition: str
+    searches: int
+    postings: int
+    batch: int
+    width: int
+    seed: int
+    similarity: float
+
+
 def main() -> None:
     """Build, match in batches, put and drop, and print what it took."""
-    given = _arguments()
+    given = Given(**json.loads(sys.argv[1]))
     load_places()
     embedder = HashingEmbedder(given.width) if given.condition == "vectors" else None
     records = _postings(given.postings, given.seed + 1, embedder)
@@ -94,7 +110,7 @@ def _postings(count: int, seed: int, embedder: HashingEmbedder | None) -> list[F
     ]
 
 
-def _slowest_ms(percolator: Percolator, given: argparse.Namespace, embedder: HashingEmbedder | None) -> float:
+def _slowest_ms(percolator: Percolator, given: Given, embedder: HashingEmbedder | None) -> float:
     """The slowest put or drop of a search among many."""
     slowest = 0.0
     for search, query in _saved(_CHANGES, given.seed + 2, embedder, given.similarity):
@@ -108,7 +124,7 @@ def _slowest_ms(percolator: Percolator, given: argparse.Namespace, embedder: Has
 
 
 def _equals_brute_force(
-    given: argparse.Namespace,
+    given: Given,
     embedder: HashingEmbedder,
     records: Sequence[FeatureRecord],
     found: Sequence[Matches],
@@ -135,15 +151,6 @@ def _batches(items: Iterable[Saved] | Iterable[SavedSearch], size: int) -> Itera
 def _digest(found: Sequence[Matches]) -> str:
     names = [sorted(search.search_id for search in one.searches()) for one in found]
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("condition", choices=("all", "half", "vectors"))
-    for name in ("searches", "postings", "batch", "width", "seed"):
-        parser.add_argument(name, type=int)
-    parser.add_argument("similarity", type=float)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
