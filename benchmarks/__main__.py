@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "feature-job": (settings.FeatureJobBenchmark, "benchmarks.feature_job.benchmark"),
     "consumer": (settings.ConsumerBenchmark, "benchmarks.alert_consumer.benchmark"),
     "score-cache": (settings.ScoreCacheBenchmark, "benchmarks.score_cache.benchmark"),
+    "percolation": (settings.PercolationBenchmark, "benchmarks.percolation.benchmark"),
     "latency": (settings.LatencyBenchmark, "benchmarks.latency"),
     "backfill": (settings.BackfillBenchmark, "benchmarks.backfill.benchmark"),
     "stores": (settings.StoresBenchmark, "benchmarks.stores"),

@@ -84,6 +84,31 @@ class ScoreCacheBenchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PercolationBenchmark:
+    """Postings a second of one core against saved searches, beside perq and mokaccino if `.envs/percolation` exists."""
+
+    searches: Annotated[tuple[int, ...], Option("Saved searches; one measurement each.")] = (
+        100_000,
+        1_000_000,
+    )
+    conditions: Annotated[
+        tuple[str, ...],
+        Option("What must fit beside the filters: all words, half of them, or vectors (ours alone)."),
+    ] = ("all", "half", "vectors")
+    postings: Annotated[int, Option("Postings that are matched.")] = 1_024
+    peer_postings: Annotated[
+        int, Option("Of them, those that the peers match, and whose candidates are compared.")
+    ] = 256
+    most_half: Annotated[int, Option("Most searches for peers under the condition of half of the words.")] = (
+        100_000
+    )
+    batch: Annotated[int, Option("Postings of a batch.")] = 64
+    width: Annotated[int, Option("Numbers of a vector.")] = 256
+    similarity: Annotated[float, Option("Least similarity of the stand-in's vectors.")] = 0.35
+    seed: Annotated[int, Option("Seed of searches and postings.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyBenchmark:
     """Milliseconds from an update to its feature record and to its alert, through the local stack."""
 

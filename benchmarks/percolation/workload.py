@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
+from pipeline.match import query_terms
 from schemas.clean import TEXT_RULES
 from schemas.records import FeatureRecord, SavedSearch
 from training.synthetic.lexicon import load
@@ -14,6 +15,8 @@ from training.synthetic.queries import Asker
 
 WORDS = 45
 """Words of a posting's summary."""
+MOST_WORDS = 8
+"""Words of a query that are compared, at most."""
 PLACED, TYPED, REMOTE = 0.5, 0.3, 0.2
 """Shares of the searches that name a place, an employment type, or whether work is remote."""
 _ABOUT = 5_000
@@ -28,7 +31,7 @@ def searches(count: int, seed: int) -> Iterator[SavedSearch]:
     towns = sorted({posting.location for posting in about if posting.location})
     for number in range(count):
         posting = about[number % len(about)]
-        query = asker.ask(random, posting.facts, posting.title).text
+        query = _short(asker, random, posting)
         yield SavedSearch(
             search_id=f"search-{number:07}",
             query=query,
@@ -38,6 +41,14 @@ def searches(count: int, seed: int) -> Iterator[SavedSearch]:
             else None,
             remote=random.random() < 0.5 if random.random() < REMOTE else None,
         )
+
+
+def _short(asker: Asker, random: Random, posting: GeneratedPosting) -> str:
+    """A query that perq can hold: half of more words would be more than its 64 clauses."""
+    while True:
+        query = asker.ask(random, posting.facts, posting.title).text
+        if 1 <= len(query_terms(query)[0]) <= MOST_WORDS:
+            return query
 
 
 def postings(count: int, seed: int) -> list[FeatureRecord]:

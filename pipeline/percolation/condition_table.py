@@ -89,9 +89,10 @@ class ConditionTable:
         """Which of the wanted values with these numbers let the posting at a place of the batch pass."""
         known, feature, _ = self._posted_at[place]
         for number in np.unique(numbers[(known[numbers] == _UNKNOWN) & (numbers != ANY)]).tolist():
-            passed = self._condition.test(self._searches[number], feature)
-            known[number] = _PASSES if passed else _FAILS
-        return known[numbers] != _FAILS
+            fits = self._condition.test(self._searches[number], feature)
+            known[number] = _PASSES if fits else _FAILS
+        passed: NDArray[np.bool_] = known[numbers] != _FAILS
+        return passed
 
     def _known_of(self, found: Hashable) -> NDArray[np.int8]:
         known, size = self._known.pop(found, None), len(self._wanted)

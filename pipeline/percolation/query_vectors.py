@@ -58,7 +58,7 @@ class QueryVectors:
         self._asked: list[SavedSearch] = []
         self._call: Future[tuple[str, list[bytes]]] | None = None
         self._retry_at_s = self._waiting_since_s = 0.0
-        self._failing = False
+        self._failing = self._made = False
         self._models: set[str] = set()
 
     def put(self, search: SavedSearch, now_s: float) -> None:
@@ -83,7 +83,7 @@ class QueryVectors:
         """
         new = {model for model in models if model} - self._models
         self._models |= new
-        return bool(new) and self._embedder.model not in ("", *new)
+        return bool(new) and self._made
 
     def advance(self, now_s: float) -> Iterator[Made]:
         """The vectors that have arrived since the last call; asks for the next ones."""
@@ -115,6 +115,7 @@ class QueryVectors:
             return
         self._failing = False
         self._models.add(model)
+        self._made = True
         for search, vector in zip(self._asked, vectors, strict=True):
             if self.waiting.get(search.search_id) is search:
                 del self.waiting[search.search_id]

@@ -38,14 +38,14 @@ class Rows(list[S]):
     def __init__(self, new_segment: Callable[[], S], size: int = SEGMENT) -> None:
         super().__init__()
         self._new_segment, self._size = new_segment, size
-        self.count = 0
+        self._used = 0
 
     def add(self) -> tuple[S, int, int]:
         """A row at the end: its segment, its place in the segment, and its number."""
-        number = self.count
+        number = self._used
         if number == len(self) * self._size:
             self.append(self._new_segment())
-        self.count += 1
+        self._used += 1
         return self[-1], number % self._size, number
 
     def at(self, number: int) -> tuple[S, int]:
@@ -54,18 +54,18 @@ class Rows(list[S]):
 
     def drop(self, number: int) -> SavedSearch | None:
         """Drop a row: the last row takes its place and number; the search of that row, None if it was the same."""
-        self.count -= 1
-        last, last_row = self.at(self.count)
-        moved = None
-        if number != self.count:
+        self._used -= 1
+        last, last_row = self.at(self._used)
+        moved: SavedSearch | None = None
+        if number != self._used:
             segment, row = self.at(number)
             segment.move(row, last, last_row)
             moved = segment.searches[row]
         last.searches[last_row] = None
-        if self.count <= (len(self) - 1) * self._size:
+        if self._used <= (len(self) - 1) * self._size:
             self.pop()
         return moved
 
     def filled(self, index: int) -> int:
         """How many rows of a segment are used."""
-        return min(self._size, self.count - index * self._size)
+        return min(self._size, self._used - index * self._size)

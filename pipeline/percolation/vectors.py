@@ -1,7 +1,7 @@
 """Which searches mean what which postings of a batch say: an int8 scan that leaves out no pair, then exact checks."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numkong
 import numpy as np
@@ -29,7 +29,7 @@ class Quantized(NamedTuple):
     rest: NDArray[np.float64]
 
 
-def quantized(rows: NDArray[np.floating], *, one_step: bool = False) -> Quantized:
+def quantized(rows: NDArray[np.floating[Any]], *, one_step: bool = False) -> Quantized:
     """Round rows `(n, width)` to whole steps; `one_step`: of the same length for all rows."""
     wide = rows.astype(np.float64)
     largest = np.abs(wide).max(axis=1, initial=0.0)
@@ -116,7 +116,8 @@ class VectorSegment(Segment):
         least = (
             threshold - rest * np.float32(postings.length) - length * np.float32(postings.rest)
         ) / np.float32(postings.step)
-        return np.floor(np.clip(least, -2e9, 2e9) - _SLACK).astype(np.int32)
+        whole: NDArray[np.int32] = np.floor(np.clip(least, -2e9, 2e9) - _SLACK).astype(np.int32)
+        return whole
 
 
 def _reaching(steps: NDArray[np.int8], postings: PostingVectors, least: NDArray[np.int32]) -> Words:

@@ -50,7 +50,7 @@ class WordSegment(Segment):
         that makes them enough.
         """
         needed = self.needed[:rows]
-        enough = np.where(needed == 0, EVERY, np.uint64(0))
+        enough: Words = np.where(needed == 0, EVERY, np.uint64(0))
         digits = [_as_bits(-needed, digit) for digit in range(max(0, most_needed - 1).bit_length())]
         found, carry = np.empty_like(enough), np.empty_like(enough)
         for terms in self.terms:
@@ -66,8 +66,9 @@ class WordSegment(Segment):
 
 def _as_bits(numbers: NDArray[np.int32], digit: int) -> Words:
     """All ones for each number whose binary digit is one (of a negative number: in two's complement), else zeros."""
-    one: Words = -(numbers >> digit & 1).astype(np.int64)
-    return one.view(np.uint64)
+    one = -(numbers >> digit & 1).astype(np.int64)
+    bits: Words = one.view(np.uint64)
+    return bits
 
 
 class WordPlace(NamedTuple):

@@ -17,6 +17,7 @@ CHILDREN = {
     "benchmarks/backfill/run.py",
     "benchmarks/engine/workers",
     "benchmarks/feature_job/peers/__main__.py",
+    "benchmarks/percolation/workers",
     "benchmarks/pruning/workers",
     "nearline/stack/daemon.py",
 }

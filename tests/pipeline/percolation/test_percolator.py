@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from models.vectors import pack
 from pipeline.match import ready
@@ -146,8 +147,11 @@ def test_many_searches_of_real_width_in_several_segments_equal_brute_force() -> 
     assert sum(map(len, found)) > BATCH // 4
 
 
-def _wide(vectors: Sequence[bytes]) -> np.ndarray:
-    return np.stack([np.frombuffer(vector, "<f2") for vector in vectors]).astype(np.float64)
+def _wide(vectors: Sequence[bytes]) -> NDArray[np.float64]:
+    wide: NDArray[np.float64] = np.stack([np.frombuffer(vector, "<f2") for vector in vectors]).astype(
+        np.float64
+    )
+    return wide
 
 
 def test_vectors_of_another_model_or_width_are_never_compared() -> None:

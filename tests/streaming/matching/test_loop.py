@@ -27,6 +27,7 @@ from streaming.matching.memory_log import MemoryFeatures
 from streaming.matching.messages import request_messages
 from streaming.matching.metrics import MatcherMetrics
 from streaming.searches.memory_feed import MemorySearchFeed
+from streaming.searches.share import EVERY_SEARCH
 from tests.pipeline.builders import feature
 
 PARTITIONS = 2
@@ -55,6 +56,8 @@ class World:
             features=log,
             new_matcher=new_matcher,
             windows=Windows(WindowSettings(window_s=changes.pop("window_s", 0.1))),
+            query_vectors=changes.pop("query_vectors", None),
+            share=changes.pop("share", EVERY_SEARCH),
             stored=self.scan,
             metrics=MatcherMetrics(CollectorRegistry()),
             settings=MatchLoopSettings(**{"commit_s": 1.0, "pass_postings": 3} | changes),
