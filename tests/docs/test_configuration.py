@@ -25,6 +25,7 @@ PRINTERS = {
     "benchmarks/configuration_page.py",
     "benchmarks/summary.py",
     "models/server/description.py",
+    "training/rules/understanding.py",
 }
 
 

@@ -1,6 +1,6 @@
 """What the rules understand of queries that they were not written for.
 
-`python -m training.evaluation.understanding POSTINGS DOMAIN` draws queries with their needs as the judged test queries
+`python -m training.rules.understanding POSTINGS DOMAIN` draws queries with their needs as the judged test queries
 are drawn (`training/rules`), and counts: places asked for that are read, places that nobody asked for, denials for
 which a filter is set, and the pairs of each grade that the filters refuse. A posting's whole text stands for its
 summary, so that a must-not refuses at least as many as in operation.

@@ -2,9 +2,9 @@
 
 from models.prompts import Item
 from pipeline.understanding.rules import RuleUnderstanding
-from training.evaluation.understanding import count
 from training.judging.postings import PostingRow
 from training.rules.teacher import Needs
+from training.rules.understanding import count
 
 
 def posting(text: str, location: str) -> PostingRow:
