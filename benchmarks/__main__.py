@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, tuple[type[Any], str]] = {
     "overload": (settings.OverloadBenchmark, "benchmarks.overload.benchmark"),
     "rounding": (settings.RoundingBenchmark, "benchmarks.rounding"),
     "summaries": (settings.SummariesBenchmark, "benchmarks.summaries"),
+    "search": (settings.SearchBenchmark, "benchmarks.search.benchmark"),
     "scheduling": (settings.SchedulingBenchmark, "benchmarks.scheduling.benchmark"),
     "pruning": (settings.PruningBenchmark, "benchmarks.pruning.benchmark"),
 }

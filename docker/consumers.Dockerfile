@@ -1,4 +1,4 @@
-# Topics, matcher and alert consumer: one image, the command says which.
+# Topics, matcher, alert consumer and search service: one image, the command says which.
 #   make images, or: docker build -f docker/consumers.Dockerfile -t nearline-consumers .
 #   docker run nearline-consumers python -m streaming.matcher --help
 
@@ -15,7 +15,7 @@ ENV PATH=/opt/venv/bin:$PATH VIRTUAL_ENV=/opt/venv PYTHONUNBUFFERED=1
 WORKDIR /opt/nearline
 COPY . .
 RUN python3 -m venv /opt/venv && pip install -q --no-cache-dir 'uv>=0.9' \
-    && uv pip install -q --no-cache -c constraints.txt -e '.[couchbase]'
+    && uv pip install -q --no-cache -c constraints.txt -e '.[couchbase,search]'
 # by number: Kubernetes' runAsNonRoot does not know names
 USER 1000:1000
 CMD ["python", "-m", "streaming.alert_consumer", "--help"]

@@ -11,6 +11,8 @@ from schemas.errors import ConfigError
 CARD = "nearline.json"
 EXTRACTIVE = "extractive"
 """Kind of a summarizer that chooses phrases; one without a kind writes token by token."""
+EMBEDDING = "embedding"
+"""Kind of an embedder, which makes vectors of texts."""
 
 
 def read_card(directory: Path) -> dict[str, Any]:
@@ -40,9 +42,18 @@ def prompt_tokens(directory: Path) -> int | None:
 
 def is_extractive(directory: Path) -> bool:
     """Whether the directory holds a summarizer that chooses phrases; ConfigError for a kind that is unknown."""
+    return _kind(directory) == EXTRACTIVE
+
+
+def is_embedding(directory: Path) -> bool:
+    """Whether the directory holds an embedder; ConfigError for a kind that is unknown."""
+    return _kind(directory) == EMBEDDING
+
+
+def _kind(directory: Path) -> str | None:
     kind = read_card(directory).get("kind")
-    if kind not in (None, EXTRACTIVE):
+    if kind not in (None, EXTRACTIVE, EMBEDDING):
         raise ConfigError(
-            f"{directory / CARD}: kind {kind!r:.40} is unknown: leave it out or say {EXTRACTIVE!r}"
+            f"{directory / CARD}: kind {kind!r:.40} is unknown: leave it out, or say {EXTRACTIVE!r} or {EMBEDDING!r}"
         )
-    return kind == EXTRACTIVE
+    return None if kind is None else str(kind)

@@ -1,7 +1,7 @@
 """The offline refresh as a Flyte workflow: sample → agreement → backfill → verify → promote.
 
     pyflyte run nearline/refresh_workflow.py refresh --catalog C.jsonl.gz --live lmdb:///live --work /tmp/refresh \
-        --summarizer http://127.0.0.1:8900
+        --summarizer http://127.0.0.1:8900 [--embedder http://127.0.0.1:8900]
 
 Each task runs one `nearline` command, so that a scheduler does what a person would type. A task that fails ends the run
 with the command's output; a new run continues an unfinished backfill. On a cluster the tasks run in the image of
@@ -50,18 +50,19 @@ def agreement(sample_store: str, live: str, searches: str, ranker: str) -> str:
 
 
 @task(retries=RETRIES)
-def backfill(catalog: str, live: str, work: str, summarizer: str, verdict: str) -> str:
-    """Copy the live store and make its stale summaries anew, for the whole catalog."""
+def backfill(catalog: str, live: str, work: str, summarizer: str, embedder: str, verdict: str) -> str:
+    """Copy the live store and make its stale summaries anew, for the whole catalog; with an embedder also vectors."""
     del verdict  # an input only so that this task runs after `agreement` has passed
     candidate = f"lmdb://{work}/candidate/store"
     _nearline("store", "copy", live, candidate)
-    _backfill(catalog, candidate, f"{work}/candidate", summarizer, "--mode", "stale")
+    vectors = ("--embedder", embedder) if embedder else ()
+    _backfill(catalog, candidate, f"{work}/candidate", summarizer, "--mode", "stale", *vectors)
     return candidate
 
 
 @task
 def verify(candidate: str, live: str) -> str:
-    """End the run when candidate and live store differ in anything but summaries."""
+    """End the run when candidate and live store differ in anything but summaries and vectors."""
     _nearline("store", "verify", candidate, live, "--except-summaries", "--newer-right")
     return candidate
 
@@ -81,10 +82,13 @@ def refresh(
     ranker: str = "instant:",
     searches: str = "",
     part: float = 0.05,
+    embedder: str = "",
 ) -> str:
     """Summarize every posting anew, promoting the result only when both checks have passed (docs/operations.md)."""
     sampled = sample(catalog=catalog, work=work, summarizer=summarizer, part=part)
     verdict = agreement(sample_store=sampled, live=live, searches=searches, ranker=ranker)
-    candidate = backfill(catalog=catalog, live=live, work=work, summarizer=summarizer, verdict=verdict)
+    candidate = backfill(
+        catalog=catalog, live=live, work=work, summarizer=summarizer, embedder=embedder, verdict=verdict
+    )
     promoted: str = promote(candidate=verify(candidate=candidate, live=live), live=live)
     return promoted

@@ -16,7 +16,6 @@ from pipeline.control.admission import Admission
 from pipeline.control.admitted_ranker import AdmittedRanker
 from pipeline.control.concurrency_limit import AimdLimit, AimdSettings
 from pipeline.control.gate import Gate
-from pipeline.match import load_places
 from pipeline.scoring.cached import CachedScorer, CacheSettings
 from pipeline.search.auction import Auction
 from pipeline.search.campaigns import read_campaigns
@@ -24,6 +23,7 @@ from pipeline.search.index import SearchIndex
 from pipeline.search.pacing import Pacer
 from pipeline.search.placing import ByRelevance, Placing
 from pipeline.search.searcher import Searcher, SearchSettings
+from pipeline.understanding.rules import RuleUnderstanding
 from schemas.settings import Option, Options
 from schemas.traffic import TrafficClass
 from storage.base import KeyValue
@@ -41,6 +41,7 @@ from streaming.searching.serving import Served
 
 log = logging.getLogger(__name__)
 LOADING = "reading the store"
+FIRST_WORDS = "part-time work near Leeds, no weekends"
 #: Candidates in flight at the ranker: at the start, at least, at most.
 IN_FLIGHT = (1_000.0, 20.0, 4_000.0)
 
@@ -50,7 +51,7 @@ class ServiceSettings(ProcessSettings):
     """Settings of a search service."""
 
     host: Annotated[str, Option("Address to listen on; in a pod 0.0.0.0.")] = "127.0.0.1"
-    port: Annotated[int, Option("Port of POST /v1/search.", at_least=0, at_most=65_535)] = 29040
+    port: Annotated[int, Option("Port of POST /v1/search.", at_least=0, at_most=65_535)] = 29041
     ranker_url: Annotated[
         str, Option("As the alert consumer's: a model server, or instant:.", "--ranker", metavar="URL")
     ]
@@ -113,7 +114,8 @@ def serve(service: Running[ServiceSettings]) -> None:
         embedder=_embedder(settings),
         placing=_placing(settings, store),
     )
-    load_places()
+    # the tables of places and words take seconds to load, which no search shall wait for
+    RuleUnderstanding().understand(FIRST_WORDS)
     trouble = lambda: "" if loop.loaded else f"{LOADING}: {len(index)} postings so far"  # noqa: E731
     route = SearchRoute(searcher, metrics, trouble, settings.at_once)
     served = service.closed_at_end(Served(create_app(route, metrics, trouble), settings.host, settings.port))

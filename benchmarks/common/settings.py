@@ -163,7 +163,7 @@ class OverloadBenchmark:
 
     workers: Annotated[int, Option("Model servers, each as fast as the one that was measured.")] = 10
     seeds: Annotated[int, Option("Traces of each kind.")] = 5
-    queries: Annotated[int, Option("Queries by which a smaller depth is judged; 0: leave that out.")] = 40
+    queries: Annotated[int, Option("Queries by which a smaller depth is judged; 0: leave that out.")] = 120
     postings: Annotated[int, Option("Generated postings that they search.")] = 2000
     ranker: Annotated[str, Option("Checkpoint directory.", metavar="DIR")] = RANKER
     threads: Annotated[int, Option("Processor threads of the ranker.")] = 2
@@ -276,6 +276,22 @@ class PlannerBenchmark:
 
     cases: Annotated[int, Option("Random small problems.")] = 250
     seed: Annotated[int, Option("Seed of the problems and of the annealing.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchBenchmark:
+    """How long online searches take over HTTP: new ones, the same again from the score cache, and next pages."""
+
+    postings: Annotated[int, Option("Open postings in the index.", at_least=1)] = 50_000
+    depth: Annotated[int, Option("Postings of a search that the ranker scores.", at_least=1)] = 100
+    least_depth: Annotated[
+        int, Option("To how many a slow ranker may lower that; the depth itself: never.", at_least=1)
+    ] = 100
+    rate_per_s: Annotated[float, Option("Searches a second, at random times.")] = 5.0
+    seconds: Annotated[float, Option("How long new queries are sent.")] = 60.0
+    ranker: Annotated[str, Option("Checkpoint directory of the ranker.", metavar="DIR")] = RANKER
+    threads: Annotated[int, Option("Threads of the model server.", at_least=1)] = 1
+    seed: Annotated[int, Option("Seed of postings, queries and times.")] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

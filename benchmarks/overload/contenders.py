@@ -8,10 +8,10 @@ from benchmarks.overload.controls import Blind, CoDel, Control, NoControl, Ours,
 from benchmarks.overload.requests import BOUND_S, TUNING_BURSTS, WANTED, bursts
 from benchmarks.overload.run import Outcome, run
 from benchmarks.overload.servers import Speed
-from pipeline.control.admission import AdmissionSettings
 from pipeline.control.concurrency_limit import AimdLimit, AimdSettings, ConcurrencyLimit, FixedLimit
 from pipeline.control.depth import DepthController, DepthSettings
 from pipeline.control.gradient_limit import GradientLimit, GradientSettings
+from pipeline.control.policies import AdmissionSettings
 
 FLOOR = 50
 #: Bounds of the learned limits in candidates: fewer than 100 leave some of ten workers without a job.

@@ -8,10 +8,12 @@ from typing import Protocol
 from typing_extensions import override
 
 from benchmarks.overload.requests import Request
-from pipeline.control.admission import Admission, AdmissionSettings, Decision, Work
+from pipeline.control.admission import Admission
 from pipeline.control.concurrency_limit import Completion, ConcurrencyLimit
 from pipeline.control.depth import DepthController, DepthSample
+from pipeline.control.policies import AdmissionSettings
 from pipeline.control.recent import RecentLatencies, TimeAverage
+from pipeline.control.work import Decision, Work
 
 RETRY_S = 1.0
 """Alerts that are refused stay in their topic and come again after this time."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf, pi, sin
 from random import Random
 
-from pipeline.control.admission import Work
+from pipeline.control.work import Work
 from schemas.traffic import TrafficClass
 
 BOUND_S = 0.5

@@ -19,8 +19,10 @@ DASHES = "-–—•·*"
 CLOSERS = "\"'”’»)]}」』）】"
 OPENERS = "\"'“‘«([{「『（【"
 
-BULLET = re.compile(r"(?:[•·▪●◦‣∙○■□►▶➢➤✓✔★*|~>–—-]|-{2,}|={2,}|_{2,}|\*{5,}|\(?(?:\d{1,2}|[a-z])[.)])+")
-"""A whole word that begins an item of a list, or stands between two phrases."""
+BULLET = re.compile(r"(?:[•·▪●◦‣∙○■□►▶➢➤✓✔★*|~>–—-]|-{2,}|={2,}|_{2,}|\*{5,}|\(?(?:\d{1,2}|[a-z])[.)])++")
+"""A whole word that begins an item of a list, or stands between two phrases.
+
+The loop never gives back what it took: a line of thirty dashes with a word behind it would take minutes otherwise."""
 
 ABBREVIATIONS = _set(
     "e.g eg i.e ie etc mr mrs ms dr prof st no nr ca approx inc ltd co corp vs dept min max incl z.b bzw d.h usw p.ex ej sr sra"

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.card import is_extractive
+from models.embedding.embedder import CheckpointEmbedder
 from models.engine.base import Engine
 from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.extractive.engine import ExtractiveEngine
 from models.server.embeddings import CountingEmbedder
-from schemas.errors import ConfigError
 
 
 def open_engine(path: Path, config: EngineConfig) -> Engine:
@@ -24,4 +24,4 @@ def open_engine(path: Path, config: EngineConfig) -> Engine:
 
 def open_embedder(path: Path, config: EngineConfig) -> CountingEmbedder:
     """Load an embedder's directory; ConfigError for one that cannot be served."""
-    raise ConfigError(f"{path}: this version computes no embedder's checkpoint ({config.role})")
+    return CheckpointEmbedder(path, config)

@@ -32,6 +32,7 @@ from nearline.cli import (
     train,
     train_calibrate,
     train_drift,
+    train_embedder,
     train_judge,
     train_rl,
     train_rl_sweep,
@@ -86,6 +87,7 @@ train_rl.register(train.app)
 train_rl_sweep.register(train.app)
 train_calibrate.register(train.app)
 train_drift.register(train.app)
+train_embedder.register(train.app)
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(train.app, name="train")
 app.add_typer(models.app, name="models")

@@ -36,8 +36,8 @@ def checked(stack: StackSettings) -> StackSettings:
             f"--models {models!r}: give `tiny`, `smollm2`, `instant`, `instant-server`, a URL or two with a comma "
             "between"
         )
-    if stack.embedder_url:
-        open_embedder(stack.embedder_url)
+    if stack.embedder not in {"off", "tiny"}:
+        open_embedder(stack.embedder)
     if stack.adapter and models != "smollm2":
         raise ConfigError("--adapter is for --models smollm2")
     if store not in {None, "couchbase"}:
@@ -45,7 +45,24 @@ def checked(stack: StackSettings) -> StackSettings:
         open_store(with_login(str(store), os.environ)).close()
     if models == "instant":
         return stack
-    return replace(stack, ranker_dir=_ranker(stack), summarizer_dir=CHECKPOINTS / "summarizer-tiny")
+    return replace(
+        stack,
+        ranker_dir=_ranker(stack),
+        summarizer_dir=CHECKPOINTS / "summarizer-tiny",
+        embedder_dir=_embedder(stack),
+    )
+
+
+def _embedder(stack: StackSettings) -> Path | None:
+    """The shipped embedder, where this stack's own model server is to serve it."""
+    hosted = stack.embedder == "tiny" and stack.models in {"tiny", "smollm2"}
+    return shipped().get("embedder") if hosted else None
+
+
+def shipped() -> dict[str, Path]:
+    """The shipped checkpoints by their roles."""
+    found = {role: CHECKPOINTS / f"{role}-tiny" for role in ("ranker", "summarizer", "embedder")}
+    return {role: path for role, path in found.items() if path.is_dir()}
 
 
 def _ranker(stack: StackSettings) -> Path:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +26,7 @@ from streaming.kafka.topics import ALERTS, FEATURES
 if TYPE_CHECKING:
     from nearline.page.desk import Desk
     from nearline.page.local import LocalStage
+    from nearline.page.search import Searcher
     from nearline.page.watching import Watching
 
 _SAMPLE = Path(__file__).parents[1] / "sample"
@@ -49,8 +50,15 @@ def page(
             metavar="NAME=URL",
         ),
     ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="The search service behind the search box, http://host:port; default: the local stack's, for a deployed "
+            "system none: then words alone decide."
+        ),
+    ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port on 127.0.0.1; default: the stack's, for a deployed system 29040.")
+        int | None, typer.Option(help="Port on 127.0.0.1; default: the stack's, for a deployed system 29080.")
     ] = None,
     sample: Annotated[
         bool,
@@ -74,7 +82,9 @@ def page(
     addressed = addresses(system, home, os.environ)
     stack = None if system.is_deployed else options.running_stack(home)
     sources = [source(one) for one in at or ()] or ([] if stack is None else stack_sources(stack))
-    _serve_system(addressed, sources, port or _port(stack or StackSettings()))
+    if stack is not None and search is None:
+        search = stack.search_url
+    _serve_system(addressed, sources, search, port or _port(stack or StackSettings()))
 
 
 def _port(stack: StackSettings) -> int:
@@ -91,25 +101,27 @@ def _require_fastapi() -> None:
         ) from missing
 
 
-def _serve_system(at: Addresses, sources: Iterable[Source], port: int) -> None:
+def _serve_system(at: Addresses, sources: Iterable[Source], search: str | None, port: int) -> None:
     from nearline.page.desk import SystemDesk
     from nearline.page.feed import KafkaFeed
+    from nearline.page.search import ServiceSearcher, WordSearcher
     from nearline.page.watching import watching
 
     with closing(open_codec(at.registry, _READS)) as codec:
         desk = SystemDesk(at.kafka, lambda: ExplainParts(at))
         watched = watching(KafkaFeed(at.kafka), codec, lambda: look(sources, time.monotonic()))
         with closing(desk):
-            _serve(watched, desk, desk.records, port)
+            _serve(watched, desk, ServiceSearcher(search) if search else WordSearcher(desk.records), port)
 
 
 def _serve_sample(port: int, rate: float) -> None:
+    from nearline.page.search import WordSearcher
     from nearline.page.watching import watching
     from schemas.codec import Codec
 
     stage = _stage(rate)
     watched = watching(stage, Codec(), lambda: look((), time.monotonic()))
-    _serve(watched, stage, stage.records, port)
+    _serve(watched, stage, WordSearcher(stage.records), port)
 
 
 def _stage(rate: float) -> "LocalStage":
@@ -127,12 +139,9 @@ def _stage(rate: float) -> "LocalStage":
     )
 
 
-def _serve(
-    watched: "Watching", desk: "Desk", records: Callable[[], Iterable[FeatureRecord]], port: int
-) -> None:
+def _serve(watched: "Watching", desk: "Desk", searcher: "Searcher", port: int) -> None:
     from nearline.page.app import create_app
-    from nearline.page.search import WordSearcher
     from nearline.page.serving import serve
 
     Console().print(f"the page is on http://127.0.0.1:{port}/ (Ctrl-C ends it)", markup=False)
-    serve(create_app(watched, desk, WordSearcher(records)), port)
+    serve(create_app(watched, desk, searcher), port)

@@ -1,6 +1,7 @@
 """`nearline search "TEXT"`: the best open postings for a person's words, from a search service."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import httpx
@@ -8,6 +9,7 @@ import typer
 from rich.console import Console
 
 from nearline.cli import options
+from nearline.cli.understand import Drop, Set, named_value
 from nearline.shown import markup
 from schemas.errors import ConfigError, NearlineError
 
@@ -26,21 +28,8 @@ def register(app: typer.Typer) -> None:
 def search(
     text: Annotated[str, typer.Argument(help="What is looked for, such as 'night nurse near Leeds'.")],
     *,
-    location: Annotated[str | None, typer.Option(help="Where, instead of what the text says.")] = None,
-    radius_km: Annotated[float, typer.Option(help="How far from there; 0: the place as named.", min=0)] = 0.0,
-    remote: Annotated[
-        bool | None, typer.Option("--remote/--on-site", help="Remote work, or on site and hybrid.")
-    ] = None,
-    employment_type: Annotated[
-        str | None, typer.Option("--type", help="Employment type, such as part-time.")
-    ] = None,
-    pay_from: Annotated[str | None, typer.Option(help="Least pay, such as '13.50 GBP per hour'.")] = None,
-    must_not: Annotated[
-        list[str] | None, typer.Option(help="What a posting must not offer; may be given several times.")
-    ] = None,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="Name of an understood part to take out, such as location.")
-    ] = None,
+    drop: Drop = None,
+    put: Set = None,
     limit: Annotated[int, typer.Option(help="Results of a page.", min=1, max=100)] = 10,
     cursor: Annotated[str, typer.Option(help="Next page: the cursor that the page before ended with.")] = "",
     url: Annotated[
@@ -53,21 +42,20 @@ def search(
 
     Exit status 2: a request that cannot be answered; 1: the service is away.
     """
-    given = {
-        "location": location,
-        "radius_km": radius_km or None,
-        "remote": remote,
-        "employment_type": employment_type,
-        "pay_from": pay_from,
-        "must_not": must_not or None,
-    }
-    filters = {name: value for name, value in given.items() if value is not None}
-    body = {"query": text, "dropped": drop or [], "filters": filters, "limit": limit, "cursor": cursor}
+    body = {"query": text, "dropped": drop or [], "set": _fields(put or ()), "limit": limit, "cursor": cursor}
     answer = asked(url or options.running_stack(home).search_url, body)
     if as_json:
         Console().print_json(json.dumps(answer))
     else:
         show(answer, Console(emoji=False))
+
+
+def _fields(put: Sequence[str]) -> dict[str, list[str]]:
+    """The values by name; must_not may have several. ConfigError for one that is not NAME=VALUE."""
+    fields: dict[str, list[str]] = {}
+    for name, value in map(named_value, put):
+        fields.setdefault(name, []).append(value)
+    return fields
 
 
 def asked(url: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -20,9 +20,15 @@ def register(app: typer.Typer) -> None:
 
 @from_settings
 def serve(config: ServeConfig) -> None:
-    """Serve a ranker and a summarizer from Hugging Face checkpoints by SGLang's routes; default: the shipped ones."""
-    if config.ranker is None and config.summarizer is None and not config.instant:
-        shipped = options.CHECKPOINTS
-        config = replace(config, ranker=shipped / "ranker-tiny", summarizer=shipped / "summarizer-tiny")
+    """Serve ranker, summarizer and embedder from Hugging Face checkpoints by SGLang's routes; default: the shipped."""
+    given = config.ranker or config.summarizer or config.embedder
+    if given is None and not config.instant:
+        shipped = options.shipped()
+        config = replace(
+            config,
+            ranker=shipped["ranker"],
+            summarizer=shipped["summarizer"],
+            embedder=shipped.get("embedder"),
+        )
     kernels = kernel_choice(os.environ)
     run_server(replace(config, kernel_cache=kernel_cache(os.environ), kernels=kernels))

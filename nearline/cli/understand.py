@@ -114,12 +114,17 @@ def drop_search(
 def corrected(text: str, drop: Sequence[str], put: Sequence[str]) -> Understood:
     """What is understood of a text after a person's corrections; raises ConfigError or EventError for a wrong one."""
     made = RuleUnderstanding().understand(text).without(drop)
-    for one in put:
-        name, equals, value = one.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {one!r}: give NAME=VALUE, such as --set location=Leeds")
-        made = made.with_value(name.strip(), value.strip())
+    for name, value in map(named_value, put):
+        made = made.with_value(name, value)
     return made
+
+
+def named_value(given: str) -> tuple[str, str]:
+    """Name and value of one --set; ConfigError for one that is not NAME=VALUE."""
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {given!r}: give NAME=VALUE, such as --set location=Leeds")
+    return name.strip(), value.strip()
 
 
 def show(made: Understood, console: Console) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,21 +17,26 @@ from nearline.page.desk import Desk, pieces
 from nearline.page.guard import Guard
 from nearline.page.messages import letter_item, record_item
 from nearline.page.pair import pair_view
-from nearline.page.search import MOST_CHARS, Found, Question, Searcher
+from nearline.page.search import Searcher
 from nearline.page.watching import Watching
 from schemas.errors import ConfigError, NearlineError
 
 STATIC = Path(__file__).parent / "static"
+MOST_CHARS = 2_000
+"""Longer questions are refused: nobody types them."""
 RETRY_MS = 1_000
 """How long a browser waits before it connects again."""
 Answer = dict[str, Any]
 
 
 class SearchBody(BaseModel):
-    """A question, and the understood parts that the person took out."""
+    """A question as the search service takes it, which checks the rest."""
 
-    text: str = Field(max_length=MOST_CHARS)
+    query: str = Field(max_length=MOST_CHARS)
     dropped: list[str] = Field(default=[], max_length=32)
+    filters: dict[str, Any] = {}
+    limit: int = 12
+    cursor: str = ""
 
 
 class ReplayBody(BaseModel):
@@ -86,7 +90,7 @@ class Routes:
 
     def search(self, asked: SearchBody) -> Answer:
         """The best open postings for a question."""
-        return _found(self._searcher.search(Question(text=asked.text, dropped=asked.dropped)))
+        return dict(self._searcher.search(asked.model_dump()))
 
 
 def create_app(watching: Watching, desk: Desk, searcher: Searcher) -> FastAPI:
@@ -132,16 +136,7 @@ async def _ended(loops: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*loops, return_exceptions=True)
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    """404 for what does not exist, 503 while a part is away; with the error's one line, which says what to do."""
-    return JSONResponse({"error": str(error)}, 404 if isinstance(error, ConfigError) else 503)
-
-
-def _found(found: Found) -> Answer:
-    return {
-        "understood": [asdict(part) for part in found.understood],
-        "words": list(found.words),
-        "how": found.how,
-        "seconds": found.seconds,
-        "results": [record_item(one.record) | {"p_yes": one.p_yes, "why": one.why} for one in found.results],
-    }
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    """404 or 400 for what does not exist or cannot be, 503 while a part is away; with one line that says what to do."""
+    refused = 404 if request.method == "GET" else 400
+    return JSONResponse({"error": str(error)}, refused if isinstance(error, ConfigError) else 503)

@@ -78,6 +78,10 @@ class LocalStage(Feed, Desk):
         """Every record that was replayed so far, for a search."""
         return self._path.features.scan()
 
+    def alerts(self) -> Sequence[Alert]:
+        """The alerts of the replay so far."""
+        return self._path.report.alerts
+
     @override
     def poll(self, timeout_s: float) -> list[Message]:
         """Process the events that are due, at most MOST_AT_ONCE; without any, wait."""

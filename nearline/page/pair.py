@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from models.prompts import MAX_CHARS
+from models.vectors import width_of
 from nearline.page.desk import pieces, spans_of
 from nearline.page.messages import record_item
 from pipeline.explain import Explanation, ScoreCheck
@@ -72,6 +73,9 @@ def _steps(made: Explanation) -> Iterator[Step]:
         )
         wanted = f"{terms.needed} of {len(terms.found) + len(terms.missing)} words"
         yield Step("words", _passed(terms.passed), wanted, found)
+    if made.record is not None and made.record.vector:
+        found = f"{width_of(made.record.vector)} numbers by {made.record.vector_model}"
+        yield Step("vector", "told", "one of the search's model", found)
     if made.score is not None:
         yield _score(made.score)
     yield from _limits(made)

@@ -1,73 +1,65 @@
-"""What the search box asks and gets: the protocol, and a stand-in that looks at the words of what the store has."""
+"""What the search box asks and gets: the search service's request and answer, and a stand-in by words alone."""
 
 import heapq
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
+import httpx
 from typing_extensions import override
 
+from nearline.page.messages import record_item
+from nearline.stack.component import HTTP
 from pipeline.match import feature_terms, match_score, passes, ready
 from pipeline.terms import terms
+from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import FeatureRecord, SavedSearch
 
 MOST_RESULTS = 20
-MOST_CHARS = 2_000
-"""Longer questions are refused: nobody types them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One thing that was understood: what it sets (`place`), to what, and the words that say so."""
-
-    name: str
-    value: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What a person typed, and the names of the parts that the person took out of what was understood of it."""
-
-    text: str
-    dropped: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """One posting of the answer; `p_yes` is None where no ranker scored it, `why` says what it was found by."""
-
-    record: FeatureRecord
-    p_yes: float | None
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The answer: what was understood, the words that are left to look for, the results, and how it was made."""
-
-    understood: Sequence[Part]
-    words: Sequence[str]
-    results: Sequence[Result]
-    how: str
-    seconds: float
+TIMEOUT_S = 30.0
+"""The service's own deadline is shorter."""
+Json = Mapping[str, Any]
 
 
 class Searcher(Protocol):
     """Answers the search box."""
 
-    def search(self, question: Question) -> Found:
-        """The best open postings for a question.
+    def search(self, asked: Json) -> Json:
+        """The answer of `POST /v1/search` to its body {query, dropped, filters, limit, cursor}.
 
-        Raises ConfigError for a question that cannot be answered, ModelUnavailable or StoreUnavailable while a part is
-        away.
+        Raises ConfigError for a question that cannot be answered, and ModelUnavailable or StoreUnavailable while a part
+        is away.
         """
         ...
 
 
+class ServiceSearcher(Searcher):
+    """`Searcher` by the search service at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url.rstrip('/')}/v1/search"
+
+    @override
+    def search(self, asked: Json) -> Json:
+        """Pass request and answer on as they are."""
+        try:
+            response = HTTP.post(self._url, json=dict(asked), timeout=TIMEOUT_S)
+            answer: Json = response.json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise ModelUnavailable(
+                f"no search service answers at {self._url} ({error}): `nearline status` tells how the local stack's is"
+            ) from error
+        if response.status_code == 200:
+            return answer
+        line = str(answer.get("error", response.text))
+        raise ConfigError(line) if response.status_code == 400 else ModelUnavailable(line)
+
+
 class WordSearcher(Searcher):
-    """`Searcher` by words alone over all records of a store: for a system that has no search service."""
+    """`Searcher` by words alone over all records of a store: for a system without a search service.
+
+    It reads every record for each question, understands no filters, and asks no ranker.
+    """
 
     def __init__(
         self, records: Callable[[], Iterable[FeatureRecord]], clock: Callable[[], float] = time.monotonic
@@ -75,22 +67,33 @@ class WordSearcher(Searcher):
         self._records, self._clock = records, clock
 
     @override
-    def search(self, question: Question) -> Found:
-        """Read every record, those first that hold most of the words, in the title above all."""
-        started, wanted = self._clock(), SavedSearch(search_id="", query=question.text)
-        words = [word for word in question.text.split() if terms(word)]
-        fitting = (one for one in self._records() if words and ready(one) and passes(wanted, one))
+    def search(self, asked: Json) -> Json:
+        """Return the postings that hold most of the words, in the title above all, and of equals the newest."""
+        started, wanted = self._clock(), SavedSearch(search_id="", query=asked["query"])
+        words = [word for word in wanted.query.split() if terms(word)]
+        open_now = [one for one in self._records() if ready(one)]
+        fitting = [one for one in open_now if words and passes(wanted, one)]
         best = heapq.nlargest(MOST_RESULTS, fitting, key=lambda one: (match_score(wanted, one), one.version))
-        return Found(
-            understood=(),
-            words=words,
-            results=[
-                Result(record=one, p_yes=None, why=f"has {_among(words, feature_terms(one))}") for one in best
-            ],
-            how="by words alone, newest first among equals; the ranker was not asked",
-            seconds=self._clock() - started,
-        )
+        return {
+            "understood": [],
+            "words": words,
+            "notes": ["found by words alone: no search service was named"],
+            "missing": [],
+            "results": [_result(place, one, words) for place, one in enumerate(best, start=1)],
+            "total": len(best),
+            "cursor": "",
+            "postings": len(open_now),
+            "passing": len(open_now),
+            "took_ms": {"words": 1000 * (self._clock() - started)},
+        }
 
 
-def _among(words: Sequence[str], held: frozenset[str]) -> str:
-    return ", ".join(word for word in words if terms(word) & held)
+def _result(place: int, record: FeatureRecord, words: Sequence[str]) -> Json:
+    held = feature_terms(record)
+    found = ", ".join(word for word in words if terms(word) & held)
+    return record_item(record) | {
+        "place": place,
+        "p_yes": None,
+        "reasons": [f"has {found}"],
+        "promoted": None,
+    }

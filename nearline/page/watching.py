@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nearline.page.broadcast import Broadcast
+from nearline.page.broadcast import KEPT, Broadcast
 from nearline.page.feed import Feed
 from nearline.page.messages import arrived
 from nearline.page.readings import readings
@@ -71,6 +71,6 @@ class Watching:
             await asyncio.sleep(max(0.0, POLL_S - (time.monotonic() - started)))
 
 
-def watching(feed: Feed, codec: Codec, look: Callable[[], Look]) -> Watching:
-    """What one page watches, with a broadcast of its own."""
-    return Watching(feed=feed, codec=codec, look=look, broadcast=Broadcast())
+def watching(feed: Feed, codec: Codec, look: Callable[[], Look], *, kept: int = KEPT) -> Watching:
+    """What one page watches, with a broadcast of its own that keeps so many events."""
+    return Watching(feed=feed, codec=codec, look=look, broadcast=Broadcast(kept=kept))

@@ -7,17 +7,28 @@ from nearline.stack.settings import StackSettings
 
 
 def model_server(settings: StackSettings) -> Component:
-    """The model server: ranker and summarizer, or stand-ins for them, behind one port."""
+    """The model server: ranker, summarizer and embedder, or stand-ins for them, behind one port."""
     ranker, summarizer = str(settings.ranker_dir), str(settings.summarizer_dir)
     instant = settings.models == "instant-server"
     checkpoints = (
         ("--instant", "--tokenizer", ranker) if instant else ("--ranker", ranker, "--summarizer", summarizer)
     )
+    embedder = () if settings.embedder_dir is None else ("--embedder", str(settings.embedder_dir))
     port = str(settings.port("models"))
     return Component(
         name="models",
         # One thread a model: a second one would wait at every step for a core that Flink or Kafka uses.
-        command=(sys.executable, "-m", "models.server", *checkpoints, "--port", port, "--threads", "1"),
+        command=(
+            sys.executable,
+            "-m",
+            "models.server",
+            *checkpoints,
+            *embedder,
+            "--port",
+            port,
+            "--threads",
+            "1",
+        ),
         ready=lambda: answers(f"{settings.models_url}/health"),
     )
 
@@ -31,6 +42,7 @@ def matcher(settings: StackSettings) -> Component:
         settings.store_url,
         "--window-s",
         str(settings.window_s),
+        *_embedder(settings),
         *_session(settings),
     )
     return _service(settings, "matcher", "streaming.matcher", arguments)
@@ -44,7 +56,7 @@ def consumer(settings: StackSettings) -> Component:
 
 def search(settings: StackSettings) -> Component:
     """The search service, with the alert consumer's ranker and score cache."""
-    arguments = (*_scoring(settings), "--port", str(settings.port("search")))
+    arguments = (*_scoring(settings), *_embedder(settings), "--port", str(settings.port("search")))
     return _service(settings, "search", "streaming.search_service", arguments)
 
 
@@ -55,6 +67,11 @@ def _scoring(settings: StackSettings) -> tuple[str, ...]:
         *("--bootstrap", settings.bootstrap, "--store", settings.store_url, "--cache", settings.cache_url),
         *("--ranker", settings.ranker_url, *tokenizer),
     )
+
+
+def _embedder(settings: StackSettings) -> tuple[str, ...]:
+    """What a process is given that embeds queries: the feature job's embedder."""
+    return ("--embedder", settings.embedder_url) if settings.embedder_url else ()
 
 
 def _session(settings: StackSettings) -> tuple[str, ...]:

@@ -18,13 +18,13 @@ _PORTS = {
     "flink": 81,
     "flink_rpc": 82,
     "models": 30,
-    "page": 40,
+    "page": 80,
     "supervisor_metrics": 1,
     "matcher_metrics": 2,
     "consumer_metrics": 3,
     "jobmanager_metrics": 4,
     "taskmanager_metrics": 5,
-    "search": 40,
+    "search": 41,
     "search_metrics": 6,
     "couchbase": 11,
     "couchbase_rest": 12,
@@ -51,7 +51,7 @@ class StackSettings:
 
     home: Path = Path("build/stack")
     port_base: Annotated[
-        int, Option("First port; the broker takes +92, Flink +81, the models +30, the page +40.")
+        int, Option("First port; the broker takes +92, Flink +81, the models +30, the page +80.")
     ] = 29000
     models: Annotated[
         str,
@@ -63,9 +63,10 @@ class StackSettings:
     embedder: Annotated[
         str,
         Option(
-            "Embedder whose vectors go into the records: `off` (words alone match), `instant:` (no model), or a URL."
+            "Embedder whose vectors go into the records: `tiny` (the shipped one, with `--models tiny` or `smollm2`), "
+            "`instant:` (no model), a URL, or `off` (words alone match)."
         ),
-    ] = "off"
+    ] = "tiny"
     adapter: Annotated[
         Path | None, Option("Adapter of `--models smollm2`, such as RUN/best; default: the shipped one.")
     ] = None
@@ -85,6 +86,7 @@ class StackSettings:
     batch_size: int | None = None
     ranker_dir: Path | None = None
     summarizer_dir: Path | None = None
+    embedder_dir: Path | None = None
     cache: str | None = None
     window_s: float = 0.2
     deadline_s: float = 45.0
@@ -94,7 +96,7 @@ class StackSettings:
     taskmanager_memory: str = "1728m"
     session_timeout_s: float = 15.0
     crash_at: str = ""
-    page: Annotated[bool, Option("Serve the page for browsers, on port +40.", "--page/--no-page")] = True
+    page: Annotated[bool, Option("Serve the page for browsers, on port +80.", "--page/--no-page")] = True
 
     def port(self, role: str) -> int:
         """The loopback port of one role."""
@@ -142,7 +144,9 @@ class StackSettings:
 
     @property
     def embedder_url(self) -> str:
-        """The embedder's URL; "" without one."""
+        """The embedder's URL; "" without one: stand-ins and foreign servers bring none unless one is named."""
+        if self.embedder == "tiny":
+            return self.models_url if self.embedder_dir else ""
         return "" if self.embedder == "off" else self.embedder
 
     @property

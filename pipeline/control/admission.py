@@ -9,141 +9,21 @@ waits.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from heapq import heappop, heappush
+from dataclasses import dataclass
 from math import inf
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic
 
-from pipeline.control.buckets import TokenBucket
-from pipeline.control.checks import need_at_least_0, need_positive, need_share
 from pipeline.control.concurrency_limit import Completion, ConcurrencyLimit, LimitState, Outcome
+from pipeline.control.expected_latency import ExpectedLatency
 from pipeline.control.forward_time import ForwardTime
-from schemas.errors import ConfigError
+from pipeline.control.policies import AdmissionSettings
+from pipeline.control.waiting_line import ClassState, WaitingLine
+from pipeline.control.work import ADMITTED, Decision, Payload, Verdict, Work
 from schemas.traffic import TrafficClass
 
-Payload = TypeVar("Payload")
-
-#: Weight of a new latency in the expected one, and how many deviations above it still count as expected.
-NEW, DEVIATIONS = 0.1, 2.0
 #: Least time after which shed or deferred work is worth sending again.
 LEAST_RETRY_S = 0.1
 _SOONEST_FIRST = sorted(TrafficClass, reverse=True)
-
-
-class Decision(StrEnum):
-    """What becomes of work that is offered."""
-
-    ADMIT = "admit"
-    DEFER = "defer"
-    SHED = "shed"
-
-
-class Verdict(NamedTuple):
-    """A decision, with when to come again (seconds) and why, where it is not `admit`."""
-
-    decision: Decision
-    retry_after_s: float = 0.0
-    reason: str = ""
-
-
-ADMITTED = Verdict(Decision.ADMIT)
-
-
-@dataclass(slots=True, eq=False)
-class Work(Generic[Payload]):
-    """One request. `cost`: its units of work, such as candidates. `deadline`: by when it has to be answered (inf: any).
-
-    `charge`: tokens that it takes from its class's bucket, by default its cost. `asked_at`, `began_at` (-inf: not in
-    flight) and `withdrawn` are set by `Admission`.
-    """
-
-    traffic: TrafficClass
-    cost: float
-    payload: Payload
-    deadline: float = inf
-    charge: float | None = None
-    asked_at: float = -inf
-    began_at: float = -inf
-    withdrawn: bool = False
-
-    @property
-    def tokens(self) -> float:
-        """What it takes from its class's bucket."""
-        return self.cost if self.charge is None else self.charge
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassPolicy:
-    """How one class is treated; ConfigError for settings that cannot work.
-
-    `sheds`: whether work is refused that cannot meet its deadline. `own_share`: the share of the limit that the class
-    may always use, also before higher classes, so that it never starves. `most_share`: up to which share of the limit
-    all work in flight may come while a higher class is active and this class wants to begin; the rest is kept free for
-    that higher class. `rate_per_s`, `burst`: a token bucket in units of work; `borrows`: whether work may begin without
-    tokens while no higher class is active.
-    """
-
-    sheds: bool = False
-    own_share: float = 0.0
-    most_share: float = 1.0
-    rate_per_s: float | None = None
-    burst: float | None = None
-    borrows: bool = True
-
-    def __post_init__(self) -> None:
-        need_at_least_0("admission", own_share=self.own_share)
-        need_share("admission", most_share=self.most_share)
-        if self.own_share > self.most_share:
-            raise ConfigError(
-                f"admission: own_share {self.own_share:g} is above most_share {self.most_share:g}: lower it"
-            )
-
-    def bucket(self) -> TokenBucket | None:
-        """A full bucket, one second's worth unless `burst` says otherwise; None without a rate."""
-        if self.rate_per_s is None:
-            return None
-        return TokenBucket(self.rate_per_s, self.rate_per_s if self.burst is None else self.burst)
-
-
-def _policies() -> dict[TrafficClass, ClassPolicy]:
-    return {
-        TrafficClass.ONLINE: ClassPolicy(sheds=True),
-        TrafficClass.NEARLINE: ClassPolicy(own_share=0.05, most_share=0.7),
-        TrafficClass.REFRESH: ClassPolicy(sheds=True, most_share=0.5),
-    }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdmissionSettings:
-    """`policies` of every class. A class is active while it has work in flight or waiting, and for `quiet_s` after."""
-
-    policies: Mapping[TrafficClass, ClassPolicy] = field(default_factory=_policies)
-    quiet_s: float = 1.0
-
-    def __post_init__(self) -> None:
-        need_positive("admission", quiet_s=self.quiet_s)
-        missing = [traffic.label for traffic in TrafficClass if traffic not in self.policies]
-        if missing:
-            raise ConfigError(f"admission: no policy for {', '.join(missing)}: give one for each class")
-        if sum(policy.own_share for policy in self.policies.values()) > 1:
-            raise ConfigError("admission: the own_share of all classes together is above 1: lower them")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassState:
-    """Counts of one class: work offered so far by decision, and its units in flight and waiting now.
-
-    `shed` counts work that was refused at once or while it waited; `taken` counts deferred work that was handed out.
-    """
-
-    admitted: int
-    deferred: int
-    taken: int
-    shed: int
-    withdrawn: int
-    in_flight: float
-    waiting: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,67 +37,12 @@ class AdmissionState:
     steps_back: int
 
 
-class _Line(Generic[Payload]):
-    """One class: its policy, what waits, what is in flight, and counts."""
-
-    __slots__ = (
-        "active_at", "admitted", "bucket", "count", "deferred", "in_flight", "policy", "shed", "taken", "waiting",
-        "waiting_cost", "withdrawn",
-    )  # fmt: skip
-
-    def __init__(self, policy: ClassPolicy) -> None:
-        self.policy, self.bucket = policy, policy.bucket()
-        self.waiting: list[tuple[float, int, Work[Payload]]] = []
-        self.waiting_cost = self.in_flight = 0.0
-        self.active_at = -inf
-        self.admitted = self.deferred = self.taken = self.shed = self.withdrawn = self.count = 0
-
-    def add(self, number: int, work: Work[Payload]) -> None:
-        heappush(self.waiting, (work.deadline, number, work))
-        self.count += 1
-        self.waiting_cost += work.cost
-
-    def pop(self) -> Work[Payload]:
-        """The first work that waits; the first of the heap is never withdrawn."""
-        _, _, work = heappop(self.waiting)
-        self._forget(work)
-        self._skip()
-        return work
-
-    def withdraw(self, work: Work[Payload]) -> None:
-        work.withdrawn = True
-        self.withdrawn += 1
-        self._forget(work)
-        self._skip()
-
-    def _forget(self, work: Work[Payload]) -> None:
-        self.count -= 1
-        # so that rounding of costs that are no whole numbers does not add up
-        self.waiting_cost = self.waiting_cost - work.cost if self.count else 0.0
-
-    def _skip(self) -> None:
-        while self.waiting and self.waiting[0][2].withdrawn:
-            heappop(self.waiting)
-
-    def state(self) -> ClassState:
-        return ClassState(
-            admitted=self.admitted,
-            deferred=self.deferred,
-            taken=self.taken,
-            shed=self.shed,
-            withdrawn=self.withdrawn,
-            in_flight=self.in_flight,
-            waiting=self.count,
-        )
-
-
 class Admission(Generic[Payload]):
     """Admits work to one server, or to a group of servers, by a limit on the work in flight."""
 
     __slots__ = (
-        "_deviation_s",
+        "_expected",
         "_in_flight",
-        "_latency_s",
         "_limit",
         "_lines",
         "_number",
@@ -228,12 +53,11 @@ class Admission(Generic[Payload]):
     def __init__(self, limit: ConcurrencyLimit, settings: AdmissionSettings | None = None) -> None:
         self._settings = settings or AdmissionSettings()
         self._limit = limit
-        self._lines: dict[TrafficClass, _Line[Payload]] = {
-            traffic: _Line(self._settings.policies[traffic]) for traffic in _SOONEST_FIRST
+        self._lines: dict[TrafficClass, WaitingLine[Payload]] = {
+            traffic: WaitingLine(self._settings.policies[traffic]) for traffic in _SOONEST_FIRST
         }
         self._in_flight = 0.0
-        self._latency_s: float | None = None
-        self._deviation_s = 0.0
+        self._expected = ExpectedLatency()
         self._number = 0
         self._time = ForwardTime()
 
@@ -247,7 +71,7 @@ class Admission(Generic[Payload]):
             self._start(now, line, work)
             return ADMITTED
         wait_s = self._expected_wait_s(work.traffic)
-        if line.policy.sheds and now + wait_s + self._expected_s() > work.deadline:
+        if line.policy.sheds and now + wait_s + self._expected.most_s > work.deadline:
             line.shed += 1
             return Verdict(Decision.SHED, max(LEAST_RETRY_S, wait_s), "the deadline cannot be met")
         if line.bucket is not None and work.tokens:
@@ -286,7 +110,7 @@ class Admission(Generic[Payload]):
     def overdue(self, now: float) -> list[Work[Payload]]:
         """Remove and return waiting work of classes that shed whose answer would come too late: refuse it now."""
         now, gone = self._time.at(now), []
-        latest = now + self._expected_s()
+        latest = now + self._expected.most_s
         for line in self._lines.values():
             while line.policy.sheds and line.waiting and line.waiting[0][0] < latest:
                 line.shed += 1
@@ -308,7 +132,7 @@ class Admission(Generic[Payload]):
         latency_s, work.began_at = now - work.began_at, -inf
         self._limit.observe(now, Completion(latency_s, self._in_flight, work.cost, outcome))
         if outcome is not Outcome.REFUSED:
-            self._expect(latency_s)
+            self._expected.observe(latency_s)
         line = self._lines[work.traffic]
         line.in_flight -= work.cost
         self._in_flight -= work.cost
@@ -327,7 +151,7 @@ class Admission(Generic[Payload]):
                 continue
             deadline, _, work = line.waiting[0]
             if line.policy.sheds and deadline < inf:
-                times.append(deadline - self._expected_s())
+                times.append(deadline - self._expected.most_s)
             if line.bucket is not None and work.tokens:
                 times.append(now + line.bucket.wait_s(now, work.tokens))
             times += [
@@ -358,7 +182,7 @@ class Admission(Generic[Payload]):
         return AdmissionState(
             limit=self._limit.state(),
             in_flight=self._in_flight,
-            latency_s=self._latency_s,
+            latency_s=self._expected.mean_s,
             classes={traffic: line.state() for traffic, line in self._lines.items()},
             steps_back=self._time.steps_back,
         )
@@ -374,7 +198,7 @@ class Admission(Generic[Payload]):
         self._lines[work.traffic].active_at = now
         return now
 
-    def _start(self, now: float, line: _Line[Payload], work: Work[Payload]) -> None:
+    def _start(self, now: float, line: WaitingLine[Payload], work: Work[Payload]) -> None:
         work.began_at = now
         line.in_flight += work.cost
         line.active_at = now
@@ -382,13 +206,13 @@ class Admission(Generic[Payload]):
         if line.bucket is not None:
             line.bucket.take(now, work.tokens)
 
-    def _pop(self, now: float, line: _Line[Payload]) -> Work[Payload]:
+    def _pop(self, now: float, line: WaitingLine[Payload]) -> Work[Payload]:
         work = line.pop()
         line.taken += 1
         self._start(now, line, work)
         return work
 
-    def _below_own_share(self) -> list[tuple[TrafficClass, _Line[Payload]]]:
+    def _below_own_share(self) -> list[tuple[TrafficClass, WaitingLine[Payload]]]:
         """The classes that use less than their own share, which have the first turn."""
         limit = self._limit.limit
         return [
@@ -397,7 +221,7 @@ class Admission(Generic[Payload]):
             if line.policy.own_share and line.in_flight < line.policy.own_share * limit
         ]
 
-    def _behind(self, now: float, line: _Line[Payload], traffic: TrafficClass) -> bool:
+    def _behind(self, now: float, line: WaitingLine[Payload], traffic: TrafficClass) -> bool:
         """Whether work waits that has its turn before new work of this class."""
         if line.in_flight < line.policy.own_share * self._limit.limit:
             return bool(line.waiting)
@@ -408,7 +232,7 @@ class Admission(Generic[Payload]):
         )
 
     def _has_tokens(
-        self, now: float, line: _Line[Payload], traffic: TrafficClass, work: Work[Payload] | None = None
+        self, now: float, line: WaitingLine[Payload], traffic: TrafficClass, work: Work[Payload] | None = None
     ) -> bool:
         """Whether the class's bucket, if it has one, lets `work` (by default the first that waits) begin."""
         if line.bucket is None or (line.policy.borrows and not self._higher_active(now, traffic)):
@@ -416,7 +240,7 @@ class Admission(Generic[Payload]):
         tokens = (work or line.waiting[0][2]).tokens
         return not tokens or line.bucket.has(now, tokens)
 
-    def _fits(self, now: float, line: _Line[Payload], work: Work[Payload]) -> bool:
+    def _fits(self, now: float, line: WaitingLine[Payload], work: Work[Payload]) -> bool:
         """Whether the limit has room for `work`."""
         if self._in_flight <= 0:
             # one request always runs, however small the limit
@@ -435,20 +259,13 @@ class Admission(Generic[Payload]):
                 return True
         return False
 
-    def _expect(self, latency_s: float) -> None:
-        if self._latency_s is None:
-            self._latency_s = latency_s
-            return
-        self._deviation_s += NEW * (abs(latency_s - self._latency_s) - self._deviation_s)
-        self._latency_s += NEW * (latency_s - self._latency_s)
-
-    def _expected_s(self) -> float:
-        """How long an admitted request is likely to take at most; 0 before the first answer."""
-        return 0.0 if self._latency_s is None else self._latency_s + DEVIATIONS * self._deviation_s
-
     def _expected_wait_s(self, traffic: TrafficClass) -> float:
         """Seconds until new work of this class would begin, by the rate that latency and limit make (Little's law)."""
-        if self._latency_s is None:
+        if self._expected.mean_s is None:
             return 0.0
         ahead = sum(line.waiting_cost for higher, line in self._lines.items() if higher >= traffic)
-        return (ahead + max(0.0, self._in_flight - self._limit.limit)) * self._latency_s / self._limit.limit
+        return (
+            (ahead + max(0.0, self._in_flight - self._limit.limit))
+            * self._expected.mean_s
+            / self._limit.limit
+        )

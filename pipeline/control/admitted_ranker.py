@@ -8,10 +8,10 @@ from typing_extensions import override
 from models.client.responses import ServerBusy
 from models.prompts import Item
 from models.ranker import Ranker
-from pipeline.control.admission import Work
 from pipeline.control.concurrency_limit import Outcome
 from pipeline.control.gate import Gate
 from pipeline.control.partial_scores import PartialScores
+from pipeline.control.work import Work
 from schemas.errors import ModelDeferred, ModelRejected, ModelUnavailable
 from schemas.traffic import TrafficClass
 

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from pipeline.control.admission import Admission, AdmissionState, Decision, Verdict, Work
+from pipeline.control.admission import Admission, AdmissionState
 from pipeline.control.concurrency_limit import Outcome
+from pipeline.control.work import Decision, Verdict, Work
 from schemas.errors import ModelDeferred, ModelUnavailable
 
 #: A waiting thread looks at the clock at least so often.

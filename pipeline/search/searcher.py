@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -14,15 +14,17 @@ from pipeline.filters import filters_pass
 from pipeline.match import ready
 from pipeline.scoring.each import score_each
 from pipeline.scoring.items import item_of
-from pipeline.search.index import Asked, Retrieved, SearchIndex
+from pipeline.search.index import Asked, Found, Retrieved, SearchIndex
 from pipeline.search.pages import FIRST, Answer, Cursor, Pages, read_cursor
 from pipeline.search.placing import ByRelevance, Placing
 from pipeline.search.query_vectors import QueryVectors, vector_or_why
 from pipeline.search.reasons import reasons
 from pipeline.search.results import Ranked, Result, Results
-from pipeline.search.wanted import Corrections, PlainWords, Understanding, Wanted
+from pipeline.search.wanted import Corrections, Wanted, wanted
+from pipeline.understanding.rules import RuleUnderstanding
+from pipeline.understanding.understood import Understanding
 from schemas.errors import ConfigError, ModelUnavailable
-from schemas.records import FeatureRecord
+from schemas.records import FeatureRecord, SavedSearch
 from schemas.settings import Option
 from storage.features import FeatureStore
 
@@ -108,7 +110,7 @@ class Searcher:
     ) -> None:
         self._index, self._features, self._ranker = index, features, ranker
         self._vectors = None if embedder is None else QueryVectors(embedder, clock)
-        self._understanding, self._placing = understanding or PlainWords(), placing or ByRelevance()
+        self._understanding, self._placing = understanding or RuleUnderstanding(), placing or ByRelevance()
         self._settings, self._clock = settings or SearchSettings(), clock
         self._pages = Pages()
         self._load = _Load(self._settings)
@@ -119,7 +121,7 @@ class Searcher:
         return self._load.depth
 
     def search(self, asked: SearchRequest) -> Results:
-        """One page; raises ConfigError for a request that cannot be answered, StoreUnavailable during its outage."""
+        """One page; raises ConfigError or EventError for a request that cannot be answered, StoreUnavailable."""
         steps = _Steps(self._clock)
         cursor = read_cursor(asked.cursor) if asked.cursor else FIRST
         kept = self._pages.get(cursor.name)
@@ -132,20 +134,20 @@ class Searcher:
     def _answer(self, asked: SearchRequest, steps: "_Steps") -> Answer:
         """The whole order for a query, scored anew."""
         missing: list[str] = []
-        wanted = self._understanding.understand(asked.query, asked.corrections)
+        sought = wanted(asked.query, asked.corrections, self._understanding)
         steps.done("understand")
-        look = self._look(wanted, missing)
+        look = self._look(sought, missing)
         steps.done("embed")
         depth = self._load.depth
         retrieved, records = self._candidates(look, depth)
         steps.done("retrieve")
-        ranked, model = self._ranked(wanted, retrieved, records, missing)
+        ranked, model = self._ranked(sought, retrieved, records, missing)
         steps.done("score")
         if model:
             ranked = self._placing.place(ranked, min(asked.limit, 10))
         steps.done("place")
         return Answer(
-            wanted=wanted,
+            wanted=sought,
             ranked=tuple(ranked),
             postings=retrieved.postings,
             passing=retrieved.passing,
@@ -154,47 +156,57 @@ class Searcher:
             missing=tuple(missing),
         )
 
-    def _look(self, wanted: Wanted, missing: list[str]) -> Asked:
-        asked = Asked(filters=wanted.filters, terms=wanted.terms)
+    def _look(self, sought: Wanted, missing: list[str]) -> Asked:
+        asked = Asked(filters=sought.filters, terms=sought.terms)
         if not asked.terms:
             return asked
-        made, why = vector_or_why(self._vectors, wanted.query, self._settings.embed_s)
+        made, why = vector_or_why(self._vectors, sought.query, self._settings.embed_s)
         if why:
             missing.append(f"embedder: found by words alone ({why})")
         return asked if made is None else replace(asked, vector=made.vector, model=made.model)
 
-    def _candidates(self, look: Asked, depth: int) -> tuple[Retrieved, dict[str, FeatureRecord]]:
-        """The best postings that also pass every filter by their records of this moment, at most `depth`.
+    def _candidates(self, look: Asked, depth: int) -> tuple[Retrieved, list[FeatureRecord]]:
+        """The best postings that also pass every filter by their records of this moment, at most `depth`; the records.
 
         The index knows no phrases, and a posting may have closed a moment ago: it is asked for more until enough pass.
         """
         most = depth
         while True:
             retrieved = self._index.find(look, most)
-            ids = [one.posting_id for one in retrieved.found[: 2 * most]]
-            held = {one.posting_id: one for one in self._features.get_many(ids) if one is not None}
-            passing = [
-                one
-                for one in retrieved.found
-                if (record := held.get(one.posting_id))
-                and ready(record)
-                and filters_pass(look.filters, record)
-            ][:depth]
+            passing = self._passing(look.filters, retrieved.found, depth)
             if len(passing) >= depth or retrieved.exhausted:
-                return replace(retrieved, found=passing), held
+                return replace(retrieved, found=[one for one, _ in passing]), [
+                    record for _, record in passing
+                ]
             most *= 4
 
+    def _passing(
+        self, filters: SavedSearch, found: Sequence[Found], depth: int
+    ) -> list[tuple[Found, FeatureRecord]]:
+        """The first `depth` of these postings that can be shown; no more records are read than are needed for that."""
+        passing, at = list[tuple[Found, FeatureRecord]](), 0
+        while at < len(found) and len(passing) < depth:
+            part = found[at : at + depth - len(passing)]
+            held = self._features.get_many([one.posting_id for one in part])
+            passing += [
+                (one, record)
+                for one, record in zip(part, held, strict=True)
+                if record is not None and _can_be_shown(filters, record)
+            ]
+            at += len(part)
+        return passing
+
     def _ranked(
-        self, wanted: Wanted, retrieved: Retrieved, records: dict[str, FeatureRecord], missing: list[str]
+        self, sought: Wanted, retrieved: Retrieved, records: Sequence[FeatureRecord], missing: list[str]
     ) -> tuple[list[Ranked], str]:
         """The candidates best first, and the ranker's name; in the order of retrieval and "" without its scores."""
         found = retrieved.found
-        if not found or not wanted.terms:
+        if not found or not sought.terms:
             return [Ranked(found=one) for one in found], ""
-        items = [item_of(records[one.posting_id]) for one in found]
+        items = [item_of(record) for record in records]
         try:
             scores = score_each(
-                self._ranker, wanted.query, items, self._clock() + self._settings.deadline_s, self._clock
+                self._ranker, sought.query, items, self._clock() + self._settings.deadline_s, self._clock
             )
         except ModelUnavailable as error:
             missing.append(f"ranker: in the order of retrieval ({error})")
@@ -211,7 +223,7 @@ class Searcher:
     def _page(self, answer: Answer, cursor: Cursor, limit: int, steps: "_Steps") -> Results:
         """The next page of an answer: those of its postings that are still open and pass, from a place on."""
         results, at = list[Result](), cursor.start
-        for at, (one, record) in enumerate(self._current(answer, cursor.start), cursor.start + 1):
+        for at, (one, record) in enumerate(self._current(answer, cursor.start, limit), cursor.start + 1):
             if record is not None:
                 results.append(_result(answer, at, one, record))
             if len(results) == limit:
@@ -232,15 +244,17 @@ class Searcher:
             took_s=steps.took_s,
         )
 
-    def _current(self, answer: Answer, start: int) -> Iterator[tuple[Ranked, FeatureRecord | None]]:
+    def _current(
+        self, answer: Answer, start: int, limit: int
+    ) -> Iterator[tuple[Ranked, FeatureRecord | None]]:
         """The postings from a place on with their records of this moment, None for one that passes no more."""
         left = answer.ranked[start:]
-        for at in range(0, len(left), MOST_RESULTS):
-            part = left[at : at + MOST_RESULTS]
+        for at in range(0, len(left), limit):
+            part = left[at : at + limit]
             held = self._features.get_many([one.found.posting_id for one in part])
             for one, record in zip(part, held, strict=True):
-                passes = record is not None and ready(record) and filters_pass(answer.wanted.filters, record)
-                yield one, record if passes else None
+                shown = record is not None and _can_be_shown(answer.wanted.filters, record)
+                yield one, record if shown else None
 
 
 class _Load:
@@ -276,6 +290,10 @@ class _Steps:
     @property
     def total_s(self) -> float:
         return self._last - self._began
+
+
+def _can_be_shown(filters: SavedSearch, record: FeatureRecord) -> bool:
+    return ready(record) and filters_pass(filters, record)
 
 
 def _best_first(one: Ranked) -> tuple[float, int, str]:

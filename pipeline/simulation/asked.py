@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from pipeline.control.admission import Work
+from pipeline.control.work import Work
 from pipeline.scoring.flights import Flight
 from pipeline.simulation.traces import Request
 

@@ -24,8 +24,7 @@ class DepthControl:
         self.period_s = min((one.period_s for one in settings.depths.values()), default=settings.step_s)
         self._latencies = {one: RecentLatencies(settings.window_s, LATENCIES) for one in self._classes}
         self._waits = RecentLatencies(settings.window_s, LATENCIES)
-        self._busy = TimeAverage(settings.window_s)
-        self._busy_s = self._stepped_at = 0.0
+        self._busy = {one: _Busy(one, settings.window_s) for one in self._classes}
 
     def depth(self, traffic: TrafficClass) -> int | None:
         """Return how many candidates a request of this class may score; None: any number."""
@@ -43,12 +42,9 @@ class DepthControl:
 
     def step(self, now: float, servers: Sequence[Server], series: Series) -> None:
         """Let every controller take a sample, and note the depths."""
-        busy_s = sum(server.busy_s for server in servers)
-        if now > self._stepped_at:
-            self._busy.set(now, (busy_s - self._busy_s) / (now - self._stepped_at) / len(servers))
-        self._busy_s, self._stepped_at = busy_s, now
-        wait_s, busy = self._waits.percentile(now), self._busy.average(now)
+        wait_s = self._waits.percentile(now)
         for traffic in self._classes:
+            busy = self._busy[traffic].share(now, servers)
             sample = DepthSample(self._latencies[traffic].percentile(now), wait_s, busy)
             depth = self._depths.observe(now, traffic, sample)
             if depth is not None:
@@ -57,3 +53,24 @@ class DepthControl:
     def states(self) -> Mapping[str, float]:
         """Return the depth of every class that has a controller."""
         return {f"depth {traffic.label}": state.depth for traffic, state in self._depths.states().items()}
+
+
+class _Busy:
+    """Which share of the servers' time a class and the higher ones take, lately: the work of lower ones yields."""
+
+    def __init__(self, traffic: TrafficClass, window_s: float) -> None:
+        self._traffic, self._average = traffic, TimeAverage(window_s)
+        self._seconds = self._at = 0.0
+
+    def share(self, now: float, servers: Sequence[Server]) -> float:
+        """Take in what the servers have done up to now."""
+        seconds = sum(
+            busy_s
+            for server in servers
+            for priority, busy_s in server.busy_by_priority.items()
+            if priority >= self._traffic
+        )
+        if now > self._at:
+            self._average.set(now, (seconds - self._seconds) / (now - self._at) / len(servers))
+        self._seconds, self._at = seconds, now
+        return self._average.average(now)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from pipeline.control.admission import Admission, Decision, Work
+from pipeline.control.admission import Admission
 from pipeline.control.concurrency_limit import Outcome
+from pipeline.control.work import Decision, Work
 from pipeline.simulation.asked import Payload
 from pipeline.simulation.clock import Agenda
 from schemas.traffic import TrafficClass

@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 
 from models.engine.scheduling.choosing import PolicyName
 from models.server.config import ServeConfig
-from pipeline.control.admission import AdmissionSettings
 from pipeline.control.concurrency_limit import AimdLimit, AimdSettings, ConcurrencyLimit, FixedLimit
 from pipeline.control.depth import DepthSettings
 from pipeline.control.gradient_limit import GradientLimit, GradientSettings
+from pipeline.control.policies import AdmissionSettings
 from pipeline.scoring.lifetimes import ScoreLifetimes
 from pipeline.simulation.arrivals import Bursts, Diurnal, Rate, Steady
 from pipeline.simulation.content import Content, made_up

@@ -7,8 +7,9 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from pipeline.control.admission import Admission, Decision
+from pipeline.control.admission import Admission
 from pipeline.control.concurrency_limit import Outcome
+from pipeline.control.work import Decision
 from pipeline.scoring.flights import FlightTable
 from pipeline.simulation.asked import Asked, Payload, Refresh
 from pipeline.simulation.clock import Agenda, VirtualClock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +67,8 @@ class Server:
         self._tokens = 0.0
         self.busy_s = 0.0
         """How long its engine has computed, and will until the present batch ends."""
+        self.busy_by_priority: dict[int, float] = defaultdict(float)
+        """The same by the priority of the jobs: each has the part of its batch's time that it has of the tokens."""
         self.pending_tokens = 0
 
     def __len__(self) -> int:
@@ -116,11 +119,12 @@ class Server:
             self._compute(batch, now)
 
     def _compute(self, batch: Batch, now: float) -> None:
-        items, pairs = 0, 0.0
+        items, pairs, tokens = 0, 0.0, dict[int, int]()
         for waiting in batch.requests:
             job: Job = waiting.payload
             items += job.items
             pairs += job.pairs
+            tokens[job.priority] = tokens.get(job.priority, 0) + job.tokens
             self._waited(now - job.queued_at)
         seconds = self._times.batch_seconds(
             len(batch.requests), items, batch.computed_tokens, self._rng, pairs
@@ -131,6 +135,9 @@ class Server:
         self._tokens += batch.computed_tokens
         self._extrapolated += 0 < self._times.most_tokens < batch.computed_tokens
         self.busy_s += seconds
+        a_token_s = seconds / sum(tokens.values())
+        for priority, count in tokens.items():
+            self.busy_by_priority[priority] += a_token_s * count
         self._series.cover(BUSY, now, now + seconds)
         self._agenda.add(now + seconds, self._end, batch)
 

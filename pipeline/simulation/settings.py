@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from models.engine.batcher import BatchConfig
 from models.server.config import ServeConfig
-from pipeline.control.admission import AdmissionSettings
 from pipeline.control.concurrency_limit import ConcurrencyLimit
 from pipeline.control.depth import DepthSettings
+from pipeline.control.policies import AdmissionSettings
 from pipeline.scoring.flights import ENTRIES
 from pipeline.scoring.lifetimes import ScoreLifetimes
 from schemas.errors import ConfigError

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Annotated
 
-from pipeline.control.admission import Admission, AdmissionSettings, ClassPolicy
+from pipeline.control.admission import Admission
 from pipeline.control.concurrency_limit import AimdLimit, AimdSettings
 from pipeline.control.depth import DepthController, DepthSample, DepthSettings, DepthState
 from pipeline.control.gate import Gate
+from pipeline.control.policies import AdmissionSettings, ClassPolicy
 from pipeline.control.recent import RecentLatencies
 from schemas.errors import ConfigError
 from schemas.settings import Option

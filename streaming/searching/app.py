@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from pipeline.search.searcher import Searcher
-from schemas.errors import ConfigError, ModelUnavailable, NearlineError, StoreError
+from schemas.errors import ConfigError, EventError, ModelUnavailable, NearlineError, StoreError
 from streaming.searching.bodies import Json, SearchBody, answer
 from streaming.searching.metrics import SearchMetrics
 
@@ -87,7 +87,7 @@ class _Refusals:
     async def __call__(self, _request: Request, error: Exception) -> Response:
         if isinstance(error, RequestValidationError):
             return self._answer(400, "refused", _first(error))
-        if isinstance(error, ConfigError):
+        if isinstance(error, ConfigError | EventError):
             return self._answer(400, "refused", str(error))
         if isinstance(error, Unready | StoreError | ModelUnavailable):
             return self._answer(503, "unavailable", str(error))

@@ -1,36 +1,15 @@
 """Request and answer of `POST /v1/search`, as JSON."""
 
-from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.search.results import Result, Results
 from pipeline.search.searcher import MOST_RESULTS, SearchRequest
-from pipeline.search.wanted import ANYTHING, Corrections
-from schemas.records import SavedSearch
+from pipeline.search.wanted import Corrections
+from pipeline.understanding.understood import NAMES
 
 Json = dict[str, Any]
-
-
-class FilterBody(BaseModel):
-    """Filters set by hand; they count before what is understood of the query."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    location: str | None = Field(default=None, description="A place, such as Leeds.")
-    radius_km: float = Field(
-        default=0.0, ge=0, le=20_000, description="How far from it; 0: the place as named."
-    )
-    remote: bool | None = Field(default=None, description="true: remote; false: on site or hybrid.")
-    employment_type: str | None = Field(default=None, description="Such as part-time.")
-    pay_from: str | None = Field(default=None, description="Least pay, such as 13.50 GBP per hour.")
-    must_not: list[str] = Field(default=[], max_length=32, description="What a posting must not offer.")
-
-    def search(self) -> SavedSearch:
-        """The filters as a search has them."""
-        given = self.model_dump(exclude_unset=True) | {"must_not": tuple(self.must_not)}
-        return replace(ANYTHING, **given)
 
 
 class SearchBody(BaseModel):
@@ -42,14 +21,21 @@ class SearchBody(BaseModel):
     dropped: list[str] = Field(
         default=[], max_length=32, description="Names of understood parts that the person took out."
     )
-    filters: FilterBody = Field(default_factory=FilterBody)
+    set: dict[str, str | list[str]] = Field(
+        default={}, description=f"Set by hand, before what was understood: {', '.join(NAMES)}."
+    )
     limit: int = Field(default=10, ge=1, le=MOST_RESULTS, description="Results of a page.")
     cursor: str = Field(default="", max_length=64, description="Of the answer before; empty: the first page.")
 
     def request(self) -> SearchRequest:
         """The request as the searcher takes it."""
-        corrections = Corrections(dropped=tuple(self.dropped), filters=self.filters.search())
+        put = [(name, one) for name, value in self.set.items() for one in _several(value)]
+        corrections = Corrections(dropped=tuple(self.dropped), put=tuple(put))
         return SearchRequest(query=self.query, corrections=corrections, limit=self.limit, cursor=self.cursor)
+
+
+def _several(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
 
 
 def answer(made: Results) -> Json:

@@ -9,7 +9,7 @@ from tests.docker.manifests import DOCKER, objects, of_kind
 
 #: The users of the images.
 USERS = {"consumers": 1000, "models": 1000, "flink": 9999, "spark": 185}
-READ_ONLY = {"topics", "matcher", "alert-consumer", "models"}
+READ_ONLY = {"topics", "matcher", "alert-consumer", "search", "models"}
 
 
 class Pod(NamedTuple):
@@ -75,7 +75,7 @@ def test_whoever_talks_to_kafka_has_the_secret_with_its_login() -> None:
         for container in pod.spec["containers"]
         if "$(BOOTSTRAP)" in container.get("args", ())
     ]
-    assert len(asking) == 3
+    assert len(asking) == 4
     for container in asking:
         assert {"secretRef": {"name": "nearline"}} in container["envFrom"]
 
@@ -86,7 +86,7 @@ def test_a_loop_that_stands_still_fails_its_liveness_probe() -> None:
         for pod in PODS
         if "livenessProbe" in pod.spec["containers"][0]
     }
-    assert found == {"matcher": "/live", "alert-consumer": "/live", "models": "/health"}
+    assert found == {"matcher": "/live", "alert-consumer": "/live", "search": "/live", "models": "/health"}
 
 
 def test_a_rolling_update_waits_until_a_new_pod_works() -> None:
@@ -95,7 +95,7 @@ def test_a_rolling_update_waits_until_a_new_pod_works() -> None:
         for pod in PODS
         if "readinessProbe" in pod.spec["containers"][0]
     }
-    assert found == {"matcher": "/ready", "alert-consumer": "/ready", "models": "/health"}
+    assert found == {"matcher": "/ready", "alert-consumer": "/ready", "search": "/ready", "models": "/health"}
 
 
 def test_a_drain_takes_one_pod_of_each_service_at_a_time() -> None:
@@ -107,7 +107,7 @@ def test_a_drain_takes_one_pod_of_each_service_at_a_time() -> None:
         for one in objects()
         if one["kind"] in {"StatefulSet", "Deployment"}
     }
-    assert budgets.keys() == served.keys() == {"matcher", "alert-consumer", "models"}
+    assert budgets.keys() == served.keys() == {"matcher", "alert-consumer", "search", "models"}
     for name, budget in budgets.items():
         assert budget["selector"] == served[name]["selector"]
         assert served[name]["replicas"] > 1

@@ -72,6 +72,11 @@ def test_no_settings_at_all_say_how_to_start_a_stack(tmp_path: Path) -> None:
         options.running_stack(tmp_path)
 
 
+def test_every_part_of_a_stack_has_a_port_of_its_own() -> None:
+    ports = list(StackSettings().ports.values())
+    assert len(ports) == len(set(ports))
+
+
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"components": 1}', b'{"components": [1]}', b"\xff"])
 def test_a_foreign_state_file_is_named(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "state.json").write_bytes(data)

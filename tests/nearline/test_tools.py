@@ -8,7 +8,7 @@ import pytest
 
 from nearline.stack import tools
 from nearline.stack.flink import job_arguments
-from nearline.stack.services import consumer, matcher
+from nearline.stack.services import consumer, matcher, model_server, search
 from nearline.stack.settings import StackSettings, current_home
 from schemas.errors import ConfigError
 
@@ -73,6 +73,14 @@ def test_the_feature_job_is_given_the_embedder_that_the_stack_was_told(tmp_path:
     told = " ".join(job_arguments(replace(without, embedder="instant:")))
     assert "--embedder instant:" in told
     assert "--embedder" not in job_arguments(without)
+    shipped = StackSettings(home=tmp_path, models="tiny", embedder_dir=tmp_path / "embedder")
+    served = " ".join(job_arguments(shipped))
+    assert f"--embedder {shipped.models_url}" in served
+    assert f"--embedder {tmp_path / 'embedder'}" in " ".join(model_server(shipped).command)
+    for asking in (matcher(shipped), search(shipped)):
+        assert f"--embedder {shipped.models_url}" in " ".join(asking.command)
+    off = replace(shipped, embedder="off", embedder_dir=None)
+    assert "--embedder" not in (*job_arguments(off), *model_server(off).command)
 
 
 def test_the_stack_last_started_is_the_local_one(tmp_path: Path) -> None:

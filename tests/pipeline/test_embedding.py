@@ -1,6 +1,10 @@
 """Records get their vectors, and an embedder that is away keeps nothing from being written."""
 
+from random import Random
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.prompts import EMBEDDER_CHARS, Item, embedder_input
 from models.summarizer import InstantSummarizer
@@ -11,10 +15,11 @@ from pipeline.refresh import Refresher, is_old, served_embedder
 from schemas.backoff import Backoff
 from schemas.codec import decode
 from schemas.errors import ModelUnavailable
-from schemas.records import FeatureRecord, Op, Outcome
+from schemas.records import NEVER, FeatureRecord, Op, Outcome, PostingUpdate
 from schemas.vectors import has_vector
 from storage.features import FeatureStore
 from tests.pipeline.builders import FlakyEmbedder, FlakySummarizer, content, feature, memory, rows, update
+from tests.schemas.histories import histories
 
 
 class Clock:
@@ -112,7 +117,7 @@ def test_a_text_that_the_model_refuses_is_counted_and_not_asked_for_again() -> N
 def test_a_slow_embedder_is_asked_in_parts_and_each_text_once() -> None:
     embedder = FlakyEmbedder()
     vectors = maker(embedder)
-    titles = [f"Nurse {n}" for n in range(CALL_TEXTS + 2)] + ["Nurse 65"]
+    titles = [f"Nurse {n}" for n in range(CALL_TEXTS + 2)] + [f"Nurse {CALL_TEXTS + 1}"]
     made = vectors.fill([feature(title=title) for title in titles], 0.0)
     assert embedder.calls == [CALL_TEXTS, 2]
     assert made[-1].vector == made[-2].vector != made[0].vector
@@ -170,3 +175,22 @@ def test_an_embedder_reads_title_metadata_and_summary_up_to_its_limit() -> None:
     text = embedder_input(item)
     assert text.startswith("Title: Nurse\nCompany: NHS\nLocation: Leeds\nText: xxx")
     assert len(text) == EMBEDDER_CHARS
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    history=histories, cuts=st.lists(st.integers(1, 4), min_size=9, max_size=9), seed=st.integers(0, 2**32)
+)
+def test_any_order_and_any_cut_into_batches_end_in_the_same_vector(
+    history: list[PostingUpdate], cuts: list[int], seed: int
+) -> None:
+    whole, cut = memory(), memory()
+    featurizer(whole, FlakyEmbedder()).featurize(rows(history))
+    shuffled, work = Random(seed).sample(history, len(history)), featurizer(cut, FlakyEmbedder())
+    while shuffled:
+        size = cuts.pop()
+        work.featurize(rows(shuffled[:size]))
+        del shuffled[:size]
+    one, other = only(whole), only(cut)
+    assert (one.vector, one.vector_hash) == (other.vector, other.vector_hash)
+    assert has_vector(one) == (one.content_version != NEVER)

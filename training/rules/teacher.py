@@ -77,18 +77,9 @@ class RuleTeacher:
     def judge(self, needs: Needs, posting: PostingRow) -> TeacherVerdict | None:
         """The grades of one posting for these needs."""
         found = self.evidence_of(posting)
-        occupation = asked_grade(needs, posting, found, self.words)
-        place = place_met(needs.place, posting, found)
-        if occupation is None or (place is None and occupation >= 3):
+        grades = grades_of(needs, posting, found, self.words)
+        if grades is None:
             return None
-        grades = {
-            "occupation": occupation,
-            "requirements": requirements_grade(needs.facets, found, self.words),
-            "constraints": min(
-                constraints_grade(needs.facets, found, self.words, place_met=place is not False),
-                without_grade(needs.without, found.stated, found.denied),
-            ),
-        }
         return TeacherVerdict(
             grades=grades, rationale=_rationale(needs, found, grades), evidence=_shown(needs, found)
         )
@@ -98,6 +89,24 @@ class RuleTeacher:
         if posting.posting_id not in self.known:
             self.known[posting.posting_id] = evidence(posting, self.words)
         return self.known[posting.posting_id]
+
+
+def grades_of(
+    needs: Needs, posting: PostingRow, found: Evidence, words: RuleLexicon
+) -> dict[str, int] | None:
+    """The grade of each dimension; None where the occupation cannot be told, or the place is unclear."""
+    occupation = asked_grade(needs, posting, found, words)
+    place = place_met(needs.place, posting, found)
+    if occupation is None or (place is None and occupation >= 3):
+        return None
+    return {
+        "occupation": occupation,
+        "requirements": requirements_grade(needs.facets, found, words),
+        "constraints": min(
+            constraints_grade(needs.facets, found, words, place_met=place is not False),
+            without_grade(needs.without, found.stated, found.denied),
+        ),
+    }
 
 
 def asked_grade(needs: Needs, posting: PostingRow, found: Evidence, words: RuleLexicon) -> int | None:

@@ -115,6 +115,24 @@ def tokenizer(tokens: list[str]) -> Tokenizer:
 
 def embeddings(encoder: Path, spelled: Sequence[tuple[int, ...]], width: int) -> Table:
     """Vectors [V, width] of tokens given by encoder ids: the encoder's mean-pooled outputs, centred and reduced."""
+    return reduce(outputs(encoder, spelled), width)
+
+
+def spelled(encoder: Path, tokens: Sequence[str]) -> list[tuple[int, ...]]:
+    """The encoder's ids that spell each token of a vocabulary that was made from it."""
+    full = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+    full.no_truncation()
+    full.no_padding()
+    known = full.get_vocab()
+    known["[EOS]"] = known["[SEP]"]
+    return [
+        (known[token],) if token in known else tuple(full.encode(token, add_special_tokens=False).ids)
+        for token in tokens
+    ]
+
+
+def outputs(encoder: Path, spelled: Sequence[tuple[int, ...]]) -> Table:
+    """The encoder's mean-pooled outputs [V, its width] on each token alone."""
     model = AutoModel.from_pretrained(encoder).eval()
     known = json.loads((encoder / "tokenizer.json").read_text())["model"]["vocab"]
     start, end = known["[CLS]"], known["[SEP]"]
@@ -127,7 +145,7 @@ def embeddings(encoder: Path, spelled: Sequence[tuple[int, ...]], width: int) ->
             for chunk in (same[i : i + 1024] for i in range(0, len(same), 1024)):
                 batch = torch.tensor([[start, *spelled[row], end] for row in chunk])
                 rows[chunk] = model(input_ids=batch).last_hidden_state.mean(1).numpy()
-    return reduce(rows, width)
+    return rows
 
 
 def reduce(vectors: npt.NDArray[np.float32], width: int) -> npt.NDArray[np.float32]:

@@ -21,8 +21,8 @@ export const saved = (posting) =>
 export function postingRow(item) {
   if (item.unreadable) return unreadable(item);
   return el("li.row", { "data-posting": item.posting_id },
-    el("p", {}, el("a.name", { href: postingLink(item.posting_id) }, item.title || "(no content)")),
-    el("p.where", {}, facts(item) || NONE),
+    el("p", {}, el("a.name", { href: postingLink(item.posting_id), dir: "auto" }, item.title || "(no content)")),
+    el("p.where", { dir: "auto" }, facts(item) || NONE),
     el("p.facts", {},
       el(`span.tag${item.outcome === "summarized" ? ".strong" : ""}`, {}, OUTCOMES[item.outcome] || item.outcome),
       saved(item) ? el("span", {}, saved(item)) : null,
@@ -33,10 +33,10 @@ export function postingRow(item) {
 export function alertRow(item) {
   if (item.unreadable) return unreadable(item);
   return el("li.row", { "data-posting": item.posting_id },
-    el("p.query", {}, el("span", {}, `“${item.query}”`),
+    el("p.query", {}, el("bdi", {}, `“${item.query}”`),
       el("a", { href: pairLink(item.search_id, item.posting_id), "aria-label": `Why ${item.title} for ${item.query}` }, "Why")),
-    el("p", {}, el("a.name", { href: postingLink(item.posting_id) }, item.title)),
-    el("p.where", {}, item.company || NONE),
+    el("p", {}, el("a.name", { href: postingLink(item.posting_id), dir: "auto" }, item.title)),
+    el("p.where", { dir: "auto" }, item.company || NONE),
     el("p.facts", {},
       score(item.p_yes),
       REASONS[item.reason] ? el("span.tag.strong", {}, REASONS[item.reason]) : null,
@@ -46,9 +46,11 @@ export function alertRow(item) {
 
 export function resultRow(item) {
   return el("li.row", { "data-posting": item.posting_id },
-    el("p", {}, el("a.name", { href: postingLink(item.posting_id) }, item.title)),
-    el("p.where", {}, facts(item) || NONE),
-    el("p.facts", {}, item.p_yes === null ? null : score(item.p_yes), el("span", {}, item.why)));
+    el("p", {}, el("a.name", { href: postingLink(item.posting_id), dir: "auto" }, item.title)),
+    el("p.where", { dir: "auto" }, facts(item) || NONE),
+    el("p.facts", {}, item.p_yes === null ? null : score(item.p_yes),
+      item.promoted ? el("span.tag.strong", { title: `without the promotion at place ${item.promoted.organic_place}` }, "promoted") : null,
+      el("span", {}, item.reasons.join("; "))));
 }
 
 const score = (p) => el("span", { title: `the ranker's p_yes: ${p}` },

@@ -6,6 +6,7 @@ const MOST = 60;
 
 export class LiveList {
   #list;
+  #pane;
   #button;
   #render;
   #waiting = [];
@@ -17,9 +18,9 @@ export class LiveList {
     this.#button = byId(`${id}-new`);
     this.#render = render;
     this.total = byId(`${id}-total`);
-    const pane = this.#list.closest("section");
-    pane.addEventListener("mouseleave", () => this.#settle());
-    pane.addEventListener("focusout", () => requestAnimationFrame(() => this.#settle()));
+    this.#pane = this.#list.closest("section");
+    this.#pane.addEventListener("mouseleave", () => this.#settle());
+    this.#pane.addEventListener("focusout", () => requestAnimationFrame(() => this.#settle()));
     this.#button.addEventListener("click", () => { this.#flush(); this.#list.querySelector("a")?.focus(); });
   }
 
@@ -38,9 +39,9 @@ export class LiveList {
     this.#button.textContent = `Show ${plural(count, "new one", "new ones")}`;
   }
 
-  /** Whether somebody reads here: the list scrolled away from its top, or under the pointer or the focus. */
+  /** Whether somebody reads here: pointer or focus are in the pane, button included, or the list is scrolled down. */
   #held() {
-    const reads = this.#list.matches(":hover") || this.#list.contains(document.activeElement);
+    const reads = this.#pane.matches(":hover") || this.#pane.contains(document.activeElement);
     return this.#list.childElementCount > 0 && (reads || this.#list.scrollTop > 8);
   }
 

@@ -8,23 +8,23 @@ const PASSED = { yes: ["✓", "passes"], no: ["✗", "fails"], told: ["·", "not
 
 function verdict(pair) {
   return el("section.card.verdict", { id: "verdict", tabindex: "-1", "data-fate": pair.fate },
-    el("h1", {}, pair.why), el("p.soft", {}, pair.fate.replaceAll("_", " ")));
+    el("h1", {}, pair.why), el("p.soft", {}, `fate: ${pair.fate.replaceAll("_", " ")}`));
 }
 
 function sides({ search, posting, times }) {
   const seen = times.map(({ name, at }) => el("p.soft", {}, `${name} ${at.replace("T", " ").slice(0, 19)} UTC`));
   return el("div.sides", {},
-    el("section.card.side", {}, el("h2", {}, "The search"), el("p.big", {}, `“${search.query}”`),
+    el("section.card.side", {}, el("h2", {}, "The search"), el("p.big", { dir: "auto" }, `“${search.query}”`),
       el("p.soft", {}, `alerts from p_yes ${search.threshold.toFixed(4)} on · ${search.search_id}`)),
     el("section.card.side", {}, el("h2", {}, "The posting"),
-      posting ? [el("p.big", {}, el("a", { href: `/${postingLink(posting.posting_id)}` }, posting.title || posting.posting_id)),
-        el("p", {}, facts(posting)), seen] : el("p", {}, "The store has none.")));
+      posting ? [el("p.big", { dir: "auto" }, el("a", { href: `/${postingLink(posting.posting_id)}` }, posting.title || posting.posting_id)),
+        el("p", { dir: "auto" }, facts(posting)), seen] : el("p", {}, "The store has none.")));
 }
 
 function steps(pair) {
   const row = ({ name, passed, wanted, found }) => el("tr", {}, el("th", { scope: "row" }, name),
     el("td", {}, el(`span.${passed}`, {}, el("span", { "aria-hidden": "true" }, `${PASSED[passed][0]} `), PASSED[passed][1])),
-    el("td", {}, wanted), el("td", {}, found));
+    el("td", { dir: "auto" }, wanted), el("td", { dir: "auto" }, found));
   const heads = ["Step", "Verdict", "Wanted", "Found"].map((head) => el("th", { scope: "col" }, head));
   return el("section.card", {}, el("table", {}, el("caption", {}, "What decides, in the order in which it is asked"),
     el("thead", {}, el("tr", {}, heads)), el("tbody", {}, pair.steps.map(row))));

@@ -47,11 +47,11 @@ export function comparison(posting) {
   const phrases = posting.summary ? posting.summary.split(/;\s+/) : [];
   return el("div.compare", {},
     el("div", {}, el("h3", {}, posting.verbatim ? "The posting, kept phrases marked" : "The posting"),
-      el("p.text", {}, posting.text ? marked(posting.text) : "The store holds no text of it.")),
+      el("p.text", { dir: "auto" }, posting.text ? marked(posting.text) : "The store holds no text of it.")),
     el("div", {}, el("h3", {}, `What the ranker reads${left === null ? "" : `: ${percent(left)} less`}`),
       phrases.length > 1 && posting.verbatim
-        ? el("ul.summary", {}, phrases.map((phrase) => el("li", {}, phrase)))
-        : el("p.text", {}, posting.summary || "No summary yet.")));
+        ? el("ul.summary", {}, phrases.map((phrase) => el("li", { dir: "auto" }, phrase)))
+        : el("p.text", { dir: "auto" }, posting.summary || "No summary yet.")));
 }
 
 function bodyOf(posting) {

@@ -1,39 +1,65 @@
-// The search box: what was understood of a question, each part of which can be taken out, and the results.
+// The search box: what was understood of a question, which can be taken out or set by hand, and the results.
 import { ask, byId, el } from "./dom.js";
 import { resultRow } from "./items.js";
 import { markChosen } from "./reading.js";
 import { plural, seconds } from "./show.js";
 
-let asked = { text: "", dropped: [] };
+let asked = { query: "", dropped: [], filters: {} };
 let turn = 0;
 
 export function startSearch(tell) {
   byId("ask").addEventListener("submit", (event) => {
     event.preventDefault();
-    const text = byId("question").value.trim();
-    if (!text) { tell("Type what you look for first."); byId("question").focus(); return; }
-    asked = { text, dropped: [] };
+    const query = byId("question").value.trim();
+    if (!query) { tell("Type what you look for first."); byId("question").focus(); return; }
+    byId("filters").reset();
+    asked = { query, dropped: [], filters: {} };
     show(tell);
   });
+  byId("filters").addEventListener("submit", (event) => {
+    event.preventDefault();
+    asked = { ...asked, filters: byHand(new FormData(event.target)) };
+    show(tell);
+  });
+  byId("more").addEventListener("click", (event) => show(tell, event.target.value));
   byId("answer-close").addEventListener("click", () => { byId("answer").hidden = true; byId("question").focus(); });
 }
 
-async function show(tell) {
+/** The filters that were set, as the search service takes them. */
+function byHand(form) {
+  const read = {
+    location: String, employment_type: String, pay_from: String, radius_km: Number,
+    remote: (value) => value === "true",
+    must_not: (value) => value.split(",").map((one) => one.trim()).filter(Boolean),
+  };
+  const given = [...form].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value);
+  return Object.fromEntries(given.map(([name, value]) => [name, read[name](value)]));
+}
+
+async function show(tell, cursor = "") {
   const mine = ++turn;
   tell("Searching");
   let answer, error = "";
-  try { answer = await ask("/api/search", asked); } catch (failed) { error = failed.message; }
+  try { answer = await ask("/api/search", { ...asked, cursor }); } catch (failed) { error = failed.message; }
   if (mine !== turn) return; // a newer question was asked
   byId("answer").hidden = false;
-  const results = answer?.results ?? [];
-  const title = error || `${plural(results.length, "result")} for “${asked.text}”`;
+  const title = error || `${plural(answer.total, "result")} for “${asked.query}”`;
   byId("answer-title").textContent = title;
-  byId("answer-how").textContent = answer ? `${answer.how} · ${seconds(answer.seconds)}` : "";
+  byId("answer-how").textContent = answer ? how(answer) : "";
+  byId("answer-notes").textContent = answer ? [...answer.notes, ...answer.missing].join(". ") : "";
   byId("understood").replaceChildren(...(answer ? understood(answer, tell) : []));
-  byId("results").replaceChildren(...results.map(resultRow));
+  const rows = (answer?.results ?? []).map(resultRow);
+  if (cursor) byId("results").append(...rows); else byId("results").replaceChildren(...rows);
+  byId("more").value = answer?.cursor ?? "";
+  byId("more").hidden = !byId("more").value;
   markChosen();
   tell(title);
-  byId("answer-title").focus();
+  if (cursor) rows[0]?.querySelector("a").focus(); else byId("answer-title").focus();
+}
+
+function how({ passing, postings, took_ms }) {
+  const took = Object.values(took_ms).reduce((sum, one) => sum + one, 0);
+  return `${passing.toLocaleString("en")} of ${plural(postings, "open posting")} pass the filters · ${seconds(took / 1000)}`;
 }
 
 function understood(answer, tell) {
@@ -41,17 +67,19 @@ function understood(answer, tell) {
     ...answer.understood.map((part) => chip(part, false, tell)),
     ...asked.dropped.map((name) => chip({ name, value: "", words: "" }, true, tell)),
   ];
-  const words = answer.words.length ? `words: ${answer.words.join(", ")}` : "no words to look for are left";
-  return [el("span.soft", {}, chips.length ? "Understood:" : "Understood no place, kind or pay;"), ...chips, el("span.soft", {}, words)];
+  const words = answer.words.length ? `Words to look for: ${answer.words.join(", ")}` : "No words to look for are left.";
+  return [el("span.soft", {}, chips.length ? "Understood:" : "Understood as words alone."), ...chips, el("span.soft", {}, words)];
 }
 
 function chip(part, off, tell) {
-  const say = off ? part.name : `${part.name} ${part.value}`;
-  const label = off ? `Take ${part.name} back in` : `Take out ${say}`;
+  const name = part.name.replaceAll("_", " ");
+  const say = off ? name : `${name}: ${part.value}`;
+  const label = off ? `Take ${name} back in` : `Take out ${say}`;
   return el(off ? "span.chip.off" : "span.chip", { title: part.words && `from “${part.words}”` },
     el("span.say", {}, say),
     el("button", { type: "button", "aria-label": label, onclick: () => {
-      asked.dropped = off ? asked.dropped.filter((name) => name !== part.name) : [...asked.dropped, part.name];
+      const dropped = asked.dropped.filter((one) => one !== part.name);
+      asked = { ...asked, dropped: off ? dropped : [...dropped, part.name] };
       show(tell);
     } }, off ? "Undo" : "×"));
 }

@@ -112,3 +112,9 @@ def test_items_of_a_list_that_lost_its_bullets_are_told_by_their_capitals() -> N
 def test_a_very_long_text_is_cut_too() -> None:
     text = "nurse on a ward, " * 20_000
     assert len(phrases(text)) > 1000
+
+
+@pytest.mark.parametrize("mark", ["-", "*", "=-", "1.", "•-"])
+def test_a_long_line_of_marks_before_a_word_takes_no_time(mark: str) -> None:
+    text = f"Apply today. {mark * 3000}Recruitment agencies need not apply."
+    assert any("agencies" in phrase for phrase in words(text))

@@ -113,7 +113,7 @@ def test_a_request_that_the_model_fails_on_is_answered_500_and_the_server_lives(
 
 
 def test_a_server_with_nothing_to_serve_says_what_to_give() -> None:
-    with pytest.raises(ConfigError, match="give a ranker or a summarizer directory"):
+    with pytest.raises(ConfigError, match="give a ranker's, a summarizer's or an embedder's directory"):
         serve(ServeConfig())
 
 

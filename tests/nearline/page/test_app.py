@@ -115,13 +115,13 @@ def test_what_does_not_exist_is_404_with_one_line_that_says_so(client: httpx.Cli
 
 def test_a_search_finds_open_postings_and_says_how(client: httpx.Client) -> None:
     until(client, "postings", 40)
-    found = client.post("/api/search", json={"text": "nurse"}).json()
+    found = client.post("/api/search", json={"query": "nurse"}).json()
     assert found["results"]
     assert all(item["state"] == "open" for item in found["results"])
     assert found["words"] == ["nurse"]
-    assert "by words alone" in found["how"]
-    assert client.post("/api/search", json={"text": "the of and"}).json()["results"] == []
-    assert client.post("/api/search", json={"text": "x" * 10_000}).status_code == 422
+    assert "by words alone" in found["notes"][0]
+    assert client.post("/api/search", json={"query": "the of and"}).json()["results"] == []
+    assert client.post("/api/search", json={"query": "x" * 10_000}).status_code == 422
 
 
 def test_dead_letters_are_listed_shown_and_sent_back_once(client: httpx.Client) -> None:

@@ -10,15 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from pipeline.control.admission import (
-    Admission,
-    AdmissionSettings,
-    ClassPolicy,
-    Decision,
-    Work,
-)
+from pipeline.control.admission import Admission
 from pipeline.control.concurrency_limit import AimdLimit, AimdSettings, ConcurrencyLimit, FixedLimit, Outcome
 from pipeline.control.gradient_limit import GradientLimit, GradientSettings
+from pipeline.control.policies import AdmissionSettings, ClassPolicy
+from pipeline.control.work import Decision, Work
 from schemas.errors import ConfigError
 from schemas.traffic import TrafficClass, traffic_class
 

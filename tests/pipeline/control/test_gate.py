@@ -11,11 +11,13 @@ import pytest
 from models.client.responses import ServerBusy
 from models.prompts import Item
 from models.ranker import LexicalRanker, Ranker
-from pipeline.control.admission import Admission, AdmissionSettings, ClassPolicy, Work
+from pipeline.control.admission import Admission
 from pipeline.control.admitted_ranker import AdmittedRanker
 from pipeline.control.concurrency_limit import FixedLimit, Outcome
 from pipeline.control.gate import Gate
 from pipeline.control.partial_scores import PartialScores
+from pipeline.control.policies import AdmissionSettings, ClassPolicy
+from pipeline.control.work import Work
 from schemas.errors import ModelDeferred, ModelUnavailable
 from schemas.traffic import TrafficClass
 

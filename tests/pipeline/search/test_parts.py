@@ -126,6 +126,7 @@ PLACES = ("Berlin", "Leeds, UK", "Remote", None)
 ASKED = (None, "Berlin", "UK")
 
 
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(PLACES), st.sampled_from(("remote", "onsite", None))),

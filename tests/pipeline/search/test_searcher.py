@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from typing_extensions import override
@@ -13,7 +12,7 @@ from models.ranker import LexicalRanker, Ranker
 from pipeline.scoring.cached import CachedScorer
 from pipeline.search.index import SearchIndex
 from pipeline.search.searcher import Searcher, SearchRequest, SearchSettings
-from pipeline.search.wanted import ANYTHING, Corrections
+from pipeline.search.wanted import Corrections
 from schemas.errors import ConfigError, ModelRejected, ModelUnavailable
 from schemas.records import FeatureRecord, State
 from storage.features import FeatureStore, FeatureWrite
@@ -62,8 +61,8 @@ class System:
         return [one.record.posting_id for one in found.results]
 
 
-def filters(**fields: object) -> Corrections:
-    return Corrections(filters=replace(ANYTHING, **fields))  # type: ignore[arg-type]
+def by_hand(**fields: str) -> Corrections:
+    return Corrections(put=tuple(fields.items()))
 
 
 def test_a_posting_is_found_as_soon_as_its_record_is_put_and_no_more_once_it_closes() -> None:
@@ -93,14 +92,14 @@ def test_filters_come_first_so_that_rare_postings_are_found_among_many() -> None
     system = System(depth=20)
     system.write(*(posting(f"x{n}", "Nurse nurse nurse", location="Leeds, UK") for n in range(300)))
     system.write(posting("rare", "Nurse", location="Berlin, Germany"))
-    assert system.ids("nurse", corrections=filters(location="Berlin")) == ["rare"]
+    assert system.ids("nurse", corrections=by_hand(location="Berlin")) == ["rare"]
 
 
 def test_what_must_not_be_is_kept_out_and_the_next_ones_take_the_place() -> None:
     system = System(depth=20)
     weekends = (posting(f"x{n}", "Nurse nurse nurse", summary="weekends") for n in range(100))
     system.write(*weekends, *(posting(f"p{n}", "Nurse", summary="no weekends") for n in range(3)))
-    assert sorted(system.ids("nurse", corrections=filters(must_not=("weekends",)))) == ["p0", "p1", "p2"]
+    assert sorted(system.ids("nurse", corrections=by_hand(must_not="weekends"))) == ["p0", "p1", "p2"]
 
 
 def test_meaning_finds_what_no_word_finds() -> None:
@@ -195,9 +194,10 @@ def test_the_page_of_an_answer_that_is_gone_is_made_anew_from_kept_scores() -> N
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        ({"query": "x" * 10_000}, "the query has 10,000 characters"),
+        ({"query": "x" * 10_000}, "the text has 10,000 characters"),
         ({"query": "nurse", "cursor": "no"}, "is none that an answer gave"),
         ({"query": "nurse", "limit": 0}, "limit must be 1 to 100"),
+        ({"query": "nurse", "corrections": Corrections(dropped=("place",))}, "'place' names no part"),
     ],
 )
 def test_a_request_that_cannot_be_answered_is_refused(asked: dict[str, object], why: str) -> None:
@@ -211,8 +211,21 @@ def test_a_query_of_stop_words_shows_the_newest_postings_and_says_so() -> None:
     system.write(posting("old", "Nurse", 1), posting("new", "Welder", 5))
     found = system.searcher.search(SearchRequest(query="jobs for me"))
     assert [one.record.posting_id for one in found.results] == ["new", "old"]
-    assert found.wanted.notes == ("no word to look for: the newest postings that pass the filters",)
+    assert found.wanted.notes == ("nothing is asked for: name a kind of work, a place or a condition",)
     assert not ranker.calls
+
+
+def test_words_become_filters_that_are_shown_and_can_be_taken_out() -> None:
+    system = System()
+    system.write(posting("a", "Barista", location="Leeds, UK"), posting("b", "Barista", location="York, UK"))
+    found = system.searcher.search(SearchRequest(query="barista in Leeds"))
+    assert [(part.name, part.value, part.words) for part in found.wanted.parts] == [
+        ("location", "Leeds", "in Leeds")
+    ]
+    assert [one.record.posting_id for one in found.results] == ["a"]
+    assert found.passing == 1
+    anywhere = Corrections(dropped=("location",))
+    assert len(system.ids("barista in Leeds", corrections=anywhere)) == 2
 
 
 def test_slow_searches_lower_the_depth() -> None:

@@ -95,6 +95,18 @@ def test_depth_falls_while_the_server_is_overloaded_and_comes_back() -> None:
     assert depth[-1] == 20
 
 
+def test_nearline_work_alone_that_fills_the_server_leaves_the_online_depth_whole() -> None:
+    """As in production, where the utilisation of a class is its own and that of higher ones: alerts yield."""
+    seconds = [n * 0.0222 for n in range(1_000)]
+    alerts = [asked(at, query=n)._replace(traffic=NEARLINE, deadline_s=60.0) for n, at in enumerate(seconds)]
+    people = [asked(at + 0.01, query=-n, items=20) for n, at in enumerate(seconds) if n % 100 == 0]
+    trace = sorted(alerts + people, key=lambda one: one.at)
+    depths = {ONLINE: DepthSettings(floor=2, most=20, p95_s=5.0, queue_delay_s=5.0)}
+    results = run(SimulationSettings(depths=depths), trace)
+    assert results.servers[0].busy_s > 0.95 * results.seconds
+    assert min(results.series.lines(results.seconds)["depth online"]) == 20
+
+
 def test_without_cache_and_controls_everything_is_scored() -> None:
     trace = traffic(30.0)
     found = figures(run(bare(), trace))["classes"]["all"]

@@ -89,6 +89,16 @@ def test_the_busy_time_is_that_of_the_batches() -> None:
     assert bench.server.pending_tokens == 0
 
 
+def test_a_batchs_time_is_its_jobs_in_proportion_to_their_tokens() -> None:
+    bench = Bench(ServiceTimes(name="x", token_s=0.01, request_s=0.1))
+    bench.submit("first", priority=1)
+    bench.submit("high", 10, priority=1)
+    bench.submit("low", 30, priority=0)
+    bench.agenda.run_out()
+    assert bench.server.busy_by_priority == pytest.approx({1: 0.1 + 0.1, 0: 0.3})
+    assert bench.server.busy_s == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize("policy", list(PolicyName))
 def test_every_policy_computes_every_job(policy: PolicyName) -> None:
     bench = Bench(policy=policy)

@@ -9,10 +9,11 @@ from models.client.responses import ServerBusy
 from models.prompts import Item
 from models.ranker import LexicalRanker, Ranker
 from pipeline.alert import AlertStep, Fate
-from pipeline.control.admission import Admission, AdmissionSettings, ClassPolicy
+from pipeline.control.admission import Admission
 from pipeline.control.admitted_ranker import AdmittedRanker
 from pipeline.control.concurrency_limit import AimdLimit, AimdSettings
 from pipeline.control.gate import Gate
+from pipeline.control.policies import AdmissionSettings, ClassPolicy
 from schemas.codec import decode
 from schemas.errors import ConfigError
 from schemas.keys import alert_id

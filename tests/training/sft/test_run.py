@@ -90,6 +90,7 @@ def test_a_step_cut_into_two_batches_has_the_same_loss(given: Inputs) -> None:
     assert loss(whole) == pytest.approx(loss(parts), rel=1e-5)
 
 
+@pytest.mark.timeout(180)  # eight seconds of processor time
 def test_a_learnable_set_is_learned_in_two_stages(given: Inputs, tmp_path: Path) -> None:
     stages = (
         SftStage(objective="rationales", rate=3e-3),

@@ -18,6 +18,7 @@ from training.components.machine import Machine
 from training.components.optimizer import orthogonalized
 from training.evaluation import intervals, metrics
 from training.evaluation.offline import TransformersScorer, load
+from training.judging.records import Judged
 from training.synthetic.lexicon import load as load_lexicon
 from training.synthetic.postings import GeneratedPosting, Writer
 from training.tiny.encoding import Encoder, item_of
@@ -82,6 +83,7 @@ def test_piecewise_encoding_equals_the_prompters() -> None:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.timeout(180)  # ten seconds of processor time
 def test_twenty_steps_lower_the_rankers_loss_and_leave_a_loadable_checkpoint(tmp_path: Path) -> None:
     stage = WindowStage(start=0.0, windows=(24,), queries=2)
     run = RankerRun(minutes=60.0, steps=20, stages=(stage,))
@@ -120,17 +122,23 @@ def test_a_shipped_checkpoint_is_a_stock_qwen3_of_at_most_12_mb_with_a_model_car
     assert "Apache-2.0" in (directory / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.timeout(90)
+@pytest.fixture(scope="module")
+def unseen() -> list[Judged]:
+    return generated(Sizes(queries=16, postings=120, seed=101))
+
+
+@pytest.mark.timeout(180)  # ten seconds of processor time
 @pytest.mark.parametrize("checkpoint", [RANKER, PRUNED], ids=["dense", "pruned"])
-def test_the_shipped_rankers_tell_unseen_generated_postings_apart(checkpoint: Path) -> None:
-    judged = generated(Sizes(queries=16, postings=120, seed=101))
-    scores = TransformersScorer.from_dir(checkpoint).differences([(j.query, j.items) for j in judged])
-    good = [np.array(j.grades) >= 3 for j in judged]
+def test_the_shipped_rankers_tell_unseen_generated_postings_apart(
+    checkpoint: Path, unseen: list[Judged]
+) -> None:
+    scores = TransformersScorer.from_dir(checkpoint).differences([(j.query, j.items) for j in unseen])
+    good = [np.array(j.grades) >= 3 for j in unseen]
 
     def pooled(rows: list[int]) -> float:
         return metrics.auc(np.concatenate([scores[r] for r in rows]), np.concatenate([good[r] for r in rows]))
 
-    value, low, _ = intervals.bootstrap(judged, pooled)
+    value, low, _ = intervals.bootstrap(unseen, pooled)
     assert value >= 0.65
     assert low > 0.5
 

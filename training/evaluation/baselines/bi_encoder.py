@@ -66,7 +66,7 @@ class BiEncoder(System):
         wanted = list(dict.fromkeys(posting for query in queries for posting in query.posting_ids))
         texts = [clean(query.query) for query in queries] + [full_text(items[posting]) for posting in wanted]
         pairs = sum(len(query.posting_ids) for query in queries)
-        vectors = self._vectors(texts, _scaled(tell, pairs / len(texts)))
+        vectors = self.vectors(texts, _scaled(tell, pairs / len(texts)))
         asked, found = vectors[: len(queries)], vectors[len(queries) :]
         row_of = {posting: row for row, posting in enumerate(wanted)}
         return [
@@ -74,8 +74,8 @@ class BiEncoder(System):
             for row, query in enumerate(queries)
         ]
 
-    def _vectors(self, texts: list[str], tell: Tell) -> Vectors:
-        """[texts, 384], rows of length 1."""
+    def vectors(self, texts: Sequence[str], tell: Tell = lambda _: None) -> Vectors:
+        """Vectors [texts, 384] of length 1; those that the cache lacks are computed and kept there."""
         kept = _Kept(self.cache, self.config)
         new = [text for text in dict.fromkeys(texts) if text not in kept]
         tell(len(texts) - len(new))

@@ -51,9 +51,15 @@ def label(occupation: float, met: Sequence[float]) -> float:
     """
     if not met:
         return occupation
-    share = sum(met) / len(met)
-    need = float(np.interp(share, (0.0, 0.5, 1.0), (NONE, HALF, ALL)))
-    return WORST + (occupation - WORST) * (need - WORST) / (ALL - WORST)
+    share = np.array([sum(met) / len(met)], dtype=np.float32)
+    return float(labels(np.array([occupation], dtype=np.float32), share)[0])
+
+
+def labels(occupation_N: Singles, met_N: Singles) -> Singles:
+    """As `label` for many postings, given the mean probability of each that it states what was asked for."""
+    need_N = np.interp(met_N, (0.0, 0.5, 1.0), (NONE, HALF, ALL))
+    found: Singles = (WORST + (occupation_N - WORST) * (need_N - WORST) / (ALL - WORST)).astype(np.float32)
+    return found
 
 
 def _between(cosines_N: Singles, points: Sequence[tuple[float, float]]) -> Singles:

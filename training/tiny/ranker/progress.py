@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import Qwen3ForCausalLM
 
 from models.prompts import Prompter
@@ -63,14 +64,14 @@ class RunClock:
         self._begun += self._clock() - begun
 
 
-def save_state(file: Path, model: Qwen3ForCausalLM, optimizer: Optimizer, at: Progress) -> None:
+def save_state(file: Path, model: nn.Module, optimizer: Optimizer, at: Progress) -> None:
     """Write weights in fp32, momenta and progress, whole or not at all."""
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(at)}
     with replacing_file(file) as partial:
         torch.save(state, partial)
 
 
-def load_state(file: Path, model: Qwen3ForCausalLM, optimizer: Optimizer) -> Progress:
+def load_state(file: Path, model: nn.Module, optimizer: Optimizer) -> Progress:
     """Set a model and its optimizer to a saved state and return how far that was."""
     state = _read(file)
     model.load_state_dict(state["model"])

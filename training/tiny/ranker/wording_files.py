@@ -23,15 +23,20 @@ class WordingFiles:
     onet: Path | None = None
     esco: Path | None = None
     skills: Path | None = None
+    most: int | None = None
+    """Most wordings of each bank, drawn at random; None: all."""
 
     def read(self, vectors: TextVectors) -> tuple[WordingBank, WordingBank]:
         """Titles and skills with their vectors."""
         titles = title_pool.read(self.onet, self.esco) if self.onet else []
         skills = [line.strip() for _, line in open_lines(self.skills)] if self.skills else []
         return (
-            _bank("titles of O*NET and ESCO", _some_titles(titles), vectors),
-            _bank("skills of ESCO", skills, vectors),
+            _bank("titles of O*NET and ESCO", self._drawn(_some_titles(titles)), vectors),
+            _bank("skills of ESCO", self._drawn(skills), vectors),
         )
+
+    def _drawn(self, texts: list[str]) -> list[str]:
+        return texts if self.most is None else Random(0).sample(texts, min(self.most, len(texts)))
 
 
 def _some_titles(occupations: Sequence[title_pool.Titles]) -> list[str]:
