@@ -26,6 +26,7 @@ PRINTERS = {
     "benchmarks/configuration_page.py",
     "benchmarks/summary.py",
     "models/server/description.py",
+    "training/rules/understanding.py",
 }
 
 

@@ -8,9 +8,6 @@ from typer.testing import CliRunner
 from nearline.cli.app import app
 from schemas.errors import ConfigError, EventError
 from schemas.events import parse_search
-from schemas.records import SavedSearch
-from streaming.kafka.settings import KafkaSettings
-from streaming.tools import replay
 
 RUNNER = CliRunner()
 TEXT = "part-time barista near Leeds, no weekends"
@@ -45,26 +42,7 @@ def test_a_wrong_correction_is_refused(options: list[str], error: type[Exception
     assert said in str(result.exception)
 
 
-def test_a_search_is_subscribed_with_its_filters(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[SavedSearch] = []
-    monkeypatch.setattr(replay, "send_searches", lambda _kafka, searches, _codec: sent.extend(searches))
-    options = ["--bootstrap", "localhost:9", "--threshold", "0.4", "--top-k", "3", "--id", "mine"]
-    shown = RUNNER.invoke(app, ["searches", "add", TEXT, *options])
-    assert not shown.exception
-    assert [(one.search_id, one.threshold, one.top_k, one.radius_km) for one in sent] == [
-        ("mine", 0.4, 3, 25.0)
-    ]
-    assert "search mine is subscribed, threshold 0.4" in shown.output
-
-
 def test_a_search_that_asks_for_nothing_is_not_subscribed() -> None:
     result = RUNNER.invoke(app, ["searches", "add", "any job", "--bootstrap", "localhost:9"])
     assert isinstance(result.exception, ConfigError)
     assert "would match every posting" in str(result.exception)
-
-
-def test_a_search_is_ended_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended: list[tuple[KafkaSettings, str]] = []
-    monkeypatch.setattr(replay, "unsubscribe", lambda kafka, search_id: ended.append((kafka, search_id)))
-    assert not RUNNER.invoke(app, ["searches", "drop", "mine", "--bootstrap", "localhost:9"]).exception
-    assert [search_id for _, search_id in ended] == ["mine"]
