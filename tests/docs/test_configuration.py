@@ -24,6 +24,7 @@ CHILDREN = {
 #: Programs that take no arguments.
 PRINTERS = {
     "benchmarks/configuration_page.py",
+    "benchmarks/simulator/sensitivity.py",
     "benchmarks/summary.py",
     "models/server/description.py",
     "training/rules/understanding.py",
