@@ -269,7 +269,7 @@ train: setup  ## train the tiny checkpoints again (the ranker in two hours, the 
 	  --out build/rl/3 --threads 1
 	cp build/rl/3/best/* models/checkpoints/summarizer-tiny/
 	$(BIN)/python -m nearline train embedder --out models/checkpoints/embedder-tiny $(RANKER_DATA)
-	$(BIN)/python -m nearline train retrieval --threshold 0.1 $(RANKER_DATA)
+	$(BIN)/python -m nearline train retrieval --threshold 1 $(RANKER_DATA)
 
 openapi: setup  ## the model server's description anew, into docs/openapi.json
 	$(BIN)/python -m models.server.description > docs/openapi.json
