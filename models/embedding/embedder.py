@@ -15,15 +15,18 @@ from models.embedding.reading import Texts
 from models.engine.checkpoint import load_checkpoint
 from models.engine.checkpoint_engine import CheckpointEngine, EngineConfig
 from models.prompts import load_tokenizer
+from models.unknown import UnknownTokens
 from models.vectors import pack
 from schemas.errors import ConfigError
 
 PASS_TEXTS = 256
 """Texts of one pass, at most: enough to fill it, few enough that a caller's deadline is looked at between two."""
+MOST_STRANGE = 0.6
+"""Largest share of tokens that are unknown or parts of words: vectors of texts in another script are all alike."""
 
 
 class CheckpointEmbedder(Embedder):
-    """Vectors of a directory's model, in fp32 on a CPU; a text without words has none. Any thread may call it."""
+    """Vectors of a directory's model, in fp32 on a CPU; a text without words that it knows has none. Any thread may call it."""
 
     def __init__(self, path: Path, config: EngineConfig | None = None) -> None:
         """Load body and head, and run them once; ConfigError for a directory of another kind or one that is damaged."""
@@ -32,7 +35,9 @@ class CheckpointEmbedder(Embedder):
         self._body = CheckpointEngine(path, config or EngineConfig(role="embedder"))
         self._head = self._head.to(self._body.device)
         self._context = min(card.tokens, self._body.info.context_tokens)
-        self._texts = Texts(load_tokenizer(path), self._context, _end(path))
+        tokenizer = load_tokenizer(path)
+        self._texts = Texts(tokenizer, self._context, _end(path))
+        self._unknown = UnknownTokens(tokenizer)
         self._width = len(self._head.turn.weight)
         self.embed_queries(["nurse"], 0.0)
 
@@ -79,7 +84,8 @@ class CheckpointEmbedder(Embedder):
         """Each text of some length is computed once, those of like length in one pass."""
         ids = read(texts)
         rows = np.zeros((len(texts), self._width), np.float32)
-        order = sorted((row for row in range(len(texts)) if ids[row]), key=lambda row: len(ids[row]))
+        known = [row for row, one in enumerate(ids) if one and self._unknown.share(one) <= MOST_STRANGE]
+        order = sorted(known, key=lambda row: len(ids[row]))
         for start in range(0, len(order), PASS_TEXTS):
             few = order[start : start + PASS_TEXTS]
             rows[few] = self._vectors([ids[row] for row in few])

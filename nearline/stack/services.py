@@ -2,6 +2,7 @@
 
 import sys
 
+from models.card import read_card
 from nearline.stack.component import Component, answers, complaint
 from nearline.stack.settings import StackSettings
 
@@ -43,6 +44,7 @@ def matcher(settings: StackSettings) -> Component:
         "--window-s",
         str(settings.window_s),
         *_embedder(settings),
+        *_similarity(settings),
         *_session(settings),
     )
     return _service(settings, "matcher", "streaming.matcher", arguments)
@@ -72,6 +74,12 @@ def _scoring(settings: StackSettings) -> tuple[str, ...]:
 def _embedder(settings: StackSettings) -> tuple[str, ...]:
     """What a process is given that embeds queries: the feature job's embedder."""
     return ("--embedder", settings.embedder_url) if settings.embedder_url else ()
+
+
+def _similarity(settings: StackSettings) -> tuple[str, ...]:
+    """The least similarity of a candidate that the shipped embedder's card names."""
+    least = None if settings.embedder_dir is None else read_card(settings.embedder_dir).get("threshold")
+    return () if least is None else ("--similarity", str(least))
 
 
 def _session(settings: StackSettings) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ class StackSettings:
             "Embedder whose vectors go into the records: `tiny` (the shipped one, with `--models tiny` or `smollm2`), "
             "`instant:` (no model), a URL, or `off` (words alone match)."
         ),
-    ] = "tiny"
+    ] = "off"
     adapter: Annotated[
         Path | None, Option("Adapter of `--models smollm2`, such as RUN/best; default: the shipped one.")
     ] = None

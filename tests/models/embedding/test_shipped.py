@@ -54,3 +54,14 @@ def test_it_is_small_and_its_card_is_whole(shipped: CheckpointEmbedder) -> None:
 def test_any_query_has_a_vector_or_none(shipped: CheckpointEmbedder, text: str) -> None:
     (vector,) = shipped.embed_queries([text], 1.0)
     assert len(vector) == (0 if text in ("", "\x00") else 512)
+
+
+def test_a_text_in_a_script_that_the_model_cannot_read_has_no_vector(shipped: CheckpointEmbedder) -> None:
+    queries = [
+        "وظيفة خدمة عملاء في عمّان بدون خبرة",
+        "ゲーム 翻訳 在宅 ビザサポート",
+        "night nurse near Leeds",
+    ]
+    arabic, japanese, english = shipped.embed_queries(queries, 1.0)
+    assert (arabic, japanese) == (b"", b"")
+    assert english
