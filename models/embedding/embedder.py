@@ -26,7 +26,7 @@ MOST_STRANGE = 0.6
 
 
 class CheckpointEmbedder(Embedder):
-    """Vectors of a directory's model, in fp32 on a CPU; a text without words that it knows has none. Any thread may call it."""
+    """Vectors of a directory's model, in fp32 on a CPU; a text without words that it knows has none. Thread-safe."""
 
     def __init__(self, path: Path, config: EngineConfig | None = None) -> None:
         """Load body and head, and run them once; ConfigError for a directory of another kind or one that is damaged."""
