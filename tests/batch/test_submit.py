@@ -123,6 +123,7 @@ EVERY_SETTING = BackfillSettings(
     store_url="lmdb:///s",
     summarizer_url="http://m:1",
     tokenizer_dir="tokenizer",
+    embedder_url="http://m:2",
     mode=BackfillMode.STALE,
     sample=0.5,
     dry_run=True,

@@ -70,7 +70,7 @@ def test_a_topic_that_an_answering_broker_lacks_ends_the_process_and_is_named(st
         ("streaming.matcher", ()),
         ("streaming.alert_consumer", ("--ranker", "instant:")),
     ):
-        assert stage.start(module, *more, instance=module).wait(60) == 2, stage.logs()
+        assert stage.start(module, *more, instance=module).wait(100) == 2, stage.logs()
     assert stage.logs().count("no such topic") == 2
     assert stage.logs().count(f": {topics.SEARCHES.name}; `nearline up` creates") == 2
 

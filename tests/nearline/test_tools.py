@@ -73,7 +73,7 @@ def test_the_feature_job_is_given_the_embedder_that_the_stack_was_told(tmp_path:
     told = " ".join(job_arguments(replace(without, embedder="instant:")))
     assert "--embedder instant:" in told
     assert "--embedder" not in job_arguments(without)
-    shipped = StackSettings(home=tmp_path, models="tiny", embedder_dir=tmp_path / "embedder")
+    shipped = replace(without, models="tiny", embedder="tiny", embedder_dir=tmp_path / "embedder")
     served = " ".join(job_arguments(shipped))
     assert f"--embedder {shipped.models_url}" in served
     assert f"--embedder {tmp_path / 'embedder'}" in " ".join(model_server(shipped).command)
