@@ -44,7 +44,7 @@ FIRST = Cursor(name="", start=0)
 
 
 class Pages:
-    """The newest answers, each for `KEPT_S`; about 15 KB each at a depth of 100."""
+    """The newest answers, each for `KEPT_S`."""
 
     def __init__(self, kept_s: float = KEPT_S, kept: int = KEPT) -> None:
         self._answers: TTLCache[str, Answer] = TTLCache(kept, kept_s)

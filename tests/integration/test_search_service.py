@@ -42,7 +42,7 @@ def test_a_feature_record_is_found_within_a_second_of_its_message(stage: Stage) 
     sent_s = time.monotonic()
     stage.send_features([feature(posting_id="new", title="Head nurse")])
     stage.until(lambda: found(url, "nurse") == {"before", "new"})
-    assert time.monotonic() - sent_s < 5  # alone on the machine: 0.3 s
+    assert time.monotonic() - sent_s < 5
 
     process = stage.processes[0]
     process.send_signal(signal.SIGTERM)
