@@ -24,7 +24,6 @@ from streaming.kafka.topics import UPDATES
 from tests.faults.test_brokers_away import AWAY_S, suspended
 from tests.integration.kafka_stage import Stage, gauge
 from tests.pipeline.builders import feature
-from tests.support.forked import Forked
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
@@ -40,7 +39,7 @@ def silent(settings: StackSettings) -> Iterator[None]:
         yield
 
 
-def holding(stage: Stage, window_s: str) -> Forked:
+def holding(stage: Stage, window_s: str) -> subprocess.Popen[bytes]:
     """A matcher that has read ten postings and will send their requests when its windows end."""
     port = free_port()
     stage.send_searches([SEARCH])

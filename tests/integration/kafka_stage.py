@@ -1,6 +1,8 @@
 """What the tests of our Kafka processes use: a store, a group of their own, processes, and all that came out."""
 
 import contextlib
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,10 +21,7 @@ from streaming.kafka import clients, topics
 from streaming.kafka.admin import create_topics
 from streaming.kafka.messages import Message, Outgoing
 from streaming.kafka.settings import KafkaSettings
-from tests.support.forked import Forked, Start, fork
 
-#: What the processes that a stage starts import.
-IMPORTED = ("streaming.alert_consumer", "streaming.matcher", "storage.lmdb.store", "models.client.http")
 WATCHED = (topics.SCORE_REQUESTS, topics.ALERTS, topics.DLQ)
 
 
@@ -35,7 +34,7 @@ class Stage:
         self.store_url = f"lmdb://{home}/store?sync=os&map_size=64M"
         self.group = f"g-{uuid.uuid4()}"
         self.seen: list[Message] = []
-        self.processes: list[Forked] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
         self._kv = open_store(self.store_url)
         self.features = FeatureStore(self._kv)
         self._producer = clients.producer(kafka)
@@ -44,20 +43,15 @@ class Stage:
         self._reader.assign(partitions)
         self._reader.seek_to_beginning(*partitions)
 
-    def start(self, module: str, *arguments: str, instance: str = "1", grouped: bool = True) -> Forked:
+    def start(
+        self, module: str, *arguments: str, instance: str = "1", grouped: bool = True
+    ) -> subprocess.Popen[bytes]:
         """One process of ours; what it logs goes to a file named after its start. `grouped`: it is in a group."""
-        log = self.home / f"{module}-{instance}-{len(self.processes)}.log"
         given = ("--bootstrap", self.kafka.bootstrap, "--store", self.store_url)
         member = ("--group", self.group, "--instance-id", instance) if grouped else ()
-        process = fork(
-            Start(
-                module=module,
-                arguments=(*given, *member, *arguments),
-                stdout=log,
-                stderr=log,
-                imported=IMPORTED,
-            )
-        )
+        command = [sys.executable, "-m", module, *given, *member, *arguments]
+        with (self.home / f"{module}-{instance}-{len(self.processes)}.log").open("wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
         self.processes.append(process)
         return process
 

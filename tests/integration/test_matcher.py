@@ -151,5 +151,5 @@ def test_what_cannot_be_read_is_a_dead_letter_once_and_stops_nothing(stage: Stag
 def test_a_topic_that_does_not_exist_is_named(stage: Stage) -> None:
     stage.delete_topic(topics.SCORE_REQUESTS.name)
     process = stage.start(MATCHER)
-    assert process.wait(60) == 2, stage.logs()
+    assert process.wait(100) == 2, stage.logs()
     assert "score.requests" in stage.logs()
