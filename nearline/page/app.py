@@ -34,7 +34,7 @@ class SearchBody(BaseModel):
 
     query: str = Field(max_length=MOST_CHARS)
     dropped: list[str] = Field(default=[], max_length=32)
-    filters: dict[str, Any] = {}
+    set: dict[str, Any] = {}
     limit: int = 12
     cursor: str = ""
 

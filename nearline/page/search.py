@@ -25,7 +25,7 @@ class Searcher(Protocol):
     """Answers the search box."""
 
     def search(self, asked: Json) -> Json:
-        """The answer of `POST /v1/search` to its body {query, dropped, filters, limit, cursor}.
+        """The answer of `POST /v1/search` to its body {query, dropped, set, limit, cursor}.
 
         Raises ConfigError for a question that cannot be answered, and ModelUnavailable or StoreUnavailable while a part
         is away.

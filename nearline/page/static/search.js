@@ -4,7 +4,7 @@ import { resultRow } from "./items.js";
 import { markChosen } from "./reading.js";
 import { plural, seconds } from "./show.js";
 
-let asked = { query: "", dropped: [], filters: {} };
+let asked = { query: "", dropped: [], set: {} };
 let turn = 0;
 
 export function startSearch(tell) {
@@ -13,12 +13,12 @@ export function startSearch(tell) {
     const query = byId("question").value.trim();
     if (!query) { tell("Type what you look for first."); byId("question").focus(); return; }
     byId("filters").reset();
-    asked = { query, dropped: [], filters: {} };
+    asked = { query, dropped: [], set: {} };
     show(tell);
   });
   byId("filters").addEventListener("submit", (event) => {
     event.preventDefault();
-    asked = { ...asked, filters: byHand(new FormData(event.target)) };
+    asked = { ...asked, set: byHand(new FormData(event.target)) };
     show(tell);
   });
   byId("more").addEventListener("click", (event) => show(tell, event.target.value));
@@ -27,13 +27,9 @@ export function startSearch(tell) {
 
 /** The filters that were set, as the search service takes them. */
 function byHand(form) {
-  const read = {
-    location: String, employment_type: String, pay_from: String, radius_km: Number,
-    remote: (value) => value === "true",
-    must_not: (value) => value.split(",").map((one) => one.trim()).filter(Boolean),
-  };
   const given = [...form].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value);
-  return Object.fromEntries(given.map(([name, value]) => [name, read[name](value)]));
+  const several = (text) => text.split(",").map((one) => one.trim()).filter(Boolean);
+  return Object.fromEntries(given.map(([name, value]) => [name, name === "must_not" ? several(value) : value]));
 }
 
 async function show(tell, cursor = "") {

@@ -7,9 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
+from nearline.page import app
 from nearline.page.desk import pieces
 from nearline.page.local import LocalStage
+from pipeline.search.wanted import wanted
+from pipeline.understanding.rules import RuleUnderstanding
 from schemas.events import BrokenLine
+from streaming.searching import bodies
 from tests.nearline.page.stage import sample, served, staged
 
 pytestmark = pytest.mark.timeout(20)
@@ -122,6 +126,15 @@ def test_a_search_finds_open_postings_and_says_how(client: httpx.Client) -> None
     assert "by words alone" in found["notes"][0]
     assert client.post("/api/search", json={"query": "the of and"}).json()["results"] == []
     assert client.post("/api/search", json={"query": "x" * 10_000}).status_code == 422
+
+
+def test_a_question_of_the_page_is_one_that_the_search_service_takes() -> None:
+    by_hand = {"location": "Leeds", "radius_km": "20", "remote": "no", "must_not": ["nights"]}
+    asked = app.SearchBody.model_validate({"query": "nurse", "dropped": ["pay_from"], "set": by_hand})
+    taken = bodies.SearchBody.model_validate(asked.model_dump()).request()
+    understood = wanted(taken.query, taken.corrections, RuleUnderstanding()).filters
+    assert (understood.location, understood.radius_km, understood.remote) == ("Leeds", 20.0, False)
+    assert understood.must_not == ("nights",)
 
 
 def test_dead_letters_are_listed_shown_and_sent_back_once(client: httpx.Client) -> None:
