@@ -95,11 +95,14 @@ class Auction(Placing):
     def _highest(
         self, ranked: Sequence[Ranked], order: list[Ranked], one: Ranked, first: int, shown: int
     ) -> int | None:
-        """The highest place from `first` on, above its own, that the bound allows; None: there is none."""
+        """The highest place from `first` on, above the one without promotions, that the bound allows, or None.
+
+        A posting that another promotion pushed down does not pay to get its own place back.
+        """
         bound = (1 - self._loss) * dcg(ranked)
-        now = order.index(one)
+        organic = ranked.index(one)
         rest = [other for other in order if other is not one]
-        for place in range(first, min(now, shown)):
+        for place in range(first, min(organic, shown)):
             if dcg([*rest[:place], one, *rest[place:]]) >= bound:
                 return place
         return None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
@@ -51,6 +51,7 @@ SCORES = st.lists(st.floats(0.01, 1), min_size=1, max_size=30)
 @given(
     SCORES, st.sets(st.integers(0, 29), max_size=8), st.floats(0, 0.5), st.integers(1, 10), st.integers(0, 4)
 )
+@example(scores=[1.0, 1.0, 1.0], promoted={0, 1, 2}, loss=0.0, shown=2, most=2)
 def test_no_promotion_costs_a_search_more_than_the_bound(
     scores: list[float], promoted: set[int], loss: float, shown: int, most: int
 ) -> None:
