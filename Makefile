@@ -49,9 +49,10 @@ demo: setup  ## run the whole system on a stream: STREAM=file.jsonl[.gz] SEARCHE
 	$(BIN)/nearline demo --stream $(STREAM) --searches $(SEARCHES) --rate $(RATE) $(if $(STORE),--store "$(STORE)") --setup-started $(STARTED) $(DEMO_ARGS)
 
 # Tests that wait for brokers and clusters leave the processors to the others, so all run in one pool; a file stays on one
-# worker, which starts its broker once. Types are checked meanwhile, on what is left.
+# worker, which starts its broker once. Byte code is made before, once and not by each worker. Types are checked meanwhile, on what is left.
 test: setup style  ## everything CI runs: style, then all tests, with types and contracts beside them
 	@mkdir -p build
+	@$(BIN)/python -m compileall -q -j 0 schemas storage models pipeline streaming batch training nearline benchmarks
 	@$(MAKE) --silent types > build/types.log 2>&1 & types=$$!; \
 	  $(PYTEST) -m 'not faults and not sglang and not smollm2 and not verl and not images and not arm and not browser'; tests=$$?; \
 	  wait $$types; types=$$?; cat build/types.log; exit $$((tests | types))

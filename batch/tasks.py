@@ -12,7 +12,7 @@ from batch.catalog import Split
 from batch.split_folder import Folder
 from batch.survey import survey_split
 from batch.worker import SplitWorker, Task
-from schemas.collecting import collect_seldom
+from schemas.collecting import SeldomCollector
 from schemas.events import EventFormat
 
 #: Rows of one batch that goes to Spark.
@@ -61,10 +61,11 @@ class WorkFunction:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Work on all splits of the groups with one worker."""
         worker = SplitWorker(self.task)
-        collect_seldom()
+        collector = SeldomCollector()
         try:
             for split in _splits(self.groups, batches):
                 for progress in worker.run(split):
+                    collector.between_batches()
                     yield pa.RecordBatch.from_pydict(
                         {"split": [split.number], "rows_done": [progress.rows_done]},
                         schema=pa.schema([("split", pa.int32()), ("rows_done", pa.int64())]),

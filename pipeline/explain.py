@@ -1,11 +1,13 @@
 """Explain why a saved search and a posting did or did not alert, by the steps of the alert consumer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.prompts import SUFFIX, Prompter, item_text, query_text
 from pipeline.alert import Fate, fate_of
 from pipeline.filters import FilterCheck, filter_checks
 from pipeline.match import feature_terms, has_content, query_terms
+from pipeline.percolation.meaning import QueryVector, comparable, similarity
 from pipeline.scoring.cached import CachedScorer
 from pipeline.scoring.items import item_of
 from schemas.errors import ModelRejected
@@ -22,7 +24,7 @@ _WHY = {
     Fate.SUPPRESSED: "it alerted: this opening's alert was sent",
     Fate.OVER_QUOTA: "it passes, but the search has had its top-k alerts of the posting's day",
     Fate.BELOW_THRESHOLD: "the ranker's p_yes is below the search's threshold",
-    Fate.FILTERED: "a hard filter or the lexical match fails",
+    Fate.FILTERED: "a hard filter fails, or the match by vectors or words",
     Fate.NOT_OPEN: "the posting is not open",
 }
 
@@ -39,6 +41,20 @@ class TermCheck:
     def passed(self) -> bool:
         """Whether enough were found."""
         return len(self.found) >= self.needed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeaningCheck:
+    """The match by vectors of the embedder `model`: their similarity, from -1 to 1, and the least that is needed."""
+
+    model: str
+    similarity: float
+    needed: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the vectors are near enough."""
+        return self.similarity >= self.needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +91,8 @@ class Explanation:
     `ledger`: the entry that holds this opening's alert. `quota`: None for a search without top-k.
     `cut`: the newest request of this opening that left the pair out, under overload.
     `fate` is what the alert consumer would do with the pair now, `why` says it in a sentence. It is NOT_SCORED for a
-    pair that passes and was left out: it alerts when another request scores it.
+    pair that passes and was left out: it alerts when another request scores it. Of `terms` and `meaning` only the one
+    is there by which the pair is matched.
     """
 
     search: SavedSearch
@@ -92,10 +109,15 @@ class Explanation:
     why: str
     opening: Reason | None = None
     cut: Cut | None = None
+    meaning: MeaningCheck | None = None
 
 
 class Explainer:
-    """Asks the store, the ranker and the ledger about pairs; changes nothing but the score cache."""
+    """Asks the store, the ranker and the ledger about pairs; changes nothing but the score cache.
+
+    `query_vector`: makes the vector that the matcher compares with those of postings; None where it has no embedder. It
+    is called only for a posting with a vector.
+    """
 
     def __init__(
         self,
@@ -105,19 +127,22 @@ class Explainer:
         *,
         prompter: Prompter | None = None,
         cuts: CutNotes | None = None,
+        query_vector: Callable[[SavedSearch], QueryVector | None] | None = None,
         deadline_s: float = 30.0,
     ) -> None:
         self._features = features
         self._scorer = scorer
         self._ledger = ledger
-        self._prompter, self._cuts = prompter, cuts
+        self._prompter, self._cuts, self._query_vector = prompter, cuts, query_vector
         self._deadline_s = deadline_s
 
     def explain(self, search: SavedSearch, posting_id: str) -> Explanation:
         """Explain the pair in its present state; raises StoreError, ModelUnavailable and BrokersUnavailable."""
         (record,) = self._features.get_many([posting_id])
         (text,) = self._features.texts([posting_id])
-        fate = fate_of(search, 0, record)
+        query = self._query_vector(search) if self._query_vector and record and record.vector else None
+        fate = fate_of(search, 0, record, query)
+        meaning = None if record is None else _meaning(query, record)
         score, refusal = None, ""
         if record is not None and fate is Fate.ALERTED:
             try:
@@ -138,7 +163,8 @@ class Explainer:
             record=record,
             description=text.description if text is not None else None,
             filters=() if record is None else tuple(filter_checks(search, record)),
-            terms=None if record is None else _terms(search, record),
+            terms=None if record is None or meaning is not None else _terms(search, record),
+            meaning=meaning,
             score=score,
             alert_id=name,
             ledger=entry,
@@ -186,6 +212,12 @@ def _terms(search: SavedSearch, record: FeatureRecord) -> TermCheck:
     wanted, needed = query_terms(search.query)
     found = wanted & feature_terms(record)
     return TermCheck(found=tuple(sorted(found)), missing=tuple(sorted(wanted - found)), needed=needed)
+
+
+def _meaning(query: QueryVector | None, record: FeatureRecord) -> MeaningCheck | None:
+    if query is None or not comparable(query, record):
+        return None
+    return MeaningCheck(model=query.model, similarity=similarity(query, record), needed=query.threshold)
 
 
 def _not_scored(cut: Cut) -> str:

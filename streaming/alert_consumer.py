@@ -16,7 +16,7 @@ from pipeline.alert import AlertSettings, AlertStep
 from pipeline.control.admitted_ranker import AdmittedRanker
 from pipeline.match import load_places
 from pipeline.scoring.cached import CachedScorer, CacheSettings
-from schemas.collecting import collect_seldom
+from schemas.collecting import SeldomCollector
 from schemas.errors import ConfigError, ModelUnavailable
 from schemas.records import Alert, ScoreRequest
 from schemas.settings import Option, Options
@@ -118,6 +118,7 @@ def consume(member: Running[ConsumerSettings]) -> None:
         )
     )
     feed = KafkaSearchFeed(searches, member.topics.id_of(topics.SEARCHES.name))
+    load_places()
     loop = RequestLoop(
         requests=requests,
         step=_step(member, metrics),
@@ -128,11 +129,9 @@ def consume(member: Running[ConsumerSettings]) -> None:
         arrivals=arrivals,
         codec=member.codec,
         probe=member.probe,
-        turned=member.turned,
+        turned=SeldomCollector().after(member.turned),
     )
-    load_places()
     log.info("consuming %s as %s", topics.SCORE_REQUESTS.name, settings.instance_id)
-    collect_seldom()
     loop.run(member.stopped)
 
 

@@ -11,7 +11,7 @@ from pipeline.match import load_places
 from pipeline.percolation.percolator import Percolator
 from pipeline.percolation.query_vectors import QueryVectors, QueryVectorSettings
 from pipeline.windows import Windows, WindowSettings
-from schemas.collecting import collect_seldom
+from schemas.collecting import SeldomCollector
 from schemas.records import ScoreRequest
 from schemas.settings import Option, Options
 from storage.features import FeatureStore
@@ -65,6 +65,7 @@ def match(member: Running[MatcherSettings]) -> None:
     features = member.closed_at_end(
         FeatureGroup(consumer, producer, metrics.lag, member.probe, member.stopped, member.topics.ids)
     )
+    load_places()
     loop = MatchLoop(
         feed=KafkaSearchFeed(searches, member.topics.id_of(topics.SEARCHES.name)),
         features=features,
@@ -74,13 +75,11 @@ def match(member: Running[MatcherSettings]) -> None:
         metrics=metrics,
         settings=settings.loop,
         codec=member.codec,
-        turned=member.turned,
+        turned=SeldomCollector().after(member.turned),
         topic_ids=lambda: {name: i for name, i in member.topics.ids().items() if name in MATCHED},
         query_vectors=_query_vectors(settings),
         share=share,
     )
-    load_places()
-    collect_seldom()
     loop.run(member.stopped)
 
 

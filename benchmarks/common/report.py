@@ -109,9 +109,15 @@ def measured_on() -> dict[str, object]:
         "java": _output("java", "-version").partition("\n")[0],
         "packages": ", ".join(f"{name} {version}" for name in PACKAGES if (version := _version(name))),
         "commit": f"{commit}{' with changes' if changed else ''}",
-        "command": f"python -m benchmarks {shlex.join(sys.argv[1:])}",
+        "command": command("benchmarks", sys.argv[1:]),
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
     }
+
+
+def command(module: str, argv: Sequence[str]) -> str:
+    """The command line `python -m MODULE ARGV`; absolute paths, which are one machine's, are cut to their last name."""
+    words = [f".../{Path(word).name}" if Path(word).is_absolute() else word for word in argv]
+    return shlex.join(("python", "-m", module, *words))
 
 
 def _line(cells: Any) -> str:

@@ -36,7 +36,7 @@ class FeatureJobBenchmark:
         int, Option("Most updates for the contender that works record by record.")
     ] = 5_000
     breakdown_updates: Annotated[int, Option("Updates of the run whose stages are sampled.")] = 50_000
-    parallelisms: Annotated[tuple[int, ...], Option("Parallelisms that the sweep tries.")] = (1, 2)
+    parallelisms: Annotated[tuple[int, ...], Option("Parallelisms that the sweep tries.")] = (1, 2, 4)
     batch_sizes: Annotated[tuple[int, ...], Option("Batch sizes that the sweep tries.")] = (
         64,
         200,

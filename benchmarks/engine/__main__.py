@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from fnmatch import fnmatch
 from itertools import groupby
 from typing import Any
 
-from benchmarks.common.report import FOLDER, measured_on, say
+from benchmarks.common.report import FOLDER, command, measured_on, say
 from benchmarks.common.settings import EngineBenchmark
 from benchmarks.engine import closed, open_loop, page, tokenizing
 from benchmarks.engine.cases import Case, cases
@@ -34,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
     words = sys.argv[1:] if argv is None else argv
-    conditions = measured_on() | {"command": f"python -m benchmarks.engine {shlex.join(words)}".strip()}
+    conditions = measured_on() | {"command": command("benchmarks.engine", words)}
     out = given.out or (FOLDER if given.device == "cpu" else FOLDER / "gpu")
     settings = {"device": given.device, "threads": given.threads, "quick": given.quick}
     for _, group in groupby(_chosen(given), key=_fleet):

@@ -68,7 +68,7 @@ def warm_up(setup: JobSetup, settings: FeatureJobBenchmark) -> None:
 def shipped(models: str) -> FeatureJob:
     """The feature job with the settings of the local stack with these models."""
     stack = StackSettings(models=models)
-    return FeatureJob(parallelism=stack.parallelism, batch_size=stack.updates_a_batch)
+    return FeatureJob(parallelism=stack.subtasks, batch_size=stack.updates_a_batch)
 
 
 def contenders(settings: FeatureJobBenchmark) -> list[Contender]:

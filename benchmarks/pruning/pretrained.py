@@ -7,7 +7,6 @@ calibrated on.
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.common.report import FOLDER, Result, Row, measured_on, say, write
+from benchmarks.common.report import FOLDER, Result, Row, command, measured_on, say, write
 from benchmarks.common.settings import PretrainedPruningBenchmark
 from benchmarks.pruning.contenders import PEERS, ROOT, Bench, ContenderUnavailable, prune_here, prune_there
 from benchmarks.pruning.texts import TextMeasure, texts_of
@@ -45,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     dense = given.checkpoint or imported(ROOT / "build", given.smollm2)
     with tempfile.TemporaryDirectory(prefix="pruning-") as work:
         title, rows = measure(given, dense, Path(work))
-    words = shlex.join(sys.argv[1:] if argv is None else argv)
-    conditions = measured_on() | {"command": f"python -m benchmarks.pruning.pretrained {words}".strip()}
+    words = sys.argv[1:] if argv is None else argv
+    conditions = measured_on() | {"command": command("benchmarks.pruning.pretrained", words)}
     result = Result(
         name=NAME,
         title=f"{dense.name}, a pretrained model, pruned on texts of real postings",

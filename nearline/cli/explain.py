@@ -71,6 +71,12 @@ def show(made: Explanation, console: Console) -> None:
         console.print(
             f"{_mark(made.terms.passed)} words: {made.terms.needed} needed; found {found}; missing {missing}"
         )
+    if made.meaning is not None:
+        near = made.meaning
+        console.print(
+            f"{_mark(near.passed)} vectors by {markup(near.model)}: similarity {near.similarity:.3f}, {near.needed:g} needed",
+            highlight=False,
+        )
     if made.score is not None:
         _print_score(made.score, console)
     if made.cut is not None:

@@ -3,7 +3,7 @@
 The parts are read-only: scores that the ranker computes for an explanation are not written to the score cache.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,16 @@ from types import TracebackType
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
+from models.client.embedder import open_embedder
 from models.client.remote import open_ranker
 from models.prompts import Prompter
 from nearline.cli import options
 from nearline.stack.settings import StackSettings
 from pipeline.explain import Explainer, Explanation
+from pipeline.percolation.meaning import QueryVector, query_vector
+from pipeline.percolation.query_vectors import QueryVectorSettings
 from pipeline.scoring.cached import CachedScorer
-from schemas.errors import BrokersUnavailable, ConfigError, ModelUnavailable
+from schemas.errors import BrokersUnavailable, ConfigError, ModelRejected, ModelUnavailable
 from schemas.records import SavedSearch
 from schemas.settings import Option
 from storage.base import KeyValue
@@ -36,6 +39,10 @@ from streaming.searches.current import current_search
 
 #: Time for the ranker's answer: whoever explains a pair waits at a terminal.
 SCORE_DEADLINE_S = 15.0
+
+
+class EmbedderUnavailable(ModelUnavailable):
+    """The embedder that makes the vectors of searches does not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +75,13 @@ class ExplainedSystem:
         str | None,
         Option("The alert consumer's --scored-as, if it has this option: its cached scores are found by it."),
     ] = None
+    embedder: Annotated[
+        str | None,
+        Option("The matcher's --embedder, if it has this option; default: the local stack's."),
+    ] = None
+    similarity: Annotated[
+        float | None, Option("The matcher's --similarity, if it has this option; default: the local stack's.")
+    ] = None
 
     @property
     def is_deployed(self) -> bool:
@@ -87,6 +101,8 @@ class Addresses:
     tokenizer: Path | None
     calibration: Path | None = None
     scored_as: str | None = None
+    embedder_url: str = ""
+    similarity: float | None = None
 
     def __post_init__(self) -> None:
         if urlsplit(self.store_url).scheme == "memory":
@@ -146,6 +162,8 @@ class ExplainParts:
         search = self._search(search_id)
         try:
             made = self._explainer.explain(search, posting_id)
+        except EmbedderUnavailable:
+            raise
         except ModelUnavailable as error:
             raise ModelUnavailable(
                 f"the ranker at {self._at.ranker_url} does not score: {error}; start it or give its URL by --ranker"
@@ -171,9 +189,37 @@ def _explainer(at: Addresses, store: KeyValue, cache: KeyValue) -> Explainer:
     prompter = None if at.tokenizer is None else Prompter.from_dir(at.tokenizer)
     ranker = open_ranker(at.ranker_url, at.tokenizer, calibration=at.calibration, scored_as=at.scored_as)
     scorer = CachedScorer(ranker, ScoreCache(cache))
-    ledger = AlertLedger(store, sent=KafkaSentAlerts(at.kafka))
-    cuts, deadline_s = CutNotes(store), SCORE_DEADLINE_S
-    return Explainer(FeatureStore(store), scorer, ledger, prompter=prompter, cuts=cuts, deadline_s=deadline_s)
+    return Explainer(
+        FeatureStore(store),
+        scorer,
+        AlertLedger(store, sent=KafkaSentAlerts(at.kafka)),
+        prompter=prompter,
+        cuts=CutNotes(store),
+        query_vector=_query_vectors(at),
+        deadline_s=SCORE_DEADLINE_S,
+    )
+
+
+def _query_vectors(at: Addresses) -> Callable[[SavedSearch], QueryVector | None] | None:
+    """What makes the vector of a search as the matcher does; None without an embedder."""
+    if not at.embedder_url:
+        return None
+    embedder = open_embedder(at.embedder_url)
+    least = QueryVectorSettings().similarity if at.similarity is None else at.similarity
+
+    def made(search: SavedSearch) -> QueryVector | None:
+        try:
+            (vector,) = embedder.embed_queries([search.query], SCORE_DEADLINE_S)
+        except ModelRejected:
+            return None
+        except ModelUnavailable as error:
+            raise EmbedderUnavailable(
+                f"the embedder at {at.embedder_url} does not answer: {error}; start it, give its URL by --embedder, or "
+                '--embedder "" to see the match by words'
+            ) from error
+        return query_vector(search, embedder.model, vector, least)
+
+    return made
 
 
 def _of_stack(named: ExplainedSystem, stack: StackSettings, environ: Mapping[str, str]) -> Addresses:
@@ -187,6 +233,8 @@ def _of_stack(named: ExplainedSystem, stack: StackSettings, environ: Mapping[str
         tokenizer=named.tokenizer or stack.ranker_dir,
         calibration=named.calibration,
         scored_as=named.scored_as,
+        embedder_url=stack.embedder_url if named.embedder is None else named.embedder,
+        similarity=stack.similarity if named.similarity is None else named.similarity,
     )
 
 
@@ -207,6 +255,8 @@ def _of_deployment(named: ExplainedSystem, environ: Mapping[str, str]) -> Addres
         tokenizer=named.tokenizer,
         calibration=named.calibration,
         scored_as=named.scored_as,
+        embedder_url=named.embedder or "",
+        similarity=named.similarity,
     )
 
 

@@ -4,20 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.console import Console
 
 from nearline.cli import options
 from nearline.cli.understand import Drop, Set, named_value
+from nearline.page.search import Json, ServiceSearcher
 from nearline.shown import markup
-from schemas.errors import ConfigError, NearlineError
-
-TIMEOUT_S = 30.0
-
-
-class SearchUnavailable(NearlineError):
-    """The search service cannot answer now; the message says why."""
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +36,7 @@ def search(
     Exit status 2: a request that cannot be answered; 1: the service is away.
     """
     body = {"query": text, "dropped": drop or [], "set": _fields(put or ()), "limit": limit, "cursor": cursor}
-    answer = asked(url or options.running_stack(home).search_url, body)
+    answer = ServiceSearcher(url or options.running_stack(home).search_url).search(body)
     if as_json:
         Console().print_json(json.dumps(answer))
     else:
@@ -58,22 +51,7 @@ def _fields(put: Sequence[str]) -> dict[str, list[str]]:
     return fields
 
 
-def asked(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The service's answer; ConfigError for a request that it refuses, SearchUnavailable while it is away."""
-    try:
-        response = httpx.post(f"{url.rstrip('/')}/v1/search", json=body, timeout=TIMEOUT_S, trust_env=False)
-        answer: dict[str, Any] = response.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise SearchUnavailable(
-            f"no search service answers at {url} ({error}): `nearline up` starts one, `nearline status` shows it"
-        ) from error
-    if response.status_code == 200:
-        return answer
-    line = str(answer.get("error", response.text))
-    raise ConfigError(line) if response.status_code == 400 else SearchUnavailable(line)
-
-
-def show(answer: dict[str, Any], console: Console) -> None:
+def show(answer: Json, console: Console) -> None:
     """Print an answer."""
     for part in answer["understood"]:
         console.print(

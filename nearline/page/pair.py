@@ -73,7 +73,10 @@ def _steps(made: Explanation) -> Iterator[Step]:
         )
         wanted = f"{terms.needed} of {len(terms.found) + len(terms.missing)} words"
         yield Step("words", _passed(terms.passed), wanted, found)
-    if made.record is not None and made.record.vector:
+    if (near := made.meaning) is not None:
+        found = f"{near.similarity:.3f} by {near.model}"
+        yield Step("vectors", _passed(near.passed), f"a similarity of {near.needed:g}", found)
+    elif made.record is not None and made.record.vector:
         found = f"{width_of(made.record.vector)} numbers by {made.record.vector_model}"
         yield Step("vector", "told", "one of the search's model", found)
     if made.score is not None:

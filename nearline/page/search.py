@@ -47,7 +47,7 @@ class ServiceSearcher(Searcher):
             answer: Json = response.json()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise ModelUnavailable(
-                f"no search service answers at {self._url} ({error}): `nearline status` tells how the local stack's is"
+                f"no search service answers at {self._url} ({error}): `nearline up` starts one, `nearline status` shows it"
             ) from error
         if response.status_code == 200:
             return answer

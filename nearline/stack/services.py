@@ -2,7 +2,6 @@
 
 import sys
 
-from models.card import read_card
 from nearline.stack.component import Component, answers, complaint
 from nearline.stack.settings import StackSettings
 
@@ -77,9 +76,7 @@ def _embedder(settings: StackSettings) -> tuple[str, ...]:
 
 
 def _similarity(settings: StackSettings) -> tuple[str, ...]:
-    """The least similarity of a candidate that the shipped embedder's card names."""
-    least = None if settings.embedder_dir is None else read_card(settings.embedder_dir).get("threshold")
-    return () if least is None else ("--similarity", str(least))
+    return () if settings.similarity is None else ("--similarity", str(settings.similarity))
 
 
 def _session(settings: StackSettings) -> tuple[str, ...]:

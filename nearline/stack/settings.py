@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
+from models.card import read_card
 from models.writing import write_whole
 from schemas.errors import ConfigError
 from schemas.settings import Option
 from storage.couchbase.url import for_cache
+from streaming.kafka.topics import UPDATES
 
 #: Offsets from `port_base`. The default base differs from the ports of a Kafka or Flink that runs on this machine.
 _PORTS = {
@@ -44,7 +46,7 @@ class StackSettings:
     URLs, RANKER,SUMMARIZER, because an SGLang serves one model.
     `store`: a URL, or `couchbase` for Couchbase's test server as one more component. The cache of a Couchbase store is
     in the same bucket.
-    `batch_size`: None for a size that suits the models.
+    `parallelism`, `batch_size`: None for what suits the models.
     `schema_registry`: its URL, for every part that reads or writes a topic.
     `crash_at`: for the fault tests (streaming/process/fault_probe.py).
     """
@@ -82,7 +84,10 @@ class StackSettings:
             "Confluent framing on the topics: the registry's URL; credentials in NEARLINE_SCHEMA_REGISTRY_AUTH."
         ),
     ] = ""
-    parallelism: Annotated[int, Option("Parallel feature subtasks, one Python worker each.")] = 2
+    parallelism: Annotated[
+        int | None,
+        Option("Parallel feature subtasks, one Python worker each; default: 2, and 4 without models."),
+    ] = None
     batch_size: int | None = None
     ranker_dir: Path | None = None
     summarizer_dir: Path | None = None
@@ -150,12 +155,25 @@ class StackSettings:
         return "" if self.embedder == "off" else self.embedder
 
     @property
+    def subtasks(self) -> int:
+        """Feature subtasks: without models as many as the topic has partitions.
+
+        A subtask's worker is idle while its batch goes to the disk and to and from Flink; the others then use its core.
+        """
+        return self.parallelism or (UPDATES.partitions if self.models == "instant" else 2)
+
+    @property
     def updates_a_batch(self) -> int:
         """Most updates in one call of `featurize`: fewer with real models, which summarize a batch within one deadline.
 
         A call takes what has arrived; only a backlog fills it, and then the larger one costs less for each update.
         """
         return self.batch_size or (4000 if self.models == "instant" else 64)
+
+    @property
+    def similarity(self) -> float | None:
+        """The least similarity of a candidate that the shipped embedder's card names; None: the matcher's own."""
+        return None if self.embedder_dir is None else read_card(self.embedder_dir).get("threshold")
 
     @property
     def hosts_models(self) -> bool:

@@ -22,6 +22,14 @@ class QueryVector:
     threshold: float
 
 
+def query_vector(search: SavedSearch, model: str, vector: bytes, similarity: float) -> QueryVector | None:
+    """A search's vector with the threshold that the search names, else `similarity`; None for a query without one."""
+    if not vector:
+        return None
+    named = search.semantic_threshold
+    return QueryVector(model=model, vector=vector, threshold=similarity if named is None else named)
+
+
 def exact_similarities(queries: NDArray[np.float16], postings: NDArray[np.float16]) -> NDArray[np.float64]:
     """The dot product of each two rows, from -1 to 1.
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Annotated, NamedTuple
 
 from models.embedder import Embedder
-from pipeline.percolation.meaning import QueryVector
+from pipeline.percolation.meaning import QueryVector, query_vector
 from schemas.errors import ModelRejected, ModelUnavailable
 from schemas.records import SavedSearch
 from schemas.settings import Option
@@ -119,11 +119,6 @@ class QueryVectors:
         for search, vector in zip(self._asked, vectors, strict=True):
             if self.waiting.get(search.search_id) is search:
                 del self.waiting[search.search_id]
-                if vector:
-                    yield Made(search, self._query(search, model, vector))
-
-    def _query(self, search: SavedSearch, model: str, vector: bytes) -> QueryVector:
-        named = search.semantic_threshold
-        return QueryVector(
-            model=model, vector=vector, threshold=self._settings.similarity if named is None else named
-        )
+                query = query_vector(search, model, vector, self._settings.similarity)
+                if query is not None:
+                    yield Made(search, query)

@@ -77,8 +77,8 @@ class Understood:
     def with_value(self, name: str, value: str) -> "Understood":
         """The same with a field set by hand; the words that set it before are still not looked for.
 
-        One more `must_not` is added to the others. Raises ConfigError for an unknown name, EventError for a value that
-        the field cannot have.
+        One more `must_not` is added to the others. Raises ConfigError for an unknown name or a value that filters
+        nothing, such as `maybe` for `remote`; EventError for one that the field cannot have.
         """
         if name not in NAMES:
             raise ConfigError(f"{name!r} cannot be set: set one of {', '.join(NAMES)}")
@@ -86,7 +86,8 @@ class Understood:
         if name == _MANY or name not in [part.name for part in parts]:
             parts.append(Part(name=name, value=value))
         made = replace(self, parts=tuple(parts))
-        made.search("")
+        if getattr(made.search(""), name) in (None, "", ()):
+            raise ConfigError(f"{name} {value!r} is no filter: give another value, or drop {name}")
         return made
 
     def search(self, search_id: str, threshold: float = THRESHOLD) -> SavedSearch:

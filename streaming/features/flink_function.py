@@ -17,7 +17,7 @@ from pipeline.control.rounds import in_rounds
 from pipeline.embedding import VECTOR_COUNTS, VectorCounts
 from pipeline.featurize import OutcomeRow, SourceRow
 from pipeline.outages import outlast
-from schemas.collecting import collect_seldom
+from schemas.collecting import SeldomCollector
 from schemas.records import Outcome
 from streaming.features.drift import DriftMetrics
 from streaming.features.messages import Row, columns
@@ -54,7 +54,7 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         self._drift = DriftMetrics(group, self._worker.drift) if self._worker.drift else None
         # Two sums instead of a distribution, which Flink's Prometheus reporter always shows as 0.
         self._batches, self._batch_ms = group.counter("batches"), group.counter("batch_ms")
-        collect_seldom()
+        self._collector = SeldomCollector()
 
     def close(self) -> None:
         """Close what `open` opened: the drift monitor, the store and the registry."""
@@ -64,6 +64,7 @@ class FeaturizeFunction(ScalarFunction):  # type: ignore[misc]  # pyflink is unt
         self, key: pd.Series, value: pd.Series, partition: pd.Series, offset: pd.Series, at: pd.Series
     ) -> pd.DataFrame:
         """Featurize one Arrow batch: takes columns of the source table, returns those of the sink, row by row."""
+        self._collector.between_batches()
         started = time.monotonic()
         at_ms = at.dt.as_unit("ms").astype("int64")
         places = zip(value, partition.tolist(), offset.tolist(), at_ms.tolist(), strict=True)

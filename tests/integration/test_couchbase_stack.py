@@ -19,6 +19,7 @@ def stack(stack_settings: StackSettings) -> Iterator[StackSettings]:
         home=home,
         port_base=stack_settings.port_base + 100,
         models="instant",
+        parallelism=2,
         store="couchbase",
         checkpoint_s=2.0,
         page=False,

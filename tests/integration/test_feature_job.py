@@ -52,7 +52,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def flink(stack_settings: StackSettings) -> Iterator[Cluster]:
-    with cluster(replace(stack_settings, models="instant")) as made:
+    with cluster(replace(stack_settings, models="instant", parallelism=2)) as made:
         yield made
 
 

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from nearline.cli.search import asked
+from nearline.page.search import ServiceSearcher
 from nearline.stack.tools import free_port
 from schemas.errors import NearlineError
 from tests.integration.kafka_stage import Stage
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 def found(url: str, query: str) -> set[str]:
     try:
-        answer = asked(url, {"query": query})
+        answer = ServiceSearcher(url).search({"query": query})
     except NearlineError:
         return set()
     return {one["posting_id"] for one in answer["results"]}

@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 def stack(stack_settings: StackSettings) -> Iterator[StackSettings]:
     home = stack_settings.home.with_name(stack_settings.home.name + "-whole")
     settings = StackSettings(
-        home=home, port_base=stack_settings.port_base + 100, models="instant", checkpoint_s=2.0
+        home=home, port_base=stack_settings.port_base + 100, models="instant", parallelism=2, checkpoint_s=2.0
     )
     daemon.up(settings)
     yield settings

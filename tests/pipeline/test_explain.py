@@ -1,17 +1,21 @@
 """`explain` names the step that decided about a pair, and shows that step's input."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
+from models.embedder import HashingEmbedder
 from models.prompts import Item, Prompter
 from models.summarizer import InstantSummarizer
 from pipeline.alert import AlertStep, Fate, Located
+from pipeline.embedding import VectorMaker
 from pipeline.explain import Explainer, Explanation, QuotaCheck
 from pipeline.featurize import Featurizer
+from pipeline.percolation.meaning import QueryVector
 from pipeline.scoring.cached import CachedScorer
 from schemas.errors import ModelRejected
 from schemas.records import Candidate, Op, SavedSearch, ScoreRequest
@@ -32,7 +36,7 @@ class RefusingRanker(TableRanker):
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, vectors: VectorMaker | None = None) -> None:
         kv, self.features = memory_kv()
         self.ranker = TableRanker({"Welder": 0.2})
         self.scorer = CachedScorer(self.ranker, ScoreCache(kv))
@@ -45,10 +49,17 @@ class World:
             update("gone", 2, Op.CLOSE),
             update("bare", 1, Op.OPEN),
         ]
-        Featurizer(self.features, InstantSummarizer()).featurize(rows(events))
+        Featurizer(self.features, InstantSummarizer(), vectors=vectors).featurize(rows(events))
 
-    def explain(self, wanted: SavedSearch, posting_id: str, prompter: Prompter | None = None) -> Explanation:
-        made = Explainer(self.features, self.scorer, self.ledger, prompter=prompter, cuts=self.cuts)
+    def explain(
+        self,
+        wanted: SavedSearch,
+        posting_id: str,
+        prompter: Prompter | None = None,
+        query_vector: Callable[[SavedSearch], QueryVector | None] | None = None,
+    ) -> Explanation:
+        parts = self.features, self.scorer, self.ledger
+        made = Explainer(*parts, prompter=prompter, cuts=self.cuts, query_vector=query_vector)
         return made.explain(wanted, posting_id)
 
 
@@ -135,6 +146,30 @@ def test_missing_terms_are_listed() -> None:
     assert seen.terms is not None
     assert (seen.fate, seen.terms.found, seen.terms.needed) == (Fate.FILTERED, ("night",), 2)
     assert set(seen.terms.missing) == {"surgeon", "theatr"}
+
+
+@pytest.mark.parametrize(("needed", "fate"), [(-1.0, Fate.ALERTED), (1.0, Fate.FILTERED)])
+def test_where_vectors_can_be_compared_they_decide_and_are_shown(needed: float, fate: Fate) -> None:
+    embedder = HashingEmbedder(16)
+
+    def vector(wanted: SavedSearch) -> QueryVector:
+        (made,) = embedder.embed_queries([wanted.query], 1.0)
+        return QueryVector(model=embedder.model, vector=made, threshold=needed)
+
+    world = World(VectorMaker(embedder))
+    seen = world.explain(search("carer for the elderly"), "nurse", query_vector=vector)
+    assert seen.meaning is not None
+    assert (seen.fate, seen.meaning.passed, seen.meaning.needed) == (fate, needed < 0, needed)
+    assert seen.terms is None
+
+
+def test_a_posting_without_a_vector_is_explained_by_its_words_and_no_vector_is_made() -> None:
+    def vector(wanted: SavedSearch) -> QueryVector:
+        pytest.fail(f"a vector of {wanted.query} was made")
+
+    seen = World().explain(search("carer"), "nurse", query_vector=vector)
+    assert (seen.fate, seen.meaning) == (Fate.FILTERED, None)
+    assert seen.terms is not None
 
 
 def test_a_low_score_stands_beside_its_threshold() -> None:

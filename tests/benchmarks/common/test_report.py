@@ -1,9 +1,10 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from benchmarks.common.report import Result, markdown, measured_on, table, write
+from benchmarks.common.report import FOLDER, Result, command, markdown, measured_on, table, write
 
 RESULT = Result(
     name="demo",
@@ -55,3 +56,15 @@ def test_every_result_says_on_what_and_how_it_was_measured() -> None:
     assert all(
         measured_on()[name] for name in ("processor", "cores", "python", "packages", "command", "date")
     )
+
+
+def test_a_command_shows_no_folder_of_the_machine_that_it_ran_on() -> None:
+    assert command("benchmarks", ["feature-job", "--only", "confluent 2", "--out", "/srv/ann/results"]) == (
+        "python -m benchmarks feature-job --only 'confluent 2' --out .../results"
+    )
+
+
+@pytest.mark.parametrize("page", sorted(FOLDER.rglob("*.json")), ids=lambda page: page.stem)
+def test_no_page_of_results_names_a_folder_of_a_machine(page: Path) -> None:
+    measured = json.loads(page.read_text()).get("measured_on", {})
+    assert not re.search(r"(?<![.\w])/\w", measured.get("command", ""))

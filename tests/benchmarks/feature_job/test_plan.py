@@ -12,7 +12,7 @@ SHIPPED = shipped("instant")
 
 def test_the_job_with_the_peers_batches_and_with_those_for_models_meets_every_peer() -> None:
     plan = contenders(FeatureJobBenchmark())
-    assert plan[:2] == [FeatureJob(parallelism=2, batch_size=4000), FeatureJob(parallelism=2, batch_size=64)]
+    assert plan[:2] == [FeatureJob(parallelism=4, batch_size=4000), FeatureJob(parallelism=2, batch_size=64)]
     peers = [contender for contender in plan if isinstance(contender, Peer)]
     assert {(one.peer, one.processes) for one in peers} == {
         ("quix", 1),

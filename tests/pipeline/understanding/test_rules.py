@@ -141,5 +141,10 @@ def test_a_part_can_be_set_by_hand() -> None:
     assert (search.must_not, search.remote) == (("nights",), False)
     with pytest.raises(EventError, match="radius_km"):
         made.with_value("radius_km", "far")
+    for name, value in (("remote", "maybe"), ("remote", ""), ("location", " "), ("must_not", "")):
+        with pytest.raises(
+            ConfigError, match=f"{name} '.*' is no filter: give another value, or drop {name}"
+        ):
+            made.with_value(name, value)
     with pytest.raises(ConfigError, match="cannot be set"):
         made.with_value("query", "cook")

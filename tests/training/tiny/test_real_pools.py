@@ -21,7 +21,7 @@ from training.tiny.ranker.facet_queries import FacetAsker, stated_spans
 from training.tiny.ranker.marked_postings import marked_postings
 from training.tiny.ranker.pools import PoolMix, RenewedPool
 from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting, Mention, RealPool
-from training.tiny.ranker.title_pool import TitlePool, Titles, read
+from training.tiny.ranker.title_pool import Lookalikes, TitlePool, Titles, read
 from training.tiny.ranker.word_queries import WordAsker
 
 RANKER = Path("models/checkpoints/ranker-tiny")
@@ -145,6 +145,17 @@ def test_a_rule_query_comes_with_a_candidate_that_meets_it_and_others_that_do_no
         assert min(labels) < SOFT_LABELS[3]
 
 
+def test_a_posting_of_other_work_that_states_what_is_asked_for_is_among_the_candidates() -> None:
+    made, read_ = corpus()
+    asker = FacetAsker(Random(2), Encoder(TOKENIZER), made, read_)
+    wanted = "facet:nights"
+    with_nights = [asked for asked in (asker() for _ in range(120)) if asked.tags == {wanted, "deny:nights"}]
+    assert len(with_nights) > 10
+    for asked in with_nights:
+        stating = [one for one in asked.candidates if any(m.tag == wanted for m in one.mentions)]
+        assert any(asked.target(one, {wanted}) <= SOFT_LABELS[1] for one in stating)
+
+
 def test_a_query_without_a_facet_is_missed_by_whoever_states_it() -> None:
     made, read_ = corpus()
     asker = FacetAsker(Random(2), Encoder(TOKENIZER), made, read_, negated=1.0)
@@ -199,7 +210,7 @@ def test_texts_without_a_word_to_ask_for_are_refused() -> None:
 def test_titles_of_one_occupation_are_wanted_and_those_of_another_are_not(tmp_path: Path) -> None:
     rows = [
         {
-            "code": str(n),
+            "code": f"{n}0-1000.00",
             "title": f"{name} one",
             "alternate_titles": [f"{name} two", f"{name} three", f"{name} four"],
             "reported_titles": [],
@@ -212,7 +223,10 @@ def test_titles_of_one_occupation_are_wanted_and_those_of_another_are_not(tmp_pa
         lines.writelines(json.dumps(row) + "\n" for row in rows)
     occupations = read(path)
     assert occupations[0] == Titles(
-        titles=("baker one", "baker two", "baker three", "baker four"), related=()
+        titles=("baker one", "baker two", "baker three", "baker four"),
+        related=(),
+        list_name="onet",
+        group="00",
     )
     examples = TitlePool(Random(1), Encoder(TOKENIZER), occupations).batch(3, 8)
     assert len(examples) == 3 * CANDIDATES
@@ -221,6 +235,23 @@ def test_titles_of_one_occupation_are_wanted_and_those_of_another_are_not(tmp_pa
     assert [word in TOKENIZER.decode(e.ids).split("title :")[1] for e in examples[:CANDIDATES]] == [
         True
     ] * 3 + [False] * 5
+
+
+def test_a_lookalike_shares_a_word_and_is_of_another_group_of_the_same_list() -> None:
+    def titles(*names: str, related: tuple[int, ...] = (), list_name: str = "onet", group: str) -> Titles:
+        return Titles(titles=names, related=related, list_name=list_name, group=group)
+
+    occupations = [
+        titles("accounts assistant", "ledger clerk", related=(2,), group="43"),
+        titles("care assistant", group="31"),
+        titles("payroll assistant", group="44"),
+        titles("data entry assistant", group="43"),
+        titles("kitchen assistant", list_name="esco", group="94"),
+        titles("welder", group="51"),
+    ]
+    drawn = Lookalikes(occupations).draw(Random(1), 0, "accounts assistant", 200)
+    assert set(drawn) == {"care assistant"}
+    assert not Lookalikes(occupations).draw(Random(1), 5, "welder", 20)
 
 
 class Fixed:

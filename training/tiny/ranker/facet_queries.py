@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from random import Random
 
 from training.judging.postings import PostingRow
+from training.judging.words import search_words
 from training.rules import evidence as rules
 from training.rules.corpus import Corpus
 from training.rules.evidence import Evidence
@@ -27,8 +28,12 @@ from training.tiny.ranker.marked_postings import StatedSpans
 from training.tiny.ranker.real_pool import AskedQuery, MarkedPosting
 
 MOST_MENTIONS = 4
-OF_FIELD = 2
+OF_FIELD = 1
 """Candidates of other occupations of the field, for a query that asks for an occupation alone."""
+RELATED = 2
+"""Grade of an occupation from which on the work is related."""
+TRIED = 12
+"""Postings that are looked at for a lookalike."""
 
 
 def stated_spans(posting: PostingRow, found: Evidence, words: RuleLexicon) -> StatedSpans:
@@ -64,6 +69,24 @@ def _denials(key: str, text: str, lower: str, words: RuleLexicon) -> Iterable[tu
     return (own or others)[:MOST_MENTIONS]
 
 
+def _by_word(corpus: Corpus, sources: Sequence[MarkedPosting]) -> dict[str, list[MarkedPosting]]:
+    """The postings by the words of their titles."""
+    found: dict[str, list[MarkedPosting]] = {}
+    for posting, source in zip(corpus.postings, sources, strict=True):
+        for word in set(search_words(posting.item.title)):
+            found.setdefault(word, []).append(source)
+    return found
+
+
+def _by_facet(corpus: Corpus, sources: Sequence[MarkedPosting]) -> dict[str, list[MarkedPosting]]:
+    """The postings by the facets that they state."""
+    found: dict[str, list[MarkedPosting]] = {}
+    for evidence, source in zip(corpus.found, sources, strict=True):
+        for facet in evidence.stated:
+            found.setdefault(facet, []).append(source)
+    return found
+
+
 class FacetAsker:
     """Draws queries over the training split, with candidates that state all, some or none of the facets asked for."""
 
@@ -86,6 +109,7 @@ class FacetAsker:
         self._found = {id(source): (posting, found) for posting, found, source in rows}
         self._all = [s for s, found in zip(sources, corpus.found, strict=True) if found.occupations]
         self._by_occupation = {key: [sources[i] for i in rows] for key, rows in corpus.of_occupation.items()}
+        self._by_word, self._by_facet = _by_word(corpus, sources), _by_facet(corpus, sources)
 
     def __call__(self) -> AskedQuery:
         """Draw one query about a posting, which is among the candidates."""
@@ -93,7 +117,7 @@ class FacetAsker:
         needs = drawn.needs
         if needs.facets and self._phrases.get(needs.facets[0]) and self._rng.random() < self._negated:
             return self._without(needs, self._sources[drawn.source])
-        candidates = self._candidates(needs.occupation, self._sources[drawn.source], needs.facets)
+        candidates = self._candidates(needs, self._sources[drawn.source], needs.facets)
         return AskedQuery(
             prefix=self._encoder.prompter.prefix_ids(drawn.ask.query),
             candidates=tuple(candidates),
@@ -108,7 +132,7 @@ class FacetAsker:
         wording = rng.choice(self._wordings[needs.occupation])
         said = rng.choice(NEGATIONS).format(f=rng.choice(self._phrases[facet]))
         asked = Needs(occupation=needs.occupation, wording=wording, without=facet)
-        candidates = tuple(self._candidates(needs.occupation, source, (facet,)))
+        candidates = tuple(self._candidates(asked, source, (facet,)))
         return AskedQuery(
             prefix=self._encoder.prompter.prefix_ids(f"{wording}{rng.choice((' ', ', '))}{said}"),
             candidates=candidates,
@@ -125,23 +149,42 @@ class FacetAsker:
         stated, denied = ([facet] if f"{kind}:{facet}" in seen else [] for kind in ("facet", "deny"))
         return min(grade, without_grade(facet, stated, denied))
 
-    def _candidates(self, key: str, source: MarkedPosting, facets: Sequence[str]) -> list[MarkedPosting]:
-        """The posting asked about, another that states all facets, up to four of its occupation that do not, others."""
-        rng = self._rng
+    def _candidates(self, needs: Needs, source: MarkedPosting, facets: Sequence[str]) -> list[MarkedPosting]:
+        """The posting asked about, another that states all facets, three of its occupation that do not, and others."""
+        rng, key = self._rng, needs.occupation
         same = rng.sample(self._by_occupation[key], min(60, len(self._by_occupation[key])))
         same = [s for s in same if s is not source]
         if facets:
             full = [s for s in same if all(f in self._found[id(s)][1].stated for f in facets)]
             rest = [s for s in same if s not in full]
             denied = [s for s in rest if any(f in self._found[id(s)][1].denied for f in facets)]
-            chosen = [source, *full[:1], *denied[:1], *[s for s in rest if s not in denied[:1]][:3]]
+            chosen = [source, *full[:1], *denied[:1], *[s for s in rest if s not in denied[:1]][:2]]
         else:
             chosen = [source, *same[:2], *self._of_field(key)]
         close = [c for c in self._words.occupations[key].close if c in self._by_occupation]
         chosen += [
             rng.choice(self._by_occupation[rng.choice(sorted(close))]) for _ in range(1 if close else 0)
         ]
+        chosen += [one for one in self._lookalikes(needs, facets) if one not in chosen]
         return chosen + rng.sample(self._all, CANDIDATES - len(chosen))
+
+    def _lookalikes(self, needs: Needs, facets: Sequence[str]) -> list[MarkedPosting]:
+        """Up to two postings of other work with a word of the query in their titles, or a facet that is asked for.
+
+        Without them a ranker learns that a word in common is enough: no candidate drawn otherwise shows that it is not.
+        """
+        titled = [one for word in set(search_words(needs.wording)) for one in self._by_word.get(word, ())]
+        stating = self._by_facet.get(self._rng.choice(facets), ()) if facets else titled
+        found = [self._other_work(needs, drawn) for drawn in (titled, stating)]
+        return list(dict.fromkeys(one for one in found if one is not None))
+
+    def _other_work(self, needs: Needs, drawn: Sequence[MarkedPosting]) -> MarkedPosting | None:
+        """One of the postings that is surely of another occupation; None if a few tries find none."""
+        for one in self._rng.sample(drawn, min(TRIED, len(drawn))):
+            grade = asked_grade(needs, *self._found[id(one)], self._words)
+            if grade is not None and grade < RELATED:
+                return one
+        return None
 
     def _of_field(self, key: str) -> list[MarkedPosting]:
         words = self._words.occupations

@@ -39,7 +39,7 @@ class MixConfig:
 MIXES = {
     "first": MixConfig(domains=("health", "technology")),
     "whole": MixConfig(
-        titles=0.3, generated=0.14, facets=0.40, words=0.08, sentences=0.38, negated=0.12, views=SERVED
+        titles=0.4, generated=0.10, facets=0.46, words=0.08, sentences=0.36, negated=0.12, views=SERVED
     ),
 }
 """By name: of the first stage, in which matching is learned, and of the second, which has all kinds of queries."""

@@ -64,7 +64,7 @@ class RankerRun:
         WindowStage(start=0.0, windows=(8, 24, 48), queries=5),
         WindowStage(start=0.15, windows=(24, 48, 96), queries=5),
         WindowStage(start=0.35, windows=(32, 64, 160, 320), queries=4),
-        WindowStage(start=0.65, windows=(64, 160, 400, 700), queries=4),
+        WindowStage(start=0.65, windows=(24, 48, 96, 160, 320, 700), queries=5),
     )
 
 

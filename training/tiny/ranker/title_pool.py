@@ -14,22 +14,28 @@ from typing import Any
 
 from models.prompts import Item
 from training.judging.lines import json_lines
+from training.judging.words import search_words
 from training.synthetic.facts import SOFT_LABELS
 from training.tiny.encoding import Encoder
 from training.tiny.ranker.examples import CANDIDATES, LabelledPrompt
 
-SAME, RELATED = 3, 1
-"""Candidates with other titles of the query's occupation, and of a related one, at most."""
+SAME, RELATED, LOOKALIKES = 3, 1, 2
+"""Candidates with other titles of the query's occupation, of a related one, and of lookalikes, at most."""
 MIXED_CASE = 0.5
 """Share of queries that keep their capitals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Titles:
-    """An occupation's titles, and the rows of occupations closely related to it."""
+    """An occupation's titles, the rows of occupations closely related to it, and the list and group that it is in.
+
+    `group`: O*NET's major group or ESCO's sub-major group, two digits; of two groups of one list the work is another.
+    """
 
     titles: tuple[str, ...]
     related: tuple[int, ...]
+    list_name: str = ""
+    group: str = ""
 
 
 def read(onet: Path, esco: Path | None = None) -> list[Titles]:
@@ -40,6 +46,8 @@ def read(onet: Path, esco: Path | None = None) -> list[Titles]:
         Titles(
             titles=_unique([row["title"], *row["alternate_titles"], *row["reported_titles"]]),
             related=tuple(place[code] for code in _related(row) if code in place),
+            list_name="onet",
+            group=row["code"][:2],
         )
         for row in rows
     ]
@@ -49,7 +57,12 @@ def read(onet: Path, esco: Path | None = None) -> list[Titles]:
     for i, row in enumerate(others):
         by_group.setdefault(row["isco"], []).append(offset + i)
     found += [
-        Titles(titles=_unique([row["label"], *row["alt"]]), related=tuple(by_group[row["isco"]]))
+        Titles(
+            titles=_unique([row["label"], *row["alt"]]),
+            related=tuple(by_group[row["isco"]]),
+            list_name="esco",
+            group=row["isco"][:2],
+        )
         for row in others
     ]
     return found
@@ -64,6 +77,7 @@ class TitlePool:
     def __init__(self, rng: Random, encoder: Encoder, occupations: Sequence[Titles]) -> None:
         self._rng, self._encoder, self._all = rng, encoder, occupations
         self._asked = [i for i, one in enumerate(occupations) if len(one.titles) >= 3]
+        self._lookalikes = Lookalikes(occupations)
 
     def batch(self, queries: int, window: int) -> list[LabelledPrompt]:  # noqa: ARG002
         """`queries` x CANDIDATES prompts, those of one query together, each with one label, at the answer."""
@@ -80,6 +94,7 @@ class TitlePool:
             (rng.choice(self._all[rng.choice(near)].titles), SOFT_LABELS[2])
             for _ in range(RELATED if near else 0)
         ]
+        chosen += [(title, SOFT_LABELS[0]) for title in self._lookalikes.draw(rng, row, asked, LOOKALIKES)]
         while len(chosen) < CANDIDATES:
             other = rng.randrange(len(self._all))
             if other != row and other not in near:
@@ -95,6 +110,30 @@ class TitlePool:
             LabelledPrompt(ids=i, places=[len(i) - 1], targets=[label])
             for i, (_, label) in zip(ids, chosen, strict=True)
         ]
+
+
+class Lookalikes:
+    """Titles by their words: draws those that share a word with a title and mean other work."""
+
+    def __init__(self, occupations: Sequence[Titles]) -> None:
+        self._all = occupations
+        self._by_word: dict[str, list[tuple[int, str]]] = {}
+        for row, one in enumerate(occupations):
+            for title in one.titles:
+                for word in set(search_words(title)):
+                    self._by_word.setdefault(word, []).append((row, title))
+
+    def draw(self, rng: Random, row: int, title: str, most: int) -> list[str]:
+        """Titles of other groups of the same list that share a word with `title`, of the occupation `row`."""
+        asked, words = self._all[row], search_words(title)
+        found: list[str] = []
+        for _ in range(most if words else 0):
+            other, drawn = rng.choice(self._by_word[rng.choice(words)])
+            one = self._all[other]
+            elsewhere = one.list_name == asked.list_name and one.group != asked.group
+            if elsewhere and other not in asked.related and drawn not in asked.titles:
+                found.append(drawn)
+        return found
 
 
 def _related(row: dict[str, Any]) -> list[str]:
