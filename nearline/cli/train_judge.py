@@ -55,6 +55,13 @@ class JudgeRun:
         "any"
     )
     dense: Annotated[bool, Option("rules: MiniLM's neighbours join the pools of dev and test.")] = False
+    matched_by: Annotated[
+        Path | None,
+        Option(
+            "first rules: pools hold what the matcher finds by this summarizer's summaries, as alerts do.",
+            metavar="DIR",
+        ),
+    ] = None
     cache: Annotated[Path, Option("Folder of verdicts paid for and evidence found.")] = Path("build/judge")
 
 
@@ -87,7 +94,13 @@ def train_judge(
             rejects=rejects,
             bar=bar,
             seed=run.seed,
-            drawing=Drawing(dense=run.dense, domain=run.domain, rules=run.rules, asked=run.asks),
+            drawing=Drawing(
+                dense=run.dense,
+                domain=run.domain,
+                rules=run.rules,
+                asked=run.asks,
+                matched_by=run.matched_by,
+            ),
         )
         if run.queries is None:
             rows = drawn_rows(opening, run.postings, _counts(run.splits))

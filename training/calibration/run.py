@@ -19,6 +19,7 @@ from training.evaluation.probabilities import reliability, sigmoid
 from training.evaluation.ranker_system import RankerSystem
 from training.evaluation.scorers import EngineScorer, LogitScorer
 from training.evaluation.settings import Begin
+from training.evaluation.summarized import summarized
 from training.judging.judged_file import check_known, read_items, read_judged_queries, shared_postings
 from training.judging.records import JudgedQuery
 
@@ -83,6 +84,8 @@ def _pairs(
 ) -> dict[str, DomainPairs]:
     items = read_items(run.postings)
     check_known(queries, items)
+    if run.summarizer:
+        items = summarized(items, queries, run.summarizer)
     tell = begin("ranker", sum(len(query.posting_ids) for query in queries))
     scores = RankerSystem(scorer=scorer).score_many(queries, items, tell)
     return {

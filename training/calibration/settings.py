@@ -28,6 +28,10 @@ class CalibrationRun:
     precision: Annotated[
         float, Option("Share of the alerts that must be right at the default threshold.")
     ] = 0.9
+    summarizer: Annotated[
+        Path | None,
+        Option("Texts are this summarizer's summaries, as in alerts; default: whole texts.", metavar="DIR"),
+    ] = None
     device: Annotated[str, Option("auto, cpu or cuda.")] = "auto"
     kernel_cache: Path = KERNEL_CACHE
     """Folder of the engine's compiled C++ kernels."""

@@ -12,6 +12,11 @@ Log = Callable[[str], None]
 """Called with one line of progress at a time."""
 
 
+def to_stderr(line: str) -> None:
+    """Write a line of progress where results do not go."""
+    sys.stderr.write(f"{line}\n")
+
+
 @contextmanager
 def told_in_one_line() -> Iterator[None]:
     """End the program by an error of this project's with one line and its exit status, in place of a traceback."""

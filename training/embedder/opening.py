@@ -14,13 +14,13 @@ from schemas.errors import ConfigError
 from training.components.arrays import Singles
 from training.components.machine import Machine
 from training.components.reporting import Log
+from training.components.summaries import Summaries
 from training.embedder.batches import Drawer
 from training.embedder.free_queries import Score
 from training.embedder.model import Space, new_model, space_of
 from training.embedder.run import RunPlace, train
 from training.embedder.settings import EmbedderTraining
 from training.embedder.sources import DomainSource, Teachers, source_of
-from training.embedder.summaries import Summaries
 from training.evaluation.baselines import minilm
 from training.evaluation.baselines.bi_encoder import BiEncoderConfig, SentenceEncoder
 from training.evaluation.scorers import EngineScorer

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.prompts import Item, embedder_input
 from training.components.arrays import Ints, Singles
-from training.embedder.summaries import Summaries
+from training.components.summaries import Summaries
 from training.rules.corpus import Corpus
 from training.rules.judge import PreparedDomain
 from training.tiny.ranker.excerpts import plain_title

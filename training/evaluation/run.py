@@ -16,6 +16,7 @@ from training.evaluation.ranker_system import RankerSystem
 from training.evaluation.report import EvaluationReport, build, count, input_hashes
 from training.evaluation.scorers import LogitScorer, open_scorer
 from training.evaluation.settings import BASELINES, Begin, EvaluationConfig, EvaluationRequest, RankerPlace
+from training.evaluation.summarized import summarized
 from training.evaluation.systems import System, SystemResult, of_run, random_order, system_result
 from training.judging.judged_file import check_known, read_items, read_judged_queries, shared_postings
 
@@ -30,6 +31,8 @@ def evaluate(request: EvaluationRequest, config: EvaluationConfig, begin: Begin)
     count(queries, config.metrics)
     items = read_items(request.postings)
     check_known(queries, items)
+    if request.summarizer:
+        items = summarized(items, queries, request.summarizer)
     if request.save_run:
         trec.check_names(queries)
     systems = systems_of(open_scorer(request.ranker), names, request.cache)
@@ -48,6 +51,7 @@ def evaluate(request: EvaluationRequest, config: EvaluationConfig, begin: Begin)
     inputs = input_hashes("judged", [request.judged]) + input_hashes("postings", request.postings)
     inputs += input_hashes("ranker", [place] if place.is_dir() else [])
     inputs += input_hashes("beside", request.beside)
+    inputs += input_hashes("summarizer", [request.summarizer] if request.summarizer else [])
     notes += shared_postings(request.judged) + missing(queries) + unreached(queries, found)
     foreign = other_languages(queries, found, items, config)
     settings = {"split": request.split, "inputs": inputs, "notes": notes}

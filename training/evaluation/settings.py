@@ -75,6 +75,12 @@ class EvaluationRequest:
         None
     )
     cache: Annotated[Path | None, Option("Folder in which MiniLM's vectors are kept.")] = None
+    summarizer: Annotated[
+        Path | None,
+        Option(
+            "All systems read this summarizer's summaries, as alerts do; default: whole texts.", metavar="DIR"
+        ),
+    ] = None
     beside: tuple[Path, ...] = ()
     """Checkpoint directories of other rankers to compare with, such as the one before."""
     threshold: Annotated[

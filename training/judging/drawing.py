@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Domain = Literal["health", "technology", "general"]
@@ -20,3 +21,5 @@ class Drawing:
     domain: Domain | None = None
     rules: RuleSet = "first"
     asked: Asked = "any"
+    matched_by: Path | None = None
+    """A summarizer's directory: pools hold what the matcher finds by its summaries."""

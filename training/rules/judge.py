@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 from schemas.errors import ConfigError
+from training.components.summaries import Summaries
 from training.judging.drawing import Asked, Domain
 from training.judging.policy import Policy
 from training.judging.postings import PostingRow
@@ -16,9 +17,10 @@ from training.judging.splits import Splits, split
 from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.evidence import Evidence
 from training.rules.lexicon.entries import RuleLexicon, lexicon
-from training.rules.pools import Dense, JudgedCandidate, JudgedPools, RulePoolSizes
+from training.rules.matched_pools import MatchedPools
+from training.rules.pools import Dense, JudgedCandidate, JudgedPools, Pools, RulePoolSizes
 from training.rules.queries import Drawn, asks
-from training.rules.teacher import RuleTeacher
+from training.rules.teacher import NAME, RuleTeacher
 
 MOST_DRAWS_A_QUERY = 30
 
@@ -73,15 +75,37 @@ def judged(
     corpus = prepared.corpus(name)
     teacher = RuleTeacher(prepared.words, prepared.known)
     pools = JudgedPools(corpus, teacher, policy.aggregate, pool, dense)
+    yield from _judgements(corpus, pools, policy, seed, count, asked)
+
+
+def judged_matches(
+    prepared: PreparedDomain,
+    name: Split,
+    count: int,
+    seed: int,
+    policy: Policy,
+    summaries: Summaries,
+    asked: Asked = "any",
+) -> Iterator[list[Judgement]]:
+    """As `judged`, with the pools that the matcher finds by summaries."""
+    corpus = prepared.corpus(name)
+    teacher = RuleTeacher(prepared.words, prepared.known)
+    made = summaries.of(name, [posting.item for posting in corpus.postings])
+    yield from _judgements(corpus, MatchedPools(corpus, teacher, policy, made), policy, seed, count, asked)
+
+
+def _judgements(
+    corpus: Corpus, pools: Pools, policy: Policy, seed: int, count: int, asked: Asked
+) -> Iterator[list[Judgement]]:
     for drawn, found in pooled(corpus, pools, seed, count, asked):
         yield [
-            policy.judgement(drawn.ask, corpus.postings[one.position].posting_id, one.verdict, teacher.name)
+            policy.judgement(drawn.ask, corpus.postings[one.position].posting_id, one.verdict, NAME)
             for one in found
         ]
 
 
 def pooled(
-    corpus: Corpus, pools: JudgedPools, seed: int, count: int, asked: Asked = "any"
+    corpus: Corpus, pools: Pools, seed: int, count: int, asked: Asked = "any"
 ) -> Iterator[tuple[Drawn, list[JudgedCandidate]]]:
     """Draw `count` queries with judged pools; outside the train split no query text occurs twice."""
     rng = Random(f"pools {seed} {corpus.split}")

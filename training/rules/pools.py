@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 import numpy as np
+from typing_extensions import override
 
 from training.components.arrays import Reals, Singles
 from training.judging.pools import PoolSizes, index_of
@@ -47,7 +49,15 @@ class JudgedCandidate:
     label: int
 
 
-class JudgedPools:
+class Pools(Protocol):
+    """Draws the judged pool of a query."""
+
+    def pool(self, drawn: Drawn, rng: Random) -> list[JudgedCandidate] | None:
+        """A query's judged candidates in random order; None for a query that is left out."""
+        ...
+
+
+class JudgedPools(Pools):
     """Draws pools from one split's postings and judges them; a posting that stays unjudged is left out."""
 
     def __init__(
@@ -64,6 +74,7 @@ class JudgedPools:
         self._by_title = index_of(f"{i.title} {i.location} {i.employment_type} {i.remote}" for i in items)
         self._by_text = index_of(f"{i.title} {i.location} {i.company} {i.text}" for i in items)
 
+    @override
     def pool(self, drawn: Drawn, rng: Random) -> list[JudgedCandidate] | None:
         """A query's judged candidates in random order; None unless some but not all of them are good matches."""
         config, query, words = self._config, drawn.ask.query, search_words(drawn.ask.query)

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from schemas.errors import ConfigError
+from training.components.reporting import to_stderr
+from training.components.summaries import Summaries
 from training.judging.drawing import Drawing
 from training.judging.policy import Policy
 from training.judging.postings import PostingRow
 from training.judging.records import Ask, Judgement, Split
 from training.judging.splits import check_no_leak
 from training.rules.dense import dense_over
-from training.rules.judge import JudgeConfig, judged, prepare
+from training.rules.judge import JudgeConfig, judged, judged_matches, prepare
 from training.rules.lexicon.entries import DOMAINS, lexicon
 from training.rules.second import judging as second
 from training.rules.teacher import NAME, RuleTeacher
@@ -47,11 +49,15 @@ def drawn(
     prepared = prepare(list(postings), drawing.domain, cache)
     check_no_leak(prepared.splits.postings)
     config = JudgeConfig()
+    matched = drawing.matched_by and Summaries(cache / "summaries", drawing.matched_by, to_stderr)
     for name, count in counts.items():
         pool = config.train_pool if name == "train" else config.pool
         near = dense_over(prepared.splits.postings[name]) if drawing.dense and name != "train" else None
         try:
-            yield from judged(prepared, name, count, seed, pool, policy, near, drawing.asked)
+            if matched:
+                yield from judged_matches(prepared, name, count, seed, policy, matched, drawing.asked)
+            else:
+                yield from judged(prepared, name, count, seed, pool, policy, near, drawing.asked)
         except ValueError as error:
             raise ConfigError(f"{NAME} does not grade by the policy {policy.identity}: {error}") from error
 

@@ -9,7 +9,10 @@ from random import Random
 import pytest
 
 from models.prompts import Item
+from pipeline.match import passes
 from schemas.errors import ConfigError
+from schemas.records import SavedSearch
+from tests.pipeline.builders import feature
 from training.judging.duplicates import near_duplicates
 from training.judging.judged_file import read_judged_queries
 from training.judging.policy import MATCHING, load_policy
@@ -21,8 +24,10 @@ from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.judge import JudgeConfig, PreparedDomain, judged, prepare
 from training.rules.judged_queries import judged_queries
 from training.rules.lexicon.entries import held_out, lexicon
+from training.rules.matched_pools import MatchedPools
 from training.rules.pools import GOOD
 from training.rules.queries import asks
+from training.rules.teacher import RuleTeacher
 
 HEALTH = lexicon("health")
 POLICY = load_policy(MATCHING)
@@ -170,6 +175,28 @@ def test_a_query_has_a_good_match_and_another_and_stays_in_its_split(prepared: P
         assert {row.posting_id for row in rows} <= inside
         assert all(row.label == min(row.grades.values()) for row in rows)
         assert len({row.posting_id for row in rows}) == len(rows)
+
+
+def test_a_matched_pool_holds_what_the_matcher_finds_and_nothing_else(prepared: PreparedDomain) -> None:
+    corpus = prepared.corpus("test")
+    teacher = RuleTeacher(prepared.words, prepared.known)
+    summaries = ["" if at % 2 else posting.item.text[:60] for at, posting in enumerate(corpus.postings)]
+    pools = MatchedPools(corpus, teacher, POLICY, summaries)
+    pairs = 0
+    for drawn in islice(asks(corpus, 1), 40):
+        search = SavedSearch(search_id="s", query=drawn.ask.query)
+        for one in pools.pool(drawn, Random(1)) or ():
+            item = corpus.postings[one.position].item
+            record = feature(
+                title=item.title,
+                company=item.company,
+                location=item.location,
+                summary=summaries[one.position],
+            )
+            assert passes(search, record)
+            assert one.label == POLICY.aggregate(one.verdict.grades)
+            pairs += 1
+    assert pairs > 40
 
 
 def test_judged_queries_in_memory_are_of_the_test_split_with_the_postings_own_items(

@@ -10,10 +10,10 @@ from models.embedding.checkpoint import load_card, write_card
 from models.embedding.embedder import CheckpointEmbedder
 from schemas.errors import ConfigError
 from training.components.reporting import Log
+from training.components.summaries import Summaries
 from training.embedder.retrieval.retrievers import Encode, Postings, summarized
 from training.embedder.retrieval.run import Summarize, derived_threshold, measure
 from training.embedder.retrieval.settings import RetrievalConfig
-from training.embedder.summaries import Summaries
 from training.evaluation.scorers import EngineScorer
 from training.rules.judge import PreparedDomain
 from training.rules.lexicon.entries import DOMAINS
