@@ -133,14 +133,11 @@ def findings(found: JobResults) -> list[str]:
     said = []
     for sync in _syncs(found):
         rows = speeds(_of(found.runs, sync), found.shipped)
-        best = next(row for row in rows if row["contender"] not in found.own)
-        said += [
-            f"sync={sync}: {row['contender']}: {row['median']:,.0f} records/s, "
-            f"{_against(_of(found.runs, sync), str(row['contender']), str(best['contender']))} × the best peer "
-            f"({best['contender']}, {best['median']:,.0f}/s)."
-            for row in rows
-            if row["contender"] in found.own
-        ]
+        best = next((row for row in rows if row["contender"] not in found.own), None)
+        for row in rows:
+            if row["contender"] in found.own:
+                speed = f"sync={sync}: {row['contender']}: {row['median']:,.0f} records/s"
+                said.append(f"{speed}{_beside(row, best, _of(found.runs, sync))}.")
     if found.sweep:
         fastest = speeds(found.sweep, found.shipped)[0]["contender"]
         said.append(f"Fastest of the job's own settings: {fastest}; shipped: {found.shipped}.")
@@ -150,6 +147,14 @@ def findings(found: JobResults) -> list[str]:
         f"{WARM_SHARE:.0%} of the run."
     )
     return said
+
+
+def _beside(row: Row, best: Row | None, runs: Sequence[Run]) -> str:
+    """The ratio to the best peer; nothing where no peer ran."""
+    if best is None:
+        return ""
+    ratio = _against(runs, str(row["contender"]), str(best["contender"]))
+    return f", {ratio} × the best peer ({best['contender']}, {best['median']:,.0f}/s)"
 
 
 def _against(runs: Sequence[Run], name: str, peer: str) -> str:

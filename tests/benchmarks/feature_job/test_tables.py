@@ -65,6 +65,12 @@ def test_findings_name_the_ratio_to_the_best_peer_and_that_of_each_repetition() 
     assert "0.90 × the best peer (peer, 10,000/s)" in findings(once)[0]
 
 
+def test_without_a_peer_the_findings_name_the_speed_alone() -> None:
+    own = [one for one in FOUND.runs if one.contender in FOUND.own]
+    (first, *_) = findings(replace(FOUND, runs=own))
+    assert first.endswith("records/s.")
+
+
 def test_settings_that_were_left_out_have_no_finding_and_no_table() -> None:
     left_out = replace(FOUND, sweep=[])
     assert not any("settings" in one for one in [*findings(left_out), *tables(left_out)])
