@@ -272,8 +272,9 @@ train: setup  ## train the tiny checkpoints again (the ranker in two hours, the 
 	$(BIN)/python -m nearline train embedder --out models/checkpoints/embedder-tiny $(RANKER_DATA)
 	$(BIN)/python -m nearline train retrieval --threshold 1 $(RANKER_DATA)
 
-openapi: setup  ## the model server's description anew, into docs/openapi.json
+openapi: setup  ## the descriptions of model server and search service anew, into docs/openapi.json and docs/search-openapi.json
 	$(BIN)/python -m models.server.description > docs/openapi.json
+	$(BIN)/python -m streaming.searching.description > docs/search-openapi.json
 
 bench-figures: setup  ## the table of figures in docs/benchmarks/README.md anew, from the JSON files beside it
 	$(BIN)/python -m benchmarks.summary

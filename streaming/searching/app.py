@@ -62,6 +62,7 @@ def create_app(route: SearchRoute, metrics: SearchMetrics, trouble: Callable[[],
     errors: dict[int | str, dict[str, Any]] = {
         400: {"description": "The request cannot be answered; `error` says why."},
         503: {"description": "A part is away or loading; come again after Retry-After seconds."},
+        "default": {"description": "Another failure; `error` says which."},
     }
     app.add_api_route(
         "/v1/search",
@@ -71,7 +72,14 @@ def create_app(route: SearchRoute, metrics: SearchMetrics, trouble: Callable[[],
         responses=errors,
         summary="Search",
     )
-    app.add_api_route("/health", lambda: _health(trouble()), methods=["GET"], response_model=None)
+    app.add_api_route(
+        "/health",
+        lambda: _health(trouble()),
+        methods=["GET"],
+        operation_id="health",
+        summary="Whether it can answer",
+        response_model=None,
+    )
     refused = _Refusals(metrics)
     for kind in (NearlineError, RequestValidationError):
         app.add_exception_handler(kind, refused)
