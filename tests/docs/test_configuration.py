@@ -27,6 +27,7 @@ PRINTERS = {
     "benchmarks/simulator/sensitivity.py",
     "benchmarks/summary.py",
     "models/server/description.py",
+    "streaming/searching/description.py",
     "training/rules/understanding.py",
 }
 
