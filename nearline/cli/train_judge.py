@@ -58,7 +58,7 @@ class JudgeRun:
     matched_by: Annotated[
         Path | None,
         Option(
-            "first rules: pools hold what the matcher finds by this summarizer's summaries, as alerts do.",
+            "rules: pools hold what the matcher finds by this summarizer's summaries, as alerts do.",
             metavar="DIR",
         ),
     ] = None

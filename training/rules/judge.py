@@ -18,6 +18,7 @@ from training.rules.corpus import Corpus, all_evidence, domain_of
 from training.rules.evidence import Evidence
 from training.rules.lexicon.entries import RuleLexicon, lexicon
 from training.rules.matched_pools import MatchedPools
+from training.rules.matching import SummaryMatcher
 from training.rules.pools import Dense, JudgedCandidate, JudgedPools, Pools, RulePoolSizes
 from training.rules.queries import Drawn, asks
 from training.rules.teacher import NAME, RuleTeacher
@@ -90,8 +91,9 @@ def judged_matches(
     """As `judged`, with the pools that the matcher finds by summaries."""
     corpus = prepared.corpus(name)
     teacher = RuleTeacher(prepared.words, prepared.known)
-    made = summaries.of(name, [posting.item for posting in corpus.postings])
-    yield from _judgements(corpus, MatchedPools(corpus, teacher, policy, made), policy, seed, count, asked)
+    items = [posting.item for posting in corpus.postings]
+    matcher = SummaryMatcher(items, summaries.of(name, items))
+    yield from _judgements(corpus, MatchedPools(corpus, teacher, policy, matcher), policy, seed, count, asked)
 
 
 def _judgements(

@@ -43,13 +43,13 @@ def drawn(
     drawing: Drawing = Drawing(),  # noqa: B008
 ) -> Iterator[list[Judgement]]:
     """Draw queries with judged pools, split after split; ConfigError if policy and rules differ in dimensions."""
+    matched = Summaries(cache / "summaries", drawing.matched_by, to_stderr) if drawing.matched_by else None
     if drawing.rules == "second":
-        yield from second.drawn(postings, counts, policy, seed, drawing)
+        yield from second.drawn(postings, counts, policy, seed, drawing, matched)
         return
     prepared = prepare(list(postings), drawing.domain, cache)
     check_no_leak(prepared.splits.postings)
     config = JudgeConfig()
-    matched = drawing.matched_by and Summaries(cache / "summaries", drawing.matched_by, to_stderr)
     for name, count in counts.items():
         pool = config.train_pool if name == "train" else config.pool
         near = dense_over(prepared.splits.postings[name]) if drawing.dense and name != "train" else None

@@ -25,6 +25,7 @@ from training.rules.judge import JudgeConfig, PreparedDomain, judged, prepare
 from training.rules.judged_queries import judged_queries
 from training.rules.lexicon.entries import held_out, lexicon
 from training.rules.matched_pools import MatchedPools
+from training.rules.matching import SummaryMatcher
 from training.rules.pools import GOOD
 from training.rules.queries import asks
 from training.rules.teacher import RuleTeacher
@@ -181,7 +182,8 @@ def test_a_matched_pool_holds_what_the_matcher_finds_and_nothing_else(prepared: 
     corpus = prepared.corpus("test")
     teacher = RuleTeacher(prepared.words, prepared.known)
     summaries = ["" if at % 2 else posting.item.text[:60] for at, posting in enumerate(corpus.postings)]
-    pools = MatchedPools(corpus, teacher, POLICY, summaries)
+    matcher = SummaryMatcher([posting.item for posting in corpus.postings], summaries)
+    pools = MatchedPools(corpus, teacher, POLICY, matcher)
     pairs = 0
     for drawn in islice(asks(corpus, 1), 40):
         search = SavedSearch(search_id="s", query=drawn.ask.query)

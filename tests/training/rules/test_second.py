@@ -10,6 +10,7 @@ from training.judging.drawing import Domain, Drawing
 from training.judging.policy import load_policy
 from training.judging.postings import PostingRow
 from training.rules.lexicon.entries import DOMAINS, lexicon
+from training.rules.matching import SummaryMatcher
 from training.rules.second.grading import Meant, verdict
 from training.rules.second.judging import drawn, judged, read_all
 from training.rules.second.lexicon import second_lexicon
@@ -99,6 +100,18 @@ def test_pools_have_twenty_and_more_with_good_ones_and_others() -> None:
     for rows_of in pools:
         assert len(rows_of) >= SMALLEST
         assert max(r.label for r in rows_of) >= 3 > min(r.label for r in rows_of)
+
+
+def test_a_matched_pool_holds_only_what_the_matcher_finds() -> None:
+    titles = ("Barista", "Plumber", "Truck Driver", "Carpenter", "Cashier", "Housekeeper")
+    rows = [posting(titles[n % 6], "Night shifts. A bonus.", n) for n in range(80)]
+    asked = " ".join(words for job in GENERAL.jobs.values() for words in job.asked)
+    matcher = SummaryMatcher(
+        [row.item for row in rows], [asked if row.posting_id < "p5" else "" for row in rows]
+    )
+    pools = list(judged(read_all(rows, GENERAL), 5, 3, load_policy(), matcher))
+    assert {one.posting_id < "p5" for found in pools for one in found} == {True}
+    assert len(pools) == 5
 
 
 def test_training_queries_are_refused() -> None:

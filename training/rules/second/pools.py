@@ -7,9 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from random import Random
+from typing import Protocol
+
+from typing_extensions import override
 
 from training.judging.postings import PostingRow
 from training.judging.records import Ask, TeacherVerdict
+from training.rules.matching import SummaryMatcher
 from training.rules.second.grading import Meant, verdict
 from training.rules.second.lexicon import SecondLexicon, plain
 from training.rules.second.reading import Reading
@@ -70,7 +74,34 @@ def _ask(words: SecondLexicon, meant: Meant, rng: Random, number: int) -> Ask:
     )
 
 
-class SecondPools:
+def graded(read: ReadPostings, meant: Meant, positions: Sequence[int]) -> list[tuple[int, TeacherVerdict]]:
+    """The positions whose postings can be graded for what is meant, with their verdicts."""
+    found = ((i, verdict(meant, read.heard[i], read.words)) for i in positions)
+    return [(i, one) for i, one in found if one]
+
+
+class QuestionPools(Protocol):
+    """Draws the judged pool of a question."""
+
+    def pool(self, question: Question, rng: Random) -> list[tuple[int, TeacherVerdict]] | None:
+        """Positions with verdicts in random order; None for a question that is left out."""
+        ...
+
+
+class MatchedSecondPools(QuestionPools):
+    """What the matcher finds for a question by summaries, as alerts meet it."""
+
+    def __init__(self, read: ReadPostings, matcher: SummaryMatcher) -> None:
+        """`matcher`: over the postings, in their order."""
+        self._read, self._matcher = read, matcher
+
+    @override
+    def pool(self, question: Question, rng: Random) -> list[tuple[int, TeacherVerdict]] | None:
+        """The matching postings that can be graded; None where none can."""
+        return graded(self._read, question.meant, self._matcher.matching(question.ask.query, rng)) or None
+
+
+class SecondPools(QuestionPools):
     """Candidates by shared words, job, trade and wants, then strangers; at least SMALLEST that can be graded."""
 
     def __init__(self, read: ReadPostings) -> None:
@@ -83,6 +114,7 @@ class SecondPools:
             for key in heard.jobs:
                 self._of_job[key].append(position)
 
+    @override
     def pool(self, question: Question, rng: Random) -> list[tuple[int, TeacherVerdict]] | None:
         """Positions with verdicts in random order; None where fewer than SMALLEST postings can be graded."""
         read, meant = self._read, question.meant
@@ -102,13 +134,9 @@ class SecondPools:
         ):
             chosen += rng.sample(positions, min(count, len(positions)))
         chosen += rng.sample(range(len(read.postings)), min(2 * LARGEST, len(read.postings)))
-        graded = self._graded(meant, list(dict.fromkeys(chosen)))[:LARGEST]
-        rng.shuffle(graded)
-        return graded if len(graded) >= SMALLEST else None
-
-    def _graded(self, meant: Meant, positions: Sequence[int]) -> list[tuple[int, TeacherVerdict]]:
-        found = ((i, verdict(meant, self._read.heard[i], self._read.words)) for i in positions)
-        return [(i, one) for i, one in found if one]
+        found = graded(read, meant, list(dict.fromkeys(chosen)))[:LARGEST]
+        rng.shuffle(found)
+        return found if len(found) >= SMALLEST else None
 
     def _alike(self, query: str) -> list[int]:
         asked = frozenset(plain(query).split())
