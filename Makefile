@@ -265,7 +265,7 @@ train: setup  ## train the tiny checkpoints again (the ranker in two hours, the 
 	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 64 \
 	  --out build/ranker-first $(RANKER_DATA)
 	$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) -m training.tiny ranker --compile --threads 1 --minutes 42 \
-	  --mix whole --init build/ranker-first --begin 0.4 --name ranker@5 --dev 30 --out models/checkpoints/ranker-tiny $(RANKER_DATA)
+	  --mix whole --init build/ranker-first --begin 0.4 --name ranker@6 --dev 30 --out models/checkpoints/ranker-tiny $(RANKER_DATA)
 	$(BIN)/python -m nearline train rl --model models/checkpoints/ranker-tiny $(foreach file,$(subst $(comma), ,$(SUMMARIZER_POSTINGS)),--postings $(file)) \
 	  --out build/rl/3 --threads 1
 	cp build/rl/3/best/* models/checkpoints/summarizer-tiny/
