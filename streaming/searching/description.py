@@ -5,7 +5,6 @@
 
 import json
 import sys
-import time
 
 from prometheus_client import CollectorRegistry
 
@@ -21,7 +20,7 @@ from streaming.searching.metrics import SearchMetrics
 
 def description() -> str:
     """What `/openapi.json` answers, as indented JSON; the same whatever ranker and store stand behind it."""
-    metrics, store = SearchMetrics(CollectorRegistry()), FeatureStore(MemoryStore(time.time))
+    metrics, store = SearchMetrics(CollectorRegistry()), FeatureStore(MemoryStore(lambda: 0.0))
     searcher = Searcher(SearchIndex(), store, CachedScorer(LexicalRanker()))
     app = create_app(SearchRoute(searcher, metrics, str, at_once=1), metrics, str)
     return json.dumps(app.openapi(), indent=1, ensure_ascii=False) + "\n"
