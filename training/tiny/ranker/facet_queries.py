@@ -173,7 +173,8 @@ class FacetAsker:
 
         Without them a ranker learns that a word in common is enough: no candidate drawn otherwise shows that it is not.
         """
-        titled = [one for word in set(search_words(needs.wording)) for one in self._by_word.get(word, ())]
+        words = dict.fromkeys(search_words(needs.wording))  # a set's order would differ from run to run
+        titled = [one for word in words for one in self._by_word.get(word, ())]
         stating = self._by_facet.get(self._rng.choice(facets), ()) if facets else titled
         found = [self._other_work(needs, drawn) for drawn in (titled, stating)]
         return list(dict.fromkeys(one for one in found if one is not None))
