@@ -2,6 +2,7 @@
 
 import re
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,18 @@ def test_without_addresses_it_is_the_local_stacks_and_one_option_replaces_one_of
         Path("dir"),
         local.store_url,
     )
+
+
+def test_the_embedder_and_its_similarity_are_the_stacks_unless_they_are_named(
+    tmp_path: Path, store: str
+) -> None:
+    local = replace(stack(tmp_path / "home"), embedder="http://e:1")
+    local.save()
+    assert addresses(ExplainedSystem(), local.home, {}).embedder_url == "http://e:1"
+    off = addresses(ExplainedSystem(embedder="", similarity=0.7), local.home, {})
+    assert (off.embedder_url, off.similarity) == ("", 0.7)
+    deployed = ExplainedSystem(bootstrap="k:1", store=store, ranker="instant:", embedder="http://e:2")
+    assert addresses(deployed, None, {}).embedder_url == "http://e:2"
 
 
 def test_a_deployed_systems_addresses_come_from_options_and_logins_from_the_environment(store: str) -> None:
